@@ -34,13 +34,13 @@ FREEZE = """
 import os, signal, sys
 import django
 django.setup()
-from runtime.ledger import append, connections
+from runtime.ledger import append, connections, streams
 def stop(name):
     if name == "append.before_commit":
         os.kill(os.getpid(), signal.SIGSTOP)
 append.hit = stop
 with connections.connected(name="tillgate-frozen", role="intake") as conn:
-    stream = append.load_stream(conn, int(sys.argv[1]))
+    stream = streams.load_stream(conn, int(sys.argv[1]))
     items = [append.IncomingMessage(f"ORD-{n:08}", 1, b"{}") for n in range(90_000_000, 90_000_200)]
     append.append(conn, stream, items)
 """

@@ -22,6 +22,7 @@ from kernel.postgresql import sessions
 from kernel.processes import die_with_parent
 from portal import trace_export
 from portal.process_supervisor import ProcessSupervisor
+from runtime.domain.shards import SHARDS
 
 TIERS = (0, 1, 2, 3)
 COLLECTORS = 3
@@ -43,6 +44,12 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--concurrency", type=int, default=2, help="processes of the Celery worker; 0 for the claim loops alone"
     )
+    parser.add_argument(
+        "--shards",
+        type=shards,
+        help=f"serve these shares of all targets only, such as 0-7 or 0,3,5: target number modulo {SHARDS}. Others "
+        "must serve the rest; no Celery worker runs beside the loops",
+    )
     parser.add_argument("--no-collect", action="store_true", help="the same as --collectors 0")
     made = parser.parse_args(given)
     if made.no_collect:
@@ -50,6 +57,19 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
     if made.loops < 0 or made.collectors < 0 or made.loops + made.collectors < 1:
         parser.error("--loops and --collectors: at least one process")
     return made
+
+
+def shards(given: str) -> tuple[int, ...]:
+    """ "0-3,8" as numbers."""
+    found: set[int] = set()
+    for part in given.split(","):
+        first, dash, last = part.partition("-")
+        if not first.strip().isdecimal() or (dash and not last.strip().isdecimal()):
+            raise argparse.ArgumentTypeError(f"{part!r} is no number and no range of numbers, such as 0-7")
+        found.update(range(int(first), int(last or first) + 1))
+    if not found or max(found) >= SHARDS:
+        raise argparse.ArgumentTypeError(f"{given!r}: shards are 0 to {SHARDS - 1}, the smaller number first")
+    return tuple(sorted(found))
 
 
 def collector_tiers(number: int, count: int, tiers: list[int]) -> list[int]:
@@ -112,12 +132,13 @@ def main() -> int:
 
     def work(number: int) -> None:
         if number < options.loops:
-            run_forever(tiers=tiers, collect=False)
+            run_forever(tiers=tiers, shards=options.shards, collect=False)
         else:
             mine = collector_tiers(number - options.loops, options.collectors, tiers)
             run_forever(tiers=mine, deliver=False)
 
-    celery = start_celery(tiers, options.concurrency) if options.concurrency and options.loops else None
+    wakes = options.concurrency and options.loops and options.shards is None
+    celery = start_celery(tiers, options.concurrency) if wakes else None
     try:
         return ProcessSupervisor(loop, options.loops + options.collectors).run()
     finally:

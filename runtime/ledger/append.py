@@ -4,11 +4,9 @@ commit."""
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any, NamedTuple
 
 import psycopg
@@ -20,6 +18,7 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.known_content import Compared, Place, ask_for_time, doubtful, read_payloads
+from runtime.ledger.streams import LOCK_LANES, LanesChanged, StreamRef, counters_of
 
 _PUT_HEADS, _UPDATE_HEADS = sql.read("put_heads"), sql.read("update_heads")
 _READ_HEADS = """
@@ -91,32 +90,6 @@ def incoming_messages(
 
 
 @dataclass(slots=True)
-class StreamRef:
-    """What an append must know of its stream. Its salt makes content hashes unguessable from outside. `known_since`:
-    facts of an earlier business date may have been forgotten by now (`domain.retention`)."""
-
-    id: int
-    lanes: int
-    salt: int
-    immutable: bool
-    known_since: date | None = None
-    _keyed: Any = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self._keyed = hashlib.blake2b(digest_size=8, key=struct.pack("<q", self.salt))
-
-    def hashes_of(self, payloads: Sequence[bytes]) -> tuple[int, ...]:
-        """64 bits of keyed BLAKE2b each (RFC 7693): a change with an equal hash would be taken for unchanged, 1 in
-        2^64."""
-        digests, keyed = [], self._keyed.copy
-        for payload in payloads:
-            content = keyed()
-            content.update(payload)
-            digests.append(content.digest())
-        return struct.unpack(f"<{len(digests)}q", b"".join(digests))
-
-
-@dataclass(slots=True)
 class Appended:
     """Counts, spans `(lane, first, last)` of the new positions, and per item its `(lane, position)`: UNCHANGED, OLDER
     CONFLICT or TOO_OLD where nothing was written.
@@ -139,19 +112,6 @@ class Appended:
 
 
 UNCHANGED, OLDER, CONFLICT, TOO_OLD = (0, 0), (0, -1), (0, -2), (0, -3)
-_STREAM = """
-select id, lanes, salt, immutable, case when immutable then runtime_known_since(integration_id, id) end
-from runtime_stream
-where id = %s"""
-
-
-def load_stream(conn: Connection, stream_id: int) -> StreamRef:
-    row = conn.execute(_STREAM, (stream_id,)).fetchone()
-    if row is None:
-        raise LookupError(f"there is no stream {stream_id}")
-    return StreamRef(*row)
-
-
 Finer = Callable[[bytes], str]
 """What the version in a payload says beyond `version` of its message, as text that compares."""
 _Head = tuple[int, int, int]  # content hash, version, position of a key's last message
@@ -181,6 +141,27 @@ def append(
     moves in the same commit; raises Fenced when another poller has the source. With `compared`, which may be empty,
     ManyDoubtful is raised instead of comparing many items under the locks. `finer` orders states of one version.
     """
+    more = _Given(release_id, run_id, source, ordered, tell_held, inspect, compared, finer)
+    while True:
+        try:
+            return _append(conn, stream, items, more)
+        except LanesChanged:
+            stream.load_again(conn)
+
+
+class _Given(NamedTuple):
+    release_id: int | None
+    run_id: int | None
+    source: SourceMove | None
+    ordered: bool
+    tell_held: bool
+    inspect: Callable[[list[bytes]], None] | None
+    compared: Compared | None
+    finer: Finer | None
+
+
+def _append(conn: Connection, stream: StreamRef, items: Sequence[IncomingMessage], given: _Given) -> Appended:
+    release_id, run_id, source, ordered, tell_held, inspect, compared, finer = given
     by_lane: dict[int, list[int]] = {}
     lanes = stream.lanes
     for index, item in enumerate(items):
@@ -189,10 +170,10 @@ def append(
     hashes = stream.hashes_of([item[2] for item in items])
     with conn.transaction(), conn.cursor(binary=True) as reader:
         counters, heads, places = _lock(conn, reader, stream, by_lane, items, source)
-        known = doubtful(items, hashes, heads, stream.lanes, stream.immutable or not ordered) if heads else None
+        known = doubtful(items, hashes, heads, stream, stream.immutable or not ordered) if heads else None
         payloads = read_payloads(reader, stream.id, known) if known else {}
         if compared is not None:
-            ask_for_time(items, hashes, heads, lanes, payloads, compared)
+            ask_for_time(items, hashes, heads, stream, payloads, compared)
         plan = _Plan(stream, release_id, run_id, places, payloads, ordered, compared or {}, finer)
         plan.too_old = retention.too_old([item[2] for item in items], stream.known_since)
         for lane in sorted(by_lane):
@@ -225,10 +206,7 @@ def _lock(
     with conn.pipeline():
         if source is not None:
             moved = conn.execute(_MOVE_SOURCE, (source.cursor, source.lease_seconds, source.id, source.token))
-        counters = conn.execute(
-            "select lane, next from runtime_lane where stream_id = %s and lane = any(%s) order by lane for update",
-            (stream.id, sorted(by_lane)),
-        )
+        counters = conn.execute(LOCK_LANES, (stream.id, sorted(by_lane)))
         reader.execute(
             _READ_HEADS_WITH_PLACE if many else _READ_HEADS, (stream.id, _SEPARATOR.join({item.key for item in items}))
         )
@@ -236,7 +214,7 @@ def _lock(
         raise Fenced("another poller has the source")
     rows = reader.fetchall()
     return (
-        dict(counters.fetchall()),
+        counters_of(stream, counters.fetchall()),
         {row[0]: row[1:4] for row in rows},
         {row[0]: row[4] for row in rows} if many else {},
     )
@@ -294,17 +272,19 @@ class _Plan:
                 rows.append((lane, position, 0, item))
             else:
                 by_content = immutable or not ordered or version == seen[1]
-                if seen[0] == content or (by_content and self._same(first_row, lane, seen[2], item[2], content)):
+                if seen[0] == content or (by_content and self._same(first_row, key, seen[2], item[2], content)):
                     done.unchanged += 1
                     if held is not None:
                         held[index] = seen[2]
                     continue
                 if immutable:
-                    self.conflicts.append((key, seen[2], *self._by_value(content, item[2], (lane, seen[2]))))
+                    self.conflicts.append(
+                        (key, seen[2], *self._by_value(content, item[2], (self.stream.lane_at(key, seen[2]), seen[2])))
+                    )
                     positions[index] = CONFLICT
                     done.conflicts += 1
                     continue
-                if version < seen[1] or (version and by_content and self._earlier(first_row, lane, seen[2], item[2])):
+                if version < seen[1] or (version and by_content and self._earlier(first_row, key, seen[2], item[2])):
                     if ordered:
                         positions[index] = OLDER
                         done.older += 1
@@ -319,24 +299,25 @@ class _Plan:
             done.spans.append((lane, following, position - 1))
             done.accepted += position - following
 
-    def _same(self, first_row: int, lane: int, position: int, payload: bytes, content: int) -> bool:
+    def _same(self, first_row: int, key: str, position: int, payload: bytes, content: int) -> bool:
         """Whether the message at that position, stored or of this append, is the same value."""
-        if (known := self.compared.get((content, (lane, position)))) is not None:
+        place = self.stream.lane_at(key, position), position
+        if (known := self.compared.get((content, place))) is not None:
             return known[0]
-        stored = self._held(first_row, lane, position)
+        stored = self._held(first_row, place)
         return stored is not None and same_value.same(stored, payload)
 
-    def _held(self, first_row: int, lane: int, position: int) -> bytes | None:
-        if (stored := self.payloads.get((lane, position))) is not None:
+    def _held(self, first_row: int, place: Place) -> bytes | None:
+        if (stored := self.payloads.get(place)) is not None:
             return stored
-        row = first_row + position
+        row = first_row + place[1]
         return self.rows[row][3].payload if 0 <= row < len(self.rows) else None
 
-    def _earlier(self, first_row: int, lane: int, position: int, payload: bytes) -> bool:
+    def _earlier(self, first_row: int, key: str, position: int, payload: bytes) -> bool:
         """Whether a state is older than the message at that position, which has the same version."""
         if self.finer is None or not self.ordered:
             return False
-        stored = self._held(first_row, lane, position)
+        stored = self._held(first_row, (self.stream.lane_at(key, position), position))
         return stored is not None and self.finer(payload) < self.finer(stored)
 
     def _by_value(self, content: int, payload: bytes, place: Place) -> tuple[int, bytes]:

@@ -34,7 +34,8 @@ _CLAIM = sql.read(
 )
 _CLAIM_TO_ASK = sql.read("claim_lane_to_ask", **_PARTS)
 _ADMIT = sql.read("admit", probe_is_free=sql.probe_is_free("%(asking)s::bigint"))
-_STEP = sql.read("step")
+MAY_GO = "(g.open and coalesce(greatest(%(position)s, %(intent)s::bigint) <= p.upto, true))"
+_STEP = sql.read("step", may_go=MAY_GO)
 _QUOTA = {"today": sql.read("quota_today"), "allowance": sql.read("quota_allowance")}
 _QUOTA_LEFT = sql.read("quota_left", **_QUOTA)
 _QUOTA_SPEND = sql.read("quota_spend", **_QUOTA)

@@ -18,9 +18,10 @@ from runtime.domain import validity
 from runtime.domain.correlation import STATE_MARK, correlation_id, lane_of, subject_of
 from runtime.domain.validity import KnownState, Period, Valid
 from runtime.ledger import sql
-from runtime.ledger.append import Appended, IncomingMessage, StreamRef, load_stream
+from runtime.ledger.append import Appended, IncomingMessage
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
+from runtime.ledger.streams import StreamRef, load_stream, lock_lanes
 
 DUE_AT_ONCE = 500  # moments in one commit
 KEEP_DAYS = 120  # how long a moment that has passed is remembered: messages of a replay are compared with it
@@ -226,12 +227,8 @@ class _Lanes:
         self.streams = {stream: load_stream(conn, stream) for stream in sorted({stream for stream, _ in self.taken})}
         self.next: dict[tuple[int, int], int] = {}
         for stream in self.streams:
-            wanted = sorted({self.of(stream, subject) for one, subject in self.taken if one == stream})
-            rows = conn.execute(
-                "select lane, next from runtime_lane where stream_id = %s and lane = any(%s) order by lane for update",
-                (stream, wanted),
-            ).fetchall()
-            self.next |= {(stream, lane): following for lane, following in rows}
+            locked = lock_lanes(conn, self.streams[stream], [key for one, key in self.taken if one == stream])
+            self.next |= {(stream, lane): following for lane, following in locked.items()}
 
     def of(self, stream: int, subject: str) -> int:
         return lane_of(subject, self.streams[stream].lanes)
@@ -277,6 +274,7 @@ def _append(
     if best is None or not any(_calls_for(row["kind"], row["record"] == best.record) for row in rows):
         return 0, 0
     lane, salt = lanes.of(stream, subject), lanes.streams[stream].salt
+    lane_of_best = lanes.streams[stream].lane_at(subject, best.position)
     position = lanes.take(stream, lane)
     conn.execute(
         _COPY,
@@ -285,9 +283,10 @@ def _append(
             "lane": lane,
             "position": position,
             "of": best.position,
+            "of_lane": lane_of_best,
             "key": dated_key(subject, best.record),
             "version": best.version,
-            "cause": correlation_id(salt, stream, lane, best.position),
+            "cause": correlation_id(salt, stream, lane_of_best, best.position),
             "payload": payloads[best.record],
         },
     )

@@ -7,12 +7,11 @@ can tell. It is read in one statement, and only for keys where that decides some
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
 
 from runtime.domain import same_value
-from runtime.domain.correlation import lane_of
 from runtime.ledger import sql
 
 HELD_PAYLOADS = sql.read("held_payloads")
@@ -21,6 +20,10 @@ Compared = dict[tuple[int, Place], tuple[bool, bytes | None]]
 """By content hash of an item and place of the message that is held: whether they are one value, and the canonical form
 of the item where they are not."""
 AT_ONCE = 200  # comparisons under the locks of the lanes; each may be one of megabytes
+
+
+class HasLanes(Protocol):
+    def lane_at(self, key: str, position: int) -> int: ...
 
 
 class ManyDoubtful(Exception):
@@ -43,7 +46,7 @@ def ask_for_time(
     items: Sequence[Any],
     hashes: Sequence[int],
     heads: Mapping[str, Sequence[int]],
-    lanes: int,
+    stream: HasLanes,
     payloads: Mapping[Place, bytes],
     compared: Compared,
 ) -> None:
@@ -54,7 +57,7 @@ def ask_for_time(
     for item, content in zip(items, hashes, strict=True):
         if (seen := heads.get(item[0])) is None or seen[0] == content:
             continue
-        place = lane_of(item[0], lanes), seen[2]
+        place = stream.lane_at(item[0], seen[2]), seen[2]
         if place in payloads and (content, place) not in compared:
             pairs[content, place] = (payloads[place], item[2])
     if len(pairs) > AT_ONCE:
@@ -62,13 +65,13 @@ def ask_for_time(
 
 
 def doubtful(
-    items: Sequence[Any], hashes: Sequence[int], heads: Mapping[str, Sequence[int]], lanes: int, by_content: bool
+    items: Sequence[Any], hashes: Sequence[int], heads: Mapping[str, Sequence[int]], stream: HasLanes, by_content: bool
 ) -> set[Place]:
     """Where the messages stand that may be the same value as an item in other bytes. With `by_content` all that are
     known; otherwise those of the same version, for a newer one is a change and an older one is dropped."""
     get = heads.get
     return {
-        (lane_of(item[0], lanes), seen[2])
+        (stream.lane_at(item[0], seen[2]), seen[2])
         for item, content in zip(items, hashes, strict=True)
         if (seen := get(item[0])) is not None and seen[0] != content and (by_content or seen[1] == item[1])
     }

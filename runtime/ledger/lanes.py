@@ -1,107 +1,161 @@
-"""More or fewer lanes for a stream: drain, close for a moment, open again. Positions never go back, so what was written
-stays ordered."""
+"""More or fewer lanes for a stream, under load.
+
+From one moment on new messages go by the new number, at positions that no lane has had. No target takes one of them
+before it has everything from before that moment out of all its lanes: so a key is never under way in two lanes, and its
+positions grow. Messages in quarantine hold later ones of their key by the key, whatever the lane.
+"""
+# ruff: noqa: S608 - statements are assembled from constants of this module
 
 from __future__ import annotations
 
 from runtime.ledger import sql
 from runtime.ledger.connections import Connection
+from runtime.ledger.faultpoints import hit
 
-
-class NotDrained(Exception):
-    """Something is still under way; try again when it has been delivered. Says what."""
-
-
-_UNDER_WAY = sql.read("lanes_under_way")
-_LOCK_PROGRESS = """
+MOST_LANES = 255
+LOCK_TIMEOUT = "select set_config('lock_timeout', '1s', true)"  # appends of the stream wait behind this
+TO_DO = """
+select id, wanted_lanes
+from runtime_stream
+where wanted_lanes is not null or lane_change is not null
+order by id"""
+LOCK_STREAM = "select lanes from runtime_stream where id = %s for update"
+LOCK_ALL_LANES = "select lane, next from runtime_lane where stream_id = %s order by lane for update"
+LOCK_PROGRESS = """
 select
 from runtime_progress p
 join runtime_subscription s on s.id = p.subscription_id
-where s.stream_id = %s
+where s.stream_id = %s and s.replay_of_id is null
+order by p.subscription_id, p.lane
 for update of p"""
-_QUARANTINED = """
-select count(*)
-from runtime_quarantine q
-join runtime_subscription s on s.id = q.subscription_id
-where s.stream_id = %s"""
-_SET_COUNTERS = """
-insert into runtime_lane (stream_id, lane, next)
-select %s, n, %s
-from generate_series(0, %s - 1) n
+ADD_CHANGE = """
+insert into runtime_lanechange (stream_id, before, lanes, first, ends)
+values (%s, %s, %s, %s, %s)
+returning id"""
+SET_COUNTERS = """
+insert into runtime_lane (stream_id, lane, next, lanes, gap)
+select %(stream)s, n, %(first)s, %(lanes)s, %(first)s - 1
+from generate_series(0, %(most)s - 1) n
 on conflict (stream_id, lane) do update
-set next = excluded.next"""
-_SET_PROGRESS = """
-insert into runtime_progress (subscription_id, lane, position, ask_until)
-select
-    s.id,
-    n,
-    %s,
-    (select max(o.ask_until) from runtime_progress o where o.subscription_id = s.id)
-from runtime_subscription s, generate_series(0, %s - 1) n
-where s.stream_id = %s and s.open
-on conflict (subscription_id, lane) do update
-set position = excluded.position"""
-
+set next = excluded.next,
+    lanes = excluded.lanes,
+    gap = runtime_lane.gap + excluded.next - runtime_lane.next"""
 # Where the database went back, a new lane has the keys of the newest epoch: what was lost may have had this lane, too.
-_SET_EPOCHS = """
+SET_EPOCHS = """
 insert into runtime_key_epoch (stream_id, lane, from_position, salt, rewind_id)
-select e.stream_id, n, %s, e.salt, e.rewind_id
+select e.stream_id, n, %(first)s, e.salt, e.rewind_id
 from (
     select *
     from runtime_key_epoch
-    where stream_id = %s
+    where stream_id = %(stream)s
     order by rewind_id desc
     limit 1
-) e, generate_series(0, %s - 1) n
+) e, generate_series(0, %(lanes)s - 1) n
 on conflict do nothing"""
+SET_STREAM = "update runtime_stream set lanes = %s, wanted_lanes = null, lane_change = %s where id = %s"
+SET_ENDS = """
+update runtime_progress p
+set upto = (%(ends)s::bigint[])[p.lane + 1]
+from runtime_subscription s
+where s.id = p.subscription_id
+    and s.stream_id = %(stream)s
+    and s.replay_of_id is null
+    and s.lane_change is null"""
+ADD_PROGRESS = """
+insert into runtime_progress (subscription_id, lane, position, upto, ask_until)
+select
+    s.id,
+    n,
+    %(first)s - 1,
+    %(first)s - 1,
+    (select max(o.ask_until) from runtime_progress o where o.subscription_id = s.id)
+from runtime_subscription s, generate_series(0, %(lanes)s - 1) n
+where s.stream_id = %(stream)s and s.replay_of_id is null
+on conflict (subscription_id, lane) do nothing"""
+HOLD_BACK = """
+update runtime_subscription
+set lane_change = %s
+where stream_id = %s and replay_of_id is null and lane_change is null"""
+_BUSY = """
+p.position < p.upto
+        or p.intent is not null
+        or (p.owner is not null and p.lease_until > clock_timestamp())"""
+BEFORE_A_CHANGE = f"""
+select s.id
+from runtime_subscription s
+where s.stream_id = %s
+    and s.lane_change is not null
+    and not exists (select from runtime_progress p where p.subscription_id = s.id and (
+        {_BUSY}
+    ))
+order by s.id"""
+LOCK_PLACES = f"""
+select p.lane, (
+        {_BUSY}
+    )
+from runtime_progress p
+where p.subscription_id = %s
+order by p.lane
+for update"""
+NEXT_LANES = sql.read("next_lanes")
+PASSED_ALL = """
+update runtime_stream t
+set lane_change = null
+where t.id = %s and not exists (
+    select
+    from runtime_subscription s
+    where s.stream_id = t.id and s.open and s.lane_change is not null
+)"""
 
 
-def resize(conn: Connection, stream_id: int, lanes: int) -> int:
-    """Give a stream `lanes` lanes; answers the first position of all of them from now on.
+def begin(conn: Connection, stream_id: int, lanes: int) -> int:
+    """New messages go to so many lanes from now on; answers their first position.
 
-    All lanes are locked, so nothing is appended meanwhile. Raises NotDrained while any target still has something to
-    take, an open intent, a held lane or a quarantined message: a key moves to another lane only when nothing of it is
-    left in the old one. New positions begin after the highest of all lanes, so a target that guards rows by position
-    needs no change.
+    All lanes and all that is delivered from them are locked for a moment, for a second at most.
     """
-    if not 1 <= lanes <= 255:
-        raise ValueError("a stream has 1 to 255 lanes")
+    if not 1 <= lanes <= MOST_LANES:
+        raise ValueError(f"a stream has 1 to {MOST_LANES} lanes")
     with conn.transaction():
-        conn.execute("select from runtime_stream where id = %s for update", (stream_id,))
-        counters = conn.execute(
-            "select lane, next from runtime_lane where stream_id = %s order by lane for update", (stream_id,)
-        ).fetchall()
-        if not counters:
+        conn.execute(LOCK_TIMEOUT)
+        row = conn.execute(LOCK_STREAM, (stream_id,)).fetchone()
+        counters = conn.execute(LOCK_ALL_LANES, (stream_id,)).fetchall()
+        if row is None or not counters:
             raise LookupError(f"there is no stream {stream_id}")
-        conn.execute(_LOCK_PROGRESS, (stream_id,))
-        row = conn.execute(_UNDER_WAY, (stream_id,)).fetchone()
-        quarantined = conn.execute(_QUARANTINED, (stream_id,)).fetchone()
-        waiting, intents, held = row or (0, 0, 0)
-        _refuse_undrained(waiting, intents, held, quarantined[0] if quarantined else 0)
-        following = max(position for _, position in counters)
-        conn.execute("delete from runtime_lane where stream_id = %s and lane >= %s", (stream_id, lanes))
-        conn.execute(_SET_COUNTERS, (stream_id, following, lanes))
-        conn.execute(_SET_EPOCHS, (following, stream_id, lanes))
-        conn.execute("update runtime_stream set lanes = %s where id = %s", (lanes, stream_id))
-        _progress(conn, stream_id, lanes, following - 1)
-        return following
+        conn.execute(LOCK_PROGRESS, (stream_id,))
+        first, ends = max(following for _, following in counters), [following - 1 for _, following in counters]
+        made = conn.execute(ADD_CHANGE, (stream_id, row[0], lanes, first, ends)).fetchone()
+        assert made is not None
+        given = {"stream": stream_id, "lanes": lanes, "first": first, "most": max(lanes, len(counters)), "ends": ends}
+        conn.execute(SET_COUNTERS, given)
+        conn.execute(SET_EPOCHS, given)
+        conn.execute(SET_STREAM, (lanes, made[0], stream_id))
+        conn.execute(SET_ENDS, given)
+        conn.execute(ADD_PROGRESS, given)
+        conn.execute(HOLD_BACK, (made[0], stream_id))
+        hit("lanes.before_commit")
+    return first
 
 
-def _refuse_undrained(waiting: int, intents: int, held: int, quarantined: int) -> None:
-    parts = (
-        (waiting, "lanes wait"),
-        (intents, "calls have no answer"),
-        (held, "lanes are held"),
-        (quarantined, "messages are in quarantine"),
-    )
-    if found := [f"{count} {word}" for count, word in parts if count]:
-        raise NotDrained(", ".join(found))
+def advance(conn: Connection, stream_id: int) -> int:
+    """Let each target on that has everything from before a change of lanes; answers how many went on."""
+    passed = 0
+    for (subscription,) in conn.execute(BEFORE_A_CHANGE, (stream_id,)).fetchall():
+        with conn.transaction():
+            conn.execute(LOCK_TIMEOUT)
+            places = conn.execute(LOCK_PLACES, (subscription,)).fetchall()
+            if not any(busy for _, busy in places):
+                passed += conn.execute(NEXT_LANES, {"subscription": subscription}).rowcount
+    if passed or not conn.execute(BEFORE_A_CHANGE, (stream_id,)).fetchall():
+        conn.execute(PASSED_ALL, (stream_id,))
+    return passed
 
 
-def _progress(conn: Connection, stream_id: int, lanes: int, position: int) -> None:
-    """Every open target stands at the end of every lane; finished replays keep the lanes they had."""
-    conn.execute(
-        """delete from runtime_progress p using runtime_subscription s
-            where s.id = p.subscription_id and s.stream_id = %s and s.open and p.lane >= %s""",
-        (stream_id, lanes),
-    )
-    conn.execute(_SET_PROGRESS, (position, lanes, stream_id))
+def attend(conn: Connection) -> int:
+    """Begin the changes that deployments want, and let targets on; answers how much was done."""
+    done = 0
+    for stream, wanted in conn.execute(TO_DO).fetchall():
+        if wanted is not None:
+            begin(conn, stream, wanted)
+            done += 1
+        done += advance(conn, stream)
+    return done

@@ -160,16 +160,23 @@ def _drop_rows(conn: Connection, what: str, table: str, key: str, counted: str, 
     return int(row[0]) if row else 0
 
 
+_STREAMS_OF_FACTS = """
+select
+    st.id,
+    (select count(*) from runtime_lane l where l.stream_id = st.id),
+    runtime_kept_since('heads', st.integration_id)
+from runtime_stream st
+where st.immutable and runtime_kept_since('heads', st.integration_id) > '-infinity'
+order by 1"""
+
+
 def drop_heads(conn: Connection, *, rows: int = ROWS, until: Callable[[], bool] = lambda: False) -> int:
     """Known keys of facts beyond the window of deduplication, day by day of arrival; `until` says when to stop.
 
     Only facts that bear a business date lose their head: with it the same fact is known as too old when it comes again.
     """
     gone = 0
-    streams = conn.execute(
-        "select st.id, st.lanes, runtime_kept_since('heads', st.integration_id) from runtime_stream st "
-        "where st.immutable and runtime_kept_since('heads', st.integration_id) > '-infinity' order by 1"
-    ).fetchall()
+    streams = conn.execute(_STREAMS_OF_FACTS).fetchall()
     for stream, lanes, since in streams:
         day = _next_day(conn, stream)
         while day is not None and day + timedelta(days=1) <= since.date() and not until():

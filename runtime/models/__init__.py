@@ -4,7 +4,7 @@ migrations."""
 from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage
 from runtime.models.grants import IntakeGrant
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
-from runtime.models.log import Head, Lane, Message, Stream, StreamSource
+from runtime.models.log import Head, Lane, LaneChange, Message, Stream, StreamSource
 from runtime.models.operation import Firing, Run, RunSpan, Schedule, SourceAlarm, Worker
 from runtime.models.readings import ReadAgain
 from runtime.models.reconciliation import TargetComparison
@@ -30,6 +30,7 @@ __all__ = [
     "Integration",
     "KeyEpoch",
     "Lane",
+    "LaneChange",
     "Message",
     "Pin",
     "Progress",

@@ -7,6 +7,7 @@ import secrets
 from decimal import Decimal
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Now
 
@@ -40,7 +41,8 @@ class Stream(models.Model):
 
     `immutable`: messages are facts (a sale): the same key with other content is a conflict case. Otherwise they are
     states (a price): other content is a new version. `salt` keys the content hash and is the high half of correlation
-    ids.
+    ids. `wanted_lanes`: the deployed manifest wants another number of lanes, and the scheduler has not begun it yet.
+    `lane_change`: the newest change of their number, while targets still take messages from before it.
     """
 
     id = models.SmallAutoField(primary_key=True)
@@ -49,6 +51,8 @@ class Stream(models.Model):
     lanes = models.PositiveSmallIntegerField(default=4)
     immutable = models.BooleanField(default=False)
     salt = models.BigIntegerField(default=new_salt)
+    wanted_lanes = models.PositiveSmallIntegerField(null=True, blank=True)
+    lane_change = models.BigIntegerField(null=True, blank=True)
 
     class Meta:
         ordering = ["id"]
@@ -91,15 +95,39 @@ class StreamSource(models.Model):
 
 
 class Lane(models.Model):
-    """Position counter. A key lives in exactly one lane (`crc32(key) % lanes`)."""
+    """Position counter. A key lives in exactly one lane (`crc32(key) % lanes`).
+
+    `lanes`: the number by which keys find this lane since the last change of it; 0 where it never changed. A writer who
+    knows another number writes nothing. `gap`: positions that changes have left out.
+    """
 
     pk = models.CompositePrimaryKey("stream_id", "lane")
     stream = models.ForeignKey(Stream, on_delete=models.CASCADE, db_index=False, related_name="counters")
     lane = models.PositiveSmallIntegerField()
     next = models.BigIntegerField(db_default=1)
+    lanes = models.PositiveSmallIntegerField(db_default=0)
+    gap = models.BigIntegerField(db_default=0)
 
     def __str__(self) -> str:
         return f"{self.stream_id}/{self.lane}"
+
+
+class LaneChange(models.Model):
+    """A stream got more or fewer lanes: `before`, and `lanes` since then. Messages from `first` on go by the new
+    number; `ends` is the last position before it in each lane (0 on)."""
+
+    stream = models.ForeignKey(Stream, on_delete=models.CASCADE, related_name="lane_changes")
+    before = models.PositiveSmallIntegerField()
+    lanes = models.PositiveSmallIntegerField()
+    first = models.BigIntegerField()
+    ends: Any = ArrayField(models.BigIntegerField())
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}: {self.before} to {self.lanes} lanes"
 
 
 class Message(models.Model):

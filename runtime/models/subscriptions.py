@@ -75,6 +75,9 @@ class TargetSubscription(models.Model):
 
     In seconds, from the deployed manifest or the vendor's profile: `settle` after a call the vendor may still act on
     it, `key_kept` it keeps our keys, `deadline` is the longest call.
+
+    `lane_change`: the change of the number of lanes that it has not reached. It takes nothing from after that change
+    before it has everything from before it.
     """
 
     stream = models.ForeignKey("runtime.Stream", on_delete=models.PROTECT, related_name="subscriptions")
@@ -104,6 +107,7 @@ class TargetSubscription(models.Model):
     settle = models.FloatField(null=True, blank=True)
     key_kept = models.FloatField(null=True, blank=True)
     deadline = models.FloatField(null=True, blank=True)
+    lane_change = models.BigIntegerField(null=True, blank=True)
     replay_of = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="replays")
     created_at = models.DateTimeField(db_default=Now())
 
@@ -131,12 +135,12 @@ class TargetSubscription(models.Model):
 class Progress(models.Model):
     """All mutable delivery state of one (subscription, lane).
 
-    Everything at or before `position` is delivered, quarantined or superseded. `intent` is the last position of a
-    vendor call whose answer is not stored yet, `intent_release` the release that made it, `intent_at` when it was
-    stored, `sent_at` the latest time at which it can have been sent, `rounds` how often it stayed without an outcome.
-    `token` grows at every claim. `session` is the process id of the owner's database session: once that has ended,
-    nobody waits for the lease. `ask_until`: the database went back; up to this position a message is asked about before
-    it is sent.
+    Everything at or before `position` is delivered, quarantined or superseded. Nothing beyond `upto` is taken: it
+    ends a replay, or the lane before a change of lanes. `intent` is the last position of a vendor call whose answer
+    is not stored yet, `intent_release` the release that made it, `intent_at` when it was stored, `sent_at` the latest
+    time at which it can have been sent, `rounds` how often it stayed without an outcome. `token` grows at every
+    claim. `session` is the process id of the owner's database session: once that has ended, nobody waits for the
+    lease. `ask_until`: the database went back; up to this position a message is asked about before it is sent.
     """
 
     pk = models.CompositePrimaryKey("subscription_id", "lane")

@@ -75,10 +75,12 @@ _PROGRESS = (
     """
 with places as materialized (
        select s.id, s.stream_id, p.lane, p.position, least(l.next - 1, coalesce(p.upto, l.next - 1)) as last,
+              coalesce(l.next - c.first, 0) as after_change,
               p.owner is not null and p.lease_until > clock_timestamp() as leased
          from runtime_subscription s
          join runtime_progress p on p.subscription_id = s.id
          join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
+         left join runtime_lanechange c on c.id = s.lane_change
         where s.id = any(%(ids)s)),
      oldest as (
        select w.*, m.received_at, coalesce(b.at, m.received_at) as lacks_since
@@ -92,7 +94,7 @@ with places as materialized (
                              limit 1) m"""
     + _LOOK_BEFORE
     + """)
-select p.id, sum(greatest(p.last - p.position, 0))::bigint as waiting, min(o.received_at) as oldest_at,
+select p.id, sum(greatest(p.last - p.position, 0) + p.after_change)::bigint as waiting, min(o.received_at) as oldest_at,
        min(o.lacks_since) as lacks_since, count(*) filter (where p.leased) as leases, max(d.at) as last_delivery_at
   from places p
   left join oldest o using (stream_id, lane, position)

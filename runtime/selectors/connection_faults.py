@@ -133,7 +133,11 @@ select f.vendor, f.subscription, null::bigint as run, v.system_key, v.instance, 
                                least(l.next - 1, coalesce(p.upto, l.next - 1)) - p.position, 0)), 0)
                         from runtime_progress p
                         join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
-                       where p.subscription_id = s.id) end
+                       where p.subscription_id = s.id)
+                   + (select coalesce(sum(l.next - c.first), 0)
+                        from runtime_lanechange c
+                        join runtime_lane l on l.stream_id = s.stream_id
+                       where c.id = s.lane_change) end
                    + (select count(*)
                         from runtime_quarantine q
                        where q.subscription_id = s.id

@@ -68,19 +68,24 @@ select st.environment, i.key as integration, s.target, q.state, q.reason_class, 
  where q.state in ('dead', 'unknown')
  group by 1, 2, 3, 4, 5"""
 _LOGGED = """
-select st.environment, i.key as integration, sum(l.next - 1)::bigint as count
+select st.environment, i.key as integration, sum(l.next - 1 - l.gap)::bigint as count
   from runtime_lane l
   join runtime_stream st on st.id = l.stream_id
   join runtime_integration i on i.id = st.integration_id
  group by 1, 2"""
 _PASSED = """
-select st.environment, i.key as integration, s.target, sum(p.position)::bigint as passed, count(*) as lanes,
+select st.environment, i.key as integration, s.target,
+       sum(p.position - l.gap + case when c.id is null then 0 else c.first - 1 - coalesce(c.ends[p.lane + 1], 0) end)
+           ::bigint as passed,
+       count(*) filter (where p.lane < st.lanes) as lanes,
        max(s.pace)::float8 as pace,
        count(*) filter (where p.owner is not null and p.lease_until > clock_timestamp()) as held
   from runtime_progress p
   join runtime_subscription s on s.id = p.subscription_id
   join runtime_stream st on st.id = s.stream_id
   join runtime_integration i on i.id = st.integration_id
+  join runtime_lane l on l.stream_id = st.id and l.lane = p.lane
+  left join runtime_lanechange c on c.id = s.lane_change and p.lane < c.before
  where s.replay_of_id is null
  group by 1, 2, 3"""
 

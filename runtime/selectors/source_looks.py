@@ -65,7 +65,8 @@ select st.id as stream, s.name as source, s.polled, s.expect_every,
                                             from runtime_message m
                                            where m.stream_id = l.stream_id
                                              and m.lane = l.lane
-                                             and m.position = l.next - 1
+                                             and m.position < l.next
+                                           order by m.position desc
                                            limit 1) m
                       where l.stream_id = st.id) newest on not s.polled
   left join lateral (select count(distinct (m.subject, m.record)) as states, min(m.at) as until

@@ -20,6 +20,7 @@ from runtime.permissions import SEEN, sight
 from runtime.selectors import dated_trace, trace_targets
 from runtime.selectors.dated_trace import DatedMessage
 from runtime.selectors.dead_letter_detail import pretty
+from runtime.selectors.lane_changes import LANES_BEFORE
 from runtime.selectors.sql_rows import row, rows
 from runtime.selectors.trace_targets import TraceStep
 
@@ -155,21 +156,25 @@ select t.subscription_id as subscription, t.first, t.last, t.at, t.outcome, t.de
  order by t.id
  limit 500"""
 
-_CHAIN = """
+_CHAIN = (
+    """
 with recursive chain as (
-       select m.stream_id, m.lane, m.position, m.previous, 0 as depth
+       select m.stream_id, m.lane, m.position, m.previous, m.key, 0 as depth
          from runtime_message m
         where m.stream_id = %(stream)s
           and m.lane = %(lane)s
           and m.position = %(position)s
         union all
-       select m.stream_id, m.lane, m.position, m.previous, c.depth + 1
+       select m.stream_id, m.lane, m.position, m.previous, m.key, c.depth + 1
          from chain c
          join lateral (select *
                          from runtime_message m
                         where m.stream_id = c.stream_id
-                          and m.lane = c.lane
+                          and m.lane = any("""
+    + LANES_BEFORE
+    + """)
                           and m.position = c.previous
+                          and m.key = c.key
                         limit 1) m on true
         where c.previous > 0
           and c.depth < %(limit)s)
@@ -186,6 +191,7 @@ select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_a
   join runtime_integration i on i.id = st.integration_id
  where c.depth > 0
  order by m.position desc"""
+)
 
 
 def search(viewer: Viewer, text: str) -> list[FoundMessage]:

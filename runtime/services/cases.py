@@ -15,8 +15,9 @@ from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
 from runtime import permissions
 from runtime.ledger import connections as ledger_connections
-from runtime.ledger.append import IncomingMessage, append, load_stream
+from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.connections import Connection
+from runtime.ledger.streams import load_stream
 from runtime.models import ConflictCase, Integration, RejectedMessage
 
 _DECIDE = """

@@ -18,7 +18,7 @@ from kernel.errors import DomainError
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
 from runtime.models import Deployment, Release, Replay, TargetSubscription
-from runtime.services import manifest_checks
+from runtime.services import lane_changes, manifest_checks
 
 Finder = Callable[[Manifest, datetime], list[dict[str, Any]]]
 
@@ -257,6 +257,9 @@ def _compare_before(context: CheckContext) -> CheckOutcome:
             "answered `older`"
         )
         findings.append(checks.finding("event.version_moved", "/event/version", said, level="warning"))
+    told = lane_changes.told(running.integration_id, context.environment, manifest.lanes)
+    if told is not None:
+        findings.append(checks.finding("lanes.changed", "/lanes", told, level="warning"))
     failed = [f for f in findings if f["level"] == "error"]
     if failed:
         return checks.failed(

@@ -13,9 +13,10 @@ from runtime.domain import validity
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.validity import BadValidity, Period
 from runtime.ledger import dated_states, pool
-from runtime.ledger.append import Appended, IncomingMessage, StreamRef
+from runtime.ledger.append import Appended, IncomingMessage
 from runtime.ledger.connections import Connection
 from runtime.ledger.dated_states import Dating, dated_key
+from runtime.ledger.streams import StreamRef
 from runtime.models import DatedState, Deployment, Stream, ValidityMoment
 from runtime.services.message_checks import Rejection, usable_key
 from runtime.services.wakeups import signal

@@ -22,7 +22,6 @@ from runtime.models import (
     Deployment,
     Integration,
     Lane,
-    Progress,
     QuarantinedMessage,
     Release,
     Schedule,
@@ -32,7 +31,7 @@ from runtime.models import (
     VendorState,
 )
 from runtime.models.subscriptions import LONG_AGO
-from runtime.services import dating, integrations, manifest_checks, recovery, target_times
+from runtime.services import dating, integrations, lane_changes, manifest_checks, recovery, target_times
 
 
 def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None, kind: str = "deploy") -> Deployment:
@@ -192,6 +191,7 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
         environment=environment,
         defaults={"lanes": manifest.lanes, "immutable": manifest.event.meaning == "fact"},
     )
+    lane_changes.want(stream, manifest.lanes)
     if made:
         Lane.objects.bulk_create(Lane(stream=stream, lane=lane) for lane in range(manifest.lanes))
     elif stream.immutable != (manifest.event.meaning == "fact"):
@@ -213,6 +213,7 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
         subscription__in=kept, state=QuarantinedMessage.State.SENDING, reason_class=QUESTION_AT_FAULT
     ).update(not_before=Now())
     _wait_for_others(stream, manifest)
+    lane_changes.go_on(stream)
     _schedule(integration, environment, manifest)
 
 
@@ -247,10 +248,7 @@ def _subscribe(
         stream=stream, target=target.name, instance=instance, replay_of=None, defaults=values
     )
     if made:
-        ask_until = recovery.ask_until_now()
-        Progress.objects.bulk_create(
-            Progress(subscription=subscription, lane=lane, ask_until=ask_until) for lane in range(stream.lanes)
-        )
+        lane_changes.start(subscription, ask_until=recovery.ask_until_now())
     TargetSubscription.objects.filter(replay_of=subscription, open=True).update(deployment=deployment)
     return subscription.pk
 

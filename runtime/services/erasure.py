@@ -16,23 +16,25 @@ from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain.retention import ERASED
 from runtime.models import Erasure, Stream
+from runtime.selectors.lane_changes import LANES_BEFORE
 
 MOST = 10_000
-_CHAIN = """
+_CHAIN = f"""
 with recursive chain as (
-       select m.lane, m.position, m.previous, m.key, 1 as depth
+       select m.stream_id, m.lane, m.position, m.previous, m.key, 1 as depth
          from runtime_head h
          join runtime_message m on m.stream_id = h.stream_id and m.position = h.position and m.key = h.key
         where h.stream_id = %(stream)s
           and h.key = %(key)s
         union all
-       select m.lane, m.position, m.previous, m.key, c.depth + 1
+       select m.stream_id, m.lane, m.position, m.previous, m.key, c.depth + 1
          from chain c
-         join runtime_message m on m.stream_id = %(stream)s and m.lane = c.lane and m.position = c.previous
+         join runtime_message m
+           on m.stream_id = c.stream_id and m.lane = any({LANES_BEFORE}) and m.position = c.previous and m.key = c.key
         where c.previous > 0
           and c.depth < %(most)s)
 select lane, position, key
-  from chain"""
+  from chain"""  # noqa: S608 - constants
 _ONE = """
 select m.lane, m.position, m.key
   from runtime_message m

@@ -18,15 +18,16 @@ from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
 from runtime.domain import manifest as manifests
 from runtime.domain.batches import IntakeItem, item_of
-from runtime.domain.correlation import correlation_id, lane_of
+from runtime.domain.correlation import correlation_id
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.pointers import PointerReader
 from runtime.domain.versions import version_number
 from runtime.ledger import measures, pool
-from runtime.ledger.append import CONFLICT, OLDER, TOO_OLD, Appended, IncomingMessage, StreamRef, append
+from runtime.ledger.append import CONFLICT, OLDER, TOO_OLD, Appended, IncomingMessage, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.group_commit import GroupCommit, PendingCall
 from runtime.ledger.known_content import Compared, ManyDoubtful
+from runtime.ledger.streams import CHANGES_OF_LANES, StreamRef
 from runtime.services import finer_versions
 from runtime.services.dating import DatedItems, items_of
 from runtime.services.message_checks import (
@@ -43,12 +44,13 @@ from runtime.services.wakeups import announce
 
 MAX_ITEMS = 5_000
 MOST_TRIES = 3
-_DEPLOYED = """
-select t.id, t.lanes, t.salt, t.immutable, case when t.immutable then runtime_known_since(i.id, t.id) end, d.release_id
+_DEPLOYED = f"""
+select t.id, t.lanes, t.salt, t.immutable, case when t.immutable then runtime_known_since(i.id, t.id) end,
+       {CHANGES_OF_LANES.format("t")}, d.release_id
   from runtime_integration i
   join runtime_stream t on t.integration_id = i.id and t.environment = %s
   join runtime_deployment d on d.integration_id = i.id and d.environment = t.environment and d.active
- where i.key = %s"""
+ where i.key = %s"""  # noqa: S608 - constants
 _SIGN_OF_LIFE = """
 insert into runtime_source (stream_id, name, read_at)
 select %s, unnest(%s::text[]), clock_timestamp()
@@ -283,7 +285,8 @@ def receipt_of(stream: StreamRef, index: int, item: IncomingMessage, done: Appen
         return IntakeReceipt(index, item.key, "older", reason="a newer state of this key is stored")
     status = "accepted"
     if not position:
-        status, lane, position = "duplicate", lane_of(item.key, stream.lanes), (done.held or {}).get(number, 0)
+        status, position = "duplicate", (done.held or {}).get(number, 0)
+        lane = stream.lane_at(item.key, position)
     correlation = item.correlation or correlation_id(stream.salt, stream.id, lane, position)
     return IntakeReceipt(index, item.key, status, correlation)
 
@@ -381,7 +384,7 @@ def _deployed(conn: Connection, key: str, environment: str) -> tuple[StreamRef, 
         raise NotFound(
             "deployment.none", f"{key} is not deployed in {environment}; nothing accepts its messages there."
         )
-    return StreamRef(*row[:5]), row[5], _manifest_of(row[5])
+    return StreamRef(*row[:6]), row[6], _manifest_of(row[6])
 
 
 @lru_cache(maxsize=64)

@@ -17,9 +17,10 @@ from catalog.selectors import contracts
 from runtime.connectors.acceptance import Accepts, compile_acceptance
 from runtime.domain import retention
 from runtime.domain.manifest import Manifest, ManifestSource
-from runtime.ledger.append import IncomingMessage, StreamRef
+from runtime.ledger.append import IncomingMessage
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
+from runtime.ledger.streams import StreamRef
 
 KEY_LENGTH = 500
 RAW_LENGTH = 200_000  # bytes of a rejected message that are kept

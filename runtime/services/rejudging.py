@@ -19,12 +19,12 @@ from runtime import permissions
 from runtime.connectors.protocols import JudgesAgain, Record, RejectedRecord, SourceConnector
 from runtime.domain import manifest as manifests
 from runtime.domain.batches import read_item
-from runtime.domain.correlation import lane_of
 from runtime.domain.manifest import ManifestSource
 from runtime.ledger import connections as ledger_connections
-from runtime.ledger.append import Finer, IncomingMessage, StreamRef, append, load_stream
+from runtime.ledger.append import Finer, IncomingMessage, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
+from runtime.ledger.streams import StreamRef, load_stream, lock_lanes
 from runtime.models import Deployment, RejectedMessage, Stream
 from runtime.services import finer_versions, intake, system_connections
 from runtime.services.dating import DatedItems, items_of
@@ -43,13 +43,13 @@ update runtime_rejected
    set reason_class = %s, reason = %s, fingerprint = %s
  where id = %s and state = 'open'"""
 _OPEN = "select id from runtime_rejected where id = any(%s) and state = 'open' order by id for update"
-_LOCK_LANES = "select 1 from runtime_lane where stream_id = %s and lane = any(%s) order by lane for update"
 # Where states carry no version, what arrived after a message was rejected counts more than that message.
 _NEWER = """
 select x.number, m.run_id
-  from unnest(%s::text[], %s::int[], %s::timestamptz[]) with ordinality as x(key, lane, at, number)
+  from unnest(%s::int[], %s::text[], %s::timestamptz[]) as x(number, key, at)
   join runtime_head h on h.stream_id = %s and h.key = x.key
-  join runtime_message m on m.stream_id = h.stream_id and m.lane = x.lane and m.position = h.position
+  join runtime_message m
+    on m.stream_id = h.stream_id and m.lane = any(%s) and m.position = h.position and m.key = h.key
  where m.received_at >= x.at"""
 
 
@@ -249,8 +249,7 @@ class _Judge:
     def _still_open(self, conn: Connection, stream: StreamRef, judged: Sequence[_Judged]) -> Sequence[_Judged]:
         """Those that nobody has decided meanwhile. They and the lanes of their keys, which come first everywhere, stay
         locked to the end of the transaction."""
-        lanes = {lane_of(one.item.key, stream.lanes) for one in judged if one.item is not None}
-        conn.execute(_LOCK_LANES, (stream.id, sorted(lanes)))
+        lock_lanes(conn, stream, [one.item.key for one in judged if one.item is not None])
         found = conn.execute(_OPEN, ([one.row.pk for one in judged],)).fetchall()
         still = {pk for (pk,) in found}
         return [one for one in judged if one.row.pk in still]
@@ -281,7 +280,7 @@ def newer_messages(conn: Connection, stream: StreamRef, asked: Sequence[tuple[st
     """Which of these keys have had a message since the given time, by their number, and the run it came with. Their
     lanes stay locked to the end of the transaction, so that no other comes in between."""
     keys = [key for key, _ in asked]
-    lanes = [lane_of(key, stream.lanes) for key in keys]
-    conn.execute(_LOCK_LANES, (stream.id, sorted(set(lanes))))
-    found = conn.execute(_NEWER, (keys, lanes, [at for _, at in asked], stream.id)).fetchall()
-    return {number - 1: run for number, run in found}
+    lock_lanes(conn, stream, keys)
+    most = max([stream.lanes, *(before for _, before in stream.changes or ())])
+    values = list(range(len(keys))), keys, [at for _, at in asked], stream.id, list(range(most))
+    return dict(conn.execute(_NEWER, values).fetchall())

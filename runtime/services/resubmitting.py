@@ -15,8 +15,9 @@ from runtime.connectors.protocols import JudgesAgain, RejectedRecord
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.ledger import connections as ledger_connections
-from runtime.ledger.append import Finer, IncomingMessage, StreamRef, append, load_stream
+from runtime.ledger.append import Finer, IncomingMessage, append
 from runtime.ledger.connections import Connection
+from runtime.ledger.streams import StreamRef, load_stream
 from runtime.models import Deployment, RejectedMessage
 from runtime.services import finer_versions, intake, system_connections
 from runtime.services.cases import decide_with_effect, record_decision

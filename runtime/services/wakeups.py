@@ -16,9 +16,9 @@ from celery import current_app
 from django.db import connection
 
 from kernel.errors import Unavailable
+from runtime.domain.shards import SHARDS
 from runtime.ledger import pool
 from runtime.ledger.connections import Connection
-from runtime.ledger.sql import SHARDS
 
 log = logging.getLogger(__name__)
 QUIET_SECONDS = 5.0  # after a failure: a broker that is gone must not slow down what is stored

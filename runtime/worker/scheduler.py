@@ -23,7 +23,16 @@ from kernel.periodic_jobs import run
 from kernel.postgresql import errors as database_errors
 from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import clock_steps, connections, measures
-from runtime.services import dating, log_partitions, recovery, replays, retention, schedules, source_alarms
+from runtime.services import (
+    dating,
+    lane_changes,
+    log_partitions,
+    recovery,
+    replays,
+    retention,
+    schedules,
+    source_alarms,
+)
 from runtime.worker.silent_work import SilentWork
 
 log = logging.getLogger(__name__)
@@ -67,6 +76,7 @@ class Scheduler:
         run("clock", self._attend_the_clock)
         done = run("schedules", schedules.fire_due) + run("dated_states", dating.fire_due)
         done += run("outbox", outbox.dispatch)
+        done += run("lanes", lane_changes.attend)
         now = time.monotonic()
         if now - self._hourly > HOURLY or not self._hourly:
             self._hourly = now

@@ -17,10 +17,11 @@ from runtime.domain import connection_faults
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
 from runtime.ledger import measures
-from runtime.ledger.append import Fenced, load_stream
+from runtime.ledger.append import Fenced
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.clock_steps import watch
 from runtime.ledger.connections import Connection
+from runtime.ledger.streams import load_stream
 from runtime.services import runs, system_connections
 from runtime.services.dating import items_of
 from runtime.services.record_checks import RecordChecks

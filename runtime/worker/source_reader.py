@@ -23,9 +23,10 @@ from runtime.connectors.protocols import (
 from runtime.domain.manifest import ManifestSource
 from runtime.domain.retry import SOURCE_PAGE
 from runtime.ledger import measures
-from runtime.ledger.append import TOO_OLD, Fenced, SourceMove, StreamRef, append
+from runtime.ledger.append import TOO_OLD, Fenced, SourceMove, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
+from runtime.ledger.streams import StreamRef
 from runtime.services import finer_versions
 from runtime.services.dating import DatedItems
 from runtime.services.message_checks import Rejection, came_last, storable_text, store_rejected, too_old

@@ -22,12 +22,15 @@ WHAT = {
     "queue": "what a store has is as fresh as its queue is empty, whoever looks at the source",
     "unwoken": "what leaves the quarantine wakes nothing that waits behind it",
     "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
+    "rehashed": "after a change of the number of lanes nobody waits for what is left in the old ones",
 }
 
 REAL_ONLY = frozenset({"queue"})
 """Plants that show in what the product says, and so in real processes only (`told.py`)."""
 IN_REWOUND = frozenset({"rekeyed", "unnoticed"})
 """Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""
+IN_LANES = frozenset({"rehashed"})
+"""Plants that show only in worlds whose number of lanes changes (`sim_lanes.py`)."""
 
 WITHOUT_TRIGGERS = {
     "gate": ("runtime_progress_token", "runtime_quarantine_token"),

@@ -135,6 +135,7 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "hasty": [(vendor_target, "_in_doubt", _at_once)],
     "unwoken": [],
     "queue": [],
+    "rehashed": [],
     "rejects": [(SourceReader, "_place", _past_rejects)],
 }
 
@@ -157,7 +158,9 @@ _STATEMENTS: dict[str, list[tuple[Any, str, str, str]]] = {
             "with g as (\n    select\n        (\n            true or exists (",
         ),
     ],
-    "intent": [(claims, "_STEP", "intent = case when g.open then %(intent)s::bigint end", "intent = null::bigint")],
+    "intent": [
+        (claims, "_STEP", f"intent = case when {claims.MAY_GO} then %(intent)s::bigint end", "intent = null::bigint")
+    ],
 }
 
 

@@ -387,7 +387,8 @@ def r7(seed: int, scale: float) -> dict[str, Any]:
     options = replace(QUIET, batches=1)
     with campaign(options, seed) as made:
         from runtime.ledger import connections
-        from runtime.ledger.append import IncomingMessage, append, load_stream
+        from runtime.ledger.append import IncomingMessage, append
+        from runtime.ledger.streams import load_stream
         from runtime.models import TargetSubscription
         from runtime.services import replays
         from runtime.worker.loop import WorkerLoop

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import errors
 
-from runtime.ledger import append, known_content
+from runtime.ledger import append, known_content, streams
 from tests.faults.sim_database import Database, Transaction, statement
 
 
@@ -20,20 +20,20 @@ def _move_source(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
-@statement(r"select lane, next from runtime_lane where stream_id = %s and lane = any\(%s\) order by lane for update$")
+@statement(streams.LOCK_LANES)
 def _lock_lanes(db: Database, tx: Transaction, given: Any) -> list[Any]:
     stream, lanes = given
     found = []
     for lane in sorted(lanes):
         if "sequence" in db.plants:  # like nextval: no lock, and nobody gets the same number
             counter = db.rows["lane"][stream, lane]
-            found.append((lane, counter["next"]))
+            found.append((lane, counter["next"], 0))
             db.rows["lane"][stream, lane] = {"next": counter["next"] + tx.actor.reserve}
             continue
         db.lock(tx, "lane", (stream, lane))
         row = db.get(tx, "lane", (stream, lane))
         if row is not None:
-            found.append((lane, row["next"]))
+            found.append((lane, row["next"], row.get("lanes", 0)))
     return found
 
 

@@ -6,14 +6,15 @@ from typing import Any
 
 from psycopg import errors
 
-from runtime.ledger import claims, log_reader, sql
+from runtime.domain.shards import SHARDS
+from runtime.ledger import claims, log_reader
 from tests.faults.sim_database import Database, GateClosed, Key, Row, Transaction, statement
 
 
 def serves(s: Row, subscription: int, given: Row) -> bool:
     if s["tier"] not in given["tiers"] or (given["only"] is not None and subscription not in given["only"]):
         return False
-    return given["shards"] is None or subscription % sql.SHARDS in given["shards"]
+    return given["shards"] is None or subscription % SHARDS in given["shards"]
 
 
 def _free(p: Row, now: float) -> bool:
@@ -222,8 +223,11 @@ def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
     p = db.get(tx, "progress", key)
     if p is None or (p["token"] != given["token"] and "token" not in db.plants):
         return []
-    p = dict(p)
     position = given["position"]
+    is_open = is_open and (p["upto"] is None or max(position, given["intent"] or 0) <= p["upto"])
+    if given["gated"] and not is_open:
+        return []
+    p = dict(p)
     if position < p["position"]:
         raise errors.CheckViolation("a position only grows")
     intent = given["intent"] if is_open and "intent" not in db.plants else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 from runtime.ledger import quarantine, quarantine_claims, quarantine_retry
@@ -205,7 +206,7 @@ def _sleep(db: Database, tx: Transaction, given: Any) -> int:
 
 def wake_next(parked: dict[Key, Row], subscription: int, key: str, now: float) -> None:
     """The same where a person decides, outside of the modelled transactions."""
-    left = sorted(at for at, q in parked.items() if at[0] == subscription and q["key"] == key)
+    left = sorted((at for at, q in parked.items() if at[0] == subscription and q["key"] == key), key=itemgetter(2))
     if left and parked[left[0]]["state"] == "behind":
         q = parked[left[0]]
         parked[left[0]] = q | {"asleep": False, "not_before": max(q["not_before"], now)}
@@ -214,7 +215,9 @@ def wake_next(parked: dict[Key, Row], subscription: int, key: str, now: float) -
 def wake_followers(db: Database, tx: Transaction, gone: Key, key: str) -> None:
     """What the trigger does when a message leaves the quarantine."""
     subscription, *place = gone
-    left = sorted(at for at, q in db.scan(tx, "parked") if at[0] == subscription and q["key"] == key)
+    left = sorted(
+        (at for at, q in db.scan(tx, "parked") if at[0] == subscription and q["key"] == key), key=itemgetter(2)
+    )
     wakes = left[:1]
     for (other,), s in db.scan(tx, "subscription"):
         if s.get("after") == subscription and db.get(tx, "parked", (other, *place)) is not None:

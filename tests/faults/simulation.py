@@ -34,6 +34,7 @@ def prepare() -> None:
 
 
 REWOUND_EVERY = 5
+LANES_EVERY = 7
 
 
 @dataclass(slots=True)
@@ -70,8 +71,10 @@ class Report:
 def simulate(
     seeds: Iterable[int], *, plants: Iterable[str] = (), window: bool = False, stop_at_first: bool = False
 ) -> Report:
-    """One world per seed, and for every fifth seed one more whose database goes back."""
-    from tests.faults.plant_names import IN_REWOUND
+    """One world per seed; for every fifth seed one more whose database goes back, and for every seventh one more whose
+    number of lanes changes."""
+    from tests.faults.plant_names import IN_LANES, IN_REWOUND
+    from tests.faults.sim_lanes import LaneWorld, changing_shape
     from tests.faults.sim_rewind import RewoundWorld, rewound_shape
     from tests.faults.world import Shape, World
 
@@ -80,6 +83,8 @@ def simulate(
         worlds = [World(Shape.of(seed, window=window), planted)]
         if (seed % REWOUND_EVERY == 0 or planted & IN_REWOUND) and not window:
             worlds.append(RewoundWorld(rewound_shape(seed), planted))
+        if (seed % LANES_EVERY == 0 or planted & IN_LANES) and not window and "sequence" not in planted:
+            worlds.append(LaneWorld(changing_shape(seed), planted))
         report.schedules += 1
         for world in worlds:
             verdict = world.run()

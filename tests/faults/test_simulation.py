@@ -43,6 +43,8 @@ def test_no_schedule_loses_doubles_disorders_or_sends_without_approval() -> None
         "settled by a person",
         "decision deploy",
         "decision void",
+        "lanes changed",
+        "targets past a change",
     ):
         assert report.counts[happened] > 5, happened
     assert report.counts["source fenced"]

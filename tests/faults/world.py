@@ -24,15 +24,17 @@ from runtime.ledger import (
     claimed,
     claims,
     database_target,
+    lanes,
     measures,
     quarantine_claims,
     quarantine_retry,
     send_batch,
     vendor_target,
 )
-from runtime.ledger.append import Appended, IncomingMessage, StreamRef, append
+from runtime.ledger.append import Appended, IncomingMessage, append
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
+from runtime.ledger.streams import StreamRef
 from runtime.worker import delivery, source_reader
 from tests.faults import sim_append, sim_claims, sim_quarantine, sim_sources, sim_vendors  # noqa: F401 - statements
 from tests.faults.sim_actors import Actor, SimClients
@@ -470,7 +472,7 @@ def patched(world: World) -> Iterator[None]:
     places: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in timed]
     places += [
         (module, "hit", hit)
-        for module in (append_module, database_target, vendor_target, send_batch, quarantine_retry, delivery)
+        for module in (append_module, lanes, database_target, vendor_target, send_batch, quarantine_retry, delivery)
     ]
 
     def append_of(conn: SimConnection, stream: StreamRef, items: Any, **more: Any) -> Appended:

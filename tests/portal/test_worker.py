@@ -14,6 +14,8 @@ from urllib.parse import quote
 import pytest
 from django.db import connection
 
+from portal.worker import arguments
+
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 60.0
 
@@ -79,3 +81,15 @@ def test_sources_are_read_by_processes_beside_those_that_deliver(worker) -> None
         assert set(cursor.fetchall()) == {("collect", "[0, 1]"), ("collect", "[0, 1, 2, 3]"), ("work", "[0, 1, 2, 3]")}
     supervisor.send_signal(signal.SIGTERM)
     assert supervisor.wait(WAIT) == 0
+
+
+def test_a_worker_serves_the_shards_that_it_is_given() -> None:
+    assert arguments(["--shards", "0-2,9"]).shards == (0, 1, 2, 9)
+    assert arguments([]).shards is None
+
+
+@pytest.mark.parametrize("wrong", ["16", "a", "3-1", "", "1-x", "-1"])
+def test_shards_that_are_none_are_refused_in_one_line(wrong: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        arguments([f"--shards={wrong}"])
+    assert "--shards" in capsys.readouterr().err.splitlines()[-1]

@@ -21,7 +21,8 @@ from catalog.services import blueprint as blueprints
 from kernel.digest import digest_of
 from runtime.connectors.protocols import OutboundMessage
 from runtime.ledger import connections
-from runtime.ledger.append import IncomingMessage, StreamRef, load_stream
+from runtime.ledger.append import IncomingMessage
+from runtime.ledger.streams import StreamRef, load_stream
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from tests import kept_rows
 

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from runtime.domain.shards import SHARDS
 from runtime.domain.vendor_times import DEFAULT_DEADLINE, DEFAULT_KEY_KEPT, DEFAULT_SETTLE
 
 FOLDER = Path(__file__).parent
-SHARDS = 16
-"""Wake-ups and scopes divide subscriptions by `id % SHARDS`."""
 
 
 def read(name: str, **parts: str) -> str:

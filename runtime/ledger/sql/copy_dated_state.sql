@@ -27,7 +27,7 @@ select
         (
             select m.correlation
             from runtime_message m
-            where m.stream_id = %(stream)s and m.lane = %(lane)s and m.position = %(of)s
+            where m.stream_id = %(stream)s and m.lane = %(of_lane)s and m.position = %(of)s
             limit 1
         ),
         %(cause)s

@@ -1,7 +1,8 @@
 -- Move the position, record the evidence of the batch before, store the intent of the batch after: one statement, one
 -- round trip. A closed gate, or a release that is no longer the deployed one, refuses a further step inside the
 -- database and any new intent, but never the recording of a call that was made. So does a target that must have the
--- messages first (`after`) and has not come so far.
+-- messages first (`after`) and has not come so far, and the end of a lane before a change of lanes (`upto`), which
+-- may have come while the claim was under way.
 with g as (
     select
         (
@@ -37,9 +38,9 @@ with g as (
 m as (
     update runtime_progress p
     set position = %(position)s,
-        intent = case when g.open then %(intent)s::bigint end,
-        intent_release = case when g.open and %(intent)s::bigint is not null then %(release)s::bigint end,
-        intent_at = case when g.open and %(intent)s::bigint is not null then clock_timestamp() end,
+        intent = case when {may_go} then %(intent)s::bigint end,
+        intent_release = case when {may_go} and %(intent)s::bigint is not null then %(release)s::bigint end,
+        intent_at = case when {may_go} and %(intent)s::bigint is not null then clock_timestamp() end,
         sent_at = null,
         rounds = 0,
         attempt = 0,
@@ -48,8 +49,8 @@ m as (
     where p.subscription_id = %(subscription)s
         and p.lane = %(lane)s
         and p.token = %(token)s
-        and (g.open or not %(gated)s)
-    returning g.open
+        and ({may_go} or not %(gated)s)
+    returning {may_go} as open
 ),
 d as (
     insert into runtime_delivery (
