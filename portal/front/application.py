@@ -18,7 +18,7 @@ from kernel.errors import DomainError
 from kernel.request import serving
 from portal import problem
 from portal.front import bodies
-from portal.front.bodies import ClientGone, Receive
+from portal.front.bodies import Receive
 from portal.front.places import ThreadPlaces
 from portal.front.wsgi import FrontAnswer, Wsgi, call, environ_of
 from portal.readiness import Readiness
@@ -73,11 +73,7 @@ class Front:
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
         elif scope["type"] == "http":
-            try:
-                answer = await self._answer(scope, receive)
-            except ClientGone:
-                return
-            await _send(answer, scope["method"], send)
+            await _send(await self._answer(scope, receive), scope["method"], send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> FrontAnswer:
         path = scope["path"]

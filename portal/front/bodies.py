@@ -25,8 +25,12 @@ class BodyTooSlow(DomainError):
     title = "The body did not arrive in time"
 
 
-class ClientGone(Exception):
-    """Nobody waits for an answer any more."""
+class BodyBroken(DomainError):
+    """The body ended before its end: the line broke, or its length or chunks are wrong. Mostly nobody is there any more
+    to be told."""
+
+    status = 400
+    title = "The body broke off"
 
 
 def time_for(announced: int, *, seconds: float = SECONDS) -> float:
@@ -39,7 +43,7 @@ async def read(
 ) -> tuple[IO[bytes], int]:
     """The body, at its beginning, and its length. `announced` is None where the client names no length.
 
-    Raises BodyTooSlow, TooLarge beyond `limit` bytes, ClientGone.
+    Raises BodyTooSlow, TooLarge beyond `limit` bytes, BodyBroken.
     """
     if announced is not None and announced > limit:
         raise _too_large(limit)
@@ -76,7 +80,11 @@ async def _next(receive: Receive, ends: float) -> tuple[bytes, bool]:
             "request.too_slow", "The body of this request did not arrive in time, so nothing was done. Send it again."
         ) from None
     if message["type"] == "http.disconnect":
-        raise ClientGone
+        raise BodyBroken(
+            "request.body_broken",
+            "The body of this request broke off before its end, so nothing was done. Its length or its chunks are "
+            "wrong, or the line broke. Send it again.",
+        )
     return message.get("body", b""), message.get("more_body", False)
 
 

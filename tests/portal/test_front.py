@@ -37,8 +37,10 @@ def front(django: Any = echo, *, look: Callable[[], dict[str, str]] = lambda: OK
 class Call:
     """One request of a client that sends these parts, and then nothing more unless it is the end."""
 
-    def __init__(self, path: str, *parts: bytes, ends: bool = True, method: str = "POST", **headers: str) -> None:
-        self.parts, self.ends = list(parts), ends
+    def __init__(
+        self, path: str, *parts: bytes, ends: bool = True, breaks: bool = False, method: str = "POST", **headers: str
+    ) -> None:
+        self.parts, self.ends, self.breaks = list(parts), ends, breaks
         given = {"content-length": str(len(b"".join(parts)) if ends else 500)} | headers
         self.scope = {
             "type": "http",
@@ -57,6 +59,8 @@ class Call:
         if self.parts:
             part = self.parts.pop(0)
             return {"type": "http.request", "body": part, "more_body": bool(self.parts) or not self.ends}
+        if self.breaks:
+            return {"type": "http.disconnect"}
         if self.ends:
             return {"type": "http.request", "body": b"", "more_body": False}
         return await asyncio.get_running_loop().create_future()
@@ -114,6 +118,12 @@ def test_a_body_without_a_length_is_read_to_its_end() -> None:
 def test_a_long_body_lies_in_a_file_and_arrives_whole() -> None:
     parts = [bytes([65 + n]) * 50_000 for n in range(10)]
     assert run(Call("/x", *parts).on(front(limit=10**6))).body == b"/x|" + b"".join(parts)
+
+
+def test_a_body_that_breaks_off_is_told_so_to_a_client_that_still_listens() -> None:
+    call = run(Call("/api/v1/intake/sales/", b'{"items":[', ends=False, breaks=True).on(front()))
+    assert (call.status, json.loads(call.body)["code"]) == (400, "request.body_broken")
+    assert call.header("connection") == "close"
 
 
 @pytest.mark.parametrize("path", ["/api/v1/intake/sales/", "/changes/"])

@@ -16,7 +16,7 @@ from tests.runtime import scene
 @pytest.fixture
 def till(client: Any, transactional_db: None) -> Any:
     """A till's service account hands in; `till(body)` answers."""
-    secret = _secret_of_the_till()
+    secret = secret_of_the_till()
 
     def send(body: Any, content_type: str = "application/json", **headers: str) -> Any:
         return client.generic(  # unlike `post`, it leaves bytes as they are
@@ -32,7 +32,7 @@ def till(client: Any, transactional_db: None) -> Any:
 
 
 @kept_rows.once
-def _secret_of_the_till() -> str:
+def secret_of_the_till() -> str:
     people = scene.estate()
     manifest = {
         **scene.SALES,
