@@ -177,6 +177,13 @@ def may_set_retention(viewer: Viewer) -> Permission:
     return Permission(False, "Only architects and release managers set how long data is kept.")
 
 
+def may_set_objectives(viewer: Viewer) -> Permission:
+    """What is promised to others is not the promise of one owner team alone."""
+    if viewer.user is not None and (viewer.sees_everything or _holds_role(viewer, OPERATE_ALL).exists()):
+        return ALLOWED
+    return Permission(False, "Only architects and release managers set objectives.")
+
+
 def may_erase(viewer: Viewer) -> Permission:
     """An erasure cannot be undone, and is owed to somebody outside: no owner team decides it for itself."""
     if viewer.user is not None and (viewer.sees_everything or _holds_role(viewer, OPERATE_ALL).exists()):

@@ -151,6 +151,9 @@ class TierFacts:
     degraded_mode_required: bool = False
     rto_s: int | None = None
     rpo_s: int | None = None
+    freshness: Decimal | None = None
+    delivery_s: int | None = None
+    delivery: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ KEYS: Final[dict[str, str]] = {
     "max_staleness_s": "seconds that a copy may be older than its source",
     "p95_ms": "answer time at the 95th percentile, milliseconds",
     "availability": "per cent of calls answered, as text: 99.95",
+    "freshness": "per cent of the time in which no copy is older than max_staleness_s, as text: 99.9",
+    "delivery_s": "seconds from the acceptance of a message to its confirmation by the target",
+    "delivery": "per cent of messages that are confirmed within delivery_s, as text: 99",
     "rto_s": "recovery time objective, seconds",
     "rpo_s": "recovery point objective, seconds",
     "queue": "name of the work queue",
@@ -23,7 +26,8 @@ KEYS: Final[dict[str, str]] = {
     "slots": "approval slots that every change of this tier needs",
     "degraded_mode_required": "true where an integration must say what it does while the target system is down",
 }
-_NUMBERS = ("notice_days", "max_staleness_s", "p95_ms", "rto_s", "rpo_s")
+_NUMBERS = ("notice_days", "max_staleness_s", "p95_ms", "rto_s", "rpo_s", "delivery_s")
+_PER_CENT = ("availability", "freshness", "delivery")
 FREEZES: Final[tuple[str, ...]] = ("block", "warn", "none")
 
 
@@ -50,6 +54,9 @@ def read(level: int, name: str, rules: Mapping[str, Any]) -> TierFacts:
         degraded_mode_required=rules.get("degraded_mode_required") is True,
         rto_s=rules.get("rto_s"),
         rpo_s=rules.get("rpo_s"),
+        freshness=_per_cent(rules.get("freshness")),
+        delivery_s=rules.get("delivery_s"),
+        delivery=_per_cent(rules.get("delivery")),
     )
 
 
@@ -59,8 +66,9 @@ def _findings(rules: Mapping[str, Any]) -> list[dict[str, Any]]:
         value = rules.get(key)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 0):
             found.append(finding(f"/rules/{key}", f"{KEYS[key]}: a whole number, not {value!r}."))
-    if rules.get("availability") is not None and _per_cent(rules["availability"]) is None:
-        found.append(finding("/rules/availability", "Per cent between 0 and 100, as text."))
+    for key in _PER_CENT:
+        if rules.get(key) is not None and _per_cent(rules[key]) is None:
+            found.append(finding(f"/rules/{key}", "Per cent between 0 and 100, as text."))
     if rules.get("freeze_strictness", "block") not in FREEZES:
         found.append(finding("/rules/freeze_strictness", f"Choose one of: {', '.join(FREEZES)}."))
     slots = rules.get("slots") or []

@@ -16,8 +16,8 @@ import msgspec
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
 from runtime.domain import after as afters
+from runtime.domain import objectives, validity
 from runtime.domain import schedule as schedules
-from runtime.domain import validity
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
 from runtime.domain.validity import DatedVersion, Valid
 from runtime.domain.vendor_times import DEFAULT_DEADLINE
@@ -92,6 +92,7 @@ _TARGET = _object(
     settle={"type": "number", "minimum": 0, "maximum": 86_400},
     key_kept={"type": "number", "minimum": 60},
     max_attempts={"type": "integer", "minimum": 1, "maximum": 100},
+    objectives=objectives.SCHEMA,
     limits=_object(
         [],
         rate={"type": "number", "exclusiveMinimum": 0},
@@ -200,6 +201,7 @@ class ManifestTarget(msgspec.Struct, frozen=True):
     key_kept: float | None = None
     max_attempts: int = DEFAULT_MAX_ATTEMPTS
     limits: TargetLimits = TargetLimits()
+    objectives: dict[str, dict[str, str]] = msgspec.field(default_factory=dict)
 
     @property
     def kind(self) -> str:

@@ -16,7 +16,7 @@ ERASED = (
 )
 SHORTEST = 35  # a till may be without a line for weeks, a month is reconciled after its end, and a replay reaches back
 LONGEST = 36_500
-CLASSES = ("messages", "evidence", "runs", "rejected", "comparisons", "heads", "events")
+CLASSES = ("messages", "evidence", "runs", "rejected", "comparisons", "heads", "events", "indicators")
 WITH_MESSAGES = ("evidence", "runs")  # without these a message that is still there could not say what became of it
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -32,8 +32,8 @@ def problems(
     found = []
     if days is not None and not SHORTEST <= days <= LONGEST:
         found.append(finding("/days", f"between {SHORTEST} and {LONGEST} days, or none for ever"))
-    if per_integration and data_class == "events":
-        found.append(finding("/integration", "events are kept equally long for all integrations"))
+    if per_integration and data_class in ("events", "indicators"):
+        found.append(finding("/integration", f"{data_class} are kept equally long for all integrations"))
     given = {**now, data_class: days}
     for other in WITH_MESSAGES:
         if _shorter(given[other], given["messages"]) and data_class in (other, "messages"):

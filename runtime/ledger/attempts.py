@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from runtime.connectors.protocols import OutboundMessage
 from runtime.domain.recovery import CANNOT_BE_ASKED, KEY_FORGOTTEN
 from runtime.domain.retry import ACCEPTED, MESSAGE_NOT_NOW, UNANSWERED, VENDOR_UNAVAILABLE
-from runtime.ledger import circuit_breaker
+from runtime.ledger import circuit_breaker, measures
 from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import QuarantineEntry
@@ -109,8 +109,10 @@ def record_trouble(conn: Connection, taken: Claim, outcome: SendOutcome) -> None
     if outcome.fault is not None:
         circuit_breaker.record_fault_of(conn, taken, outcome.fault, outcome.failure)
     elif outcome.failure and outcome.retry_after:
+        measures.count_answer(conn, taken, "answered")  # that it is not now is an answer
         circuit_breaker.record_throttling(conn, vendor, outcome.failure, retry_after=outcome.retry_after)
     elif outcome.failure:
+        measures.count_answer(conn, taken, "unanswered")
         circuit_breaker.record_failure(conn, vendor, outcome.failure)
 
 

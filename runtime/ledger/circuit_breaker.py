@@ -5,7 +5,7 @@ from __future__ import annotations
 from kernel.retry import PAUSE_SQL
 from runtime.connectors.protocols import FaultKind
 from runtime.domain.retry import CIRCUIT_BREAKER, CONNECTION_FAULT
-from runtime.ledger import sql
+from runtime.ledger import measures, sql
 from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 
@@ -77,6 +77,7 @@ def record_fault(
 def record_fault_of(conn: Connection, taken: Claim, kind: FaultKind, detail: str) -> None:
     """A claim met a fault of the connection: the vendor's, or that of its target alone where others are known to
     work."""
+    measures.count_answer(conn, taken, "fault")
     if not taken.target.at_fault:
         record_fault(conn, taken.target.vendor, kind, detail, subscription=taken.subscription)
         return
@@ -117,6 +118,7 @@ def record_success(conn: Connection, vendor: int, *, subscription: int = 0) -> N
 
 def record_answer(conn: Connection, taken: Claim) -> None:
     """The vendor answered a claim: no fault of its connection is left."""
+    measures.count_answer(conn, taken, "answered")
     record_success(conn, taken.target.vendor, subscription=taken.subscription)
     if taken.target.at_fault:
         conn.execute(_END_OWN_FAULT, (taken.subscription,))

@@ -51,12 +51,19 @@ CALL_SECONDS = measures.histogram(
     "Calls of vendors by how they ended: answered, refused, unsent, unknown, fault.",
     ("system", "call", "outcome"),
 )
+ANSWERS = measures.counter(
+    "vendor_answers",
+    "Claims that called a vendor, by whether it answered: answered (a refusal is an answer), unanswered, or fault "
+    "where the connection is at fault.",
+    ("environment", "system", "outcome"),
+)
 COMMIT_SECONDS = measures.histogram("intake_commit_duration_seconds", "Checks and commit of one group of intake calls.")
 COMMIT_SIZE = measures.histogram(
     "intake_commit_messages", "Messages that were stored together by intake.", buckets=(1, 2, 5, 10, 50, 100, 500, 5000)
 )
 
 _names: dict[int, tuple[str, str]] = {}
+_vendors: dict[int, tuple[str, str]] = {}
 
 
 def names_of(conn: Connection, stream: int) -> tuple[str, str]:
@@ -71,6 +78,23 @@ def names_of(conn: Connection, stream: int) -> tuple[str, str]:
         known = (str(row[0]), str(row[1])) if row else ("", "")
         _names[stream] = known
     return known
+
+
+def vendor_of(conn: Connection, vendor: int) -> tuple[str, str]:
+    """(environment, system) of a vendor's state; its stores are not told apart."""
+    known = _vendors.get(vendor)
+    if known is None:
+        row = conn.execute(
+            "select environment, system_key from runtime_vendorstate where id = %s", (vendor,)
+        ).fetchone()
+        known = (str(row[0]), str(row[1])) if row else ("", "")
+        _vendors[vendor] = known
+    return known
+
+
+def count_answer(conn: Connection, taken: Claim, outcome: str) -> None:
+    """One claim that called its vendor: `answered`, `unanswered` or `fault`."""
+    ANSWERS.labels(*vendor_of(conn, taken.target.vendor), outcome).inc()
 
 
 def count_batch(conn: Connection, taken: Claim, evidence: DeliveryEvidence | None) -> None:

@@ -96,6 +96,13 @@ _ROWS: tuple[tuple[str, str, str, str, str], ...] = (
         "0 as stream_id, o.created_at as at, 0 as read, 0 as accepted",
         "where o.state = 'delivered' and o.delivered_at < runtime_kept_since('events', null)",
     ),
+    (
+        "indicators",
+        "runtime_indicatorday",
+        "id",
+        "0 as stream_id, o.day::timestamptz as at, 0 as read, 0 as accepted",
+        "where o.day < runtime_kept_since('indicators', null)::date",
+    ),
 )
 
 

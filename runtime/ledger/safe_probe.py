@@ -8,7 +8,7 @@ about it.
 from __future__ import annotations
 
 from runtime.domain.retry import UNDECIDED_PROBE, VENDOR_UNAVAILABLE
-from runtime.ledger import circuit_breaker, sql
+from runtime.ledger import circuit_breaker, measures, sql
 from runtime.ledger.claimed import Claim
 from runtime.ledger.claims import renew
 from runtime.ledger.connections import Connection
@@ -40,6 +40,7 @@ def message_waits(conn: Connection, taken: Claim, client: VendorClient, *, decid
     if found.fault is not None:
         circuit_breaker.record_fault_of(conn, taken, found.fault, found.detail)
     else:
+        measures.count_answer(conn, taken, "unanswered")
         circuit_breaker.record_failure(conn, taken.target.vendor, found.detail, retry_after=found.retry_after or 0.0)
     return VENDOR_UNAVAILABLE.pause()
 

@@ -11,6 +11,14 @@ from runtime.models.reconciliation import TargetComparison
 from runtime.models.recovery import DatabaseIdentity, KeyEpoch, Rewind
 from runtime.models.replays import Replay
 from runtime.models.retention import DroppedCount, Erasure, RetentionPolicy
+from runtime.models.service_levels import (
+    IndicatorDay,
+    IndicatorPeriod,
+    LaneMark,
+    ObjectiveChange,
+    ObjectivePolicy,
+    ServiceIndicator,
+)
 from runtime.models.subscriptions import Delivery, Progress, TargetSubscription, VendorState
 from runtime.models.validity import DatedState, ValidityMoment
 
@@ -26,12 +34,17 @@ __all__ = [
     "Erasure",
     "Firing",
     "Head",
+    "IndicatorDay",
+    "IndicatorPeriod",
     "IntakeGrant",
     "Integration",
     "KeyEpoch",
     "Lane",
     "LaneChange",
+    "LaneMark",
     "Message",
+    "ObjectiveChange",
+    "ObjectivePolicy",
     "Pin",
     "Progress",
     "QuarantinedMessage",
@@ -44,6 +57,7 @@ __all__ = [
     "Run",
     "RunSpan",
     "Schedule",
+    "ServiceIndicator",
     "SourceAlarm",
     "Stream",
     "StreamSource",

@@ -19,6 +19,7 @@ class RetentionPolicy(models.Model):
         COMPARISONS = "comparisons", "Comparisons with targets"
         HEADS = "heads", "Known keys of facts"
         EVENTS = "events", "Events and webhooks"
+        INDICATORS = "indicators", "Service levels by day"
 
     data_class = models.CharField(max_length=11, choices=DataClass.choices)
     integration = models.ForeignKey(

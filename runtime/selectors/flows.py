@@ -14,7 +14,7 @@ from catalog.selectors import systems, tiers
 from kernel import clock
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.ui.wording import duration, number
-from kernel.viewer import Viewer
+from kernel.viewer import SYSTEM, Viewer
 from runtime.domain import degraded
 from runtime.domain.degraded import OperatingState, Undelivered
 from runtime.permissions import SEEN, sight
@@ -56,6 +56,7 @@ class Flow:
     not_stored_since: datetime | None = None
     paused: bool = False
     source: SourceState = field(default_factory=SourceState)
+    stream: int = 0
 
     @property
     def url(self) -> str:
@@ -300,6 +301,20 @@ def today(viewer: Viewer, environment: str) -> list[Flow]:
     found = rows(_FLOWS, sight(viewer) | {"environment": environment})
     if not found:
         return []
+    flows = _assembled(found)
+    _distinguish(flows.values())
+    _count_today(flows, found, [row["subscription"] for row in found])
+    _count_not_stored(flows, found)
+    return sorted(flows.values(), key=lambda flow: (_ORDER[flow.tone.tone], flow.title))
+
+
+def standing(environment: str) -> list[Flow]:
+    """All flows of an environment as they stand, without what they did today: nothing here grows with the day."""
+    found = rows(_FLOWS, sight(SYSTEM) | {"environment": environment})
+    return list(_assembled(found).values()) if found else []
+
+
+def _assembled(found: Sequence[dict[str, Any]]) -> dict[tuple[str, str], Flow]:
     ids = [row["subscription"] for row in found]
     described = _described({row["release"] for row in found})
     names = {s.key: s.name for s in systems.all_systems()}
@@ -315,10 +330,7 @@ def today(viewer: Viewer, environment: str) -> list[Flow]:
             source = (of_target and of_target["source"]) or row["first_source"]
             flows[name].source = looks.get((row["stream"], source), SourceState())
         _add(flows[name], row, behind[row["subscription"]], gate_of.get(row["subscription"]))
-    _distinguish(flows.values())
-    _count_today(flows, found, ids)
-    _count_not_stored(flows, found)
-    return sorted(flows.values(), key=lambda flow: (_ORDER[flow.tone.tone], flow.title))
+    return flows
 
 
 def _distinguish(found: Iterable[Flow]) -> None:
@@ -357,6 +369,7 @@ def _flow(
         max_staleness_s=staleness.get(row["tier"]),
         degraded_mode=row["degraded_mode"],
         paused=row["paused"],
+        stream=row["stream"],
     )
 
 

@@ -189,6 +189,11 @@ def _names_of_the_stream(db: Database, tx: Transaction, given: Any) -> list[Any]
     return [("simulated", "simulated")]
 
 
+@statement(r"select environment, system_key from runtime_vendorstate ")
+def _names_of_the_vendor(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    return [("simulated", "simulated")]
+
+
 @statement(r"insert into runtime_runspan ")
 def _span(db: Database, tx: Transaction, given: Any) -> int:
     return 1

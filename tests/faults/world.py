@@ -481,6 +481,7 @@ def patched(world: World) -> Iterator[None]:
     places += [(source_reader, "time", clock), (source_reader, "hit", hit), (source_reader, "append", append_of)]
     places += [(source_reader, "CALL_SECONDS", LEASE_SECONDS / 8), (source_reader, "MARGIN_SECONDS", 1.0)]
     places.append((measures, "names_of", lambda conn, stream: ("production", "simulated")))
+    places.append((measures, "vendor_of", lambda conn, vendor: ("production", "simulated")))
     places.append((quarantine_retry, "SILENT_SECONDS", SILENT_SECONDS))
     places.append((measures, "_names", {world.stream.id: ("simulated", "simulated")}))
     places += [(database_target, "upsert", upsert), (quarantine_retry, "upsert", upsert)]
