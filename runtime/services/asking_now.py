@@ -62,4 +62,4 @@ def _opened_by_hand(subscription: TargetSubscription, until: datetime) -> bool:
         verb="runtime.breaker_opened", subject_kind="vendor", subject_id=str(subscription.vendor)
     )
     last = said.order_by("-pk").values_list("after", flat=True).first()
-    return bool(last) and datetime.fromisoformat(last["until"]) == until
+    return last is not None and datetime.fromisoformat(last["until"]) == until
