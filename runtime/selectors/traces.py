@@ -66,6 +66,12 @@ class Trace:
     history: list[FoundMessage] = field(default_factory=list)
 
     @property
+    def rejected(self) -> int | None:
+        """The number under which it was rejected before it was stored."""
+        word, _, number = self.causation.partition(" ")
+        return int(number) if word == "rejected" and number.isdigit() else None
+
+    @property
     def waits(self) -> int:
         return sum(1 for step in self.steps if step.tone.tone in ("wait", "stop") and step.until is None)
 

@@ -43,14 +43,19 @@ update runtime_rejected
    set reason_class = %s, reason = %s, fingerprint = %s
  where id = %s and state = 'open'"""
 _OPEN = "select id from runtime_rejected where id = any(%s) and state = 'open' order by id for update"
-# Where states carry no version, what arrived after a message was rejected counts more than that message.
+# Where states carry no version, what came after a message was rejected counts more than that message. A message that
+# was rejected itself came when it was rejected, not when it was judged again or corrected.
 _NEWER = """
 select x.number, m.run_id
-  from unnest(%s::int[], %s::text[], %s::timestamptz[]) as x(number, key, at)
+  from unnest(%s::int[], %s::text[], %s::timestamptz[], %s::bigint[]) as x(number, key, at, id)
   join runtime_head h on h.stream_id = %s and h.key = x.key
   join runtime_message m
     on m.stream_id = h.stream_id and m.lane = any(%s) and m.position = h.position and m.key = h.key
- where m.received_at >= x.at"""
+  left join runtime_rejected r
+    on r.stream_id = h.stream_id
+       and r.id = case when m.causation ~ '^rejected [0-9]{1,18}$' then substr(m.causation, 10)::bigint end
+ where (coalesce(least(r.last_at, r.decided_at), m.received_at), coalesce(r.id, 9223372036854775807))
+       >= (x.at, x.id)"""
 
 
 @dataclass(slots=True)
@@ -138,7 +143,6 @@ class _Judge:
         self.release, self.stream, self.actor, self.reason = deployment.release_id, stream, actor, reason
         self.checks: dict[str, RecordChecks] = {}
         self.opened: dict[str, SourceConnector] = {}
-        self.stored: dict[str, datetime] = {}  # keys of states without a version that were stored here, and when
         self.done = Rejudgement()
 
     def close(self) -> None:
@@ -176,9 +180,6 @@ class _Judge:
                 raise Conflict("rejected.too_old", "Some are older than what is known of such facts. Dismiss these.")
             if (dated := self._dated(name)) is not None:
                 dated.keep(conn, stream, items, done)
-        now = conn.execute("select clock_timestamp()").fetchone()
-        assert now is not None
-        self.stored |= {one.item.key: now[0] for one in good if one.item is not None and not one.item.version}
         actor = self.actor.pk if self.actor else None
         conn.execute(_FIXED, (actor, storable_text(self.reason)[:2000], [one.row.pk for one in good]))
         conn.execute(_FIXED, (actor, "a newer state of this key had come by then", [one.row.pk for one in late]))
@@ -212,7 +213,7 @@ class _Judge:
             if undated:
                 return _Judged(row, rejection=undated[0])
             made = items[0]
-        return _Judged(row, item=made, source=source.name)
+        return _Judged(row, item=made._replace(causation=came_from(row.pk)), source=source.name)
 
     def _dated(self, name: str) -> DatedItems | None:
         return items_of(self.manifest, self.manifest.source(name)) if name else None
@@ -226,7 +227,8 @@ class _Judge:
         made = intake.message_of_item(self.manifest, source, read_item(payload))
         if isinstance(made, Rejection):
             return _Judged(row, rejection=made)
-        return _Judged(row, item=made, source=source.name, ordered=not self.manifest.by_arrival)
+        item = made._replace(causation=came_from(row.pk))
+        return _Judged(row, item=item, source=source.name, ordered=not self.manifest.by_arrival)
 
     def _still(self, row: RejectedMessage, reason_class: str, reason: str, payload: bytes) -> _Judged:
         return _Judged(row, rejection=Rejection(row.key, reason_class, reason, payload))
@@ -260,7 +262,7 @@ class _Judge:
         asked = [one for one in judged if one.item is not None and not one.item.version]
         if stream.immutable or not asked:
             return
-        came = [(one.item.key, self._came(one)) for one in asked if one.item is not None]
+        came = [(one.item.key, one.row.last_at, one.row.pk) for one in asked if one.item is not None]
         for number, run in newer_messages(conn, stream, came).items():
             one = asked[number]
             if run is not None and run == one.row.run_id and one.row.reason_class in UNPLACED:
@@ -270,17 +272,20 @@ class _Judge:
             else:
                 one.outdated = True
 
-    def _came(self, one: _Judged) -> datetime:
-        """When a message came. What was stored here of its key came before it, for they are judged in their order."""
-        stored = self.stored.get(one.item.key) if one.item is not None else None
-        return one.row.last_at if stored is None else max(one.row.last_at, stored)
+
+def came_from(rejected: int) -> str:
+    """What a message says of itself that was a rejected one before."""
+    return f"rejected {rejected}"
 
 
-def newer_messages(conn: Connection, stream: StreamRef, asked: Sequence[tuple[str, datetime]]) -> dict[int, int | None]:
-    """Which of these keys have had a message since the given time, by their number, and the run it came with. Their
-    lanes stay locked to the end of the transaction, so that no other comes in between."""
-    keys = [key for key, _ in asked]
+def newer_messages(
+    conn: Connection, stream: StreamRef, asked: Sequence[tuple[str, datetime, int]]
+) -> dict[int, int | None]:
+    """Which of these keys, each with the time and number of a rejection, have had a message since, by their place, and
+    the run it came with. Their lanes stay locked to the end of the transaction, so that no other comes in between."""
+    keys = [key for key, _, _ in asked]
     lock_lanes(conn, stream, keys)
     most = max([stream.lanes, *(before for _, before in stream.changes or ())])
-    values = list(range(len(keys))), keys, [at for _, at in asked], stream.id, list(range(most))
+    rejections = [at for _, at, _ in asked], [pk for _, _, pk in asked]
+    values = list(range(len(keys))), keys, *rejections, stream.id, list(range(most))
     return dict(conn.execute(_NEWER, values).fetchall())

@@ -25,7 +25,7 @@ from runtime.services.dating import items_of
 from runtime.services.intake import IntakeReceipt
 from runtime.services.message_checks import Rejection
 from runtime.services.record_checks import RecordChecks
-from runtime.services.rejudging import newer_messages
+from runtime.services.rejudging import came_from, newer_messages
 from runtime.services.wakeups import announce
 
 
@@ -58,6 +58,8 @@ def resubmit_rejected(
     manifest = manifests.load(deployment.release.manifest)
     source = _source(manifest, rejected.source or None)
     message = _message(manifest, source, payload)
+    if not although_newer:  # that is a person's word of now
+        message = message._replace(causation=came_from(rejected_id))
     ordered = source.connection is not None or not manifest.by_arrival
     with ledger_connections.connected(name="tillgate-resubmit") as conn, conn.transaction():
         stream = load_stream(conn, rejected.stream_id)
@@ -138,7 +140,7 @@ def _guard(
     """Asked under the lock of the lane, and only where something would be stored."""
 
     def newer(payloads: list[bytes]) -> None:
-        if message.version or not newer_messages(conn, stream, [(message.key, rejected.last_at)]):
+        if message.version or not newer_messages(conn, stream, [(message.key, rejected.last_at, rejected.pk)]):
             return
         raise Conflict(
             "rejected.newer",

@@ -260,7 +260,8 @@ class SinkQuestions:
         except Refused as error:
             if error.code == "sink.cannot_ask":
                 raise CannotAsk from None
-            return SendResult("unknown", detail=f"{error.message} [{error.code}]")
+            said = f"the question was refused: {error.message} [{error.code}]. Correct the connection's lookup"
+            return SendResult("unknown", detail=said, fault="settings")
         except Retriable as error:
             return SendResult("unknown", detail=error.reason, retry_after=error.after)
         except ConnectionFault as error:

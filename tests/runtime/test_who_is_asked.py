@@ -36,7 +36,7 @@ class Site:
     ) -> None:
         self.conn, self.idempotency = conn, idempotency
         self.journal, self.lost, self.asked = list[str](), set[str](), list[tuple[str, list[str]]]()
-        server.answer = self._answer
+        self.server, server.answer = server, self._answer
         secret = tmp_path / "secret"
         secret.write_text("right")
         self.flow = Flow(conn, lanes=1, immutable=immutable)
@@ -147,6 +147,34 @@ def test_a_question_at_a_wrong_path_keeps_nothing_else_from_the_system(site: Cal
         assert one.vendor_state() == ("closed", 0, "")
     assert one.journal == ["a", "b", "c", "d"]
     assert one.waiting() == [("a", "sending", "question")]
+
+
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_a_question_whose_content_is_refused_is_a_wrong_question_too(site: Callable[..., Site], status: int) -> None:
+    one = site()
+    one.deployed(RIGHT | {"keys": "names"})  # the system wants `keys`
+    refuses, real = True, one._answer
+
+    def answer(seen: Any) -> Any:
+        if seen.path == "/lookup" and refuses:
+            return status, {}, {"code": "malformed_request", "message": "`keys` is missing"}
+        return real(seen)
+
+    one.server.answer = answer
+    one.lost = {"a"}
+    one.put("a")
+    one.rounds(8)
+    one.put("b")
+    one.rounds(4)
+    assert one.waiting() == [("a", "sending", "question")]
+    assert (one.vendor_state(), one.journal) == (("closed", 0, ""), ["a", "b"])
+    detail = one.conn.execute("select question_fault, question_fault_detail from runtime_subscription").fetchone()
+    assert detail
+    assert (detail[0], "`keys` is missing" in detail[1]) == ("settings", True)
+    refuses = False
+    one.deployed(RIGHT)
+    one.rounds()
+    assert (one.waiting(), one.journal) == ([], ["a", "b"])
 
 
 def test_its_owner_is_told_of_a_wrong_question_once_and_when_it_is_right(site: Callable[..., Site]) -> None:
