@@ -126,6 +126,7 @@ class HttpClient:
         """
         url = self.url(target, params, method=method)
         ends = until if until is not None else time.monotonic() + call.deadline
+        ends = ends if call.until is None else min(ends, call.until)
         with self._span(call, method, url) as span:
             own = span.traceparent and (call.traced or not call.traceparent)
             given = self._headers(headers or {}, call, content, span.traceparent if own else call.traceparent)

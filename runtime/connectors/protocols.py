@@ -189,6 +189,7 @@ class OutboundMessage(Struct):
 @dataclass(frozen=True, slots=True)
 class CallContext:
     """Circumstances of one call. `deadline` is the total for everything the method does on the network, in seconds.
+    `until` (monotonic seconds) ends it also where the caller has stood still since it decided to call.
 
     `traceparent` goes with the call. `traced`: it is the trace of the sender, in which the call is a span; else the
     span stands where this thread is, and `traceparent` only names the message. `doing` and `links` describe the span.
@@ -201,6 +202,7 @@ class CallContext:
     traced: bool = False
     doing: Literal["read", "send", "ask"] = "read"
     links: tuple[str, ...] = ()
+    until: float | None = None
 
     def about(self, *items: OutboundMessage) -> CallContext:
         """The same circumstances for one message, or for several that go with one call."""

@@ -179,7 +179,9 @@ class Claim:
 
 
 def ago(now: float, seconds: float | None) -> float | None:
-    """The monotonic time that was `seconds` ago by the database's clock."""
+    """The monotonic time that was `seconds` ago by the database's clock. `now` is read before the question for a time
+    that must not be taken for later than it was, and after the answer for one that must not be taken for earlier: a
+    worker may stand still in between."""
     return None if seconds is None else now - seconds
 
 

@@ -124,6 +124,7 @@ def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: fl
         row = cursor.execute(statement, arguments).fetchone()
     if row is None:
         return None
+    answered = time.monotonic()
     held = Lease(row["token"], row["attempt"], started + lease, row["overdue_by"])
     taken = Claim(
         row["subscription"],
@@ -137,7 +138,7 @@ def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: fl
         limits_of(row),
         row["ask_until"],
         first_sent=ago(started, row["first_sent_ago"]),
-        last_sent=ago(started, row["sent_ago"]),
+        last_sent=ago(answered, row["sent_ago"]),
         rounds=row["rounds"],
     )
     return taken, row["limited"]

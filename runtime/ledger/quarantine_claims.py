@@ -127,6 +127,7 @@ def _take(
         row = cursor.execute(_CLAIM_TO_ASK if to_ask else _CLAIM, arguments).fetchone()
     if row is None:
         return None, False
+    answered = time.monotonic()
     taken = QuarantineClaim(
         row["subscription"],
         row["lane"],
@@ -145,7 +146,7 @@ def _take(
         payload=row["payload"],
         not_arrived=row["not_arrived"],
         first_sent=ago(started, row["first_sent_ago"]),
-        last_sent=ago(started, row["sent_ago"]),
+        last_sent=ago(answered, row["sent_ago"]),
         rounds=row["rounds"],
         lost=row["lost"],
         accepted_as=row["accepted_as"],

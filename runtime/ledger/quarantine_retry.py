@@ -102,7 +102,8 @@ def retry_at_vendor(
             return False
     exhausted = attempt > taken.limits.max_attempts
     if (taken.is_replay or taken.asks_first(taken.position)) and taken.limits.key_kept is not None:
-        arrived = time.monotonic() - oldest_age(conn, taken, taken.position, taken.position)
+        before = time.monotonic()
+        arrived = before - oldest_age(conn, taken, taken.position, taken.position)
         taken.first_sent = min(taken.first_sent or arrived, arrived)
     sending = SendBatch(
         taken,
@@ -329,6 +330,7 @@ def _keep(
     *,
     own_fault: bool = True,
 ) -> None:
+    since_first = seconds_since(entry.first_sent)
     kept = conn.execute(
         _KEEP,
         (
@@ -341,7 +343,8 @@ def _keep(
             0 if own_fault else 1,
             entry.rounds,
             entry.accepted_as[:200],
-            seconds_since(entry.first_sent),
+            since_first,
+            since_first,
             seconds_since(entry.last_sent),
             taken.subscription,
             taken.lane,

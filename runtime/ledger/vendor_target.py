@@ -294,8 +294,9 @@ def _bound_first_sent(conn: Connection, taken: Claim, first: int, last: int) -> 
     """What a replay sends was sent first by its original subscription, and what is asked about after the database went
     back perhaps in the time that is lost: at the earliest when it arrived."""
     if (taken.is_replay or taken.asks_first(first)) and taken.limits.key_kept is not None:
-        age = oldest_age(conn, taken, first, last)
-        taken.first_sent = min(taken.first_sent or time.monotonic(), time.monotonic() - age)
+        before = time.monotonic()
+        arrived = before - oldest_age(conn, taken, first, last)
+        taken.first_sent = min(taken.first_sent or before, arrived)
 
 
 def _call(conn: Connection, taken: Claim, client: VendorClient, batch: PreparedBatch) -> BatchResult | None:

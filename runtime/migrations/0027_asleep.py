@@ -3,8 +3,6 @@ default: no row is rewritten."""
 
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     # The views of the gate join those of governance.
@@ -20,5 +18,4 @@ class Migration(migrations.Migration):
                 name="subscription_after",
             ),
         ),
-        ApplySql("runtime"),
     ]

@@ -4,6 +4,7 @@ exception.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -65,8 +66,19 @@ class SinkVendor:
     def close(self) -> None:
         self.sink.close()
 
-    def _call(self, items: Sequence[OutboundMessage]) -> CallContext:
-        return CallContext(self.secrets, self.deadline, doing="send").about(*items)
+    def _call(self, items: Sequence[OutboundMessage], until: float) -> CallContext:
+        return CallContext(self.secrets, self.deadline, doing="send", until=until).about(*items)
+
+    def _begin(self, guard: Callable[[], None]) -> float:
+        """Ask whether a call may begin; answers when it has to be over. That counts from before the question: a worker
+        that stands still after it sends nothing late. Where the answer took long (the lease was renewed, or the worker
+        stood still here), it is asked for again."""
+        begun = time.monotonic()
+        guard()
+        if time.monotonic() > begun + self.deadline / 2:
+            begun = time.monotonic()
+            guard()
+        return begun + self.deadline
 
     # -- names and addresses ---------------------------------------------------------------------------------------
 
@@ -124,10 +136,10 @@ class SinkVendor:
         """
         if sent.stop is not None:
             return [replace(sent.stop, detail=f"not reached: {sent.stop.detail}")] * len(part)
-        guard()
+        until = self._begin(guard)
         try:
             with vendor_call(self.target.system, "send") as ended:
-                outcomes = self.sink.write(part, call=self._call(part))
+                outcomes = self.sink.write(part, call=self._call(part, until))
                 ended.of(outcomes)
         except Retriable as error:
             return self._stop(sent, SendResult("unsent", detail=error.reason, retry_after=error.after), len(part))

@@ -1,6 +1,7 @@
--- What waits behind a quarantined message sleeps, and is woken when that one leaves, by whatever statement: the next
--- message of its key, and the same message of the targets that wait for this one. The time moves always, also of what
--- is awake: somebody may be putting it to sleep (`runtime/ledger/sql/quarantine_sleep.sql`) and must not after this.
+-- What waits behind a quarantined message sleeps, and is woken when that one leaves, by whatever statement: the first
+-- message of its key that waits, whatever is before it (that may be leaving at the same time), and the same message of
+-- the targets that wait for this one. The time moves always, also of what is awake: somebody may be putting it to sleep
+-- (`runtime/ledger/sql/quarantine_sleep.sql`) and must not after this.
 create or replace function runtime_quarantine_wake() returns trigger
 language plpgsql as $$
 begin
@@ -15,6 +16,7 @@ begin
       from runtime_quarantine n
       where n.subscription_id = old.subscription_id
         and n.key = old.key
+        and n.state = 'behind'
       order by n.position
       limit 1
     );

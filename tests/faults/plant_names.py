@@ -31,6 +31,8 @@ IN_REWOUND = frozenset({"rekeyed", "unnoticed"})
 """Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""
 IN_LANES = frozenset({"rehashed"})
 """Plants that show only in worlds whose number of lanes changes (`sim_lanes.py`)."""
+IN_DROWSY = frozenset[str]()
+"""Plants that show where processes stand still (`Shape.drowsy_of`), and hardly elsewhere."""
 
 WITHOUT_TRIGGERS = {
     "gate": ("runtime_progress_token", "runtime_quarantine_token"),

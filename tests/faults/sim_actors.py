@@ -98,8 +98,11 @@ class Actor:
                 )
 
     def hit(self, point: str) -> None:
-        if point == "vendor.before_send":
-            self.still = not (self.world.shape.honours or self.world.shape.window)
+        self.step()
+
+    def write_to_socket(self) -> None:
+        """Between the last look at the clock and the write."""
+        self.still = not (self.world.shape.honours or self.world.shape.window)
         self.step()
         self.still = False
 

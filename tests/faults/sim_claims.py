@@ -22,6 +22,11 @@ def _free(p: Row, now: float) -> bool:
     return p["owner"] is None or p["session"] is None or p["lease_until"] < now or bool(p["session"].lost)
 
 
+def hindsight(db: Database, tx: Transaction) -> float:
+    """A planted bug: the time since the client began with this statement counts twice."""
+    return db.now() - tx.actor.conn.began if "hindsight" in db.plants else 0.0
+
+
 def _live_leases(db: Database, tx: Transaction, vendor: int) -> int:
     now = db.now()
     count = 0
@@ -87,7 +92,7 @@ def _claimed(
             "key_kept": s["key_kept"] if s["idempotency"] == "K" else None,
             "rounds": p["rounds"],
             "first_sent_ago": None if p["intent_at"] is None else db.now() - p["intent_at"],
-            "sent_ago": None if p["sent_at"] is None else db.now() - p["sent_at"],
+            "sent_ago": None if p["sent_at"] is None else db.now() - p["sent_at"] + hindsight(db, tx),
             "vendor": s["vendor"],
             "release": release,
             "deployment": d["id"],

@@ -121,6 +121,11 @@ class Database:
             tx.locked.append(place)
         return True
 
+    def leaves(self, table: str, key: Key) -> bool:
+        """Whether a transaction that is under way has deleted the row."""
+        holder = self.held.get((table, key))
+        return holder is not None and holder.writes.get((table, key)) is GONE
+
     def _wait(self, tx: Transaction, holder: Transaction) -> None:
         seen: Transaction | None = holder
         while seen is not None and (seen := seen.actor.waits_for) is not None:
@@ -207,6 +212,7 @@ class SimConnection:
         self.tx: Transaction | None = None
         self.depth = 0
         self.lost: str = ""
+        self.began = 0.0  # when the client began with its present statement
 
     def execute(self, statement: Any, arguments: Any = (), *, prepare: bool | None = None) -> SimCursor:
         return SimCursor(self).execute(statement, arguments)
@@ -239,6 +245,7 @@ class SimConnection:
 
     def run(self, handle: Handler, arguments: Any) -> Any:
         """One statement: somebody else may act before it; the answer may get lost after it."""
+        self.began = self.database.now()
         self.actor.step()
         self.usable()
         if self.tx is not None:

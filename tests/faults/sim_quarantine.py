@@ -6,7 +6,7 @@ from operator import itemgetter
 from typing import Any
 
 from runtime.ledger import quarantine, quarantine_claims, quarantine_retry
-from tests.faults.sim_claims import serves
+from tests.faults.sim_claims import hindsight, serves
 from tests.faults.sim_database import GONE, Database, GateClosed, Key, Row, Transaction, statement
 
 
@@ -145,7 +145,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "rounds": q["rounds"],
                 "accepted_as": q["accepted_as"],
                 "first_sent_ago": None if first_sent_at is None else db.now() - first_sent_at,
-                "sent_ago": None if q["sent_at"] is None else db.now() - q["sent_at"],
+                "sent_ago": None if q["sent_at"] is None else db.now() - q["sent_at"] + hindsight(db, tx),
                 "vendor_works": v["breaker"] == "closed"
                 and v["failures"] == 0
                 and (v["success"] or 0.0) > q["first_seen_at"],
@@ -178,22 +178,25 @@ def _claim_parked_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]
 
 @statement(quarantine_claims._SLEEP)
 def _sleep(db: Database, tx: Transaction, given: Any) -> int:
-    """What is seen in the first step may be woken before the second one locks it."""
+    """What is seen in the first step may be woken before the second one locks it; nothing falls asleep behind a message
+    that is just leaving."""
     now, everything = db.now(), list(db.scan(tx, "parked"))
     seen = []
     for place, q in everything:
         if q["state"] != "behind" or q.get("asleep") or q["not_before"] >= now:
             continue
         s = db.get(tx, "subscription", (place[0],)) or {}
-        waits = db.get(tx, "parked", (s.get("after"), *place[1:])) is not None or any(
-            other[0] == place[0] and e["key"] == q["key"] and other[2] < place[2] for other, e in everything
-        )
-        if waits:
-            seen.append((place, q["not_before"]))
+        before = [at for at, e in everything if at[0] == place[0] and e["key"] == q["key"] and at[2] < place[2]]
+        if not before and db.get(tx, "parked", (s.get("after"), *place[1:])) is not None:
+            before = [(s["after"], *place[1:])]
+        if before:
+            seen.append((place, q["not_before"], min(before, key=itemgetter(2))))
     count = 0
     tx.actor.conn.pass_time()
-    for place, not_before in seen[: given[0]]:
+    for place, not_before, before in seen[: given[0]]:
         if not db.lock(tx, "parked", place, skip=True):
+            continue
+        if "overslept" not in db.plants and (db.leaves("parked", before) or db.get(tx, "parked", before) is None):
             continue
         q = db.get(tx, "parked", place)
         moved = q is not None and q["not_before"] != not_before
@@ -206,8 +209,8 @@ def _sleep(db: Database, tx: Transaction, given: Any) -> int:
 
 def wake_next(parked: dict[Key, Row], subscription: int, key: str, now: float) -> None:
     """The same where a person decides, outside of the modelled transactions."""
-    left = sorted((at for at, q in parked.items() if at[0] == subscription and q["key"] == key), key=itemgetter(2))
-    if left and parked[left[0]]["state"] == "behind":
+    waiting = [at for at, q in parked.items() if (at[0], q["key"], q["state"]) == (subscription, key, "behind")]
+    if left := sorted(waiting, key=itemgetter(2)):
         q = parked[left[0]]
         parked[left[0]] = q | {"asleep": False, "not_before": max(q["not_before"], now)}
 
@@ -215,10 +218,8 @@ def wake_next(parked: dict[Key, Row], subscription: int, key: str, now: float) -
 def wake_followers(db: Database, tx: Transaction, gone: Key, key: str) -> None:
     """What the trigger does when a message leaves the quarantine."""
     subscription, *place = gone
-    left = sorted(
-        (at for at, q in db.scan(tx, "parked") if at[0] == subscription and q["key"] == key), key=itemgetter(2)
-    )
-    wakes = left[:1]
+    waiting = [at for at, q in db.scan(tx, "parked") if (at[0], q["key"], q["state"]) == (subscription, key, "behind")]
+    wakes = sorted(waiting, key=itemgetter(2))[:1]
     for (other,), s in db.scan(tx, "subscription"):
         if s.get("after") == subscription and db.get(tx, "parked", (other, *place)) is not None:
             wakes.append((other, *place))
@@ -248,12 +249,13 @@ def _remove_parked(db: Database, tx: Transaction, given: Any) -> int:
 @statement(quarantine_retry._KEEP)
 def _keep_parked(db: Database, tx: Transaction, given: Any) -> int:
     state, reason_class, _print, reason, delay, intent_release, not_own, *more = given
-    rounds, accepted_as, first_sent_ago, sent_ago, subscription, lane, position, token = more
+    rounds, accepted_as, _, first_sent_ago, sent_ago, subscription, lane, position, token = more
     key = (subscription, lane, position)
     db.lock(tx, "parked", key)
     old = db.get(tx, "parked", key)
     if old is None or (old["token"] != token and "token" not in db.plants):
         return 0
+    first_sent_at = None if first_sent_ago is None else min(old["first_sent_at"] or db.now(), db.now() - first_sent_ago)
     tx.writes["parked", key] = old | {
         "state": state,
         "reason_class": reason_class,
@@ -265,7 +267,7 @@ def _keep_parked(db: Database, tx: Transaction, given: Any) -> int:
         "attempt": old["attempt"] - not_own,
         "rounds": rounds,
         "accepted_as": accepted_as,
-        "first_sent_at": None if first_sent_ago is None else db.now() - first_sent_ago,
+        "first_sent_at": first_sent_at,
         "sent_at": None if sent_ago is None else db.now() - sent_ago,
     }
     return 1

@@ -14,6 +14,11 @@ VENDOR, TABLE = 1, 2  # subscriptions
 NEVER = 86_400.0  # longer than any schedule
 
 
+FAULTS = ("kill", "kill after", "lose", "lose after", "pause", "restart", "cut off")
+WEIGHTS = (4, 4, 1, 3, 6, 1, 2)
+DROWSY_WEIGHTS = (1, 1, 0, 1, 24, 0, 1)
+
+
 class Killed(BaseException):
     """SIGKILL: nothing of the process runs after it."""
 
@@ -21,7 +26,8 @@ class Killed(BaseException):
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What a seed makes of the world. `window`: pauses may also fall between the lease check and the write to the
-    socket. `overwrites`: the vendor has no versions, and holds what took effect last."""
+    socket. `overwrites`: the vendor has no versions, and holds what took effect last. `drowsy`: processes stand still,
+    and vendors act late, far more often than anything else happens."""
 
     seed: int
     lanes: int
@@ -55,6 +61,7 @@ class Shape:
     stubborn: frozenset[tuple[str, int]] = frozenset()
     odd: bool = False
     overwrites: bool = False
+    drowsy: bool = False
 
     @classmethod
     def of(cls, seed: int, *, window: bool = False, calm: bool = False) -> Shape:
@@ -89,6 +96,17 @@ class Shape:
             window=window,
             **_other_side(seed, idempotency, names, calm=calm),
         )._without_versions()
+
+    @classmethod
+    def drowsy_of(cls, seed: int) -> Shape:
+        """Where everybody stands still now and then, for any time up to two leases."""
+        r, shape = random.Random(f"drowsy {seed}"), cls.of(seed)
+        settle = LEASE_SECONDS * r.choice((1.0, 2.0, 3.0))
+        if r.random() < 0.6:
+            shape = replace(shape, idempotency="L", asks=True, honours=False, overwrites=False, key_kept=NEVER)
+        faults, rate = r.randint(10, 60), r.choice((0.05, 0.15))
+        shape = replace(shape, workers=r.choice((1, 2, 3)), batch=r.choice((1, 2)), deadline=LEASE_SECONDS / 8)
+        return replace(shape, drowsy=True, faults=faults, fault_rate=rate, trouble=0.35, settle=settle)
 
     def _without_versions(self) -> Shape:
         """Half of the vendors of class N overwrite: no question tells whether a state of theirs is the newest."""

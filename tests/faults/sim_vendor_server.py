@@ -126,8 +126,10 @@ class SimVendor:
             world.counts["killed by poison"] += 1
             world.end(actor)
             raise Killed
-        started = world.now
-        guard()
+        started, until = self._begin(guard)
+        if world.now >= until:
+            return [SendResult("unsent", detail="the deadline had passed before the call was made")] * len(items)
+        actor.write_to_socket()
         fate = world.fate()
         if fate in ("down", "throttled") or server.away_until > world.now:
             actor.step()
@@ -142,6 +144,16 @@ class SimVendor:
             return [SendResult("unknown", detail="500", answer=answer)] * len(items)
         late = world.now - started > LEASE_SECONDS / 2
         return self._arrive(items, fate, late=late)
+
+    def _begin(self, guard: Callable[[], None]) -> tuple[float, float]:
+        """What `runtime.services.sink_vendor` does: when the call begins, and when it has to be over."""
+        world = self.actor.world
+        for again in (False, True):
+            begun = world.now
+            guard()
+            if again or world.now <= begun + self.deadline / 2 or "unbounded" in world.plants:
+                break
+        return begun, float("inf") if "unbounded" in world.plants else begun + self.deadline
 
     def _arrive(self, items: Any, fate: str, *, late: bool) -> list[SendResult]:
         actor, release = self.actor, self.release

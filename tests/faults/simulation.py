@@ -35,6 +35,7 @@ def prepare() -> None:
 
 REWOUND_EVERY = 5
 LANES_EVERY = 7
+DROWSY_EVERY = 4
 
 
 @dataclass(slots=True)
@@ -71,9 +72,9 @@ class Report:
 def simulate(
     seeds: Iterable[int], *, plants: Iterable[str] = (), window: bool = False, stop_at_first: bool = False
 ) -> Report:
-    """One world per seed; for every fifth seed one more whose database goes back, and for every seventh one more whose
-    number of lanes changes."""
-    from tests.faults.plant_names import IN_LANES, IN_REWOUND
+    """One world per seed; for every fifth seed one more whose database goes back, for every seventh one more whose
+    number of lanes changes, and for every fourth one more where everybody stands still now and then."""
+    from tests.faults.plant_names import IN_DROWSY, IN_LANES, IN_REWOUND
     from tests.faults.sim_lanes import LaneWorld, changing_shape
     from tests.faults.sim_rewind import RewoundWorld, rewound_shape
     from tests.faults.world import Shape, World
@@ -85,6 +86,8 @@ def simulate(
             worlds.append(RewoundWorld(rewound_shape(seed), planted))
         if (seed % LANES_EVERY == 0 or planted & IN_LANES) and not window and "sequence" not in planted:
             worlds.append(LaneWorld(changing_shape(seed), planted))
+        if (seed % DROWSY_EVERY == 0 or planted & IN_DROWSY) and not window:
+            worlds.append(World(Shape.drowsy_of(seed), planted))
         report.schedules += 1
         for world in worlds:
             verdict = world.run()

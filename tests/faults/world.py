@@ -40,10 +40,11 @@ from tests.faults import sim_append, sim_claims, sim_quarantine, sim_sources, si
 from tests.faults.sim_actors import Actor, SimClients
 from tests.faults.sim_database import Database, SimConnection
 from tests.faults.sim_judge import judge
-from tests.faults.sim_shapes import NEVER, TABLE, VENDOR, Killed, Shape, Verdict
+from tests.faults.sim_shapes import DROWSY_WEIGHTS, FAULTS, NEVER, TABLE, VENDOR, WEIGHTS, Killed, Shape, Verdict
 from tests.faults.sim_vendor_server import VendorServer
 
 MAX_STEPS = 60_000
+DROWSY_UNTIL = 1000.0 + 20 * LEASE_SECONDS
 SILENT_SECONDS = 20 * LEASE_SECONDS  # the product waits a day for a vendor that answers nobody
 FATES = ("cut", "cut", "half", "half", "down", "throttled", "503", "503", "503", "slow", "slow", "lie", "outage")
 _encode = msgspec.json.encode
@@ -291,7 +292,7 @@ class World:
     def fate(self) -> str:
         if self.random.random() >= self.trouble:
             return "ok"
-        if self.shape.overwrites and self.random.random() < 0.7:
+        if (self.shape.overwrites or self.shape.drowsy) and self.random.random() < 0.7:
             return "slow"
         forgets = self.shape.key_kept < NEVER and self.random.random() < 0.5
         fate = "outage" if forgets and not self.outages else self.random.choice(FATES)
@@ -312,9 +313,7 @@ class World:
         """Maybe break something where this actor stands. Answers whether it may go on now."""
         if not self.faults_left or self.random.random() >= self.shape.fault_rate:
             return True
-        kind = self.random.choices(
-            ("kill", "kill after", "lose", "lose after", "pause", "restart", "cut off"), (4, 4, 1, 3, 6, 1, 2)
-        )[0]
+        kind = self.random.choices(FAULTS, DROWSY_WEIGHTS if self.shape.drowsy else WEIGHTS)[0]
         if actor.role in ("people", "vendor", "source") or (actor.still and kind in ("pause", "cut off")):
             return True
         self.faults_left -= 1
@@ -330,7 +329,7 @@ class World:
         elif kind == "lose":
             actor.conn.lose("connection reset by peer")
         elif kind == "pause":
-            actor.ready_at = self.now + LEASE_SECONDS * self.random.uniform(0.9, 2.2)
+            actor.ready_at = self.now + LEASE_SECONDS * self.random.uniform(0.02 if self.shape.drowsy else 0.9, 2.2)
             return False
         elif kind == "cut off":  # the server has ended the session; its client does not know yet, and is slow
             actor.conn.lose("terminating connection due to administrator command")
@@ -378,8 +377,9 @@ class World:
         time."""
         if self.busy_producers or any(not a.role.startswith("worker") for a in self.actors):
             return False
-        self.trouble = 0.0
-        self.faults_left = 0
+        if not self.shape.drowsy or self.now > DROWSY_UNTIL:
+            self.trouble = 0.0
+            self.faults_left = 0
         rows = self.database.rows
         for (_, lane), p in rows["progress"].items():
             behind = p["position"] < rows["lane"][1, lane]["next"] - 1

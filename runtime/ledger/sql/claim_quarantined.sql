@@ -31,7 +31,7 @@ c as materialized (
             and w.state in ('retry', 'behind', 'sending')
             and w.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
             and w.not_before < clock_timestamp()
-        for update skip locked
+        for no key update skip locked
     ) q
     where runtime_may_take(f.subscription_id, f.release_id)
     limit 1

@@ -27,7 +27,7 @@ c as materialized (
             and w.state = 'sending'
             and w.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
             and w.not_before < clock_timestamp()
-        for update skip locked
+        for no key update skip locked
     ) q
     where not exists (select from runtime_permitted g where g.subscription_id = f.subscription_id)
     limit 1
