@@ -201,14 +201,12 @@ class SendBatch:
         repeatable: list[OutboundMessage] = []
         for message, result in zip(messages, results, strict=True):
             outcome.question_answered = outcome.question_answered or result.status != "unknown"
-            if result.status == "any_state":
-                result = SendResult("unsent") if self.idempotency == "N" else replace(result, status="differs")
-            if result.status == "unsent":
+            if result.status in ("unsent", "any_state"):
                 early = self._not_there_yet(asked_at)
-                if early is None:
+                if early is None and (result.status == "unsent" or self.idempotency == "N"):
                     rest.append(message)
                     continue
-                result = early
+                result = early or replace(result, status="differs")
             outcome.results[message.position] = result
             if result.status == "confirmed" and not self.taken.is_replay and self._went_back(message):
                 outcome.already_there.append(message.position)

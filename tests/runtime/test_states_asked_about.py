@@ -29,7 +29,7 @@ class Prices(Site):
     def __init__(self, conn: Connection, server: Server, tmp_path: Path, *, idempotency: str = "N") -> None:
         super().__init__(conn, server, tmp_path, idempotency=idempotency, immutable=False)
         self.held: dict[str, Any] = {}
-        self.lose = 0
+        self.lose, self.takes = 0, False
         self.shows, self.says = True, dict[str, Any]()
 
     def release(self, lookup: dict[str, Any], *, version: str = "", **more: Any) -> dict[str, Any]:
@@ -42,6 +42,9 @@ class Prices(Site):
     def _answer(self, seen: Any) -> Any:
         body = seen.json()
         if seen.path == "/sales":
+            if self.takes:  # with 202, and does nothing yet
+                self.taken = body["price"]
+                return 202, {}, {"status": "queued"}
             if self.lose:
                 self.lose -= 1
                 return 502, {}, b"bad gateway"
@@ -153,3 +156,46 @@ def test_an_older_version_of_a_state_is_not_this_one_whatever_it_says_of_itself(
     one.price(2)
     one.rounds()
     assert (one.held, one.waiting()) == ({"P": 2}, [])
+
+
+@pytest.mark.parametrize("idempotency", ["N", "L", "K"])
+@pytest.mark.parametrize("by", ["{ref}", "key"])
+def test_what_was_taken_is_not_confirmed_by_a_price_of_before_and_ends_with_a_person(
+    prices: Any, idempotency: str, by: str
+) -> None:
+    one = prices(LOOKUP, idempotency=idempotency, ask_by=by)
+    one.takes, one.shows = True, False
+    one.price(2)
+    one.rounds(6)
+    assert one.waiting() == [("P", "sending", "accepted")]
+    one.conn.execute("update runtime_quarantine set rounds = 98")
+    one.rounds(4)
+    assert [row[:2] for row in one.waiting()] == [("P", "unknown")]
+    assert one.held == {"P": 1}
+    assert [row[0] for row in one.conn.execute("select outcome from runtime_attempt").fetchall()].count(
+        "confirmed"
+    ) == 0
+
+
+@pytest.mark.parametrize("idempotency", ["N", "L"])
+def test_what_was_taken_is_confirmed_by_a_document_that_shows_it(prices: Any, idempotency: str) -> None:
+    one = prices(LOOKUP | {"holds": {"price": "price"}}, idempotency=idempotency)
+    one.takes = True
+    one.price(2)
+    one.rounds(4)
+    assert one.waiting() == [("P", "sending", "accepted")]
+    one.held["P"] = one.taken
+    one.rounds(4)
+    assert one.waiting() == []
+
+
+def test_what_may_still_take_effect_is_waited_for_before_a_person_is_asked(prices: Any) -> None:
+    one = prices(LOOKUP | {"holds": {"price": "price"}}, idempotency="L")
+    one.conn.execute("update runtime_subscription set settle = 3600")
+    one.lose = 1
+    one.price(2)
+    one.rounds(3)
+    assert one.waiting() == [("P", "sending", "unsettled")]
+    one.held["P"] = 2  # it was only late
+    one.rounds(2)
+    assert (one.waiting(), one.journal) == ([], ["P=1"])
