@@ -1,4 +1,4 @@
-"""Alarms of sources, and an index that finds the last look at a source without reading the runs before it."""
+"""Alarms of sources. The index that finds the last look at a source comes later, concurrently."""
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
@@ -28,9 +28,14 @@ class Migration(migrations.Migration):
                 'ordering': ['-id'],
             },
         ),
-        migrations.AddIndex(
-            model_name='run',
-            index=models.Index(condition=models.Q(('kind', 'collect'), ('state', 'succeeded')), fields=['stream', '-id'], name='run_looked'),
+        # `0033_run_looked` makes it, without keeping runs from being written meanwhile.
+        migrations.SeparateDatabaseAndState(
+            state_operations=[
+                migrations.AddIndex(
+                    model_name='run',
+                    index=models.Index(condition=models.Q(('kind', 'collect'), ('state', 'succeeded')), fields=['stream', '-id'], name='run_looked'),
+                ),
+            ],
         ),
         migrations.AddField(
             model_name='sourcealarm',
