@@ -14,6 +14,7 @@ from typing import Any
 from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 
+from runtime.domain.shards import SHARDS
 from runtime.ledger import sql
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope, Lease, ago, limits_of, seconds_since, target_of
@@ -25,13 +26,7 @@ CALL_MARGIN = LEASE_SECONDS / 5  # what a lease lasts longer than the call under
 
 
 _PARTS = {"claim_columns": sql.CLAIM_COLUMNS, "claim_returning": sql.CLAIM_RETURNING, "claim_scope": sql.CLAIM_SCOPE}
-_CLAIM = sql.read(
-    "claim_lane",
-    candidate_is_free=sql.read("lane_is_free", lane="o"),
-    locked_is_free=sql.read("lane_is_free", lane="w"),
-    probe_is_free=sql.probe_is_free("null"),
-    **_PARTS,
-)
+_CLAIM = sql.read("claim_lane", shards=str(SHARDS), kept=str(sql.KEPT_FOR_QUESTION), **_PARTS)
 _CLAIM_TO_ASK = sql.read("claim_lane_to_ask", **_PARTS)
 _ADMIT = sql.read("admit", probe_is_free=sql.probe_is_free("%(asking)s::bigint"))
 MAY_GO = "(g.open and coalesce(greatest(%(position)s, %(intent)s::bigint) <= p.upto, true))"
@@ -42,6 +37,7 @@ _QUOTA_SPEND = sql.read("quota_spend", **_QUOTA)
 _RELEASE = """
 update runtime_progress
 set lease_until = clock_timestamp(),
+    waits_since = runtime_end_of_line(waits_since),
     owner = null,
     not_before = greatest(not_before, clock_timestamp() + make_interval(secs => nullif(%s::float8, 0)))
 where subscription_id = %s and lane = %s and token = %s"""
@@ -49,12 +45,14 @@ where subscription_id = %s and lane = %s and token = %s"""
 _RELEASE_AFTER_FAILURE = """
 update runtime_progress
 set lease_until = clock_timestamp(),
+    waits_since = runtime_end_of_line(waits_since),
     session = null,
     not_before = clock_timestamp() + make_interval(secs => %s)
 where subscription_id = %s and lane = %s and token = %s"""
 _RELEASE_UNANSWERED = """
 update runtime_progress
 set lease_until = clock_timestamp(),
+    waits_since = runtime_end_of_line(waits_since),
     owner = null,
     not_before = greatest(not_before, clock_timestamp() + make_interval(secs => nullif(%s::float8, 0))),
     sent_at = clock_timestamp() - make_interval(secs => %s),

@@ -5,7 +5,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    # The views of the gate join those of governance.
     dependencies = [("runtime", "0026_known_since"), ("governance", "0007_current_sql")]
 
     operations = [

@@ -3,8 +3,6 @@ woken once."""
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 _WAKE = """
 update runtime_quarantine q
 set asleep = false
@@ -27,4 +25,4 @@ class Migration(migrations.Migration):
     # The views of the gate join those of governance.
     dependencies = [("runtime", "0031_service_levels"), ("governance", "0007_current_sql")]
 
-    operations = [ApplySql("runtime"), migrations.RunSQL(_WAKE, migrations.RunSQL.noop)]
+    operations = [migrations.RunSQL(_WAKE, migrations.RunSQL.noop)]

@@ -4,7 +4,7 @@ migrations."""
 from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage
 from runtime.models.grants import IntakeGrant
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
-from runtime.models.log import Head, Lane, LaneChange, Message, Stream, StreamSource
+from runtime.models.log import Head, Lane, LaneChange, LaneSleep, Message, Stream, StreamSource
 from runtime.models.operation import Firing, Run, RunSpan, Schedule, SourceAlarm, Worker
 from runtime.models.readings import ReadAgain
 from runtime.models.reconciliation import TargetComparison
@@ -42,6 +42,7 @@ __all__ = [
     "Lane",
     "LaneChange",
     "LaneMark",
+    "LaneSleep",
     "Message",
     "ObjectiveChange",
     "ObjectivePolicy",

@@ -130,6 +130,23 @@ class LaneChange(models.Model):
         return f"{self.stream_id}: {self.before} to {self.lanes} lanes"
 
 
+class LaneSleep(models.Model):
+    """Targets that sleep on this lane have nothing to take before the message at `next`; null: none of them sleeps."""
+
+    pk = models.CompositePrimaryKey("stream_id", "lane")
+    stream = models.ForeignKey(
+        Stream, on_delete=models.DO_NOTHING, db_index=False, db_constraint=False, related_name="+"
+    )
+    lane = models.PositiveSmallIntegerField()
+    next = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "runtime_lane_sleep"
+
+    def __str__(self) -> str:
+        return f"{self.stream_id}/{self.lane} sleeps before {self.next}"
+
+
 class Message(models.Model):
     """One business fact on its way. Append-only; partitioned by month of arrival.
 

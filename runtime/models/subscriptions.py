@@ -140,7 +140,9 @@ class Progress(models.Model):
     is not stored yet, `intent_release` the release that made it, `intent_at` when it was stored, `sent_at` the latest
     time at which it can have been sent, `rounds` how often it stayed without an outcome. `token` grows at every
     claim. `session` is the process id of the owner's database session: once that has ended, nobody waits for the
-    lease. `ask_until`: the database went back; up to this position a message is asked about before it is sent.
+    lease. `ask_until`: the database went back; up to this position a message is asked about before it is sent. Claims
+    go by `tier`, which is the subscription's, and `waits_since`, and pass over what is `asleep`: it has nothing to take
+    (`LaneSleep`).
     """
 
     pk = models.CompositePrimaryKey("subscription_id", "lane")
@@ -163,6 +165,14 @@ class Progress(models.Model):
     not_before = models.DateTimeField(db_default=LONG_AGO)
     owner = models.CharField(max_length=120, null=True, blank=True)
     session = models.IntegerField(null=True, blank=True)
+    tier = models.PositiveSmallIntegerField(db_default=2)
+    waits_since = models.DateTimeField(db_default=LONG_AGO)
+    asleep = models.BooleanField(db_default=False)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["tier", "waits_since"], name="progress_in_turn", condition=models.Q(asleep=False))
+        ]
 
     def __str__(self) -> str:
         return f"{self.subscription_id}/{self.lane} at {self.position}"

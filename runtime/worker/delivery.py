@@ -20,6 +20,7 @@ from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope
 from runtime.ledger.claims import LEASE_SECONDS, claim, claim_to_ask, release, release_after_failure
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
+from runtime.ledger.lane_sleep import wake_lanes
 from runtime.ledger.quarantine_claims import QuarantineClaim, claim_quarantined, let_sleep
 from runtime.ledger.trial import TrialEnded, TrialRunner, in_this_process
 from runtime.worker.replay_delivery import deliver_dry
@@ -47,19 +48,24 @@ def serve_one(
     scope: ClaimScope = EVERYTHING,
     lease: float = LEASE_SECONDS,
     quarantine_first: bool = False,
+    wake_first: bool = False,
     trial: TrialRunner = in_this_process,
 ) -> Served | None:
     """Claim one piece of work and do it. None when there is nothing to do.
 
     `quarantine_first`: look at quarantined messages before lanes. A worker that never does so leaves them waiting while
-    lanes are busy. `trial`: how to try a message that may end its process.
+    lanes are busy. `wake_first`: so with lanes that sleep. `trial`: how to try a message that may end its process.
     """
     began, at = time.monotonic(), time.time_ns()
     if quarantine_first and (waiting := _quarantined(conn, scope, lease)) is not None:
         hit("quarantine.claimed")
         with _observed(conn, waiting, at):
             return _serve_quarantined(conn, clients, waiting, trial)
+    if wake_first:
+        wake_lanes(conn)
     taken = claim(conn, owner=owner, scope=scope, lease=lease)
+    if taken is None and not wake_first and wake_lanes(conn):
+        taken = claim(conn, owner=owner, scope=scope, lease=lease)
     measures.count_claim("lane", began, taken)
     if taken is not None:
         hit("worker.claimed")

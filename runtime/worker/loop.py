@@ -28,6 +28,7 @@ from runtime.ledger import clock_steps, connections
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import ClaimScope
 from runtime.ledger.claims import LEASE_SECONDS
+from runtime.ledger.lane_sleep import let_lanes_sleep
 from runtime.ledger.trial import TrialRunner, in_this_process
 from runtime.worker import source_polling
 from runtime.worker.delivery import serve_one
@@ -40,6 +41,7 @@ POLL_SECONDS = 1.0
 SILENT_SECONDS = 120.0
 BEAT_SECONDS = 5.0
 GROUP_SECONDS = 0.02  # after a wake-up: single sales that arrive close together share one claim and one commit
+WAKE_SECONDS = 0.1  # a busy worker looks so often whether lanes that sleep have work
 QUARANTINE_EVERY = 4  # one round in so many looks at quarantined messages before lanes
 
 _BEAT = """
@@ -87,7 +89,7 @@ class WorkerLoop:
         self.counts = WorkerCounts()
         self._stopping, self._signal = threading.Event(), threading.Event()
         self._turned = time.monotonic()
-        self._beaten = 0.0
+        self._beaten = self._woke = 0.0
         self._conn: connections.Connection | None = None
         self._clients: TargetClients | None = None
 
@@ -147,6 +149,9 @@ class WorkerLoop:
         self._beat(conn)
         if not self.delivers:
             return self._collect(conn)
+        wake_first = self._turned - self._woke >= WAKE_SECONDS
+        if wake_first:
+            self._woke = self._turned
         served = serve_one(
             conn,
             clients,
@@ -154,6 +159,7 @@ class WorkerLoop:
             scope=self.scope,
             lease=self.lease,
             quarantine_first=self.counts.rounds % QUARANTINE_EVERY == QUARANTINE_EVERY - 1,
+            wake_first=wake_first,
             trial=self.trial,
         )
         if served is not None:
@@ -218,6 +224,8 @@ class WorkerLoop:
         clock_steps.watch.look(conn)
         kind = "work" if self.delivers else "collect"
         conn.execute(_BEAT, (self.name, kind, Jsonb(list(self.scope.tiers)), self.stopping))
+        if self.delivers:
+            let_lanes_sleep(conn)
         self._report(conn)
 
     def _report(self, conn: connections.Connection, *, now: bool = False) -> None:

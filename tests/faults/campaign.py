@@ -26,7 +26,7 @@ from tests.faults.harness import Installation
 from tests.faults.injections import CALM, Options
 from tests.faults.judge import Verdict
 from tests.faults.offers import OfferSource
-from tests.faults.plant_names import WHAT, WITHOUT_TRIGGERS
+from tests.faults.plant_names import OTHER_FUNCTIONS, WHAT, WITHOUT_TRIGGERS
 from tests.faults.product import People
 from tests.faults.progress import Progress
 from tests.faults.rounds import Round
@@ -57,8 +57,10 @@ class Campaign:
         self.installation.start_processes(database_url, self.options.plant)
         if self.options.plant:
             for trigger in WITHOUT_TRIGGERS.get(self.options.plant, ()):
-                table = "runtime_quarantine" if "parked" in trigger else "runtime_progress"
+                table = "runtime_quarantine" if "quarantine" in trigger else "runtime_progress"
                 self.people.sql(f"alter table {table} disable trigger {trigger}")
+            if self.options.plant in OTHER_FUNCTIONS:
+                self.people.sql(OTHER_FUNCTIONS[self.options.plant])
         return self
 
     def round(

@@ -21,6 +21,7 @@ WHAT = {
     "rejects": "a run over its limit of rejected records moves its cursor past them",
     "queue": "what a store has is as fresh as its queue is empty, whoever looks at the source",
     "unwoken": "what leaves the quarantine wakes nothing that waits behind it",
+    "overslept": "a message wakes nobody who sleeps on its lane",
     "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
     "rehashed": "after a change of the number of lanes nobody waits for what is left in the old ones",
 }
@@ -40,3 +41,9 @@ WITHOUT_TRIGGERS = {
 }
 """Guards in the database that would stop a planted bug by themselves: they are set aside, so that the campaign is what
 finds it."""
+
+OTHER_FUNCTIONS = {
+    "gate": "create or replace function runtime_may_take(asked bigint, by_release bigint) returns boolean "
+    "language sql as 'select true'"
+}
+"""Plants inside functions of the database."""

@@ -12,15 +12,7 @@ from typing import Any
 import runtime.ledger.append as append_module
 from runtime.connectors import answer_rules, outcomes
 from runtime.domain import degraded
-from runtime.ledger import (
-    claims,
-    connections,
-    database_target,
-    quarantine,
-    quarantine_claims,
-    send_batch,
-    vendor_target,
-)
+from runtime.ledger import claims, connections, database_target, quarantine, send_batch, vendor_target
 from runtime.ledger.claims import step
 from runtime.worker.source_reader import SourceReader
 from tests.faults.plant_names import IN_REWOUND, WHAT, WITHOUT_TRIGGERS
@@ -134,6 +126,7 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "hurried": [(send_batch.SendBatch, "settled", _settled_by_key)],
     "hasty": [(vendor_target, "_in_doubt", _at_once)],
     "unwoken": [],
+    "overslept": [],
     "queue": [],
     "rehashed": [],
     "rejects": [(SourceReader, "_place", _past_rejects)],
@@ -142,21 +135,18 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
 
 # -- the same in a real process ----------------------------------------------------------------------------------------
 
-_MAY = "runtime_may_take(f.subscription_id, f.release_id)"
 _STATEMENTS: dict[str, list[tuple[Any, str, str, str]]] = {
     "token": [
         (claims, "_STEP", "and p.token = %(token)s\n", ""),
         (claims, "_RELEASE", "and token = %s", "and (token = %s or true)"),
     ],
     "gate": [
-        (claims, "_CLAIM", _MAY, "true"),
-        (quarantine_claims, "_CLAIM", _MAY, "true"),
         (
             claims,
             "_STEP",
             "with g as (\n    select\n        (\n            exists (",
             "with g as (\n    select\n        (\n            true or exists (",
-        ),
+        )
     ],
     "intent": [
         (claims, "_STEP", f"intent = case when {claims.MAY_GO} then %(intent)s::bigint end", "intent = null::bigint")

@@ -10,6 +10,26 @@ from runtime.domain.shards import SHARDS
 from runtime.ledger import claims, log_reader
 from tests.faults.sim_database import Database, GateClosed, Key, Row, Transaction, statement
 
+UNTOUCHED: Row = {
+    "position": 0,
+    "upto": None,
+    "intent": None,
+    "intent_release": None,
+    "intent_at": None,
+    "sent_at": None,
+    "rounds": 0,
+    "ask_only": False,
+    "attempt": 0,
+    "token": 0,
+    "lease_until": 0.0,
+    "not_before": 0.0,
+    "owner": None,
+    "session": None,
+    "waits_since": 0.0,
+    "asleep": False,
+}
+"""The progress of a target on a lane that has never been claimed."""
+
 
 def serves(s: Row, subscription: int, given: Row) -> bool:
     if s["tier"] not in given["tiers"] or (given["only"] is not None and subscription not in given["only"]):
@@ -61,7 +81,7 @@ def _claimed(
         if not to_ask and db.gate(tx, subscription) is None:
             raise GateClosed(f"gate closed for subscription {subscription}")
     p["token"] += 1
-    p["owner"], p["session"], p["ask_only"] = given["me"], tx.actor.conn, to_ask
+    p["owner"], p["session"], p["ask_only"], p["asleep"] = given["me"], tx.actor.conn, to_ask, False
     p["attempt"] += owner is not None
     p["lease_until"] = db.now() + given["lease"]
     tx.actor.grant(db, tx, subscription, release, to_ask=to_ask, at=began)
@@ -108,13 +128,23 @@ def _claimed(
     ]
 
 
+def _end_of_line(db: Database, p: Row) -> float:
+    return p["waits_since"] if p["waits_since"] > db.now() - 0.2 else db.now()
+
+
 @statement(claims._CLAIM)
 def _claim(db: Database, tx: Transaction, given: Row) -> list[Row]:
     now = db.now()
     due = []
     for (subscription, lane), p in db.scan(tx, "progress"):
         s = db.get(tx, "subscription", (subscription,))
-        if s is None or not serves(s, subscription, given) or not _free(p, now) or p["not_before"] >= now:
+        if (
+            s is None
+            or not serves(s, subscription, given)
+            or not _free(p, now)
+            or p["not_before"] >= now
+            or p["asleep"]
+        ):
             continue
         counter = db.get(tx, "lane", (s["stream"], lane))
         assert counter
@@ -135,7 +165,7 @@ def _claim(db: Database, tx: Transaction, given: Row) -> list[Row]:
         due.append(
             (
                 s["tier"],
-                (p["owner"] is None, p["lease_until"]),
+                p["waits_since"],
                 (subscription, lane),
                 d,
                 v["breaker"] != "closed" or v["concurrency"] is not None,
@@ -157,6 +187,7 @@ def _claim_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]:
             s is None
             or not serves(s, subscription, given)
             or p["intent"] is None
+            or p["asleep"]
             or (p["owner"] is not None and p["session"] is not None and p["lease_until"] >= now)
             or p["not_before"] >= now
         ):
@@ -273,7 +304,7 @@ def _release(db: Database, tx: Transaction, given: Any) -> int:
     if p is None or (p["token"] != token and "token" not in db.plants):
         return 0
     p = dict(p)
-    p["lease_until"], p["owner"] = db.now(), None
+    p["lease_until"], p["owner"], p["waits_since"] = db.now(), None, _end_of_line(db, p)
     p["not_before"] = max(p["not_before"], db.now() + wait) if wait else p["not_before"]
     tx.writes["progress", (subscription, lane)] = p
     return 1
@@ -288,6 +319,7 @@ def _release_unanswered(db: Database, tx: Transaction, given: Any) -> int:
         return 0
     tx.writes["progress", (subscription, lane)] = p | {
         "lease_until": db.now(),
+        "waits_since": _end_of_line(db, p),
         "owner": None,
         "not_before": max(p["not_before"], db.now() + wait) if wait else p["not_before"],
         "sent_at": None if sent_ago is None else db.now() - sent_ago,
@@ -314,7 +346,12 @@ def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
     p = db.get(tx, "progress", (subscription, lane))
     if p is None or (p["token"] != token and "token" not in db.plants):
         return 0
-    after = {"lease_until": db.now(), "session": None, "not_before": db.now() + wait}
+    after = {
+        "lease_until": db.now(),
+        "session": None,
+        "not_before": db.now() + wait,
+        "waits_since": _end_of_line(db, p),
+    }
     tx.writes["progress", (subscription, lane)] = p | after
     return 1
 

@@ -62,6 +62,7 @@ class Database:
         "stream",
         "source",
         "lane",
+        "lane_sleep",
         "head",
         "message",
         "progress",

@@ -143,7 +143,7 @@ def _set_ends(db: Database, tx: Transaction, given: Any) -> int:
     subscriptions, ends = {key[0] for key in _newest(db, tx)}, dict(enumerate(given["ends"]))
     for key, p in list(db.scan(tx, "progress")):
         if key[0] in subscriptions:
-            db.put(tx, "progress", key, p | {"upto": ends.get(key[1])})
+            db.put(tx, "progress", key, p | {"upto": ends.get(key[1]), "asleep": False})
     return 1
 
 
@@ -158,6 +158,7 @@ def _add_progress(db: Database, tx: Transaction, given: Any) -> int:
                 new = model | {"position": at, "upto": None if "rehashed" in db.plants else at, "intent": None}
                 new |= {"intent_release": None, "sent_at": None, "attempt": 0, "token": 0, "lease_until": 0.0}
                 new |= {"owner": None, "session": None, "rounds": 0, "not_before": 0.0, "ask_only": False}
+                new["asleep"] = False
                 db.put(tx, "progress", (subscription, lane), new)
     return 1
 
@@ -207,7 +208,8 @@ def _next_lanes(db: Database, tx: Transaction, given: Any) -> int:
             upto = ends.get(place[1]) if place[1] < change["lanes"] else at
             if "rehashed" in db.plants:
                 at, upto = p["position"], None
-            db.put(tx, "progress", place, p | {"position": max(at, p["position"]), "upto": upto})
+            moved = p | {"position": max(at, p["position"]), "upto": upto}
+            db.put(tx, "progress", place, moved if "overslept" in db.plants else moved | {"asleep": False})
     s["lane_change"] = later
     return 1
 

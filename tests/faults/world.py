@@ -36,7 +36,7 @@ from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import Table
 from runtime.ledger.streams import StreamRef
 from runtime.worker import delivery, source_reader
-from tests.faults import sim_append, sim_claims, sim_quarantine, sim_sources, sim_vendors  # noqa: F401 - statements
+from tests.faults import sim_append, sim_claims, sim_lane_sleep, sim_quarantine, sim_sources, sim_vendors  # noqa: F401
 from tests.faults.sim_actors import Actor, SimClients
 from tests.faults.sim_database import Database, SimConnection
 from tests.faults.sim_judge import judge
@@ -127,22 +127,7 @@ class World:
                 "deployment": self.deployment,
             }
             for lane in range(shape.lanes):
-                rows["progress"][subscription, lane] = {
-                    "position": 0,
-                    "upto": None,
-                    "intent": None,
-                    "intent_release": None,
-                    "intent_at": None,
-                    "sent_at": None,
-                    "rounds": 0,
-                    "ask_only": False,
-                    "attempt": 0,
-                    "token": 0,
-                    "lease_until": 0.0,
-                    "not_before": 0.0,
-                    "owner": None,
-                    "session": None,
-                }
+                rows["progress"][subscription, lane] = dict(sim_claims.UNTOUCHED)
         producers = 1 + shape.intakes
         plans: list[list[tuple[str, int]]] = [[] for _ in range(producers)]
         versions: Counter[str] = Counter()
@@ -286,6 +271,8 @@ class World:
                 raise Killed from None
             if served is None:
                 actor.sleep(self.random.uniform(0.1, 0.5) * LEASE_SECONDS)
+                if self.random.random() < 0.3:
+                    sim_lane_sleep.let_sleep(self, actor)
             elif served.fenced:
                 self.counts["fenced"] += 1
 

@@ -1,5 +1,5 @@
 -- Claim a lane whose gate is closed and whose last call has no answer yet: it may be asked about, nothing is taken or
--- sent.
+-- sent. One with an open intent does not sleep.
 with c as materialized (
     select
         q.subscription_id,
@@ -17,6 +17,7 @@ with c as materialized (
     join runtime_deployment d on d.id = s.deployment_id
     join runtime_vendorstate v on v.id = s.vendor_id
     where {claim_scope}
+        and not q.asleep
         and q.intent is not null
         and (
             q.owner is null
