@@ -5,6 +5,7 @@ A row over it would otherwise be stored and then stop what reads it: a page, a m
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from kernel import strict_json
@@ -12,6 +13,8 @@ from runtime.domain.batches import MOST_ITEM_BYTES, read_item
 
 _STEP = 8  # every eighth byte is looked at: a number that is too long shows in so many of them in a row
 _DIGITS = bytes(48 if chr(byte) in "0123456789." else 32 for byte in range(256))
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+_NO_BRACKETS = bytes(byte for byte in range(256) if chr(byte) not in "[]{}")
 _LONG = b"0" * (strict_json.MOST_DIGITS // _STEP)
 
 
@@ -26,7 +29,19 @@ def any_over_limits(rows: Sequence[bytes]) -> bool:
         return True
     if _LONG in b",".join(rows)[::_STEP].translate(_DIGITS):
         return any(map(over_limits, rows))
-    return any(map(over_limits, [row for row in rows if row.count(b"[") + row.count(b"{") > strict_json.MAX_DEPTH]))
+    many = [row for row in rows if row.count(b"[") + row.count(b"{") > strict_json.MAX_DEPTH]
+    return any(map(over_limits, filter(_may_be_deep, many)))
+
+
+def _may_be_deep(row: bytes) -> bool:
+    """Whether the brackets of a JSON text, outside of its strings, may lie deeper than allowed: each round takes out
+    what is innermost, two levels at most."""
+    left = _STRING.sub(b"", row).translate(None, _NO_BRACKETS)
+    for _ in range(strict_json.MAX_DEPTH // 2):
+        if not left:
+            return False
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+    return bool(left)
 
 
 def over_limits(row: bytes) -> str:

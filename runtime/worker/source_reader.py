@@ -23,14 +23,15 @@ from runtime.connectors.protocols import (
 from runtime.domain.manifest import ManifestSource
 from runtime.domain.retry import SOURCE_PAGE
 from runtime.ledger import measures
-from runtime.ledger.append import TOO_OLD, Fenced, SourceMove, append
+from runtime.ledger.append import TOO_OLD, Appended, Fenced, SourceMove, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.streams import StreamRef
 from runtime.services import finer_versions
 from runtime.services.dating import DatedItems
 from runtime.services.message_checks import Rejection, came_last, storable_text, store_rejected, too_old
-from runtime.services.record_checks import UNSTORABLE, RecordChecks, fit_to_store, rejections, unstorable
+from runtime.services.record_checks import UNSTORABLE, RecordChecks, rejections, unstorable
+from runtime.worker.unhurried import Unhurried
 
 CALL_SECONDS = 30.0  # for one page; the lease is renewed to cover it
 MARGIN_SECONDS = 5.0
@@ -238,34 +239,48 @@ class SourceReader:
         self._place()
         cursor = None if self.state.cursor is None else json.dumps(self.state.cursor)
         moved = SourceMove(self.lease.source, self.lease.token, cursor, self.lease.lasts(CALL_SECONDS))
+        work = Unhurried(lambda: self.lease.hold(CALL_SECONDS))
         try:
-            with self.conn.transaction():
-                done = append(
-                    self.conn,
-                    self.stream,
-                    items,
-                    release_id=self.state.release,
-                    run_id=self.state.run,
-                    source=moved,
-                    inspect=fit_to_store,
-                    finer=self.finer,
-                )
-                if self.dated is not None:
-                    self.dated.keep(self.conn, self.stream, items, done)
-                if done.too_old:
-                    late = [i for i, place in zip(items, done.positions, strict=True) if place == TOO_OLD]
-                    self.rejected += len(late)
-                    rejected = [*rejected, *(too_old(item, self.stream) for item in late)]
-                    last = [*last, *[False] * len(late)]
-                    self.first_reason = self.first_reason or rejected[-1].reason
-                store_rejected(self.conn, self.stream, self.state.run, self.source.name, rejected, last)
-                self._note(found.warnings)
+            done, rejected = work.store(lambda: self._commit_once(work, found, items, moved, rejected, last))
         except UNSTORABLE:
             self.read, self.rejected, self.state.cursor = before
             raise
         came = {"accepted": done.accepted, "duplicate": done.unchanged, "older": done.older}
         came |= {"conflict": done.conflicts, "refused": len(rejected)}
         measures.count_received(measures.names_of(self.conn, self.stream.id), "polling", came)
+
+    def _commit_once(
+        self,
+        work: Unhurried,
+        found: _Gathered,
+        items: Sequence[Any],
+        moved: SourceMove,
+        rejected: list[Rejection],
+        last: Sequence[bool],
+    ) -> tuple[Appended, list[Rejection]]:
+        with self.conn.transaction():
+            done = append(
+                self.conn,
+                self.stream,
+                items,
+                release_id=self.state.release,
+                run_id=self.state.run,
+                source=moved,
+                inspect=work.inspect,
+                compared=work.compared,
+                finer=self.finer,
+            )
+            if self.dated is not None:
+                self.dated.keep(self.conn, self.stream, items, done)
+            if done.too_old:
+                late = [i for i, place in zip(items, done.positions, strict=True) if place == TOO_OLD]
+                self.rejected += len(late)
+                rejected = [*rejected, *(too_old(item, self.stream) for item in late)]
+                last = [*last, *[False] * len(late)]
+                self.first_reason = self.first_reason or rejected[-1].reason
+            store_rejected(self.conn, self.stream, self.state.run, self.source.name, rejected, last)
+            self._note(found.warnings)
+        return done, rejected
 
     def _place(self) -> None:
         """The cursor to store: where reading is, or where the run began while too many records are rejected."""
