@@ -95,7 +95,8 @@ class GapSerializer(serializers.Serializer[Any]):
 
 class OtherSideSerializer(serializers.Serializer[Any]):
     """`due` messages of the day, `asked` of them asked about; `twice`: more than one document there; `differs`: another
-    amount there; `silent`: no answer that can be trusted."""
+    amount there; `silent`: no answer that can be trusted; `unproven`: there under the name of a state, which may be an
+    earlier one."""
 
     target = serializers.CharField()
     instance = serializers.CharField()
@@ -109,6 +110,7 @@ class OtherSideSerializer(serializers.Serializer[Any]):
     twice = serializers.IntegerField()
     differs = serializers.IntegerField()
     silent = serializers.IntegerField()
+    unproven = serializers.IntegerField()
     note = serializers.CharField()
     cases = serializers.JSONField()
 

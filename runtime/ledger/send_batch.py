@@ -201,7 +201,7 @@ class SendBatch:
         repeatable: list[OutboundMessage] = []
         for message, result in zip(messages, results, strict=True):
             outcome.question_answered = outcome.question_answered or result.status != "unknown"
-            if result.status in ("unsent", "any_state"):
+            if result.status in ("unsent", "any_state", "other_state"):
                 early = self._not_there_yet(asked_at)
                 if early is None and (result.status == "unsent" or self.idempotency == "N"):
                     rest.append(message)

@@ -22,6 +22,7 @@ SendStatus = Literal[
     "forgotten",
     "differs",
     "any_state",
+    "other_state",
 ]
 
 
@@ -29,7 +30,7 @@ SendStatus = Literal[
 class SendResult:
     """What became of one message.
 
-    A client answers with one of nine:
+    A client answers with one of ten:
     confirmed   the vendor has it (`reference` names it there)
     accepted    the vendor has taken it and says later what became of it: it is asked about
     declined    an answer of the vendor's business that ends the message, and no failure
@@ -41,6 +42,7 @@ class SendResult:
     differs     a question found a document under its name that is not what was sent (another amount): a person decides
     any_state   a question found a document under a name that every state of the key has, and nothing in it shows that
                 it is this one
+    other_state the same, and it shows another one
 
     The ledger adds four: blocked     not sent, for an earlier message of its key is not confirmed deferred    not sent
     by this release, for its gate closed or another one was deployed unsettled   not there when asked, and the vendor

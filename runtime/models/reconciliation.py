@@ -17,7 +17,8 @@ class TargetComparison(models.Model):
     `due` messages of the day were meant for the target, `asked` of them were asked about. `agreed`: both sides say the
     same. `missing`: delivered as far as this side knows, and not there. `extra`: there, although it is held or closed
     on this side. `twice`: more than one document bears its name there. `differs`: its amount there is another one.
-    `silent`: no answer that can be trusted. `cases` are at most a thousand of the last five, `{lane, position, key,
+    `silent`: no answer that can be trusted. `unproven`: something is there under the name of a state, and nothing shows
+    whether it is this one or an earlier one. `cases` are at most a thousand of the last five, `{lane, position, key,
     what, state, there}`.
     """
 
@@ -33,6 +34,7 @@ class TargetComparison(models.Model):
     twice = models.IntegerField(db_default=0)
     differs = models.IntegerField(db_default=0)
     silent = models.IntegerField()
+    unproven = models.IntegerField(db_default=0)
     note = models.TextField(blank=True, default="")
     cases: Any = models.JSONField(default=list)
     asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")

@@ -374,6 +374,12 @@ def under_way(subscription: int) -> dict[int, int]:
     return {row["lane"]: row["intent"] for row in rows(statement, {"id": subscription})}
 
 
+def heads(stream: int, keys: Sequence[str]) -> dict[str, int]:
+    """{key: position of its last message, in the lane that it had then}."""
+    statement = "select key, position from runtime_head where stream_id = %(stream)s and key = any(%(keys)s)"
+    return {row["key"]: row["position"] for row in rows(statement, {"stream": stream, "keys": sorted(set(keys))})}
+
+
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
     """The answer of the target system to a query."""
@@ -390,6 +396,7 @@ class ComparisonRow:
     twice: int
     differs: int
     silent: int
+    unproven: int
     note: str
     cases: list[dict[str, Any]]
     asked_by: str
@@ -406,13 +413,15 @@ class ComparisonRow:
             return wait(f"{self.extra:,} there unexpectedly", "alert")
         if self.silent or self.asked < self.due:
             return wait(f"{self.due - self.asked + self.silent:,} unknown")
+        if self.unproven:
+            return wait(f"{self.unproven:,} there, state not proven")
         return ok("Both systems agree")
 
 
 _COMPARISONS = """
 select distinct on (s.target, s.instance)
        s.target, s.instance, c.by, c.at, c.due, c.asked, c.agreed, c.missing, c.extra, c.twice, c.differs,
-       c.silent, c.note,
+       c.silent, c.unproven, c.note,
        c.cases::text as cases, coalesce(u.username, 'system') as asked_by
   from runtime_comparison c
   join runtime_subscription s on s.id = c.target_id

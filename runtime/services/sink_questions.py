@@ -26,7 +26,7 @@ from runtime.connectors.protocols import (
 )
 from runtime.domain.held_documents import none_is_it, one_shows
 from runtime.domain.templates import NoName
-from runtime.ledger.vendor_client import CannotAsk, SendResult
+from runtime.ledger.vendor_client import CannotAsk, SendResult, SendStatus
 from runtime.services.message_names import MessageNames
 from runtime.services.sink_results import result_of
 from runtime.services.state_questions import EVERY_NAME, NamesProve
@@ -148,7 +148,8 @@ class SinkQuestions:
         if result.status == "confirmed" and one_shows(documents, item.document, self.compared):
             return result
         why = result.detail or "nothing in the answer shows that it is this one"
-        return replace(result, status="any_state", detail=f"what is there may be an earlier state: {why}")
+        shown: SendStatus = "other_state" if result.status == "differs" else "any_state"
+        return replace(result, status=shown, detail=f"what is there may be an earlier state: {why}")
 
     # -- names and addresses, where another release has sent -----------------------------------------------------------
 
@@ -214,7 +215,7 @@ class SinkQuestions:
         it; None where the connection cannot list documents."""
         if not isinstance(self.sink, Inspecting):
             return None
-        by: AskBy = "reference" if self.by_reference_too else "key"
+        by = self._listed_by
         until = time.monotonic() + self.deadline
         results: list[Sequence[HeldDocument] | SendResult] = [_SILENT] * len(items)
         groups: dict[tuple[tuple[str, str], ...], list[tuple[int, str]]] = {}
@@ -233,6 +234,16 @@ class SinkQuestions:
             for place, name in asked:
                 results[place] = found if isinstance(found, SendResult) else found.get(name, _SILENT)
         return results
+
+    @property
+    def _listed_by(self) -> AskBy:
+        return "reference" if self.by_reference_too else "key"
+
+    def shows_state(self, documents: Sequence[HeldDocument], item: OutboundMessage) -> bool:
+        """Whether one of the documents that were listed under the name of a message is surely of its state."""
+        if self.prove.by(self._listed_by):
+            return True
+        return one_shows([one.holds for one in documents], item.document, self.compared)
 
     # -- one question --------------------------------------------------------------------------------------------------
 

@@ -190,6 +190,10 @@ class SinkVendor:
         it; None where the connection cannot list documents."""
         return self.questions.documents(items)
 
+    def shows_state(self, documents: Sequence[HeldDocument], item: OutboundMessage) -> bool:
+        """Whether a document under the name of a message is of its state: by the name, or by what it shows."""
+        return self.questions.shows_state(documents, item)
+
     @property
     def asks_by_reference(self) -> bool:
         """Whether a message that the vendor knows by our key can also be found by a name of the business."""

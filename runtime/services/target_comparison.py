@@ -6,7 +6,8 @@ This reconciles deliveries. A lookup cannot tell whether a posting is right in t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -42,6 +43,7 @@ from runtime.services.daily_accounts import (
 )
 from runtime.services.mappers import columns_of, mapper_of, row_mapper
 from runtime.services.sink_vendor import SinkVendor
+from runtime.services.state_questions import names_prove
 
 CHUNK = 200
 ASK_SECONDS = 20.0
@@ -67,6 +69,8 @@ def compare(
         if (state := state_of(side, one, far[subscription.pk], held[subscription.pk])) not in (NOT_MEANT, REPLACED)
     ]
     found = _Findings(len(due))
+    if not flow.stream.immutable:
+        due = found.newest_states(due, daily_totals.heads(flow.stream.pk, [one.key for one, _ in due]))
     if side.target.table is not None:
         _ask_table(flow, side, due, found)
     else:
@@ -91,6 +95,7 @@ def _keep(
             **counts,
             agreed=found.counts["agreed"],
             silent=found.counts["silent"],
+            unproven=found.counts["unproven"],
             note=note,
             cases=found.cases,
             asked_by=actor,
@@ -106,11 +111,14 @@ def _keep(
 class _There:
     """What the target says of one message. `documents` None: it gave no answer that can be trusted. `amount`: what is
     due; None where it is not compared. `sent`: what was sent, with which everything else that is declared of a document
-    is compared."""
+    is compared. `unlike`: it says itself that it is another one. `any_state`: earlier states have the same name, and it
+    does not show which one it is."""
 
     documents: Sequence[HeldDocument] | None
     amount: Decimal | None = None
     sent: Any = None
+    unlike: bool = False
+    any_state: bool = False
 
     @property
     def known(self) -> bool:
@@ -125,7 +133,7 @@ class _There:
         amounts = [one.amount for one in documents]
         if self.amount is not None and any(amount not in (None, self.amount) for amount in amounts):
             return "differs"
-        return "differs" if any(unlike(one.holds, self.sent) for one in documents) else ""
+        return "differs" if self.unlike or any(unlike(one.holds, self.sent) for one in documents) else ""
 
     @property
     def words(self) -> str:
@@ -144,7 +152,9 @@ class _Findings:
 
     def __init__(self, due: int) -> None:
         self.due = due
-        self.counts = dict.fromkeys(("agreed", "missing", "extra", "twice", "differs", "silent"), 0)
+        self.replaced = Counter[str]()  # earlier states by key, which the newest one that was delivered speaks for
+        self.followed = set[str]()  # keys that have a later message, which this day does not show as delivered
+        self.counts = dict.fromkeys(("agreed", "missing", "extra", "twice", "differs", "silent", "unproven"), 0)
         self.under_way = 0
         self.answers: list[tuple[DayMessage, str, _There]] = []
         self.cases: list[dict[str, Any]] = []
@@ -152,7 +162,22 @@ class _Findings:
 
     @property
     def asked(self) -> int:
-        return len(self.answers) - self.under_way
+        return self.reached - self.under_way
+
+    @property
+    def reached(self) -> int:
+        return sum(1 + self.replaced[entry.key] for entry, _, _ in self.answers)
+
+    def newest_states(
+        self, due: Sequence[tuple[DayMessage, str]], heads: Mapping[str, int]
+    ) -> list[tuple[DayMessage, str]]:
+        """Without the states that were delivered before another one of their key: that one is there instead. In order
+        of arrival, as they come."""
+        newest = {one.key: number for number, (one, state) in enumerate(due) if state == DELIVERED}
+        left = [pair for number, pair in enumerate(due) if number >= newest.get(pair[0].key, 0)]
+        self.replaced.update(one.key for number, (one, _) in enumerate(due) if number < newest.get(one.key, 0))
+        self.followed = {one.key for one, _ in left if heads.get(one.key) != one.position}
+        return left
 
     def put(self, entry: DayMessage, state: str, there: _There) -> None:
         self.answers.append((entry, state, there))
@@ -162,13 +187,15 @@ class _Findings:
         odd = [entry for entry, state, there in self.answers if there.known and state != DELIVERED]
         present = now(odd) if odd else {}
         for entry, state, there in self.answers:
-            latest = present.get((entry.lane, entry.position), state)
+            latest, many = present.get((entry.lane, entry.position), state), 1 + self.replaced[entry.key]
             if latest is None:
-                self.under_way += 1
+                self.under_way += many
                 continue
             word = _word(latest, there)
-            self.counts[word] += 1
-            if word != "agreed":
+            if word == "differs" and entry.key in self.followed:
+                word = "unproven"
+            self.counts[word] += many
+            if word not in ("agreed", "unproven"):
                 self._case(entry, latest, word, there.words)
 
     def _case(self, entry: DayMessage, state: str, what: str, there: str) -> None:
@@ -192,6 +219,8 @@ def _word(state: str, there: _There) -> str:
         return "silent"
     if there.fault == "twice":
         return "twice"
+    if there.known and there.any_state and (state != DELIVERED or not there.fault):
+        return "unproven"
     if there.known != (state == DELIVERED):
         return "extra" if there.known else "missing"
     return there.fault or "agreed"
@@ -224,7 +253,7 @@ def _chunks(due: Sequence[tuple[DayMessage, str]], found: _Findings) -> Iterator
     until = time.monotonic() + ASK_SECONDS
     for start in range(0, len(due), CHUNK):
         if time.monotonic() > until:
-            left = found.due - len(found.answers)
+            left = found.due - found.reached
             found.note = f"Queried for {ASK_SECONDS:.0f} s; {left:,} of {found.due:,} messages were not queried."
             return
         yield due[start : start + CHUNK]
@@ -251,7 +280,8 @@ def _ask_vendor(
         side.target.connection, system=side.target.system, environment=flow.stream.environment
     )
     prefix = flow.manifest.prefix(flow.manifest.source_of(side.target))
-    client = SinkVendor(sink, secrets, side.target, subscription.instance, prefix=prefix)
+    prove = names_prove(flow.manifest, side.target)
+    client = SinkVendor(sink, secrets, side.target, subscription.instance, prefix=prefix, prove=prove)
     mapper = mapper_of(flow.manifest, side.target)
     epochs = daily_totals.key_epochs(flow.stream.pk)
     try:
@@ -282,7 +312,7 @@ def _answers(
     listed = client.documents(items)
     if listed is not None:
         return [
-            one if isinstance(one, SendResult) else _There(tuple(one), client.amount_due(item), item.document)
+            one if isinstance(one, SendResult) else _listed(client, tuple(one), item)
             for one, item in zip(listed, items, strict=True)
         ]
     by_reference = client.asks_by_reference
@@ -291,9 +321,15 @@ def _answers(
     return [_there(answer, forgets=forgets) for answer in answers]
 
 
+def _listed(client: SinkVendor, documents: Sequence[HeldDocument], item: OutboundMessage) -> _There:
+    any_state = bool(documents) and not client.shows_state(documents, item)
+    return _There(documents, client.amount_due(item), item.document, any_state=any_state)
+
+
 def _there(answer: SendResult, *, forgets: bool) -> _There | SendResult:
-    if answer.status == "confirmed":
-        return _There((HeldDocument(answer.reference or ""),))
+    if answer.status in ("confirmed", "differs", "any_state", "other_state"):
+        unlike, any_state = answer.status in ("differs", "other_state"), answer.status in ("any_state", "other_state")
+        return _There((HeldDocument(answer.reference or ""),), unlike=unlike, any_state=any_state)
     if answer.status == "unsent" and not forgets:
         return _NO
     detail = "it may have forgotten our key" if answer.status == "unsent" else answer.detail

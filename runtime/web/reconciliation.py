@@ -36,7 +36,7 @@ OVERVIEW_COLUMNS = (
 )
 COMPARISON_COLUMNS = (
     *("target", "store", "asked at", "due", "asked", "both agree", "missing there", "there all the same"),
-    *("no answer", "note", "there more than once", "another amount"),
+    *("no answer", "note", "there more than once", "another amount", "there, state not proven"),
 )
 
 
@@ -238,7 +238,7 @@ def _line_rows(account: DailyAccount, compared: Sequence[daily_totals.Comparison
     for other in compared:
         at = other.at.isoformat(timespec="seconds")
         counts = (other.due, other.asked, other.agreed, other.missing, other.extra, other.silent)
-        yield other.target, other.instance, at, *counts, other.note, other.twice, other.differs
+        yield other.target, other.instance, at, *counts, other.note, other.twice, other.differs, other.unproven
 
 
 def _case_rows(account: DailyAccount, compared: Sequence[daily_totals.ComparisonRow]) -> Iterable[Sequence[Any]]:

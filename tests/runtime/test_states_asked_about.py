@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from kernel import clock
 from runtime.domain import manifest as manifests
 from runtime.ledger.append import append
 from runtime.ledger.connections import Connection
-from runtime.services import manifest_checks, state_questions
+from runtime.models import Integration
+from runtime.services import manifest_checks, state_questions, target_comparison
 from tests.runtime.connectors.server import Server
 from tests.runtime.test_target_times import data as target_manifest
 from tests.runtime.test_who_is_asked import Site
@@ -199,3 +201,30 @@ def test_what_may_still_take_effect_is_waited_for_before_a_person_is_asked(price
     one.held["P"] = 2  # it was only late
     one.rounds(2)
     assert (one.waiting(), one.journal) == ([], ["P=1"])
+
+
+@pytest.mark.parametrize(
+    ("lookup", "held", "word"),
+    [
+        ({}, 2, "unproven"),
+        ({}, 1, "unproven"),
+        ({"holds": {"price": "price"}}, 2, "agreed"),
+        ({"holds": {"price": "price"}}, 1, "differs"),
+        ({"holds": {"price": "price"}}, None, "missing"),
+    ],
+)
+def test_a_comparison_counts_a_state_as_there_only_where_that_is_shown(
+    prices: Any, lookup: dict[str, Any], held: int | None, word: str
+) -> None:
+    one = prices(LOOKUP | lookup)
+    one.price(2)
+    one.rounds(2)
+    one.held = {} if held is None else {"P": held}
+    integration = Integration.objects.get(key=one.flow.key)
+    today = clock.now().date()
+    made = target_comparison.compare(
+        integration, "production", today, by="arrival", target="store", instance="", actor=None
+    )
+    said = {name: getattr(made, name) for name in ("agreed", "missing", "extra", "differs", "silent", "unproven")}
+    assert (made.asked, {name: count for name, count in said.items() if count}) == (2, {word: 2})
+    assert len(made.cases) == (word in ("differs", "missing")), "the state of before is no case: it was replaced"

@@ -103,6 +103,12 @@ def test_another_amount_is_a_difference_and_nothing_there_is_missing(loyalty: Si
         ("delivered", _There(()), "missing"),
         ("dead", _There(()), "agreed"),
         ("delivered", _There(None), "silent"),
+        ("delivered", _There((HeldDocument("A"),), any_state=True), "unproven"),
+        ("waiting", _There((HeldDocument("A"),), any_state=True), "unproven"),
+        ("waiting", _There((HeldDocument("A"),), unlike=True, any_state=True), "unproven"),
+        ("delivered", _There((HeldDocument("A"),), unlike=True, any_state=True), "differs"),
+        ("delivered", _There((HeldDocument("A"),), unlike=True), "differs"),
+        ("delivered", _There((), any_state=True), "missing"),
     ],
 )
 def test_each_pair_of_state_and_answer_has_one_word(state: str, there: _There, word: str) -> None:
