@@ -14,6 +14,7 @@ from runtime.connectors.addresses import path_of
 from runtime.connectors.answers import Answer, at, first, kept, named, plain, said
 from runtime.connectors.failure_marks import FailureMarks, is_empty
 from runtime.connectors.http import Response
+from runtime.connectors.partial_answers import goes_on
 from runtime.connectors.protocols import AskBy, Asked, CallContext, HeldDocument, Refused, Retriable, WriteResult
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import RestJob, RestLookup, RestSettings
@@ -40,10 +41,11 @@ class Questions:
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None, by: AskBy
     ) -> dict[str, Asked]:
         found = dict[str, Asked]()
-        for lookup, part, document in self._lookups(keys, call, address, by):
+        for lookup, part, answered_by in self._lookups(keys, call, address, by):
+            document = answered_by.document
             answered = lookup.found if by == "key" else lookup.found_by_reference or lookup.references
             held, listed = _held(document, answered, lookup), _listed_beside(document, lookup)
-            not_asked = _holds_others(held, part, lookup)
+            not_asked = _holds_others(held, part, lookup) or _goes_on(answered_by, answered, len(held), lookup)
             for key in part:
                 answer = self._answer(key, held, lookup, call, listed)
                 if not isinstance(answer, _NotSaid) and (answer is not None or not not_asked):
@@ -57,18 +59,19 @@ class Questions:
         if self.settings.lookup is None or not self.settings.lookup.documents:
             return None
         found = dict[str, Sequence[HeldDocument]]()
-        for lookup, part, document in self._lookups(keys, call, address, by):
-            listed = _member(document, lookup.documents)
+        for lookup, part, answered_by in self._lookups(keys, call, address, by):
+            listed = _member(answered_by.document, lookup.documents)
             if not isinstance(listed, dict):
                 raise Retriable(_UNREADABLE)
-            not_asked = _holds_others(listed, part, lookup)
+            more = _goes_on(answered_by, lookup.documents, len(listed), lookup)
+            not_asked = _holds_others(listed, part, lookup) or more
             found.update({key: _listed(listed.get(key), lookup) for key in part if key in listed or not not_asked})
         return found
 
     def _lookups(
         self, keys: Sequence[str], call: CallContext, address: Mapping[str, str] | None, by: AskBy
-    ) -> Iterator[tuple[RestLookup, list[str], Any]]:
-        """The question in parts, each with what was answered. Raises Retriable where that proves nothing."""
+    ) -> Iterator[tuple[RestLookup, list[str], Answer]]:
+        """The question in parts, each with its answer. Raises Retriable where that proves nothing."""
         lookup = self.settings.lookup
         if lookup is None or (by == "reference" and not lookup.references):
             raise Refused("sink.cannot_ask", _CANNOT)
@@ -82,7 +85,7 @@ class Questions:
             answer = Answer(response.status, response.headers, response.body)
             if doubt := self.whole.doubt_about(answer):
                 raise Retriable(f"the answer to the lookup proves nothing: {doubt}")
-            yield lookup, part, answer.document
+            yield lookup, part, answer
 
     def _answer(
         self, key: str, held: dict[str, list[Any]], lookup: RestLookup, call: CallContext, listed: dict[str, Any]
@@ -207,6 +210,14 @@ def _holds_others(held: Mapping[str, Any], part: Sequence[str], lookup: RestLook
     """Whether an answer speaks of something that nobody asked for: a key in another spelling is a key all the same, so
     what it does not speak of is not known to be missing."""
     return not held.keys() <= {_identity(key, lookup) for key in part}
+
+
+def _goes_on(answer: Answer, member: str, shown: int, lookup: RestLookup) -> bool:
+    """Whether an answer is one page of several, so that what it does not show may be on another one. Where the entries
+    are the answer itself, their names are keys."""
+    if lookup.whole or (not member and isinstance(answer.document, dict)):
+        return False
+    return bool(goes_on(answer, shown))
 
 
 def _listed_beside(document: Any, lookup: RestLookup) -> dict[str, Any]:

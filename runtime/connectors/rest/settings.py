@@ -101,6 +101,8 @@ class RestLookup(msgspec.Struct, frozen=True):
 
     reference  the target's name for what it found; where it is given, an entry without it tells nothing; else `id`
     versioned  keys are `id@version`: confirmed when the version held is not older
+    whole      an answer is never one page of several, whatever it says of a next one or of a total; else what such an
+               answer does not show is not known to be missing
     references, found_by_reference  the same question by business reference, for a vendor that forgets keys: the members
                of question and answer
     business_reference  that reference, as a template over the document that is sent: `{reference}`
@@ -120,6 +122,7 @@ class RestLookup(msgspec.Struct, frozen=True):
     versioned: bool = False
     version: str = "version"
     batch: int = 500
+    whole: bool = False
     references: str = ""
     found_by_reference: str = ""
     business_reference: str = ""

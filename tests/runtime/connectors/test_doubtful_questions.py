@@ -36,6 +36,38 @@ NOT_ANSWERED = {
 }
 
 
+PAGES = {
+    "a next page": {"next": "/lookup?page=2"},
+    "a cursor": {"next_cursor": "abc"},
+    "more": {"hasMore": True},
+    "links": {"_links": {"self": {"href": "/1"}, "next": {"href": "/2"}}},
+    "a list of links": {"links": [{"rel": "self", "href": "/1"}, {"rel": "next", "href": "/2"}]},
+    "a total": {"total": 3},
+    "page 1 of 3": {"page": {"number": 0, "totalPages": 3}},
+    "information about the page": {"pageInfo": {"hasNextPage": True}},
+    "cut off": {"truncated": True},
+}
+
+
+@pytest.mark.parametrize("name", [*PAGES, "a header"])
+def test_what_one_page_of_several_does_not_show_is_not_known_to_be_missing(name: str) -> None:
+    headers = {"Link": '</lookup?page=2>; rel="next"'} if name == "a header" else {}
+    body = {"found": {"k0": {"id": "R1"}}, **PAGES.get(name, {})}
+    results, _ = sent(Vendor((200, headers, body), acts=False), 2, ask=True)
+    assert statuses(results) == ["confirmed", "unknown"], name
+
+
+def test_an_answer_that_has_no_next_page_is_whole() -> None:
+    for beside in (
+        {"next": None, "hasMore": False, "total": 1, "count": 1},
+        {"_links": {"self": {"href": "/1"}}, "page": {"number": 0, "totalPages": 1}},
+        {"pageInfo": {"hasNextPage": False}, "pagination": {"next": ""}},
+    ):
+        body = {"found": {"k0": {"id": "R1"}}, **beside}
+        results, _ = sent(Vendor((200, {}, body), acts=False), 2, ask=True)
+        assert statuses(results) == ["confirmed", "unsent"], beside
+
+
 @pytest.mark.parametrize("name", NOT_ANSWERED)
 def test_a_lookup_that_fails_or_cannot_be_read_never_says_not_there(name: str) -> None:
     results, _ = sent(Vendor(NOT_ANSWERED[name], acts=False), ask=True)
