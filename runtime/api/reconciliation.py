@@ -61,6 +61,9 @@ class FlowLineSerializer(serializers.Serializer[Any]):
         source="read_again", allow_null=True, help_text="Of what runs read: known as refused, and come again."
     )
     read_conflicts = serializers.IntegerField(allow_null=True, help_text="Of what runs read: conflicting.")
+    read_conflicts_again = serializers.IntegerField(
+        allow_null=True, help_text="Of what runs read: known as conflicting, and come again."
+    )
     difference = serializers.IntegerField(
         allow_null=True, help_text="Read by runs, and neither in the log nor accounted for by the counts beside it."
     )

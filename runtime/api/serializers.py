@@ -115,6 +115,7 @@ class RunSerializer(serializers.Serializer[Any]):
     rejected = serializers.IntegerField(source="rejected_count")
     rejected_again = serializers.IntegerField(help_text="Rejected records that were known already and came again.")
     conflicts = serializers.IntegerField()
+    conflicts_again = serializers.IntegerField(help_text="Conflicts that were known already and came again.")
     error = serializers.CharField()
 
 
@@ -170,6 +171,7 @@ class ProgressSerializer(serializers.Serializer[Any]):
     rejected = serializers.IntegerField()
     rejected_again = serializers.IntegerField(help_text="Rejected records that were known already and came again.")
     conflicts = serializers.IntegerField()
+    conflicts_again = serializers.IntegerField(help_text="Conflicts that were known already and came again.")
     delivered = serializers.IntegerField()
     superseded = serializers.IntegerField()
     skipped = serializers.IntegerField()

@@ -13,7 +13,7 @@ import psycopg
 
 from runtime.domain import retention, same_value
 from runtime.domain.correlation import lane_of
-from runtime.ledger import sql
+from runtime.ledger import conflicts, sql
 from runtime.ledger.connections import Connection
 from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
 from runtime.ledger.faultpoints import hit
@@ -30,11 +30,6 @@ _MOVE_SOURCE = """
 update runtime_source
 set cursor = %s::jsonb, lease_until = clock_timestamp() + make_interval(secs => %s)
 where id = %s and token = %s"""
-_INSERT_CONFLICT = """
-insert into runtime_conflict (stream_id, key, held_position, hash, payload)
-values (%s, %s, %s, %s, %s)
-on conflict (stream_id, key, hash) do update
-set seen = runtime_conflict.seen + 1, last_at = clock_timestamp()"""
 _COUNT_RUN = """
 update runtime_run
 set read = read + %s,
@@ -42,6 +37,7 @@ set read = read + %s,
     unchanged = unchanged + %s,
     older = older + %s,
     conflicts = conflicts + %s,
+    conflicts_again = conflicts_again + %s,
     beat_at = clock_timestamp()
 where id = %s"""
 _SEPARATOR = (
@@ -94,13 +90,15 @@ class Appended:
     """Counts, spans `(lane, first, last)` of the new positions, and per item its `(lane, position)`: UNCHANGED, OLDER
     CONFLICT or TOO_OLD where nothing was written.
 
-    `held` says for unchanged items, if that was asked for, at which position the same content stands.
+    `conflicts_again` of the conflicts were known with this content. `held` says for unchanged items, if that was asked
+    for, at which position the same content stands.
     """
 
     accepted: int = 0
     unchanged: int = 0
     older: int = 0
     conflicts: int = 0
+    conflicts_again: int = 0
     too_old: int = 0
     spans: list[tuple[int, int, int]] = field(default_factory=list)
     positions: list[tuple[int, int]] = field(default_factory=list)
@@ -183,7 +181,7 @@ def _append(conn: Connection, stream: StreamRef, items: Sequence[IncomingMessage
         hit("append.before_write")
         plan.write(conn)
         if plan.conflicts:
-            _record_conflicts(conn, stream, plan.conflicts)
+            done.conflicts_again = done.conflicts - conflicts.record(conn, stream.id, plan.conflicts)
         if run_id is not None:
             _count(conn, run_id, len(items), done)
         hit("append.before_commit")
@@ -443,17 +441,10 @@ def _columns(heads: dict[str, _Head]) -> Iterator[str]:
     return ("{" + ",".join([str(head[i]) for head in heads.values()]) + "}" for i in range(3))
 
 
-def _record_conflicts(conn: Connection, stream: StreamRef, conflicts: list[tuple[str, int, int, bytes]]) -> None:
-    with conn.cursor() as writer:
-        writer.executemany(
-            _INSERT_CONFLICT,
-            [(stream.id, key, position, content, payload.decode()) for key, position, content, payload in conflicts],
-        )
-
-
 def _count(conn: Connection, run_id: int, read: int, done: Appended) -> None:
+    new = done.conflicts - done.conflicts_again
     with conn.pipeline():
-        conn.execute(_COUNT_RUN, (read, done.accepted, done.unchanged, done.older, done.conflicts, run_id))
+        conn.execute(_COUNT_RUN, (read, done.accepted, done.unchanged, done.older, new, done.conflicts_again, run_id))
         for lane, first, last in done.spans:
             conn.execute(
                 "insert into runtime_runspan (run_id, lane, first, last) values (%s, %s, %s, %s)",

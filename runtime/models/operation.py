@@ -12,13 +12,13 @@ from django.db.models.functions import Now
 class Run(models.Model):
     """One execution of a job: a pass over one `source`, a batch of intake, or a replay.
 
-    Counts of the source side are written with each append; the delivered side is read from progress and evidence over
-    the positions in `RunSpan`, so a run's row is never hot. `start_cursor`: where the source stood when the run began.
-    `read` is the sum of `accepted`, `unchanged`, `older`, `conflicts`, `rejected_count` (rejected for the first time)
-    and `rejected_again` (the same rejected record came again). `tally`: how many records of the source were read and
-    rejected, for the limit of rejected records, which `limit_waived` switches off for this run. `fences`: how often a
-    worker lost the source in this run to another one. `fault`: what is wrong with the connection to `fault_system`,
-    where that ended the run (`FaultKind`).
+    Counts of the source side are written with each append; the delivered side is read from progress and evidence
+    over the positions in `RunSpan`, so a run's row is never hot. `start_cursor`: where the source stood when the
+    run began. `read` is the sum of `accepted`, `unchanged`, `older`, `conflicts` and `rejected_count` (for the
+    first time), `conflicts_again` and `rejected_again` (known already, and come again). `tally`: how many records
+    of the source were read and rejected, for the limit of rejected records, which `limit_waived` switches off for
+    this run. `fences`: how often a worker lost the source in this run to another one. `fault`: what is wrong with
+    the connection to `fault_system`, where that ended the run (`FaultKind`).
     """
 
     class State(models.TextChoices):
@@ -49,6 +49,7 @@ class Run(models.Model):
     rejected_count = models.BigIntegerField(db_default=0)
     rejected_again = models.BigIntegerField(db_default=0)
     conflicts = models.BigIntegerField(db_default=0)
+    conflicts_again = models.BigIntegerField(db_default=0)
     error = models.TextField(blank=True, db_default="")
     traceparent = models.CharField(max_length=55, blank=True, db_default="")
     start_cursor: Any = models.JSONField(null=True, blank=True)

@@ -88,7 +88,7 @@ class FlowLine:
     `read` and the counts beside it are None where no run collected: intake answers each message and keeps no count.
     `dropped` of the logged ones are gone by now (retention). `rejected` and `conflicts` are new on that day, handed-in
     ones included; of what runs read, `read_rejected` were rejected for the first time, `read_again` were known as
-    rejected, `read_conflicts` conflict.
+    rejected, `read_conflicts` conflict, `read_conflicts_again` were known as conflicting.
     """
 
     integration: str
@@ -107,6 +107,7 @@ class FlowLine:
     read_rejected: int | None = None
     read_again: int | None = None
     read_conflicts: int | None = None
+    read_conflicts_again: int | None = None
     dropped: int = 0
     targets: list[TargetLine] = field(default_factory=list)
 
@@ -117,7 +118,8 @@ class FlowLine:
         run, while one is reading, and of a day that retention has dropped."""
         if self.read is None or self.accepted is None or self.running or self.dropped:
             return None
-        counts = (self.unchanged, self.older, self.read_rejected, self.read_again, self.read_conflicts)
+        again = (self.read_again, self.read_conflicts_again)
+        counts = (self.unchanged, self.older, self.read_rejected, self.read_conflicts, *again)
         otherwise = sum(count or 0 for count in counts)
         return self.read - otherwise - self.from_runs or self.accepted - self.from_runs
 
@@ -161,6 +163,7 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
            and c.at >= %(since)s
            and c.at < %(until)s) as conflicts,
        n.read, n.accepted, n.unchanged, n.older, n.read_rejected, n.read_again, n.read_conflicts,
+       n.read_conflicts_again,
        coalesce(n.running, false) as running,
        (select count(*)
           from runtime_message m
@@ -175,6 +178,7 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
                             sum(unchanged)::bigint as unchanged, sum(older)::bigint as older,
                             sum(rejected_count)::bigint as read_rejected,
                             sum(rejected_again)::bigint as read_again, sum(conflicts)::bigint as read_conflicts,
+                            sum(conflicts_again)::bigint as read_conflicts_again,
                             bool_or(state = 'running') as running, array_agg(id) as ids,
                             max(coalesce(ended_at, clock_timestamp())) + interval '1 hour' as over
                        from runtime_run

@@ -69,6 +69,7 @@ class RunProgress:
     rejected: int
     rejected_again: int
     conflicts: int
+    conflicts_again: int
     error: str
     started_by: str
     digest: str
@@ -199,7 +200,8 @@ _RUN = (
     """
 select n.id, i.key as integration, i.title, i.owner_team_id, st.environment, n.kind, n.source, n.trigger, n.state,
        n.started_at, n.ended_at, n.beat_at, n.expected, n.read, n.accepted, n.unchanged, n.older,
-       n.rejected_count as rejected, n.rejected_again, n.conflicts, n.error, coalesce(u.username, '') as started_by,
+       n.rejected_count as rejected, n.rejected_again, n.conflicts, n.conflicts_again, n.error,
+       coalesce(u.username, '') as started_by,
        coalesce(r.digest, '') as digest, d.approval_id,
        a.change_id, a.valid_until, coalesce(left(src.cursor::text, 200), '') as cursor, st.id as stream,
        n.fences, n.warned, n.limit_waived,

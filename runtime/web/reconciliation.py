@@ -32,7 +32,15 @@ WAYS = (("business", "Business day"), ("arrival", "Day of arrival"))
 OVERVIEW_COLUMNS = (
     *("day", "integration", "read", "accepted", "unchanged", "older", "in the log", "refused", "conflicts", "target"),
     *("due", "delivered", "not meant", "superseded", "waiting", "tried again", "behind", "dead", "unknown", "closed"),
-    *("declined", "blocked", "read refused", "read refused again", "read conflicts", "difference"),
+    *(
+        "declined",
+        "blocked",
+        "read refused",
+        "read refused again",
+        "read conflicts",
+        "read conflicts again",
+        "difference",
+    ),
 )
 COMPARISON_COLUMNS = (
     *("target", "store", "asked at", "due", "asked", "both agree", "missing there", "there all the same"),
@@ -197,7 +205,7 @@ def _overview_rows(found: Sequence[daily_totals.FlowLine], day: date) -> Iterabl
     for line in found:
         counts = (line.read, line.accepted, line.unchanged, line.older, line.logged, line.rejected, line.conflicts)
         source = (day, line.integration, *counts)
-        read = (line.read_rejected, line.read_again, line.read_conflicts, line.difference)
+        read = (line.read_rejected, line.read_again, line.read_conflicts, line.read_conflicts_again, line.difference)
         for one in line.targets:
             settled = (one.target, one.due, one.delivered, one.skipped, one.superseded)
             yield (

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import errors
 
-from runtime.ledger import append, known_content, streams
+from runtime.ledger import append, conflicts, known_content, streams
 from tests.faults.sim_database import Database, Transaction, statement
 
 
@@ -103,8 +103,11 @@ def _put_heads(db: Database, tx: Transaction, given: Any) -> int:
     return len(keys)
 
 
-@statement(r"insert into runtime_conflict ")
-def _conflict(db: Database, tx: Transaction, given: Any) -> int:
-    stream, key, _position, content, _payload = given
-    db.put(tx, "conflict", (stream, key, content), {})
-    return 1
+@statement(conflicts.RECORD_CONFLICTS)
+def _conflicts(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    stream, keys, _positions, hashes, _payloads, _seen = given
+    new = 0
+    for name in zip(keys, hashes, strict=True):
+        new += db.get(tx, "conflict", (stream, *name)) is None
+        db.put(tx, "conflict", (stream, *name), {})
+    return [(new,)]
