@@ -25,6 +25,11 @@ def die_with_parent(with_signal: int) -> Callable[[], None]:
     return request_signal
 
 
+def end_with_parent() -> None:
+    """Called in a child: it is asked to end when its parent ends, however that happens."""
+    die_with_parent(signal.SIGTERM)()
+
+
 def kill_with_parent(parent: int) -> None:
     """Called in a forked child of `parent`: the child is killed when the parent ends.
 

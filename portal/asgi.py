@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 
 import django
@@ -12,9 +13,12 @@ django.setup()
 from django.conf import settings  # noqa: E402 - needs the settings
 from django.core.handlers.wsgi import WSGIHandler  # noqa: E402
 
+from kernel.processes import end_with_parent  # noqa: E402
 from portal import process_reports  # noqa: E402
 from portal.front.application import Front  # noqa: E402
 from portal.readiness import Readiness  # noqa: E402
 
+if multiprocessing.parent_process() is not None:  # a worker of a web server: none outlives its supervisor
+    end_with_parent()
 application = Front(WSGIHandler(), Readiness(), settings.MAX_REQUEST_BYTES)
 process_reports.start("web")

@@ -47,6 +47,7 @@ class Embedded:
         self.durable = durable
         self.max_connections = max_connections
         self._running: list[tuple[subprocess.Popen[bytes], int, str]] = []
+        self._ports: dict[str, int] = {}
         self._socket_dir: str | None = None
         self._pg_user = self._unprivileged_user() if os.name == "posix" and os.geteuid() == 0 else None
         if self._pg_user and not _others_may_enter(state):
@@ -130,13 +131,15 @@ class Embedded:
 
     # -- PostgreSQL ------------------------------------------------------------------------------------------------
     def start_postgres(self) -> str:
-        """Start, create the database if missing, and return its URL with password."""
+        """Start, create the database if missing, and return its URL with password. Started again, it has its URL of
+        before."""
         binaries = self._postgres_bin()
         self._stop_leftover_postgres(binaries)
         if not (self.data / "PG_VERSION").exists():
             self._init_data(binaries)
-        port = free_port()
-        self._socket_dir = tempfile.mkdtemp(prefix="tg-")  # short: a unix socket path allows about 107 bytes
+        port = self._port("postgres")
+        # short: a unix socket path allows about 107 bytes
+        self._socket_dir = self._socket_dir or tempfile.mkdtemp(prefix="tg-")
         if self._pg_user:
             os.chown(self._socket_dir, self._pg_user.pw_uid, self._pg_user.pw_gid)
         options = {
@@ -247,7 +250,7 @@ class Embedded:
             binary = Path(installed)
         folder = self.state / "valkey"
         folder.mkdir(exist_ok=True, mode=0o700)
-        port = free_port()
+        port = self._port("valkey")
         config = folder / "valkey.conf"
         with os.fdopen(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
             out.write(
@@ -288,8 +291,17 @@ class Embedded:
     def postgres_pid(self) -> int:
         return next(process.pid for process, _, name in self._running if name == "postgres")
 
-    def alive(self) -> bool:
-        return all(process.poll() is None for process, _, _ in self._running)
+    def _port(self, name: str) -> int:
+        return self._ports.setdefault(name, free_port())
+
+    def ended(self) -> dict[str, int]:
+        """The services that ended by themselves, with their exit codes."""
+        return {name: code for process, _, name in self._running if (code := process.poll()) is not None}
+
+    def revive(self, name: str) -> None:
+        """Start a service again that has ended: same data, same port, same password. Raises EmbeddedError."""
+        self._running = [one for one in self._running if one[2] != name]
+        {"postgres": self.start_postgres, "valkey": self.start_valkey}[name]()
 
     def stop(self) -> None:
         """Stop in reverse order of start; kill what does not go within 15 s. Idempotent."""

@@ -17,17 +17,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
-from kernel.processes import die_with_parent
-from portal import web_server
+from kernel.processes import die_with_parent, how_it_ended
+from portal import process_supervisor, web_server
 from portal.embedded import Embedded, EmbeddedError
 from portal.sign_ins import PASSWORD, SIGN_INS
 
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_SECONDS = 20.0
+LASTING = 60.0  # seconds: what lived shorter than this has not recovered
 MINIMUM_POSTGRES = 150000
 # What the emulators accept by default; on loopback only.
 DEMO_CREDENTIALS = {"SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox", "SANDBOX_LOYALTY_CREDENTIALS": "sandbox"}
@@ -35,6 +37,30 @@ DEMO_CREDENTIALS = {"SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox", "SANDBOX_LOYA
 
 class StartRefused(Exception):
     """The reason why nothing was started, in one line."""
+
+
+@dataclass
+class Revival:
+    """When something that ended by itself is started again: at once, and with longer pauses where it does not last."""
+
+    began: float = field(default_factory=time.monotonic)
+    short_lives: int = 0
+    next_start: float = 0.0
+    noticed: bool = False
+
+    def notice(self) -> float:
+        """It has ended; how many seconds from now it is started again."""
+        self.noticed = True
+        self.short_lives = self.short_lives + 1 if time.monotonic() - self.began < LASTING else 0
+        pause = process_supervisor.pause_after(self.short_lives)
+        self.next_start = time.monotonic() + pause
+        return pause
+
+    def due(self) -> bool:
+        return time.monotonic() >= self.next_start
+
+    def started(self) -> None:
+        self.noticed, self.began = False, time.monotonic()
 
 
 class LocalInstallation:
@@ -45,6 +71,8 @@ class LocalInstallation:
         self.began = time.monotonic()
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.services: Embedded | None = None
+        self.commands: dict[str, list[str]] = {}
+        self.revivals: dict[str, Revival] = {}
         self.stopping = threading.Event()
         self.environment = dict(
             os.environ, PYTHONUNBUFFERED="1", DJANGO_SETTINGS_MODULE="portal.settings", STATE_DIR=str(state)
@@ -96,6 +124,8 @@ class LocalInstallation:
                 f"The sandbox did not start: {line.decode(errors='replace').strip() or 'no output'}"
             ) from None
         ports_file.write_text(json.dumps(ports))
+        for name, option in (("erp", "--erp-port"), ("stores", "--store-port"), ("loyalty", "--loyalty-port")):
+            command[command.index(option) + 1] = str(ports[name])  # the same, should it have to start again
         for name, port in ports.items():
             self.environment[f"SANDBOX_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
         self.environment |= DEMO_CREDENTIALS
@@ -133,6 +163,7 @@ class LocalInstallation:
 
     # -- children --------------------------------------------------------------------------------------------------
     def spawn(self, name: str, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
+        self.commands[name] = command
         child = subprocess.Popen(
             command,
             env=self.environment,
@@ -156,17 +187,33 @@ class LocalInstallation:
         threading.Thread(target=copy, daemon=True).start()
 
     def watch(self) -> int:
-        """Until a signal comes (0) or a process ends by itself (1)."""
+        """Until a signal comes. What ends by itself is started again; the others wait for it meanwhile."""
         while not self.stopping.wait(0.3):
-            ended = [
-                f"{name} (exit code {child.returncode})"
-                for name, child in self.children.items()
-                if child.poll() is not None
-            ]
-            if ended or (self.services and not self.services.alive()):
-                self.say(f"Ended by itself: {', '.join(ended) or 'a database service'}. Stopping the rest.")
-                return 1
+            for name, code in self.ended().items():
+                revival = self.revivals.setdefault(name, Revival())
+                if not revival.noticed:
+                    pause = revival.notice()
+                    self.say(f"{name} {how_it_ended(code)}; it starts again {f'in {pause:.0f} s' if pause else 'now'}")
+                elif revival.due():
+                    self.start_again(name)
         return 0
+
+    def ended(self) -> dict[str, int]:
+        """What has ended by itself, and with which code."""
+        of_ours = {name: code for name, child in self.children.items() if (code := child.poll()) is not None}
+        return {**(self.services.ended() if self.services else {}), **of_ours}
+
+    def start_again(self, name: str) -> None:
+        try:
+            if name in self.children:
+                self.pump(name, self.spawn(name, self.commands[name], stdout=subprocess.PIPE))
+            else:
+                assert self.services is not None
+                self.services.revive(name)
+                self.say(f"{name} is there again")
+        except EmbeddedError as error:
+            self.say(f"{name}: {error}")
+        self.revivals[name].started()
 
     def stop(self) -> None:
         if self.children:

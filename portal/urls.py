@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path, re_path
-from drf_spectacular.views import SpectacularAPIView, SpectacularRedocView, SpectacularSwaggerView
+from drf_spectacular.views import SpectacularRedocView, SpectacularSwaggerView
 
-from portal import accounts, health, home, ledger, metrics, search, styleguide, tokens
+from portal import accounts, api_document, health, home, ledger, metrics, search, styleguide, tokens
 
 urlpatterns = [
     # First what is asked most often, by tills and pipelines: an address is found by trying one pattern after the other.
@@ -29,7 +29,7 @@ urlpatterns = [
     path("", include("catalog.web.urls")),
     path("", include("governance.web.urls")),
     path("", include("runtime.web.urls")),
-    path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
+    path("api/schema/", api_document.ApiDocument.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="api-docs"),
     path("api/redoc/", SpectacularRedocView.as_view(url_name="schema"), name="api-redoc"),
     path("admin/login/", accounts.administration_door),

@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 LEAST_STEP = 2.0  # seconds; a clock that is kept right moves less between two looks
 LONGEST_LEASE = 200.0  # three calls of the longest `deadline`, and the margins
 LONGEST_PAUSE = 3600.0  # what a vendor may ask for (Retry-After)
+LONGEST_OF_WEBHOOKS = 6 * 3600.0  # the ceiling of their pauses
 NOW = "select extract(epoch from clock_timestamp())::float8"
 Columns = tuple[tuple[str, str], ...]
 _PAUSES: Columns = (
@@ -30,12 +31,14 @@ _PAUSES: Columns = (
     ("runtime_vendorstate", "probe_until"),
     ("runtime_subscription", "held_until"),
     ("kernel_outboxevent", "available_at"),
+    ("governance_webhookdelivery", "next_at"),
 )
 _LEASES: Columns = (
     ("runtime_progress", "lease_until"),
     ("runtime_quarantine", "lease_until"),
     ("runtime_source", "lease_until"),
     ("kernel_outboxevent", "lease_until"),
+    ("catalog_importrun", "lease_until"),
 )
 _PLACES_IN_LINE: Columns = (("runtime_progress", "waits_since"),)
 _SENT: Columns = (("runtime_progress", "sent_at"), ("runtime_quarantine", "sent_at"))
@@ -108,7 +111,10 @@ def bound(conn: Connection) -> int:
     Answers how many were shortened."""
     row = conn.execute(_LONGEST_SETTLE).fetchone()
     longest = LONGEST_PAUSE + (row[0] if row else 0.0)
-    return _bound(conn, _LEASES, LONGEST_LEASE) + _bound(conn, _PAUSES, longest)
+    webhooks = tuple(pause for pause in _PAUSES if pause[0] == "governance_webhookdelivery")
+    others = tuple(pause for pause in _PAUSES if pause not in webhooks)
+    done = _bound(conn, _LEASES, LONGEST_LEASE) + _bound(conn, others, longest)
+    return done + _bound(conn, webhooks, LONGEST_OF_WEBHOOKS)
 
 
 def _move(conn: Connection, name: str, columns: Columns, step: float, beyond: float) -> int:

@@ -32,6 +32,19 @@ def fire_due(*, at: datetime | None = None, limit: int = 50) -> int:
     return fired
 
 
+def plan_again() -> int:
+    """A clock was set back: what is due later than a schedule says, seen from now, is due when it says. Answers how
+    many were; a due time of which a run was started already starts none again."""
+    now, moved = clock.now(), 0
+    for schedule in Schedule.objects.filter(enabled=True, next_due_at__gt=now):
+        due = rules.following(
+            schedule.expression, schedule.zone, now, skipped=schedule.skipped, repeated=schedule.repeated
+        )
+        later = Schedule.objects.filter(pk=schedule.pk, next_due_at=schedule.next_due_at, next_due_at__gt=due)
+        moved += later.update(next_due_at=due)
+    return moved
+
+
 def _fire(schedule_id: int, moment: datetime) -> int:
     with transaction.atomic():
         schedule = (

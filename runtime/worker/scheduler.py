@@ -48,6 +48,7 @@ class Scheduler:
         self._hourly = self._checked = self._partitions = 0.0
         self._reported = self._bounded = False
         self._silent, self._watch, self._step = SilentWork(), clock_steps.ClockWatch(), 0.0
+        self._host, self._set_back = clock_steps.ClockWatch(), True  # nobody knows what was before
 
     def stop(self) -> None:
         self._stopping.set()
@@ -108,7 +109,13 @@ class Scheduler:
         self._reported = bool(waiting)
 
     def _attend_the_clock(self) -> None:
-        """The database's clock may have been set, also by a failover while it was away."""
+        """The database's clock may have been set, also by a failover while it was away, and that of this host, by which
+        schedules go."""
+        if self._host.look_with(time.time) < 0:
+            self._set_back = True
+        if self._set_back:
+            schedules.plan_again()
+            self._set_back = False
         self._step += self._watch.look_with(_now)
         if self._step or not self._bounded:
             with connections.connected(name="tillgate-clock", role="scheduler") as conn:

@@ -3,18 +3,25 @@ lost."""
 
 from __future__ import annotations
 
+import time as time_module
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection
 from psycopg.types.json import Jsonb
 
+from kernel import clock
 from kernel.viewer import Viewer
 from runtime.ledger import claims, clock_steps, measures
 from runtime.ledger.append import append
 from runtime.ledger.clock_steps import LONGEST_LEASE, ClockWatch
 from runtime.ledger.connections import Connection, connected
+from runtime.models import Schedule
 from runtime.selectors import infrastructure
+from runtime.services import schedules
+from runtime.worker.scheduler import Scheduler
 from runtime.worker.silent_work import SECONDS, SilentWork
 from tests.runtime import make
 
@@ -29,6 +36,20 @@ def flow(ledger: Connection) -> make.Flow:
     made.subscribe()
     push(made, "a", "b", "c")
     return made
+
+
+@pytest.fixture
+def schedule(ledger: Connection) -> Iterator[Schedule]:
+    flow = make.Flow(ledger)
+    row = ledger.execute(
+        "insert into runtime_schedule (integration_id, environment, expression, zone, skipped, repeated, enabled) "
+        "values (%s, 'x', 'every 15m', 'UTC', 'shift', 'first', true) returning id",
+        (flow.integration,),
+    ).fetchone()
+    assert row
+    yield Schedule.objects.get(pk=row[0])
+    connection.close()
+    ledger.execute("delete from runtime_schedule where id = %s", (row[0],))
 
 
 def push(flow: make.Flow, *keys: str) -> None:
@@ -197,3 +218,43 @@ def test_the_page_today_says_what_the_scheduler_has_seen(ledger):
         ledger.execute("delete from kernel_processmetrics where process = 's-1'")
     assert (state.workers_tone.tone, state.untouched) == ("stop", 3)
     assert "3 lanes" in state.workers_tone.word
+
+
+def test_webhooks_and_imports_wait_no_longer_than_they_would_have(ledger):
+    table, at = "governance_webhookdelivery", "clock_timestamp() + interval '40 s'"
+    with ledger.transaction():
+        ledger.execute("set local session_replication_role = replica")
+        ledger.execute(
+            "insert into governance_webhookdelivery (endpoint_id, event_id, topic, body, state, attempts, last_error, "
+            f"next_at) values (1, 'evt_1', 'runtime.x', '{{}}', 'open', 1, '', {at})"
+        )
+    try:
+        set_back(ledger, DAY)
+        assert left(ledger, "next_at", table) > DAY - 100
+        clock_steps.attend(ledger, -DAY)
+        assert 30 < left(ledger, "next_at", table) <= 40
+        ledger.execute("update governance_webhookdelivery set next_at = next_at + interval '3 days'")
+        assert clock_steps.bound(ledger) >= 1
+        assert left(ledger, "next_at", table) <= 6 * 3600
+    finally:
+        ledger.execute("delete from governance_webhookdelivery where event_id = 'evt_1'")
+
+
+def test_schedules_are_planned_again_when_the_clock_goes_back(schedule):
+    now = clock.now()
+    Schedule.objects.filter(pk=schedule.pk).update(next_due_at=now + timedelta(days=1))
+    assert schedules.plan_again() == 1
+    schedule.refresh_from_db()
+    assert schedule.next_due_at <= now + timedelta(minutes=16)
+    assert schedules.plan_again() == 0, "what is due sooner stays due"
+
+
+def test_the_scheduler_notices_that_the_clock_of_its_own_host_was_set(schedule, monkeypatch):
+    made, far = Scheduler(), clock.now() + timedelta(days=1)
+    made.turn()
+    Schedule.objects.filter(pk=schedule.pk).update(next_due_at=far)
+    real = time_module.time
+    monkeypatch.setattr(time_module, "time", lambda: real() - DAY)
+    made.turn()
+    schedule.refresh_from_db()
+    assert schedule.next_due_at < far

@@ -10,6 +10,7 @@ from typing import Final
 
 from django.db import connection, transaction
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from catalog.models import ImportFile, ImportRun
 from catalog.services.importing import run as runs
@@ -82,8 +83,7 @@ def request(
 
 def due() -> list[int]:
     """Ids of runs that no worker has taken, or whose worker has stopped renewing its lease."""
-    now = clock.now()
-    left = Q(lease_until=None, created_at__lt=now - PATIENCE) | Q(lease_until__lt=now)
+    left = Q(lease_until=None, created_at__lt=Now() - PATIENCE) | Q(lease_until__lt=Now())
     rows = ImportRun.objects.filter(state__in=_OPEN).exclude(digest="").filter(left)
     return list(rows.order_by("pk").values_list("pk", flat=True)[:20])
 
@@ -121,19 +121,18 @@ def execute(run_id: int) -> ImportRun | None:
 
 
 def _claim(run_id: int) -> ImportRun | None:
-    now = clock.now()
     rows = ImportRun.objects.filter(pk=run_id, state__in=_OPEN).exclude(digest="")
-    free = rows.filter(Q(lease_until=None) | Q(lease_until__lt=now))
-    if not free.update(state=ImportRun.State.RUNNING, lease_until=now + LEASE, attempts=F("attempts") + 1):
+    free = rows.filter(Q(lease_until=None) | Q(lease_until__lt=Now()))
+    if not free.update(state=ImportRun.State.RUNNING, lease_until=Now() + LEASE, attempts=F("attempts") + 1):
         return None
-    ImportRun.objects.filter(pk=run_id, started_at=None).update(started_at=now)
+    ImportRun.objects.filter(pk=run_id, started_at=None).update(started_at=clock.now())
     return ImportRun.objects.select_related("actor").get(pk=run_id)
 
 
 def _keep(record: ImportRun, mine: int, **values: object) -> None:
     """Note how far it is and stay its worker. Raises _Lost, and with it undoes the step, when another worker has taken
     it over."""
-    values.setdefault("lease_until", clock.now() + LEASE)
+    values.setdefault("lease_until", Now() + LEASE)
     if not ImportRun.objects.filter(pk=record.pk, attempts=mine, state=ImportRun.State.RUNNING).update(**values):
         raise _Lost
 
