@@ -163,6 +163,8 @@ class OutboundMessage(Struct):
     own_address      the address comes from the message itself: what is not found there is the message's matter
     match            the ETag that the caller has seen, for conditional writes
     traceparent      the W3C trace context under which it is sent; empty without one
+    edited           it may have arrived as it was before a person edited it: what a question finds under its name
+                     counts only where it shows the content of now
     accepted_as      the reference under which the target took the message without saying yet what became of it (a
                      job's id): a question is about that
     """
@@ -179,6 +181,7 @@ class OutboundMessage(Struct):
     accepted_as: str = ""
     own_address: bool = False
     traceparent: str = ""
+    edited: bool = False
 
     @property
     def sent_key(self) -> str:

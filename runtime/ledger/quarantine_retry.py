@@ -7,7 +7,7 @@ import time
 
 from runtime.domain import retry
 from runtime.domain.recovery import QUESTION_AT_FAULT
-from runtime.ledger import after, circuit_breaker, measures, safe_probe, sql
+from runtime.ledger import after, circuit_breaker, edited, measures, safe_probe, sql
 from runtime.ledger.append import Fenced
 from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send, record_question, record_trouble
 from runtime.ledger.claimed import seconds_since
@@ -135,11 +135,12 @@ def _try(
     run: TrialRunner,
 ) -> SendOutcome:
     """Map and send in the process that `run` chooses. Raises Skipped, Unmappable, Fenced, and TrialEnded."""
+    was_edited = edited.since_sent(conn, taken)
 
     def try_it() -> tuple[SendOutcome, str | None]:
         try:
             item = outbound(taken, message, mapped.mapper.one(message))
-            item.accepted_as = taken.accepted_as
+            item.accepted_as, item.edited = taken.accepted_as, was_edited
             return sending.run([item]), None
         except Fenced as error:
             return sending.outcome, str(error)

@@ -24,6 +24,9 @@ LOST_KEY = (
     "it came after the database went back: the vendor may have booked it before, under a key that was lost, "
     "and cannot be asked by business reference"
 )
+EDITED_KEY = (
+    "it may have arrived as it was before the edit, under the key that it has; sent again it would get the first answer"
+)
 UNSETTLED_KEY = "it cannot be asked about; what was sent may still take effect for {:.0f} s, then it is sent again"
 
 
@@ -228,6 +231,9 @@ class SendBatch:
         return self.taken.asks_first(message.position)
 
     def _unaskable(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
+        if self.idempotency == "K" and (edited := [message for message in messages if message.edited]):
+            self._put(edited, SendResult("differs", detail=EDITED_KEY))  # the same key again gives the first answer
+            messages = [message for message in messages if not message.edited]
         if self.lost_key:
             self._put(messages, SendResult("forgotten", detail=LOST_KEY))
             return []

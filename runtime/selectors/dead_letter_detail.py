@@ -227,6 +227,7 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "declined": ("Declined by the target", wait("Declined", "user")),
     "recovered": ("Asked about after the database went back", ok("There before")),
     "fresh_key": ("Sent under another key", quiet("Fresh key")),
+    "edited": ("Edited by a person after it may have arrived", quiet("Edited")),
     "given_up": ("Discarded by a person", quiet("Discarded")),
     "redriven": ("Sent again by a person", wait("Redriven", "replay")),
     "fixed": ("Corrected by a person", wait("Corrected", "user")),

@@ -80,6 +80,7 @@ _TRIES: dict[str, Tone] = {
     "accepted": wait("Accepted, asked"),
     "recovered": ok("There before"),
     "fresh_key": quiet("Fresh key"),
+    "edited": quiet("Edited"),
     **dict.fromkeys(("retry", "unsent"), wait("Not now")),
     **dict.fromkeys(("behind", "blocked"), wait("Behind")),
 }

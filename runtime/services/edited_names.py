@@ -16,23 +16,28 @@ from runtime.services.mappers import mapper_of
 from runtime.services.message_names import MessageNames
 
 
-def keep(subscription: TargetSubscription, manifest: Manifest, key: str, sent: Any, edited: Any) -> None:
-    """Raises Conflict `dead_letter.name_sent` where the edited document would be asked about, or sent, under another
-    name, reference or address than the one that may have arrived: it would not be found, and sent a second time."""
+def keep(subscription: TargetSubscription, manifest: Manifest, key: str, sent: Any, edited: Any) -> bool:
+    """Whether the edited document is another one for the target. Raises Conflict `dead_letter.name_sent` where it would
+    be asked about, or sent, under another name, reference or address than the one that may have arrived: it would not
+    be found, and sent a second time."""
     target = manifest.target(subscription.target)
     if target.connection is None or subscription.idempotency == "U":
-        return  # a table has one row of each key; where nobody can be asked, sending is a person's decision anyway
+        return False  # a table has one row of each key; where nobody can be asked, sending is a person's decision
     mapper = mapper_of(manifest, target)
     names = MessageNames(target, subscription.instance)
 
-    def known_as(document: Any) -> list[str] | None:
+    def mapped(document: Any) -> Any:
         try:
-            mapped = mapper.one(LoggedMessage(0, key, document, ""))
+            return mapper.one(LoggedMessage(0, key, document, ""))
         except (Skipped, Unmappable):
             return None
-        return _filled(names, _templates(target), OutboundMessage(key, "", b"", mapped, 0, ""))
 
-    before, after = known_as(sent), known_as(edited)
+    def known_as(document: Any) -> list[str] | None:
+        item = OutboundMessage(key, "", b"", document, 0, "")
+        return None if document is None else _filled(names, _templates(target), item)
+
+    documents = mapped(sent), mapped(edited)
+    before, after = map(known_as, documents)
     if before is not None and after is not None and before != after:
         was, now = next((one, other) for one, other in zip(before, after, strict=True) if one != other)
         raise Conflict(
@@ -42,6 +47,7 @@ def keep(subscription: TargetSubscription, manifest: Manifest, key: str, sent: A
             "discard it once you know, and hand the corrected one in as a message of its own.",
             {"sent": was, "edited": now},
         )
+    return bool(documents[0] != documents[1])
 
 
 def _templates(target: ManifestTarget) -> list[str]:

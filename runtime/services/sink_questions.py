@@ -133,7 +133,7 @@ class SinkQuestions:
             for place, name in asked:
                 if isinstance(found, SendResult):
                     results[place] = found
-                elif self.prove.by(by):
+                elif self.prove.by(by) and not items[place].edited:
                     results[place] = _found(found, name, items[place])
                 else:
                     results[place] = self._found_of_state(found, name, items[place])
@@ -149,7 +149,8 @@ class SinkQuestions:
             return result
         why = result.detail or "nothing in the answer shows that it is this one"
         shown: SendStatus = "other_state" if result.status == "differs" else "any_state"
-        return replace(result, status=shown, detail=f"what is there may be an earlier state: {why}")
+        what = "the one from before the edit" if item.edited else "an earlier state"
+        return replace(result, status=shown, detail=f"what is there may be {what}: {why}")
 
     # -- names and addresses, where another release has sent -----------------------------------------------------------
 
@@ -258,7 +259,10 @@ class SinkQuestions:
             return {}  # asked about by key, like everything else
         if isinstance(found, SendResult):
             return dict.fromkeys(jobs, found)
-        return {place: _found(found, job, items[place]) for place, job in jobs.items()}
+        return {
+            place: (self._found_of_state if items[place].edited else _found)(found, job, items[place])
+            for place, job in jobs.items()
+        }
 
     def _question(self, question: Callable[..., T], until: float, items: Sequence[OutboundMessage]) -> T | SendResult:
         """The answer to a question, or what to say of every message where there is none. Raises CannotAsk."""
