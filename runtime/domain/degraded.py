@@ -33,11 +33,17 @@ class SourceLook:
     can_look      somebody looks (a connection to read from), or the source promises signs of life; False: the age of
                   what arrived cannot be known, since nobody can tell silence from nothing new
     last_message  arrival of the newest message of a source that is fed by intake
+    counts_from   from when on the age counts, where that is later: time outside of opening hours does not
     """
 
     looked_at: datetime | None = None
     can_look: bool = True
     last_message: datetime | None = None
+    counts_from: datetime | None = None
+
+    @property
+    def as_of(self) -> datetime | None:
+        return self.counts_from or self.looked_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +118,7 @@ def operating_state(
     while the target system takes no calls or its source is not read, and stops while people keep the gate closed.
     """
     delivery = FLOWING if permitted and takes_calls else HELD if permitted else STOPPED_BY_PEOPLE
-    seen = source.looked_at if ever_delivered else None
+    seen = source.as_of if ever_delivered else None
     as_of = min(one for one in (seen, lacks.waiting, lacks.person) if one is not None) if seen is not None else None
     unread = is_unread(source, allowed, at)
     late = allowed is not None and (unread or _older(lacks.waiting, allowed, at) or (seen is None and source.can_look))
@@ -132,7 +138,7 @@ def is_unread(source: SourceLook, allowed: timedelta | None, at: datetime) -> bo
     """Whether a source that can be looked at was not, within the allowed age. Never looked at is unread."""
     if allowed is None or not source.can_look:
         return False
-    return source.looked_at is None or _older(source.looked_at, allowed, at)
+    return source.as_of is None or _older(source.as_of, allowed, at)
 
 
 def _older(moment: datetime | None, allowed: timedelta, at: datetime) -> bool:

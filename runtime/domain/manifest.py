@@ -16,8 +16,9 @@ import msgspec
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
 from runtime.domain import after as afters
-from runtime.domain import objectives, validity
+from runtime.domain import objectives, open_hours, validity
 from runtime.domain import schedule as schedules
+from runtime.domain.open_hours import OpenHours
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
 from runtime.domain.validity import DatedVersion, Valid
 from runtime.domain.vendor_times import DEFAULT_DEADLINE
@@ -54,6 +55,7 @@ _SOURCE = _object(
     ),
     valid=validity.SCHEMA,
     expect_every={"type": "string", "pattern": "^[1-9][0-9]{0,5}[smh]$"},
+    expect_within=open_hours.SCHEMA,
 )
 _TARGET = _object(
     ["name", "system", "mapping", "writes", "idempotency"],
@@ -223,7 +225,7 @@ class ManifestSource(msgspec.Struct, frozen=True):
     """Where messages come from. Without a connection the source is fed by intake alone. `schema` points into the
     contract at one message. With several sources, message keys are prefixed by the source's name and a colon.
     `expect_every`: how often a source that is fed by intake gives a sign of life; without it nobody can tell silence
-    from nothing new, so the age of its data is unknown."""
+    from nothing new, so the age of its data is unknown. `expect_within`: the opening hours in which it does."""
 
     name: str
     system: str
@@ -233,6 +235,7 @@ class ManifestSource(msgspec.Struct, frozen=True):
     connection: Connection | None = None
     rejected_limit: RejectedLimit = RejectedLimit()
     expect_every: str | None = None
+    expect_within: OpenHours | None = None
     valid: Valid | None = None
 
 
@@ -385,6 +388,10 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
         if source.expect_every is not None and source.connection is not None:
             said = "only a source that is fed by intake promises signs of life; this one is looked at on a schedule"
             yield finding(f"/sources/{index}/expect_every", said)
+        if source.expect_within is not None:
+            said = "hours say when signs of life are due, and `expect_every` how often; it is missing"
+            if problem := source.expect_within.problem() or (said if source.expect_every is None else ""):
+                yield finding(f"/sources/{index}/expect_within", problem)
     pushed = [source for source in manifest.sources if source.connection is None]
     if manifest.schedule is not None and len(pushed) == len(manifest.sources):
         yield finding("/schedule", "a schedule needs a source with a connection to read from")

@@ -240,10 +240,26 @@ def _store_once(
                     one.receipts[index] = receipt_of(stream, index, item, done, number)
                 number += 1
             one.call.answer(one.receipts)
+        _note_life(conn, stream, manifest, checked)
     _count((environment, integration), checked)
     _trace(began, calls)
     if done.accepted:
         announce(manifest.tier, stream.id)
+
+
+_noted: dict[tuple[int, str], float] = {}
+
+
+def _note_life(conn: Connection, stream: StreamRef, manifest: Manifest, checked: Sequence[_Checked]) -> None:
+    """Where several sources put messages into a stream, its newest one says nothing of each of them: a source that
+    hands in has this noted, once a second at most."""
+    if len(manifest.sources) == 1:
+        return
+    now = time.monotonic()
+    due = sorted(name for name in {one.source for one in checked} if now - _noted.get((stream.id, name), -1.0) >= 1.0)
+    if due:
+        conn.execute(_SIGN_OF_LIFE, (stream.id, due))
+        _noted.update({(stream.id, name): now for name in due})
 
 
 def _refuse_too_old(one: _Checked, stream: StreamRef, places: Sequence[tuple[int, int]]) -> None:

@@ -71,7 +71,7 @@ def _due(state: SourceState, schedule: Schedule | None, deployed_at: datetime) -
         return None
     last = state.look.looked_at or deployed_at
     if state.expect_every is not None:
-        return last + state.expect_every
+        return last + state.expect_every if state.hours is None else state.hours.after(last, state.expect_every)
     if schedule is None:
         return None
     return rules.following(
