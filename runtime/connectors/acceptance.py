@@ -15,6 +15,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from runtime.domain.member_names import escapes_colons
+
 _DIALECTS = ("", "https://json-schema.org/draft/2020-12/schema")  # where `format` is a note and not a condition
 # Every keyword of the dialect that can refuse a document. Those that are not handled below make the schema not
 # understood.
@@ -73,16 +75,57 @@ _PATTERN = re.compile(
 )
 _EXACT = 2**53  # whole numbers below this are exact as binary fractions
 _MAX_DEPTH = 24
+AT_ONCE = 256  # documents: what was made of them is still at hand when it is tested
+_Test = Callable[[list[Any]], bool]
 
-Accepts = Callable[[Sequence[bytes]], bool]
-"""`accepts(payloads)`: True when every one is JSON that satisfies the schema; False says nothing."""
+
+class Acceptance:
+    """The quick check of one schema. `closed`: it says of every part of a document what may stand there, so that
+    nothing nests deeper than the schema does."""
+
+    def __init__(self, kind: Any, tests: Sequence[_Test], *, closed: bool) -> None:
+        self._decode = msgspec.json.Decoder(list[kind]).decode
+        self._tests, self.closed = tests, closed
+
+    def __call__(self, payloads: Sequence[bytes]) -> bool:
+        """True when every one is JSON that satisfies the schema; False says nothing."""
+        return self.judge(payloads)[0]
+
+    def judge(self, payloads: Sequence[bytes], *, names: bool = False) -> tuple[bool, bool]:
+        """As above; and, asked for `names`, whether surely no object names a member twice and has none beside those of
+        the schema; False says nothing."""
+        proven = names
+        for start in range(0, len(payloads), AT_ONCE):
+            text = b"[" + b",".join(payloads[start : start + AT_ONCE]) + b"]"
+            if b"\\" in text and (
+                b"\\ud" in text or b"\\uD" in text
+            ):  # half a pair in a member that is not looked at would go unseen
+                return False, False
+            try:
+                documents = self._decode(text)
+            except msgspec.MsgspecError:
+                return False, False
+            if len(documents) != len(payloads[start : start + AT_ONCE]):
+                return False, False
+            if not all(test(documents) for test in self._tests):
+                return False, False
+            proven = proven and _each_name_once(text, documents)
+        return True, proven
+
+
+def _each_name_once(text: bytes, documents: list[Any]) -> bool:
+    """Reading keeps the members that the schema names, one of each name: what it writes again has as many colons only
+    where nothing was left out."""
+    if escapes_colons(text):
+        return False
+    return msgspec.json.encode(documents).count(b":") == text.count(b":")
 
 
 class _NotUnderstood(Exception):
     """The schema says something that only the full validator can judge."""
 
 
-def compile_acceptance(tree: Mapping[str, Any], pointer: str = "") -> Accepts | None:
+def compile_acceptance(tree: Mapping[str, Any], pointer: str = "") -> Acceptance | None:
     """Of the schema at a JSON pointer of a document (references are local to it); None when it is not understood as a
     whole."""
     if tree.get("$schema", "") not in _DIALECTS:
@@ -90,24 +133,9 @@ def compile_acceptance(tree: Mapping[str, Any], pointer: str = "") -> Accepts | 
     try:
         reader = _Reader(tree)
         kind = reader.reference(f"#{pointer}")
-        decode = msgspec.json.Decoder(list[kind]).decode  # type: ignore[valid-type]
+        return Acceptance(kind, reader.tests, closed=reader.closed)
     except (_NotUnderstood, ValueError, TypeError, OverflowError, re.error):
         return None
-    tests = reader.tests
-
-    def accepts(payloads: Sequence[bytes]) -> bool:
-        text = b"[" + b",".join(payloads) + b"]"
-        if b"\\" in text and (
-            b"\\ud" in text or b"\\uD" in text
-        ):  # half a pair in a member that is not looked at would go unseen
-            return False
-        try:
-            documents = decode(text)
-        except msgspec.MsgspecError:
-            return False
-        return len(documents) == len(payloads) and all(test(documents) for test in tests)
-
-    return accepts
 
 
 class _Reader:
@@ -115,7 +143,8 @@ class _Reader:
         self.tree = tree
         self.open: list[str] = []
         self.way: list[str] | None = []  # members that lead to what is read now; None inside a list
-        self.tests: list[Callable[[list[Any]], bool]] = []
+        self.tests: list[_Test] = []
+        self.closed = True
 
     def reference(self, name: str) -> Any:
         if not name.startswith("#") or (name[1:] and not name.startswith("#/")) or name in self.open or "%" in name:
@@ -134,7 +163,7 @@ class _Reader:
     def schema(self, schema: Any) -> Any:
         """The type of values that satisfy a schema."""
         if schema is True:
-            return Any
+            return self.anything(Any)
         if not isinstance(schema, Mapping) or len(self.open) > _MAX_DEPTH:
             raise _NotUnderstood
         said = {
@@ -150,7 +179,7 @@ class _Reader:
         if kinds is None:
             kinds = "object" if "properties" in said or "required" in said else None
         if kinds is None and not said:
-            return Any
+            return self.anything(Any)
         names = [kinds] if isinstance(kinds, str) else list(kinds or ())
         kind = self.one([name for name in names if name != "null"], said)
         return kind | None if "null" in names else kind
@@ -194,6 +223,10 @@ class _Reader:
             return bool
         raise _NotUnderstood
 
+    def anything(self, kind: Any) -> Any:
+        self.closed = False
+        return kind
+
     def nested(self, schema: Any) -> Any:
         self.open.append("")  # counts the depth; no reference has this name
         kind = self.schema(schema)
@@ -206,7 +239,7 @@ class _Reader:
         if said or more not in (True, False) or not isinstance(members, Mapping):
             raise _NotUnderstood
         if not members and not required and more is True:
-            return dict[str, Any]
+            return self.anything(dict[str, Any])
         if more is False and not set(required) <= set(members):
             raise _NotUnderstood
         fields: list[Any] = []
@@ -225,8 +258,15 @@ class _Reader:
                 else (key, Any, None)
             )
         rename = {field[0]: name for field, name in zip(fields, dict.fromkeys([*members, *required]), strict=True)}
+        # Without the defaults, nothing is written again that was not there (_each_name_once).
         return msgspec.defstruct(
-            "Part", fields, kw_only=True, rename=rename, forbid_unknown_fields=more is False, gc=False
+            "Part",
+            fields,
+            kw_only=True,
+            rename=rename,
+            forbid_unknown_fields=more is False,
+            omit_defaults=True,
+            gc=False,
         )
 
     @staticmethod
@@ -264,7 +304,7 @@ def _bounded(kind: Any, said: dict[str, Any], **limits: Any) -> Any:
     return Annotated[kind, msgspec.Meta(**given)] if given else kind
 
 
-def _column(way: list[str], body: str) -> Callable[[list[Any]], bool]:
+def _column(way: list[str], body: str) -> _Test:
     """A test of one member of all documents at once, for an expression anchored at both ends: one search in a text of a
     line each costs a tenth of a search in each. No part of an understood pattern matches a line's end, so lines never
     run together; a value with a line's end in it changes their number. Atomic, so that what was matched is not tried
@@ -294,4 +334,4 @@ def _digits(found: re.Match[str]) -> str:
     return "[0-9]" if part == "\\d" else part.replace("\\d", "0-9")
 
 
-__all__ = ["Accepts", "compile_acceptance"]
+__all__ = ["Acceptance", "compile_acceptance"]

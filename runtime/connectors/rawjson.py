@@ -67,7 +67,10 @@ class KeyReader:
         if len(found) != len(raws):
             raise ValueError("not one object each")
         versions = (
-            [None if v is None else v if v.__class__ is str else _key_text(v) for v in map(self.version, found)]
+            [
+                v if v.__class__ is str or v is None else str(v) if v.__class__ is int else _key_text(v)
+                for v in map(self.version, found)
+            ]
             if self.version
             else None
         )
@@ -108,7 +111,7 @@ _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})|.)", re.DOTALL)
 def odd_escape(payload: bytes) -> str:
     """What is wrong with the escapes of a JSON text that is otherwise read without complaint, or would stop the reading
     of its neighbours: half a surrogate pair, NUL. Empty for the usual text, which costs one look for a backslash."""
-    if b"\\u" not in payload or not _SUSPECT.search(payload):
+    if b"\\" not in payload or b"\\u" not in payload or not _SUSPECT.search(payload):
         return ""
     high = -1  # where a low surrogate has to stand
     for found in _ESCAPE.finditer(payload):

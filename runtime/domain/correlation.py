@@ -8,8 +8,9 @@ of the stream, 2 of the lane, 10 of the position. A message that came with its o
 from __future__ import annotations
 
 import hashlib
-import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from zlib import crc32
 
 
 def trace_context(correlation: str, key: str, given: str = "") -> str | None:
@@ -58,7 +59,14 @@ def lane_of(key: str, lanes: int) -> int:
     lane, so that one comes after the other."""
     if STATE_MARK in key:
         key = key.partition(STATE_MARK)[0]
-    return zlib.crc32(key.encode()) % lanes
+    return crc32(key.encode()) % lanes
+
+
+def lanes_of(keys: Sequence[str], lanes: int) -> list[int]:
+    """The lane of each of many keys."""
+    if STATE_MARK in "".join(keys):
+        return [lane_of(key, lanes) for key in keys]
+    return [crc32(key.encode()) % lanes for key in keys]
 
 
 def subject_of(key: str) -> str:

@@ -62,7 +62,9 @@ def too_old(payloads: Sequence[bytes], since: date | None) -> frozenset[int]:
     key is kept for ever."""
     if since is None:
         return frozenset()
-    edge = since.isoformat()
+    edge, page = since.isoformat(), b"\n".join(payloads)
+    if b"\\" not in page and not any(day.decode() < edge for day in set(_DATES.findall(page))):
+        return frozenset()
     return frozenset(
         index
         for index, payload in enumerate(payloads)

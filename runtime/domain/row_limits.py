@@ -22,15 +22,24 @@ class OverLimits(ValueError):
     """Of several rows one is larger, deeper or has more digits than may be stored."""
 
 
-def any_over_limits(rows: Sequence[bytes]) -> bool:
+def any_over_limits(rows: Sequence[bytes], *, shallow: bool = False) -> bool:
     """Whether one of many JSON texts is over the limits. Rows of the usual kind cost a look at their brackets and at
-    every eighth byte."""
+    every eighth byte; the brackets do not count where it is known that all are `shallow`."""
     if len(max(rows, key=len, default=b"")) > MOST_ITEM_BYTES:
         return True
-    if _LONG in b",".join(rows)[::_STEP].translate(_DIGITS):
+    page = b",".join(rows)
+    if _LONG in page[::_STEP].translate(_DIGITS):
         return any(map(over_limits, rows))
-    many = [row for row in rows if row.count(b"[") + row.count(b"{") > strict_json.MAX_DEPTH]
+    if shallow:
+        return False
+    lists = page.count(b"[") if b"[" in page else 0
+    most = strict_json.MAX_DEPTH - lists  # objects inside one another, were all lists in one row
+    many = [row for row in rows if row.count(b"{") > most] if most > 1 else filter(_has_many_brackets, rows)
     return any(map(over_limits, filter(_may_be_deep, many)))
+
+
+def _has_many_brackets(row: bytes) -> bool:
+    return row.count(b"[") + row.count(b"{") > strict_json.MAX_DEPTH
 
 
 def _may_be_deep(row: bytes) -> bool:

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 import psycopg
 
 from runtime.domain import retention, same_value
-from runtime.domain.correlation import lane_of
+from runtime.domain.correlation import lanes_of
 from runtime.ledger import conflicts, sql
 from runtime.ledger.connections import Connection
 from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.known_content import Compared, Place, ask_for_time, doubtful, read_payloads
+from runtime.ledger.known_content import Compared, HeldContent, Place
 from runtime.ledger.streams import LOCK_LANES, LanesChanged, StreamRef, counters_of
 
 _PUT_HEADS, _UPDATE_HEADS = sql.read("put_heads"), sql.read("update_heads")
@@ -161,23 +161,21 @@ class _Given(NamedTuple):
 def _append(conn: Connection, stream: StreamRef, items: Sequence[IncomingMessage], given: _Given) -> Appended:
     release_id, run_id, source, ordered, tell_held, inspect, compared, finer = given
     by_lane: dict[int, list[int]] = {}
-    lanes = stream.lanes
-    for index, item in enumerate(items):
-        by_lane.setdefault(lane_of(item[0], lanes), []).append(index)
+    for index, lane in enumerate(lanes_of([item[0] for item in items], stream.lanes)):
+        by_lane.setdefault(lane, []).append(index)
     done = Appended(positions=[UNCHANGED] * len(items), held={} if tell_held else None)
-    hashes = stream.hashes_of([item[2] for item in items])
+    payloads = [item[2] for item in items]
+    hashes = stream.hashes_of(payloads)
     with conn.transaction(), conn.cursor(binary=True) as reader:
         counters, heads, places = _lock(conn, reader, stream, by_lane, items, source)
-        known = doubtful(items, hashes, heads, stream, stream.immutable or not ordered) if heads else None
-        payloads = read_payloads(reader, stream.id, known) if known else {}
-        if compared is not None:
-            ask_for_time(items, hashes, heads, stream, payloads, compared)
-        plan = _Plan(stream, release_id, run_id, places, payloads, ordered, compared or {}, finer)
-        plan.too_old = retention.too_old([item[2] for item in items], stream.known_since)
+        held = HeldContent(reader, stream, items, hashes, heads, stream.immutable or not ordered, compared)
+        plan = _Plan(stream, release_id, run_id, places, held, ordered, finer)
+        if stream.known_since is not None:
+            plan.too_old = retention.too_old(payloads, stream.known_since)
         for lane in sorted(by_lane):
             plan.lane(lane, counters[lane], items, hashes, by_lane[lane], heads, done)
         if inspect is not None and (plan.rows or plan.conflicts):
-            inspect([row[3].payload for row in plan.rows] + [one[3] for one in plan.conflicts])
+            inspect(payloads if len(plan.rows) == len(items) else plan.payloads())
         hit("append.before_write")
         plan.write(conn)
         if plan.conflicts:
@@ -227,14 +225,13 @@ class _Plan:
         release_id: int | None,
         run_id: int | None,
         places: dict[str, str],
-        payloads: dict[Place, bytes],
+        held: HeldContent,
         ordered: bool,
-        compared: Compared,
         finer: Finer | None,
     ) -> None:
-        self.compared, self.finer = compared, finer
+        self.finer = finer
         self.stream, self.release_id, self.run_id, self.places = stream, release_id, run_id, places
-        self.payloads, self.ordered = payloads, ordered
+        self.held, self.ordered = held, ordered
         self.too_old: frozenset[int] = frozenset()  # indexes of items
         self.fresh: dict[str, _Head] = {}
         self.changed: dict[str, _Head] = {}
@@ -254,6 +251,7 @@ class _Plan:
     ) -> None:
         """`heads` goes on with what this adds, so that a key that comes twice finds its own first message."""
         position, immutable, ordered, held = following, self.stream.immutable, self.ordered, done.held
+        by_content = immutable or not ordered
         fresh, changed, rows, positions = self.fresh, self.changed, self.rows, done.positions
         too_old = self.too_old
         first_row = len(rows) - following  # the rows of a lane stand together, in the order of positions
@@ -269,8 +267,8 @@ class _Plan:
                 heads[key] = fresh[key] = (content, version, position)
                 rows.append((lane, position, 0, item))
             else:
-                by_content = immutable or not ordered or version == seen[1]
-                if seen[0] == content or (by_content and self._same(first_row, key, seen[2], item[2], content)):
+                same_order = by_content or version == seen[1]
+                if seen[0] == content or (same_order and self._same(first_row, key, seen[2], item[2], content)):
                     done.unchanged += 1
                     if held is not None:
                         held[index] = seen[2]
@@ -282,7 +280,7 @@ class _Plan:
                     positions[index] = CONFLICT
                     done.conflicts += 1
                     continue
-                if version < seen[1] or (version and by_content and self._earlier(first_row, key, seen[2], item[2])):
+                if version < seen[1] or (version and same_order and self._earlier(first_row, key, seen[2], item[2])):
                     if ordered:
                         positions[index] = OLDER
                         done.older += 1
@@ -300,13 +298,13 @@ class _Plan:
     def _same(self, first_row: int, key: str, position: int, payload: bytes, content: int) -> bool:
         """Whether the message at that position, stored or of this append, is the same value."""
         place = self.stream.lane_at(key, position), position
-        if (known := self.compared.get((content, place))) is not None:
+        if (known := self.held.compared.get((content, place))) is not None:
             return known[0]
         stored = self._held(first_row, place)
         return stored is not None and same_value.same(stored, payload)
 
     def _held(self, first_row: int, place: Place) -> bytes | None:
-        if (stored := self.payloads.get(place)) is not None:
+        if (stored := self.held.payload(place)) is not None:
             return stored
         row = first_row + place[1]
         return self.rows[row][3].payload if 0 <= row < len(self.rows) else None
@@ -320,9 +318,13 @@ class _Plan:
 
     def _by_value(self, content: int, payload: bytes, place: Place) -> tuple[int, bytes]:
         """A conflict that comes in several spellings is one case."""
-        known = self.compared.get((content, place))
+        known = self.held.compared.get((content, place))
         canonical = same_value.canonical(payload) if known is None else known[1]
         return (content if canonical is None else self.stream.hashes_of((canonical,))[0]), payload
+
+    def payloads(self) -> list[bytes]:
+        """All that would be stored, conflicts among it."""
+        return [item[2] for _, _, _, item in self.rows] + [payload for _, _, _, payload in self.conflicts]
 
     def write(self, conn: Connection) -> None:
         if not self.rows:

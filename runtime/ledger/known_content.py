@@ -23,6 +23,8 @@ AT_ONCE = 200  # comparisons under the locks of the lanes; each may be one of me
 
 
 class HasLanes(Protocol):
+    id: int
+
     def lane_at(self, key: str, position: int) -> int: ...
 
 
@@ -42,42 +44,60 @@ class ManyDoubtful(Exception):
         return made
 
 
-def ask_for_time(
-    items: Sequence[Any],
-    hashes: Sequence[int],
-    heads: Mapping[str, Sequence[int]],
-    stream: HasLanes,
-    payloads: Mapping[Place, bytes],
-    compared: Compared,
-) -> None:
-    """Raises ManyDoubtful where more than AT_ONCE comparisons are left."""
-    if len(payloads) <= AT_ONCE:
-        return
-    pairs = {}
-    for item, content in zip(items, hashes, strict=True):
-        if (seen := heads.get(item[0])) is None or seen[0] == content:
-            continue
-        place = stream.lane_at(item[0], seen[2]), seen[2]
-        if place in payloads and (content, place) not in compared:
-            pairs[content, place] = (payloads[place], item[2])
-    if len(pairs) > AT_ONCE:
-        raise ManyDoubtful(pairs)
+class HeldContent:
+    """What is stored for the known keys of an append that come with other bytes: read where it is first asked for, for
+    all of them in one statement. With `by_content` all of them may be the same value; otherwise those of the same
+    version, for a newer one is a change and an older one is dropped.
 
+    Where `compared` is not None, more than AT_ONCE comparisons that are left raise ManyDoubtful.
+    """
 
-def doubtful(
-    items: Sequence[Any], hashes: Sequence[int], heads: Mapping[str, Sequence[int]], stream: HasLanes, by_content: bool
-) -> set[Place]:
-    """Where the messages stand that may be the same value as an item in other bytes. With `by_content` all that are
-    known; otherwise those of the same version, for a newer one is a change and an older one is dropped."""
-    get = heads.get
-    return {
-        (stream.lane_at(item[0], seen[2]), seen[2])
-        for item, content in zip(items, hashes, strict=True)
-        if (seen := get(item[0])) is not None and seen[0] != content and (by_content or seen[1] == item[1])
-    }
+    def __init__(
+        self,
+        reader: psycopg.Cursor[Any],
+        stream: HasLanes,
+        items: Sequence[Any],
+        hashes: Sequence[int],
+        heads: Mapping[str, Sequence[int]],
+        by_content: bool,
+        compared: Compared | None,
+    ) -> None:
+        self._reader, self._stream, self._items, self._hashes = reader, stream, items, hashes
+        self._heads, self._by_content, self._hurry = heads, by_content, compared is not None
+        self.compared: Compared = compared or {}
+        self._payloads: dict[Place, bytes] | None = None
 
+    def payload(self, place: Place) -> bytes | None:
+        """None for a place that is not in the log yet."""
+        if self._payloads is None:
+            doubts = self._doubts()
+            self._payloads = self._read({where for where, _ in doubts}) if doubts else {}
+            if self._hurry:
+                self._ask_for_time(doubts, self._payloads)
+        return self._payloads.get(place)
 
-def read_payloads(reader: psycopg.Cursor[Any], stream: int, places: Iterable[Place]) -> dict[Place, bytes]:
-    ordered = sorted(places)
-    reader.execute(HELD_PAYLOADS, ([lane for lane, _ in ordered], [position for _, position in ordered], stream))
-    return {(lane, position): payload for lane, position, payload in reader.fetchall()}
+    def _doubts(self) -> list[tuple[Place, int]]:
+        """Where the messages stand that may be the same value as an item, and the index of that item."""
+        get, by_content, lane_at = self._heads.get, self._by_content, self._stream.lane_at
+        return [
+            ((lane_at(item[0], seen[2]), seen[2]), index)
+            for index, (item, content) in enumerate(zip(self._items, self._hashes, strict=True))
+            if (seen := get(item[0])) is not None and seen[0] != content and (by_content or seen[1] == item[1])
+        ]
+
+    def _read(self, places: Iterable[Place]) -> dict[Place, bytes]:
+        ordered = sorted(places)
+        arguments = [lane for lane, _ in ordered], [position for _, position in ordered], self._stream.id
+        self._reader.execute(HELD_PAYLOADS, arguments)
+        return {(lane, position): payload for lane, position, payload in self._reader.fetchall()}
+
+    def _ask_for_time(self, doubts: Sequence[tuple[Place, int]], payloads: Mapping[Place, bytes]) -> None:
+        if len(payloads) <= AT_ONCE:
+            return
+        pairs = {}
+        for place, index in doubts:
+            content = self._hashes[index]
+            if place in payloads and (content, place) not in self.compared:
+                pairs[content, place] = (payloads[place], self._items[index][2])
+        if len(pairs) > AT_ONCE:
+            raise ManyDoubtful(pairs)

@@ -14,7 +14,7 @@ import jsonschema_rs
 import psycopg
 
 from catalog.selectors import contracts
-from runtime.connectors.acceptance import Accepts, compile_acceptance
+from runtime.connectors.acceptance import Acceptance, compile_acceptance
 from runtime.domain import retention
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.ledger.append import IncomingMessage
@@ -102,11 +102,11 @@ def escaped(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1")
 
 
-def quick_checks(manifest: Manifest, source: ManifestSource) -> list[Accepts] | None:
+def quick_checks(manifest: Manifest, source: ManifestSource) -> list[Acceptance] | None:
     """Checks of whole batches that accept only what `ContractChecks` accepts; None where a contract has no such
     check.
     """
-    found: list[Accepts | None] = []
+    found: list[Acceptance | None] = []
     if source.contract:
         found.append(_quick_contract_check(source.contract, source.schema or ""))
     if manifest.event.schema:
@@ -195,6 +195,6 @@ def _validator(digest: str, pointer: str) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _quick_contract_check(digest: str, pointer: str) -> Accepts | None:
+def _quick_contract_check(digest: str, pointer: str) -> Acceptance | None:
     tree = contracts.document(digest).tree
     return compile_acceptance(tree, pointer) if isinstance(tree, Mapping) else None

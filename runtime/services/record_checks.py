@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import psycopg
 
+from runtime.connectors.acceptance import Acceptance
 from runtime.connectors.protocols import Record, RejectedRecord
 from runtime.connectors.rawjson import odd_escape, unreadable
 from runtime.domain.manifest import Manifest, ManifestSource
@@ -33,9 +34,13 @@ class RecordChecks:
         self.contract = ContractChecks(manifest, source)
         self.quick = quick_checks(manifest, source)
         self.misses = 0
+        self._proven: Acceptance | None = None  # what proved of the last group that each name stands once
+        self._to_prove = True  # something of the last group was to be stored
+        self._unproven = 0  # groups in a row of which that could not be proven
 
     def sort(self, records: Sequence[Record]) -> tuple[list[IncomingMessage], list[Rejection]]:
         """Items for the log, and the records that are rejected."""
+        self._proven = None
         if (quick := self._all_good(records)) is not None:
             return quick, []
         items: list[IncomingMessage] = []
@@ -54,6 +59,15 @@ class RecordChecks:
         if items and (reason := _unfit(record.payload)):
             return Rejection(record.key, "unreadable", reason, record.payload)
         return items[0] if items else rejected[0]
+
+    def fit_to_store(self, payloads: Sequence[bytes]) -> None:
+        """Raises NamedTwice or OverLimits. Asked of what would be stored of the group that was sorted last, so that
+        what is known already costs nothing."""
+        proof, self._to_prove = self._proven, True
+        if proof is None and any_named_twice(payloads):
+            raise NamedTwice("a name stands twice in one object")
+        if any_over_limits(payloads, shallow=proof is not None and proof.closed):
+            raise OverLimits("a row is over the limits")
 
     def _decoded(self, records: Sequence[Record]) -> Sequence[Any]:
         """Each document; in place of one that cannot be read, the rejection that says why."""
@@ -101,8 +115,9 @@ class RecordChecks:
             return None
         payloads = [record.payload for record in records]
         try:
-            odd = b"\\u" in b"".join(payloads) and any(map(odd_escape, payloads))
-            good = not odd and all(accepts(payloads) for accepts in self.quick)
+            odd = b"\\" in b"".join(payloads) and any(map(odd_escape, payloads))
+            good = not odd and all(accepts(payloads) for accepts in self.quick[1:])
+            good = good and self._accepted(payloads, self.quick[0])
         except (ValueError, RecursionError):
             good = False
         if not good:
@@ -110,6 +125,17 @@ class RecordChecks:
             return None
         self.misses = 0
         return incoming_messages(self.prefix, keys, versions, payloads)
+
+    def _accepted(self, payloads: Sequence[bytes], check: Acceptance) -> bool:
+        """Whether all satisfy a contract. Where the last group had something new, the same reading is asked for the
+        names, which is cheaper than to read what is stored once more. It proves them where records have no members
+        beside those of the contract."""
+        names, self._to_prove = self._to_prove and self._unproven < MISSES, False
+        accepted, proven = check.judge(payloads, names=names)
+        if names and accepted:
+            self._unproven = 0 if proven else self._unproven + 1
+        self._proven = check if proven else None
+        return accepted
 
 
 def _document(record: Record) -> Any:
@@ -121,14 +147,6 @@ def _document(record: Record) -> Any:
 def rejections(unread: Sequence[RejectedRecord]) -> list[Rejection]:
     """What a connector could not make a record of."""
     return [Rejection(one.key or "", "unreadable", one.reason, one.payload, one.origin) for one in unread]
-
-
-def fit_to_store(payloads: Sequence[bytes]) -> None:
-    """Raises NamedTwice or OverLimits. Asked of what would be stored, so that what is known already costs nothing."""
-    if any_named_twice(payloads):
-        raise NamedTwice("a name stands twice in one object")
-    if any_over_limits(payloads):
-        raise OverLimits("a row is over the limits")
 
 
 def _unfit(payload: bytes) -> str:

@@ -239,7 +239,7 @@ class SourceReader:
         self._place()
         cursor = None if self.state.cursor is None else json.dumps(self.state.cursor)
         moved = SourceMove(self.lease.source, self.lease.token, cursor, self.lease.lasts(CALL_SECONDS))
-        work = Unhurried(lambda: self.lease.hold(CALL_SECONDS))
+        work = Unhurried(lambda: self.lease.hold(CALL_SECONDS), self.checks.fit_to_store)
         try:
             done, rejected = work.store(lambda: self._commit_once(work, found, items, moved, rejected, last))
         except UNSTORABLE:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from runtime.ledger.known_content import Compared, ManyDoubtful
-from runtime.services.record_checks import fit_to_store
 
 MOST_TRIES = 4
 AT_ONCE_BYTES = 4 * 1024 * 1024  # of payloads that are looked at under the locks
@@ -22,10 +21,11 @@ class ManyToLookAt(Exception):
 
 
 class Unhurried:
-    """The work of one group. `beat` is called between the tries."""
+    """The work of one group. `beat` is called between the tries, `fit_to_store` with the payloads that are looked at:
+    it raises what is wrong with them."""
 
-    def __init__(self, beat: Callable[[], object]) -> None:
-        self.beat = beat
+    def __init__(self, beat: Callable[[], object], fit_to_store: Callable[[Sequence[bytes]], None]) -> None:
+        self.beat, self.fit_to_store = beat, fit_to_store
         self.compared: Compared | None = {}
         self.looked_at: dict[int, bytes] = {}  # by identity: the payloads of a group are the same objects in every try
 
@@ -38,7 +38,7 @@ class Unhurried:
             except ManyDoubtful as found:
                 self.compared = (self.compared or {}) | found.compare()
             except ManyToLookAt as found:
-                fit_to_store(found.payloads)
+                self.fit_to_store(found.payloads)
                 self.looked_at |= {id(one): one for one in found.payloads}
             self.beat()
         self.compared = None
@@ -49,4 +49,4 @@ class Unhurried:
         if self.compared is not None and sum(map(len, fresh)) > AT_ONCE_BYTES:
             raise ManyToLookAt(fresh)
         if fresh:
-            fit_to_store(fresh)
+            self.fit_to_store(fresh)

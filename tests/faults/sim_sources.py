@@ -55,12 +55,15 @@ class SimSource:
 
 
 class _Checks:
-    """Rows are items already."""
+    """Rows are items already, and fit."""
 
     prefix = ""
 
     def sort(self, records: list[IncomingMessage]) -> tuple[list[IncomingMessage], list[Any]]:
         return records, []
+
+    def fit_to_store(self, payloads: Sequence[bytes]) -> None:
+        pass
 
 
 def read(world: World, actor: Actor, plan: Sequence[tuple[str, int]], size: int) -> Iterator[int]:

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from bench.order_server import order
+from kernel.strict_json import MAX_DEPTH
 from runtime.domain.batches import read_item
+from runtime.domain.row_limits import any_over_limits
 from runtime.models import Message, RejectedMessage
 from tests.runtime.test_source_polling import Feed, Scripted, feed, record, script
 
@@ -54,3 +56,18 @@ def test_a_row_over_the_limits_of_intake_is_one_reject_of_a_reader(
 
 def record_of(row: bytes) -> Any:
     return record(row, json.loads(row)["number"])
+
+
+@pytest.mark.parametrize(
+    "neighbours",
+    [b"{}", b'{"a": [{"b": {}}]}', b"[" + b"[]," * 200 + b"1]", b"[" + b"{}," * 200 + b"1]"],
+    ids=["plain", "lists", "many lists", "many objects"],
+)
+@pytest.mark.parametrize("opening", [b"[", b'{"a":'])
+def test_the_limit_of_depth_is_the_same_whatever_stands_beside_a_row(neighbours: bytes, opening: bytes) -> None:
+    closing = b"]" if opening == b"[" else b"}"
+    deepest, deeper = (opening * depth + b"1" + closing * depth for depth in (MAX_DEPTH, MAX_DEPTH + 1))
+    rows = [neighbours] * 5
+    assert not any_over_limits([*rows, deepest])
+    assert any_over_limits([*rows, deeper])
+    assert not any_over_limits([*rows, deeper], shallow=True)

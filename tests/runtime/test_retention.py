@@ -205,6 +205,8 @@ def test_the_business_date_of_a_fact_is_read_as_the_database_reads_it(
     ledger: Connection, payload: bytes, found: set[int]
 ) -> None:
     assert rules.too_old([payload], date(2025, 1, 1)) == found
+    among = [b'{"businessDate": "2026-03-10"}', b'{"other": 1}', payload]
+    assert rules.too_old(among, date(2025, 1, 1)) == {index + 2 for index in found}
     asked = ledger.execute(
         "select coalesce(d ->> 'businessDate', d ->> 'business_date') ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' and "
         "left(coalesce(d ->> 'businessDate', d ->> 'business_date'), 10) < '2025-01-01' from (select %s::json) x (d)",

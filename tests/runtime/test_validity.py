@@ -10,7 +10,7 @@ import pytest
 
 from runtime.domain import manifest as manifests
 from runtime.domain import validity
-from runtime.domain.correlation import STATE_MARK, lane_of
+from runtime.domain.correlation import STATE_MARK, lane_of, lanes_of
 from runtime.domain.manifest import ManifestTarget
 from runtime.domain.validity import BadValidity, DatedVersion, KnownState, Period, Valid
 from runtime.ledger.dated_states import AtHand
@@ -121,7 +121,10 @@ def test_of_several_states_in_force_the_one_counts_that_began_last() -> None:
 
 
 def test_all_states_of_a_subject_share_its_lane() -> None:
-    assert {lane_of(f"price:1000001{STATE_MARK}{n}", 64) for n in range(50)} == {lane_of("price:1000001", 64)}
+    dated = [f"price:1000001{STATE_MARK}{n}" for n in range(50)]
+    assert {lane_of(key, 64) for key in dated} == {lane_of("price:1000001", 64)}
+    for keys in ([*dated, "price:7"], ["price:7", "größe", ""]):
+        assert lanes_of(keys, 64) == [lane_of(key, 64) for key in keys]
 
 
 def test_a_state_that_counts_again_is_no_older_at_its_target_than_the_one_that_ended() -> None:

@@ -180,6 +180,19 @@ ORDER = {
         }
     },
 }
+ORDER_PARTS = ORDER["components"]["schemas"]
+WITH_FREE_PART = {
+    "components": {
+        "schemas": {
+            **ORDER_PARTS,
+            "Order": {
+                "type": "object",
+                "required": ["id"],
+                "properties": {**ORDER_PARTS["Order"]["properties"], "free": {}},
+            },
+        }
+    }
+}
 
 
 def test_a_pattern_is_tested_for_many_records_at_once_as_for_each():
@@ -281,3 +294,41 @@ def test_a_schema_that_contains_itself_is_left_to_the_validator():
 )
 def test_what_is_no_whole_json_document_is_not_accepted(payload):
     assert not compile_acceptance(ORDER, "/components/schemas/Order")([payload])
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        b'{"id": "7", "id": "8"}',
+        b'{"id": "7", "lines": [{"sku": "a", "sku": "a"}]}',
+        b'{"id": "7", "lines": [], "lines": []}',
+        b'{"id": "7", "more": {"x": 1, "x": 2}}',
+        b'{"id": "7", "lines": [{"sku": "\\u003a", "sku": "a"}]}',
+        b'{"id": "7", "free": {"x": 1, "x": 2}}',
+        b'{"id": "7", "free": null, "lines": [{"sku": "a", "sku": "a"}]}',
+    ],
+)
+@pytest.mark.parametrize("before", [0, 255, 256])
+def test_what_was_read_never_proves_names_that_stand_twice(row, before):
+    check = compile_acceptance(WITH_FREE_PART, "/components/schemas/Order")
+    good = [b'{"id": "7", "lines": [{"sku": "a:b"}], "free": {"t": "12:30"}}'] * before
+    assert check.judge([*good, row], names=True) == (True, False)
+
+
+def test_what_was_read_proves_that_no_name_stands_twice_where_the_contract_has_all_members():
+    check = compile_acceptance(WITH_FREE_PART, "/components/schemas/Order")
+    rows = [
+        b'{"id": "7"}',
+        b'{ "id" : "7", "lines": [{"sku": "a:b", "parts": 1}, {"sku": "\\":"}] }',
+        b'{"id": "8", "free": {"lines": [{"free": "12:30"}]}}',
+    ]
+    assert check.judge(rows, names=True) == (True, True)
+    assert check.judge(rows) == (True, False)  # nobody asked
+    assert check.judge([*rows, b'{"id": "9", "other": 1}'], names=True) == (True, False)
+
+
+def test_a_contract_with_a_free_part_bounds_no_depth():
+    assert compile_acceptance(ORDER, "/components/schemas/Order").closed
+    assert not compile_acceptance(WITH_FREE_PART, "/components/schemas/Order").closed
+    assert not compile_acceptance({"type": "object"}).closed
+    assert not compile_acceptance({"properties": {"a": {"type": "array"}}}).closed
