@@ -27,8 +27,9 @@ def on_any(event: Mapping[str, Any]) -> None:
 
 
 def on_webhook(event: Mapping[str, Any]) -> None:
-    """Any topic → deliveries to registered receivers."""
-    webhooks.enqueue(event)
+    """Any topic → deliveries to registered receivers, but for what says that it is not for them."""
+    if event["payload"].get("webhooks") is not False:
+        webhooks.enqueue(event)
 
 
 def on_version_changed(event: Mapping[str, Any]) -> None:

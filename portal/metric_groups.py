@@ -17,7 +17,7 @@ from django.db import Error, connection, transaction
 from governance.selectors import webhook_measures
 from kernel import outbox_measures
 from kernel.measures import Found, reading
-from runtime.selectors import flow_measures, operation_measures, vendor_measures
+from runtime.selectors import flow_measures, operation_measures, service_level_measures, vendor_measures
 
 log = logging.getLogger(__name__)
 KEPT_SECONDS = 10.0
@@ -70,6 +70,7 @@ class MetricGroup:
 GROUPS = (
     MetricGroup("flows", flow_measures.read),
     MetricGroup("vendors", vendor_measures.read),
+    MetricGroup("service_levels", service_level_measures.read),
     MetricGroup("operation", operation_measures.read),
     MetricGroup("outbox", outbox_measures.read),
     MetricGroup("webhooks", webhook_measures.read),

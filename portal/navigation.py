@@ -80,6 +80,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
             ("Today", "pulse", "runtime:today", "", ""),
             ("Integrations", "link", "runtime:integrations", "", ""),
             ("Stores", "store", "runtime:stores", "", ""),
+            ("Service levels", "tick", "runtime:service-levels", "", ""),
             ("Dead letters", "dead", "runtime:dead-letters", "dead-letters", "stop"),
             ("Trace", "trace", "runtime:traces", "", ""),
             ("Reconciliation", "balance", "runtime:reconciliation", "", ""),

@@ -120,6 +120,32 @@ def on_question_restored(event: Event) -> None:
     notices.close("question_fault", _vendor_page(event), f"{_connection(event['payload'])}: ")
 
 
+def on_alert(event: Event) -> None:
+    """`runtime.alert_opened`, `runtime.alert_raised` → the teams that it concerns and those that its rules name; where
+    none of them has anybody, those who keep the installation running."""
+    payload = event["payload"]
+    word = {"page": "Alert", "ticket": "Alert, for a ticket", "info": "Alert, for information"}[payload["severity"]]
+    _tell_of_alert(event, f"{word}: {payload['title']}")
+
+
+def on_alert_joined(event: Event) -> None:
+    """`runtime.alert_joined` → nobody: what it asked for is told of another one."""
+    notices.close("alert", event["payload"]["url"], "")
+
+
+def on_alert_resolved(event: Event) -> None:
+    """`runtime.alert_resolved` → the same people; nobody needs to look at the first notice any more."""
+    notices.close("alert", event["payload"]["url"], "Alert")
+    _tell_of_alert(event, f"Resolved: {event['payload']['title']}")
+
+
+def _tell_of_alert(event: Event, text: str) -> None:
+    payload = event["payload"]
+    if payload["inbox"] or payload["email"]:
+        people = notices.members(*payload["owners"], *payload["teams"]) or _operators()
+        notices.write(event, people, "alert", text, payload["url"], inbox=payload["inbox"], email=payload["email"])
+
+
 def _vendor_page(event: Event) -> str:
     return reverse("runtime:vendor", args=[event["payload"]["vendor"]])
 

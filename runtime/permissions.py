@@ -177,6 +177,20 @@ def may_set_retention(viewer: Viewer) -> Permission:
     return Permission(False, "Only architects and release managers set how long data is kept.")
 
 
+def holds_seeing_role(viewer: Viewer) -> Exists:
+    """For queries about the whole installation: the viewer is in a team that sees every integration."""
+    return Exists(_holds_role(viewer, SEE_ALL))
+
+
+def may_set_alert_rules(viewer: Viewer, integration: Integration | None) -> Permission:
+    """Rules and silences of one integration are its operators'; those of more than one concern everybody."""
+    if integration is not None:
+        return may_operate(viewer, integration)
+    if viewer.user is not None and (viewer.sees_everything or _holds_role(viewer, OPERATE_ALL).exists()):
+        return ALLOWED
+    return Permission(False, "Only architects and release managers set rules and silences of more than one flow.")
+
+
 def may_set_objectives(viewer: Viewer) -> Permission:
     """What is promised to others is not the promise of one owner team alone."""
     if viewer.user is not None and (viewer.sees_everything or _holds_role(viewer, OPERATE_ALL).exists()):

@@ -95,6 +95,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "card": scorecards.of_api(api.pk),
         "headers": lifecycle_headers(deprecated.id) if deprecated else {},
         "deprecated": deprecated,
+        "levels_url": links.address("runtime:service-levels-of-api", slug=slug),
     } | _versions_context(versions, full=False)
     return render(request, "catalog/api_overview.html", context | _consumers_context(versions, context["used"]))
 

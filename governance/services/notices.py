@@ -88,15 +88,24 @@ def _asked(change: ChangeRequest) -> set[int]:
     return {p.id for listed in people.values() for p in listed if not p.absent} - decided
 
 
-def write(event: Mapping[str, Any], people: Iterable[int], kind: str, text: str, url: str) -> None:
-    """One line and one e-mail for each of these people about an event of the outbox. Idempotent by the event's id."""
+def write(
+    event: Mapping[str, Any],
+    people: Iterable[int],
+    kind: str,
+    text: str,
+    url: str,
+    *,
+    inbox: bool = True,
+    email: bool = True,
+) -> None:
+    """One line and one e-mail for each of these people about an event of the outbox. Idempotent by the event's id.
+    Without `inbox` the line is there as one that is read."""
     source = _source(event)
+    line = {"kind": kind, "text": text[:300], "url": url, "read_at": None if inbox else clock.now()}
     for person in sorted(set(people)):
-        Notice.objects.get_or_create(
-            person_id=person, source=source, defaults={"kind": kind, "text": text[:300], "url": url}
-        )
+        Notice.objects.get_or_create(person_id=person, source=source, defaults=line)
     for notice in Notice.objects.select_related("person").filter(source=source, mailed_at=None):
-        if notice.person.email and notice.person.is_active and notice.person.kind == User.Kind.PERSON:
+        if email and notice.person.email and notice.person.is_active and notice.person.kind == User.Kind.PERSON:
             body = f"{notice.text}\n\n{settings.PUBLIC_URL}{notice.url}\n"
             EmailMessage(subject=f"[Tillgate] {notice.text}"[:200], body=body, to=[notice.person.email]).send()
         Notice.objects.filter(pk=notice.pk).update(mailed_at=clock.now())

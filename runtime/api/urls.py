@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from runtime.api import (
+    alerts,
     confirmations,
     dead_letters,
     intake,
@@ -17,6 +18,7 @@ from runtime.api import (
     replays,
     retention,
     runs,
+    service_levels,
     stores,
     vendors,
 )
@@ -73,6 +75,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("reconciliation", reconciliation.Overview.as_view(), name="reconciliation"),
     path("recovery", recovery.RecoveryState.as_view(), name="recovery"),
+    path("service-levels", service_levels.ServiceLevelList.as_view(), name="service-levels"),
+    path("service-levels/<int:indicator_id>", service_levels.ServiceLevelDetail.as_view(), name="service-level"),
+    path("objectives", service_levels.Objectives.as_view(), name="objectives"),
+    path("alerts", alerts.AlertList.as_view(), name="alerts"),
+    path("alerts/<int:alert_id>", alerts.AlertDetail.as_view(), name="alert"),
+    path("alerts/<int:alert_id>/acknowledge", alerts.AlertAcknowledge.as_view(), name="alert-acknowledge"),
+    path("alert-rules", alerts.AlertRuleList.as_view(), name="alert-rules"),
+    path("alert-rules/<int:rule_id>", alerts.AlertRuleDetail.as_view(), name="alert-rule"),
+    path("alert-silences", alerts.SilenceList.as_view(), name="alert-silences"),
+    path("alert-silences/<int:silence_id>", alerts.SilenceDetail.as_view(), name="alert-silence"),
     path("retention", retention.Retention.as_view(), name="retention"),
     path("retention/due", retention.RetentionDue.as_view(), name="retention-due"),
     path("replays", replays.ReplayList.as_view(), name="replays"),

@@ -103,6 +103,22 @@ _ROWS: tuple[tuple[str, str, str, str, str], ...] = (
         "0 as stream_id, o.day::timestamptz as at, 0 as read, 0 as accepted",
         "where o.day < runtime_kept_since('indicators', null)::date",
     ),
+    (
+        "indicators",
+        "runtime_alertentry",
+        "id",
+        "0 as stream_id, o.at, 0 as read, 0 as accepted",
+        "join runtime_alert n on n.id = o.alert_id where n.resolved_at < runtime_kept_since('indicators', null)",
+    ),
+    (
+        "indicators",
+        "runtime_alert",
+        "id",
+        "0 as stream_id, o.opened_at as at, 0 as read, 0 as accepted",
+        "where o.resolved_at < runtime_kept_since('indicators', null) "
+        "and not exists (select from runtime_alertentry e where e.alert_id = o.id) "
+        "and not exists (select from runtime_alertsignal s where s.alert_id = o.id)",
+    ),
 )
 
 

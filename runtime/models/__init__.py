@@ -1,6 +1,7 @@
 """Tables of the runtime. Hot ones are written by `runtime.ledger` in SQL; the classes here are for reading and for
 migrations."""
 
+from runtime.models.alerts import Alert, AlertEntry, AlertRule, AlertSignal, AlertSilence
 from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage
 from runtime.models.grants import IntakeGrant
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
@@ -23,6 +24,11 @@ from runtime.models.subscriptions import Delivery, Progress, TargetSubscription,
 from runtime.models.validity import DatedState, ValidityMoment
 
 __all__ = [
+    "Alert",
+    "AlertEntry",
+    "AlertRule",
+    "AlertSignal",
+    "AlertSilence",
     "Attempt",
     "ConflictCase",
     "DatabaseIdentity",

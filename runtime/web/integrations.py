@@ -18,7 +18,7 @@ from governance.services import approvals
 from kernel.errors import Conflict, NotApproved, NotFound
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
-from runtime.selectors import connection_faults, lane_changes, runs, schedules
+from runtime.selectors import connection_faults, lane_changes, runs, schedules, service_levels
 from runtime.selectors import integrations as selectors
 from runtime.selectors.integrations import DeployedIntegration
 from runtime.services import deployments
@@ -161,6 +161,7 @@ def _overview(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
         "may_probe": permissions.may_operate(viewer, job.integration),
         "back": _url(job, ""),
         "lanes": lane_changes.of(key, job.environment),
+        "levels": service_levels.listed(viewer, job.environment, integration=key) if job.deployed else [],
         "sources": {
             target.name: names.get(manifest.source_of(target).system, manifest.source_of(target).system)
             for target in manifest.targets

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from django.views.generic import RedirectView
 
 from runtime.web import (
+    alerts,
     dead_letters,
     intake_grants,
     integrations,
@@ -18,6 +19,7 @@ from runtime.web import (
     retention,
     runs,
     schedules,
+    service_levels,
     stores,
     today,
     traces,
@@ -66,6 +68,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runtime/reconciliation/<slug:key>/", reconciliation.flow, name="reconciliation-flow"),
     path("runtime/reconciliation/<slug:key>/compare/", reconciliation.compare, name="reconciliation-compare"),
     path("runtime/recovery/", recovery.recovery, name="recovery"),
+    path("runtime/service-levels/", service_levels.board, name="service-levels"),
+    path("runtime/service-levels/<int:indicator_id>/", service_levels.level, name="service-level"),
+    path("runtime/panels/service-levels/<slug:slug>/", service_levels.of_api, name="service-levels-of-api"),
+    path("runtime/alerts/", alerts.alerts, name="alerts"),
+    path("runtime/alerts/silences/", alerts.silence, name="silence"),
+    path("runtime/alerts/silences/<int:silence_id>/end/", alerts.end_silence, name="silence-end"),
+    path("runtime/alerts/rules/", alerts.rules, name="alert-rules"),
+    path("runtime/alerts/rules/<int:rule_id>/", alerts.rule, name="alert-rule"),
+    path("runtime/alerts/<int:alert_id>/", alerts.alert, name="alert"),
+    path("runtime/alerts/<int:alert_id>/acknowledge/", alerts.acknowledge, name="alert-acknowledge"),
     path("runtime/retention/", retention.retention, name="retention"),
     path("runtime/replays/", replays.replays, name="replays"),
     path("runtime/replays/<int:replay_id>/", replays.replay, name="replay"),

@@ -24,6 +24,7 @@ from kernel.postgresql import errors as database_errors
 from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import clock_steps, connections, measures
 from runtime.services import (
+    alerting,
     dating,
     lane_changes,
     log_partitions,
@@ -45,7 +46,7 @@ class Scheduler:
 
     def __init__(self) -> None:
         self._stopping = threading.Event()
-        self._hourly = self._checked = self._partitions = 0.0
+        self._hourly = self._checked = self._partitions = self._alerted = 0.0
         self._reported = self._bounded = False
         self._silent, self._watch, self._step = SilentWork(), clock_steps.ClockWatch(), 0.0
         self._host, self._set_back = clock_steps.ClockWatch(), True  # nobody knows what was before
@@ -84,6 +85,9 @@ class Scheduler:
             run("dated_states_passed", dating.forget_passed)
         if now >= self._partitions:
             self._partitions = now + (HOURLY if run("partitions", log_partitions.make_ahead) else MINUTE)
+        if now - self._alerted > MINUTE:  # not where it is measured: that measuring has stopped is an alert, too
+            self._alerted = now
+            run("alerts", alerting.attend)
         if now - self._checked > 15.0:
             self._checked = now
             run("replays", replays.close_finished)

@@ -1,7 +1,8 @@
-"""The rules in deploy/prometheus ask for metrics, labels and values that exist."""
+"""The rules in deploy/prometheus and the dashboard in deploy/grafana ask for metrics, labels and values that exist."""
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -12,6 +13,8 @@ import yaml
 
 from kernel import measures
 from portal import metrics  # noqa: F401 - declares all of them
+from runtime.domain import standings
+from runtime.selectors import service_level_measures
 from tests.architecture.tree import ROOT, text
 
 FOLDER = "deploy/prometheus"
@@ -74,3 +77,61 @@ def test_promtool_accepts_rules_and_configuration() -> None:
     for command in (["check", "rules", "tillgate-rules.yml"], ["check", "config", "--syntax-only", "prometheus.yml"]):
         said = subprocess.run(["promtool", *command], cwd=ROOT / FOLDER, capture_output=True, text=True)
         assert said.returncode == 0, said.stdout + said.stderr
+
+
+def burning(kind: str) -> set[tuple[float, str, str]]:
+    """Factor, long and short window of the rules about flows or vendors."""
+    pattern = (
+        rf'tillgate_{kind}_service_level_burn_rate\{{window="(\w+)"\}} > ([\d.]+) and ignoring\(window\) '
+        rf'tillgate_{kind}_service_level_burn_rate\{{window="(\w+)"\}} > ([\d.]+)'
+    )
+    found = [match for rule in rules() if (match := re.fullmatch(pattern, rule["expr"]))]
+    assert all(one[2] == one[4] for one in found)
+    return {(float(one[2]), one[1], one[3]) for one in found}
+
+
+def test_burn_rates_of_prometheus_are_those_of_the_product() -> None:
+    usual = {
+        (factor, service_level_measures.WINDOWS[str(long)], service_level_measures.WINDOWS[str(short)])
+        for factor, long, short in standings.USUAL
+    }
+    assert burning("flow") == burning("vendor") == usual
+
+
+def dashboard() -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(text("deploy/grafana/tillgate-service-levels.json"))
+    return made
+
+
+def test_the_dashboard_asks_for_metrics_and_labels_that_exist() -> None:
+    metrics_known = known()
+    queries = [target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]]
+    queries += [one["query"]["query"] for one in dashboard()["templating"]["list"] if one["type"] == "query"]
+    for query in queries:
+        asked = re.findall(r"(tillgate_\w+)(?:\{([^}]*)\})?", query)
+        assert asked, query
+        for name, selector in asked:
+            assert name in metrics_known, name
+            labels = set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", selector))
+            assert labels <= metrics_known[name] | ADDED_BY_PROMETHEUS, query
+
+
+def test_the_dashboard_has_what_grafana_needs_to_import_it() -> None:
+    made, panels = dashboard(), dashboard()["panels"]
+    assert {"uid", "title", "schemaVersion", "panels", "templating", "time"} <= set(made)
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    variables = {one["name"] for one in made["templating"]["list"]}
+    assert {name for name in re.findall(r"\$\{?(\w+)", json.dumps(made)) if not name.startswith("__")} <= variables
+    taken: set[tuple[int, int]] = set()
+    for panel in panels:
+        assert {"type", "title", "datasource", "gridPos", "targets", "fieldConfig"} <= set(panel)
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not cells & taken, f"{panel['title']} lies over another panel"
+        taken |= cells
