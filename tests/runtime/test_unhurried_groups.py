@@ -65,7 +65,7 @@ def test_thousands_of_conflicts_are_compared_while_the_lanes_are_free(
     feed.deploy_with(event=order_feed()["event"] | {"meaning": "fact"})
     source = script(orders())
     assert feed.run().accepted == COUNT
-    source.pages = [orders(), orders(version=77)]
+    source.pages = [orders(), orders(version=77, beside="the contract")]
     run = feed.run()
     assert (run.state, run.read, run.conflicts) == ("succeeded", COUNT, COUNT)
     assert ConflictCase.objects.count() == COUNT
