@@ -143,22 +143,25 @@ def _affected(manifest: Manifest) -> tuple[AffectedConsumer, ...]:
     return tuple(found[key] for key in sorted(found))
 
 
+DECIDED = {"redrive": "again", "confirm": "did arrive"}
+
+
 def _replay_facts(subject: Subject) -> SubjectFacts | None:
-    """`<integration>/<target>[/<instance>|/redrive]`; the digest names the exact messages."""
+    """`<integration>/<target>[/<instance>|/redrive|/confirm]`; the digest names the exact messages."""
     key, _, rest = subject.id.partition("/")
     target, _, instance = rest.partition("/")
     found = TargetSubscription.objects.select_related("stream__integration", "deployment__release").filter(
-        stream__integration__key=key, target=target, instance="" if instance == "redrive" else instance, replay_of=None
+        stream__integration__key=key, target=target, instance="" if instance in DECIDED else instance, replay_of=None
     )
     subscription = found.first()
     if subscription is None:
         return None
     plan = Replay.objects.filter(target=subscription, digest=subject.digest).first()
-    if instance != "redrive" and subject.digest and plan is None:
+    if instance not in DECIDED and subject.digest and plan is None:
         return None  # nobody decides on messages that are not written down
     manifest = manifests.load(subscription.deployment.release.manifest)
     return SubjectFacts(
-        title=f"{manifest.title}: {target} again",
+        title=f"{manifest.title}: {target} {DECIDED.get(instance, 'again')}",
         digest=subject.digest,
         tier=manifest.tier,
         data_class=data_class_of(manifest),

@@ -9,7 +9,7 @@ from kernel import audit
 from kernel.errors import Conflict, Invalid
 from kernel.models import User
 from runtime.selectors.trace_targets import BY_WORD
-from runtime.services.dead_letters import UNPROVEN, DeadLetterFilter, operated_subscription
+from runtime.services.dead_letters import UNPROVEN, DeadLetterFilter, operated_subscription, require_approval_of_many
 from runtime.services.message_checks import storable_text
 
 LONGEST_REFERENCE = 200
@@ -36,7 +36,8 @@ def confirm(chosen: DeadLetterFilter, *, actor: User | None, reason: str, refere
 
     Only what may have been sent can have arrived: messages that are asked about, of unknown outcome, or dead letters of
     which an earlier try has no trustworthy answer; others are left as they are. `reference`: the target's name for the
-    one message that is meant. Raises Invalid, Forbidden; Conflict `confirm.not_sent` where nothing chosen was ever
+    one message that is meant. Many need an approval, as many redriven ones do. Raises Invalid, Forbidden, NotApproved;
+    Conflict `confirm.not_sent` where nothing chosen was ever
     sent.
     """
     subscription = operated_subscription(chosen.subscription, actor)
@@ -59,7 +60,8 @@ def confirm(chosen: DeadLetterFilter, *, actor: User | None, reason: str, refere
                 "confirm.not_sent",
                 "None of these can have arrived: none was sent without an answer. Replay them, or discard them.",
             )
-        place = {"target": subscription.target, "instance": subscription.instance, "count": count}
+        approved = require_approval_of_many(subscription, chosen, count, actor, word="confirm")
+        place = {"target": subscription.target, "instance": subscription.instance, "count": count, "approved": approved}
         place |= {"environment": subscription.stream.environment, "fingerprint": chosen.fingerprint}
         audit.record(
             "runtime.confirmed_by_person",

@@ -267,8 +267,10 @@ def _keys_hold_for(subscription: TargetSubscription, manifest: Manifest) -> floa
     return vendor_times.key_protects_for(kept, subscription.deadline or vendor_times.DEFAULT_DEADLINE)
 
 
-def subject_of(subscription: TargetSubscription, chosen: DeadLetterFilter, count: int) -> Subject:
-    """The subject that an approver of a large redrive decides on."""
+def subject_of(
+    subscription: TargetSubscription, chosen: DeadLetterFilter, count: int, *, word: str = "redrive"
+) -> Subject:
+    """The subject that an approver of a large redrive, or of many confirmed by a word (`confirm`), decides on."""
     content = {
         "subscription": subscription.pk,
         "fingerprint": chosen.fingerprint,
@@ -276,18 +278,33 @@ def subject_of(subscription: TargetSubscription, chosen: DeadLetterFilter, count
         "addresses": chosen.addresses,
         "count": count,
     }
-    return Subject("replay", f"{subscription.stream.integration.key}/{subscription.target}/redrive", digest_of(content))
+    return Subject("replay", f"{subscription.stream.integration.key}/{subscription.target}/{word}", digest_of(content))
 
 
-def redriven_lately(integration_key: str, environment: str) -> int:
-    """How many messages were redriven within APPROVAL_WINDOW without an approval."""
+def decided_lately(integration_key: str, environment: str) -> int:
+    """How many messages were redriven or confirmed within APPROVAL_WINDOW without an approval."""
     entries = AuditEntry.objects.filter(
-        verb="runtime.redriven",
+        verb__in=("runtime.redriven", "runtime.confirmed_by_person"),
         subject_kind="integration",
         subject_id=integration_key,
         at__gte=clock.now() - APPROVAL_WINDOW,
     ).values_list("after", flat=True)
     return sum(e["count"] for e in entries if e and e.get("environment") == environment and not e.get("approved"))
+
+
+def require_approval_of_many(
+    subscription: TargetSubscription, chosen: DeadLetterFilter, count: int, actor: User | None, *, word: str = "redrive"
+) -> bool:
+    """Inside a transaction: whether so many messages, with those of lately, need an approval, which is there then.
+    Raises NotApproved."""
+    integration, environment = subscription.stream.integration, subscription.stream.environment
+    Integration.objects.select_for_update().get(pk=integration.pk)  # two halves at the same time are one whole
+    if count + decided_lately(integration.key, environment) <= APPROVAL_ABOVE:
+        return False
+    if count:
+        subject = subject_of(subscription, chosen, count, word=word)
+        approvals.require(subject, subject.digest, environment, actor=actor)
+    return True
 
 
 def redrive(
@@ -304,7 +321,8 @@ def redrive(
     this person's decision that the message did not arrive, and is recorded as such; nothing is sent before the vendor's
     `settle` time since the last send has passed. One whose key the vendor knows from
     another message gets a fresh key, and is asked about by its business reference first. Above APPROVAL_ABOVE messages
-    of one integration within APPROVAL_WINDOW, including earlier redrives, an approval of `subject_of` is needed.
+    of one integration within APPROVAL_WINDOW, including earlier redrives and confirmations, an approval of `subject_of`
+    is needed.
 
     What is asked about is asked about now, also under an open circuit breaker (`asking_now`). A dead letter of which an
     earlier try has no trustworthy answer is asked about before it is sent. `not_arrived`: this person has looked at the
@@ -323,11 +341,7 @@ def redrive(
         if unproven and not not_arrived and subscription.idempotency == "U":
             raise _unproven(unproven)
         integration, environment = subscription.stream.integration, subscription.stream.environment
-        Integration.objects.select_for_update().get(pk=integration.pk)  # two halves at the same time are one whole
-        approved = count + redriven_lately(integration.key, environment) > APPROVAL_ABOVE
-        if count and approved:
-            subject = subject_of(subscription, chosen, count)
-            approvals.require(subject, subject.digest, environment, actor=actor)
+        approved = require_approval_of_many(subscription, chosen, count, actor)
         asks = subscription.idempotency != "U"
         settle = vendor_times.DEFAULT_SETTLE if subscription.settle is None else subscription.settle
         given: dict[str, Any] = {"not_askable": NOT_ASKABLE, "asks": asks, "reused_key": REUSED_KEY, "settle": settle}

@@ -5,6 +5,7 @@ Place, key, versions, counts and the chain of its key are whole afterwards; targ
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
@@ -14,18 +15,24 @@ from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.models import User
 from kernel.viewer import Viewer
 from runtime import permissions
+from runtime.domain.correlation import STATE_MARK
 from runtime.domain.retention import ERASED
 from runtime.models import Erasure, Stream
 from runtime.selectors.lane_changes import LANES_BEFORE
 
 MOST = 10_000
+BEHIND_MARK = chr(ord(STATE_MARK) + 1)
 _CHAIN = f"""
 with recursive chain as (
        select m.stream_id, m.lane, m.position, m.previous, m.key, 1 as depth
          from runtime_head h
-         join runtime_message m on m.stream_id = h.stream_id and m.position = h.position and m.key = h.key
+         join runtime_message m
+           on m.stream_id = h.stream_id
+          and m.lane = any(array(select l.lane from runtime_lane l where l.stream_id = h.stream_id))
+          and m.position = h.position
+          and m.key = h.key
         where h.stream_id = %(stream)s
-          and h.key = %(key)s
+          and (h.key = %(key)s or (h.key >= %(key)s || '{STATE_MARK}' and h.key < %(key)s || '{BEHIND_MARK}'))
         union all
        select m.stream_id, m.lane, m.position, m.previous, m.key, c.depth + 1
          from chain c
@@ -34,7 +41,14 @@ with recursive chain as (
         where c.previous > 0
           and c.depth < %(most)s)
 select lane, position, key
-  from chain"""  # noqa: S608 - constants
+  from chain
+ union
+select m.lane, m.position, m.key
+  from runtime_message m
+ where m.stream_id = %(stream)s
+   and (m.key = %(key)s or starts_with(m.key, %(key)s || '{STATE_MARK}'))
+   and exists (select from runtime_dropped d where d.data_class = 'heads' and d.stream_id = %(stream)s)"""  # noqa: S608
+# What keys were known is dropped after a while: then the messages of one may be in chains that nothing leads to.
 _ONE = """
 select m.lane, m.position, m.key
   from runtime_message m
@@ -103,6 +117,51 @@ update runtime_conflict c
 )
 
 
+@dataclass(frozen=True, slots=True)
+class StillNeeded:
+    """Who still needs something of what is to be erased, and why."""
+
+    who: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErasurePreview:
+    """So many messages would be erased; with `waits` none would."""
+
+    messages: int
+    waits: tuple[StillNeeded, ...]
+
+
+def preview(
+    stream_id: int, *, lane: int | None = None, position: int | None = None, key: str = "", actor: User | None
+) -> ErasurePreview:
+    """A dry run: what would be erased, and what is in the way. Raises Forbidden, NotFound."""
+    _require_right(actor)
+    with connection.cursor() as cursor:
+        chosen = _chosen(cursor, {"stream": stream_id, "lane": lane, "position": position, "key": key, "most": MOST})
+        return ErasurePreview(len(chosen["lanes"]), _waits(cursor, chosen))
+
+
+def _require_right(actor: User | None) -> None:
+    if actor is not None and not (allowed := permissions.may_erase(Viewer.of(actor))):
+        raise Forbidden("erasure.not_allowed", f"{allowed.reason} Nothing was erased.")
+
+
+def _chosen(cursor: Any, chosen: dict[str, Any]) -> dict[str, Any]:
+    cursor.execute(_CHAIN if chosen["key"] else _ONE, chosen)
+    places = cursor.fetchall()
+    if not places:
+        raise NotFound("message.unknown", "There is no such message, or retention has dropped it already.")
+    lanes, positions, keys = zip(*places, strict=True)
+    return chosen | {"lanes": list(lanes), "positions": list(positions), "keys": sorted(set(keys))}
+
+
+def _waits(cursor: Any, chosen: dict[str, Any]) -> tuple[StillNeeded, ...]:
+    cursor.execute(_WAITS, chosen)
+    return tuple(StillNeeded(*row) for row in cursor.fetchall())
+
+
 def erase(
     stream_id: int,
     *,
@@ -117,8 +176,7 @@ def erase(
     With it go what targets said about them and what was rejected or conflicted under their keys. Raises Invalid without
     a reason, Forbidden, NotFound, and Conflict `erasure.needed` where something still has to be done with one of them.
     """
-    if actor is not None and not (allowed := permissions.may_erase(Viewer.of(actor))):
-        raise Forbidden("erasure.not_allowed", f"{allowed.reason} Nothing was erased.")
+    _require_right(actor)
     if not reason.strip():
         raise Invalid(
             "erasure.reason", "Say on whose request, and why. The audit ledger keeps it; name no person in it."
@@ -128,21 +186,16 @@ def erase(
         raise NotFound("stream.unknown", f"There is no stream {stream_id}.")
     chosen: dict[str, Any] = {"stream": stream_id, "lane": lane, "position": position, "key": key, "most": MOST}
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_CHAIN if key else _ONE, chosen)
-        places = cursor.fetchall()
-        if not places:
-            raise NotFound("message.unknown", "There is no such message, or retention has dropped it already.")
-        chosen |= {"lanes": [place[0] for place in places], "positions": [place[1] for place in places]}
-        chosen |= {"keys": sorted({place[2] for place in places}), "erased": ERASED.decode(), "reason": reason.strip()}
-        chosen["by"] = actor.pk if actor else None
-        cursor.execute(_WAITS, chosen)
-        if waits := cursor.fetchall():
-            said = "; ".join(f"{who} {why}" for who, why in waits)
+        chosen = _chosen(cursor, chosen)
+        chosen |= {"erased": ERASED.decode(), "reason": reason.strip(), "by": actor.pk if actor else None}
+        if waits := _waits(cursor, chosen):
+            said = "; ".join(f"{one.who} {one.why}" for one in waits)
             raise Conflict("erasure.needed", f"It is still needed: {said}. Nothing was erased.")
         cursor.execute(_RECORD, chosen)
         for statement in _ERASE:
             cursor.execute(statement, chosen)
-        about = {"environment": stream.environment, "places": [list(place[:2]) for place in places[:1_000]]}
+        places = [list(place) for place in zip(chosen["lanes"], chosen["positions"], strict=True)]
+        about = {"environment": stream.environment, "places": places[:1_000]}
         audit.record(
             "runtime.payload_erased",
             "integration",

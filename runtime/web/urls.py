@@ -8,6 +8,7 @@ from django.views.generic import RedirectView
 from runtime.web import (
     alerts,
     dead_letters,
+    erasure,
     intake_grants,
     integrations,
     panels,
@@ -84,6 +85,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runtime/replays/<int:replay_id>/act/", replays.act, name="replay-act"),
     path("runtime/panels/replays/<path:subject>/", replays.panel, name="replay-panel"),
     path("runtime/trace/", traces.traces, name="traces"),
+    path("runtime/trace/erase/", erasure.erase, name="erase"),
     path("runtime/stores/", stores.stores, name="stores"),
     path("runtime/vendors/", vendors.vendors, name="vendors"),
     path("runtime/vendors/<int:vendor_id>/", vendors.vendor, name="vendor"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from kernel.errors import Conflict, Forbidden, Invalid
+from kernel.errors import Conflict, Forbidden, Invalid, NotApproved
 from kernel.models import AuditEntry, User
 from runtime.ledger.connections import Connection
-from runtime.services import confirming
+from runtime.services import confirming, dead_letters
 from tests.runtime.test_asked_about import asked_about, chosen, dead
 from tests.runtime.test_outcomes_in_time import Clock, Vendor
 
@@ -73,3 +73,21 @@ def test_what_a_worker_is_trying_is_left_alone(ledger: Connection) -> None:
     ledger.execute("update runtime_quarantine set lease_until = clock_timestamp() + interval '1 minute'")
     assert confirm(site) == 0
     assert len(site.parked()) == 1
+
+
+def test_many_words_at_once_need_an_approval_however_they_are_parted(
+    ledger: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dead_letters, "APPROVAL_ABOVE", 1)
+    assert confirm(asked_about(ledger)) == 1, "one is within the limit"
+    second = Clock(ledger, Vendor(can_ask=False), idempotency="U")
+    for key in ("a", "b"):
+        second.put(second.flow.item(key))
+        second.vendor.fates = ["cut"]
+        second.work()
+    waiting = second.parked()
+    assert len(waiting) == 2
+    both = chosen(second, addresses=((0, 1), (0, 2)))
+    with pytest.raises(NotApproved):
+        confirming.confirm(both, actor=None, reason="seen in their list")
+    assert second.parked() == waiting, "nothing was decided"

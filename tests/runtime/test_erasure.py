@@ -9,6 +9,7 @@ from kernel.errors import Conflict, Invalid
 from runtime.domain.retention import ERASED
 from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.connections import Connection
+from runtime.ledger.dated_states import dated_key
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Mapper
 from runtime.services import erasure
@@ -105,3 +106,35 @@ def test_who_reads_the_log_later_skips_what_was_erased() -> None:
     for messages, made in ((raw, mapper), (plain, Mapper(mapper.one))):
         mapped, entries, skipped = made.many(messages)
         assert ([message.position for message, _ in mapped], entries, skipped) == ([2], [], [1])
+
+
+def test_every_state_of_a_dated_subject_goes_with_its_key(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    keys = ["ada", dated_key("ada", "2027-01-01"), dated_key("ada", "2027-02-01")]
+    append(ledger, flow.ref, [IncomingMessage(key, 1, SECRET) for key in [*keys, "adamant", "ad"]])
+    assert erasure.erase(flow.stream, key="ada", actor=None, reason="request 17") == 3
+    assert texts(ledger).count("example.org") == 2
+
+
+def test_what_is_known_no_more_of_a_key_is_found_in_the_log(ledger: Connection) -> None:
+    """Retention has dropped the head; the same fact came again and began another chain."""
+    flow = Flow(ledger, lanes=1, immutable=True)
+    append(ledger, flow.ref, [IncomingMessage("ada", 1, SECRET)])
+    ledger.execute("delete from runtime_head where stream_id = %s", (flow.stream,))
+    ledger.execute(
+        "insert into runtime_dropped (data_class, stream_id, day, number) values ('heads', %s, current_date, 1)",
+        (flow.stream,),
+    )
+    append(ledger, flow.ref, [IncomingMessage("ada", 1, SECRET), IncomingMessage("bob", 1, SECRET)])
+    assert erasure.erase(flow.stream, key="ada", actor=None, reason="request 17") == 2
+    assert texts(ledger).count("example.org") == 1
+
+
+def test_a_dry_run_says_what_would_go_and_what_is_in_the_way_and_changes_nothing(ledger: Connection) -> None:
+    flow, subscription = stored(ledger)
+    before = texts(ledger)
+    preview = erasure.preview(flow.stream, key="ada", actor=None)
+    assert (preview.messages, [one.who for one in preview.waits]) == (2, ["store"])
+    pass_all(ledger, subscription)
+    assert erasure.preview(flow.stream, key="ada", actor=None).waits == ()
+    assert texts(ledger) == before

@@ -80,6 +80,7 @@ def addresses(day: scene.Day) -> list[str]:
         reverse("runtime:integration-panel", args=["sales"]),
         reverse("runtime:integrations-of-api", args=["s4-sales"]),
         reverse("runtime:traces") + f"?q={day.sales.correlation(day.places[0])}",
+        reverse("runtime:erase") + f"?q={day.sales.correlation(day.places[0])}",
     ]
 
 
