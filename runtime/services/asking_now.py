@@ -32,6 +32,7 @@ select open_until
    and breaker = 'open'
    and probe_until <= clock_timestamp()
    and not_before <= clock_timestamp()
+   and exists (select from runtime_permitted g where g.subscription_id = %s)
    for update"""
 # A probe of a target that no lane has is kept for its question: see `runtime/ledger/sql/probe_is_free.sql`.
 _KEEP = """
@@ -43,11 +44,12 @@ _END_OWN_WAIT = "update runtime_subscription set held_until = 'epoch' where id =
 
 def let_it_probe(cursor: CursorWrapper, subscription: TargetSubscription, where: str, values: dict[str, Any]) -> None:
     """In the transaction of the person's decision: the first chosen message that is asked about goes before everything
-    else of its vendor. A breaker that a person has opened stays open, and a vendor that asked to be left alone is."""
+    else of its vendor. A breaker that a person has opened stays open, a vendor that asked to be left alone is, and
+    under a closed gate nothing tries a breaker."""
     cursor.execute(_ASKED.format(where=where), values)
     if (place := cursor.fetchone()) is None:
         return
-    cursor.execute(_OPEN, [subscription.vendor_id])
+    cursor.execute(_OPEN, [subscription.vendor_id, subscription.pk])
     found = cursor.fetchone()
     kept = found is not None and not _opened_by_hand(subscription, found[0])
     if kept:

@@ -97,6 +97,17 @@ def test_a_breaker_that_a_person_has_opened_stays_open_and_the_answer_says_until
     assert vendor.open_until == until
 
 
+def test_under_a_closed_gate_the_answer_says_what_keeps_the_question(half: Half) -> None:
+    half.conn.execute("update runtime_deployment set paused = true, pause_reason = 'stock-take' where active")
+    dead_letters.redrive(half.place, actor=None)
+    half.serve()
+    assert half.asked == []
+    assert "No call tries the circuit breaker under a closed gate" in why_waits.said([half.subscription], asking=True)
+    half.conn.execute("update runtime_vendorstate set breaker = 'closed'")
+    half.serve()
+    assert (half.asked, half.journal, half.waiting()) == ([("/lookup", ["a"])], ["a"], [])
+
+
 def test_a_vendor_that_asked_to_be_left_alone_is_left_alone_and_the_answer_says_so(half: Half) -> None:
     half.conn.execute("update runtime_vendorstate set not_before = clock_timestamp() + interval '10 minutes'")
     dead_letters.redrive(half.place, actor=None)
