@@ -106,7 +106,7 @@ class StampRules(msgspec.Struct, frozen=True):
             return value
         if len(value) == 10:
             return (moment.date() - timedelta(days=max(round(overlap / 86_400 + 0.5), 1))).isoformat()
-        return written(moment - timedelta(seconds=overlap), value)
+        return written(moment - timedelta(seconds=overlap) - _hour_twice(moment), value)
 
     def not_after(self, value: str, moment: datetime) -> str:
         """A stamp, or the moment in its form where it lies behind that. Counters, and times without a zone, stay."""
@@ -124,6 +124,13 @@ class StampRules(msgspec.Struct, frozen=True):
         if (initial or "").isdigit():
             return None
         return written(moment.astimezone(UTC), initial or "0000-00-00T00:00:00Z")
+
+
+def _hour_twice(moment: datetime) -> timedelta:
+    """How much more a reader goes back from a time without a zone: clocks are set back at night, and the hour that comes
+    twice has the same times again."""
+    at_night = moment.tzinfo is None and (moment.hour >= 21 or moment.hour < 5)
+    return timedelta(hours=1) if at_night else timedelta(0)
 
 
 def said_of_wrong(field: str, wrong: Mapping[str, str]) -> str:

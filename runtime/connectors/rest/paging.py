@@ -12,7 +12,11 @@ from runtime.connectors.rest.settings import Paging
 
 TAIL = 5  # rows at the end of a page by which the next page shows that nothing has moved in between
 BACK = 20  # steps back in one run, and one more for two pages, after which rows move faster than they can be read
-_LINK = re.compile(r"<([^>]*)>((?:\s*;\s*[^,;]+)*)")
+Rows = Sequence[tuple[str, bytes]]
+SAME = 5  # pages with the same rows in a row, after which new positions lead nowhere
+_VALUE = r'(?:"(?:[^"\\]|\\.)*"|[^",;])'
+_LINK = re.compile(rf"<([^>]*)>((?:\s*;\s*{_VALUE}+)*)")
+_PARAMETER = re.compile(rf";\s*([^=;,\s]+)\s*=\s*({_VALUE}*)")
 _SHIFTING = "The rows move faster than they can be read by {}; page by a cursor, a link or a key instead."
 _LOOP = "The service gave the page that was just read once more; paging would never end."
 
@@ -67,9 +71,6 @@ def after_offset(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes
     return {"at": start + count, **_place(rows), **_back(cursor)}
 
 
-Rows = Sequence[tuple[str, bytes]]
-
-
 def page_before(paging: Paging, cursor: Cursor) -> int | None:
     """The number of the page that is read again behind this one, where a row that is gone may have let another one slip
     into it."""
@@ -121,13 +122,31 @@ def after_page(paging: Paging, cursor: Cursor, rows: Rows) -> Cursor | None:
     return {"at": number + 1, **_place(rows), **_back(cursor)}
 
 
-def after_position(cursor: Cursor, position: Any) -> Cursor:
+def position_of(found: Any, where: str) -> Any:
+    """A position as the service gives it; None at the end. Raises Refused for what is none: to end there would pass for
+    having read everything."""
+    if found is None or found is False or found in ("", 0):
+        return None
+    if isinstance(found, bool) or not isinstance(found, str | int):
+        said = (
+            f"The next page stands at {where!r} as {str(found)[:80]!r}, which is no position; name a member inside it"
+        )
+        raise Refused("rest.shape", f"{said}, such as '{where}.href'." if isinstance(found, dict) else f"{said}.")
+    return found
+
+
+def after_position(cursor: Cursor, position: Any, payloads: Sequence[bytes]) -> Cursor:
     """As above, by a position that the service has given. A position that returns is found after at most twice the
-    length of its circle."""
+    length of its circle, positions that are always new by the rows that are not."""
     number, mark = int(cursor.get("pages", 0)) + 1, cursor.get("mark")
+    page = f"{len(payloads)} {_mark(payloads[0] + payloads[-1])}" if payloads else ""
+    same = int(cursor.get("same", 0)) + 1 if page and page == cursor.get("page") else 0
+    if same >= SAME:
+        raise Refused("rest.loop", f"The service gave the same rows {SAME + 1} times in a row; paging would never end.")
     if position == cursor.get("at") or (mark is not None and position == mark):
         raise Refused("rest.loop", "The service pointed to a page that was read already; paging would never end.")
-    return {"at": position, "pages": number, "mark": position if number & (number - 1) == 0 else mark}
+    place = {"at": position, "pages": number, "mark": position if number & (number - 1) == 0 else mark}
+    return place | ({"page": page} if page else {}) | ({"same": same} if same else {})
 
 
 def _place(rows: Sequence[tuple[str, bytes]]) -> dict[str, Any]:
@@ -152,8 +171,7 @@ def _mark(content: bytes) -> str:
 def link_next(header: str) -> str | None:
     """The URL with rel="next" of a Link header (RFC 8288 §3)."""
     for found in _LINK.finditer(header):
-        for part in found.group(2).split(";"):
-            name, _, value = part.strip().partition("=")
-            if name.lower() == "rel" and "next" in value.strip('"').lower().split():
+        for name, value in _PARAMETER.findall(found.group(2)):
+            if name.lower() == "rel" and "next" in value.strip().strip('"').lower().split():
                 return found.group(1)
     return None

@@ -47,7 +47,7 @@ class _Fetched:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What a page has: its rows in order, and what is made of them."""
+    """What a page has: its rows in order, where they are compared, and what is made of them."""
 
     rows: paging.Rows
     records: list[Record]
@@ -177,7 +177,8 @@ class RestSource:
     def _seen(self, cursor: Cursor, fetched: _Fetched) -> _Seen:
         page = fetched.page
         records, rejected = self._records(page, fetched.response.url)
-        rows = paging.rows_in_order(page.payloads, records)
+        numbered = self.settings.paging.strategy in ("offset", "page")
+        rows = paging.rows_in_order(page.payloads, records) if numbered else []
         warnings = [page.warning] if page.warning else []
         high, wrong = self._high(cursor, records)
         if wrong:
@@ -233,10 +234,10 @@ class RestSource:
         if pages.strategy == "link":
             position = self._inside(paging.link_next(response.headers.get("link", "")), response)
         elif pages.strategy == "next":
-            position = self._inside(found.get("next"), response)
+            position = self._inside(paging.position_of(found.get("next"), pages.next), response)
         elif pages.strategy == "cursor":
-            position = found.get("next") or None
-        return None if position is None else paging.after_position(cursor, position)
+            position = paging.position_of(found.get("next"), pages.next)
+        return None if position is None else paging.after_position(cursor, position, fetched.page.payloads)
 
     def _unless_moved(self, find: Callable[[], Cursor | None]) -> Cursor | None:
         """A place, or the beginning where the one that was taken up cannot be found again."""

@@ -241,3 +241,80 @@ def test_a_row_that_changed_and_moved_forward_during_a_long_run_is_asked_for_by_
         source.close()
     assert "7" not in keys_of(pages)
     assert pages[-1].cursor == {"since": stamp(0)}
+
+
+@pytest.mark.parametrize(
+    ("since", "asked"),
+    [
+        ("2026-10-25T02:50:00", "2026-10-25T01:48:00"),
+        ("2026-10-25 03:10:00", "2026-10-25 02:08:00"),
+        ("2026-10-25T02:50:00+02:00", "2026-10-25T02:48:00+02:00"),
+        ("2026-10-25T12:00:00", "2026-10-25T11:58:00"),
+    ],
+)
+def test_times_without_a_zone_go_back_over_the_hour_that_comes_twice(since, asked):
+    """A row that changes at 02:10 for the second time lies before 02:50 of the first."""
+    with Server(lambda seen: (200, {}, {"data": []})) as server:
+        source = changes(server)
+        source.read({"since": since}, call=call())
+        source.close()
+        assert since_asked(server) == [asked]
+
+
+# -- positions that the service gives ----------------------------------------------------------------------------------
+def by_position(answer, strategy, **more):
+    with Server(answer) as server:
+        settings = {"base_url": server.url, "path": "/rows", "items": "data", "key_fields": ["id"], **more}
+        source = open_source("rest", {**settings, "paging": {"strategy": strategy, "next": "next"}})
+        try:
+            return keys_of(read_all(source, circumstances=call(), limit=50))
+        finally:
+            source.close()
+
+
+@pytest.mark.parametrize("strategy", ["cursor", "next", "link"])
+def test_a_service_that_gives_the_same_rows_under_ever_new_positions_is_refused(strategy):
+    asked = []
+
+    def answer(seen):
+        asked.append(seen)
+        at = f"/rows?p={len(asked)}"
+        return 200, {"Link": f'<{at}>; rel="next"'}, {"data": [{"id": 1}, {"id": 2}], "next": at}
+
+    with pytest.raises(Refused, match="same rows 6 times"):
+        by_position(answer, strategy)
+
+
+@pytest.mark.parametrize("strategy", ["cursor", "next"])
+def test_empty_pages_in_the_middle_end_nothing(strategy):
+    pages = [[{"id": 1}], *[[]] * 10, [{"id": 2}]]
+
+    def answer(seen):
+        at = int(seen.query.get("p", seen.query.get("cursor", "0").rpartition("=")[2]))
+        more = {"next": f"/rows?p={at + 1}"} if at + 1 < len(pages) else {}
+        return 200, {}, {"data": pages[at], **more}
+
+    assert by_position(answer, strategy) == ["1", "2"]
+
+
+@pytest.mark.parametrize("strategy", ["cursor", "next"])
+@pytest.mark.parametrize("odd", [{"href": "/rows?p=2"}, ["/rows?p=2"], True, 1.5])
+def test_a_next_page_that_is_no_position_is_refused_and_not_taken_for_the_end(strategy, odd):
+    with pytest.raises(Refused, match="no position"):
+        by_position(lambda seen: (200, {}, {"data": [{"id": 1}], "next": odd}), strategy)
+
+
+LINKS = [
+    '</rows?p=2>; rel="next"',
+    "</rows?a=1,2;3&p=2>; rel=next",
+    '</a>; rel="last", </rows?p=2>; title="a, b; rel=prev"; rel="next"',
+    '</a>; title="say \\"next\\", or; rel=next"; rel="prev", </rows?p=2>; rel="last next"; foo',
+]
+
+
+@pytest.mark.parametrize("link", LINKS)
+def test_the_next_link_is_found_whatever_stands_beside_it(link):
+    def answer(seen):
+        return 200, {} if seen.query.get("p") == "2" else {"Link": link}, {"data": [{"id": seen.query.get("p", "1")}]}
+
+    assert by_position(answer, "link") == ["1", "2"]
