@@ -127,7 +127,7 @@ class StampRules(msgspec.Struct, frozen=True):
 
 
 def _hour_twice(moment: datetime) -> timedelta:
-    """How much more a reader goes back from a time without a zone: clocks are set back at night, and the hour that comes
+    """How much more a reader goes back from a time without zone: clocks are set back at night, and the hour that comes
     twice has the same times again."""
     at_night = moment.tzinfo is None and (moment.hour >= 21 or moment.hour < 5)
     return timedelta(hours=1) if at_night else timedelta(0)

@@ -164,6 +164,11 @@ class FileDropSource:
                 yield from self._control(origin, fields, count, total)
                 ended = True
                 continue
+            if dialect.header and fields and fields[0].strip() in names and _header_again(fields, names):
+                names = self._header(fields)
+                said = "the header stands here again, so files were joined; the rows behind it are read by it"
+                yield RejectedRecord(origin, said, dialect.delimiter.join(fields).encode())
+                continue
             count += 1
             if len(fields) != len(names):
                 text = dialect.delimiter.join(fields)[:10_000].encode()
@@ -222,6 +227,10 @@ class FileDropSource:
                     origin,
                     f"the trailer's total of {control.sum} is {stated or 'missing'}, and the records add up to {total}",
                 )
+
+
+def _header_again(fields: list[str], names: list[str]) -> bool:
+    return sorted(field.strip() for field in fields) == sorted(names)
 
 
 def _decimal(text: str) -> Decimal:

@@ -155,3 +155,14 @@ def test_rows_behind_the_trailer_are_rejected(tmp_path):
     records, rejected = read(tmp_path, "a.csv", content, key_fields=["sku"], control=control)
     assert [one.key for one in records] == ["1"]
     assert [(one.key, "trailer" in one.reason) for one in rejected] == [("2", True)]
+
+
+def test_a_header_in_the_middle_of_joined_files_is_no_row_and_names_the_columns_behind_it(tmp_path):
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / "incoming" / "joined.csv").write_text("id,name\n1,a\nid,name\n2,b\n name , id\nc,3\nname,x\n")
+    source = open_source("file_drop", {"root": str(tmp_path), "quiet": 0, "patterns": ["*.csv"], "key_fields": ["id"]})
+    pages = read_all(source, circumstances=call())
+    source.close()
+    found = {record.key: json.loads(record.payload)["name"] for page in pages for record in page.records}
+    assert found == {"1": "a", "2": "b", "3": "c", "x": "name"}
+    assert ["header stands here again" in one.reason for page in pages for one in page.rejected] == [True, True]
