@@ -62,6 +62,11 @@ def in_the_way(error: BaseException) -> bool:
     return found is not None and found.sqlstate in _IN_THE_WAY
 
 
+def busy(error: BaseException) -> bool:
+    """Whether others hold what this needs, for longer than it may wait."""
+    return unavailable(error) and reason(error) == _BUSY
+
+
 def lost(error: BaseException) -> bool:
     """Whether the session itself has ended: a new one may do the same at once."""
     if isinstance(error, psycopg.InterfaceError | django.db.InterfaceError):

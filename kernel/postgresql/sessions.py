@@ -128,6 +128,8 @@ class BoundedConnection(psycopg.Connection[Any]):
     still sends nothing, and neither keep-alives nor the server's own limits would end the wait."""
 
     answer_within: float | None = None
+    lock_wait: str = "0"
+    """How long the session waits for a lock, as PostgreSQL writes it."""
 
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import psycopg
+from psycopg.errors import LockNotAvailable
 
 from runtime.domain import retention, same_value
 from runtime.domain.correlation import lanes_of
@@ -18,7 +19,18 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.known_content import Compared, HeldContent, Place
-from runtime.ledger.streams import LOCK_LANES, LanesChanged, StreamRef, counters_of
+from runtime.ledger.lane_locks import (
+    LOCK_LANES,
+    LOCK_WAIT,
+    MOST_TRIES,
+    SOON,
+    LanesBusy,
+    LanesHeld,
+    held_lanes,
+    usual_wait,
+    wait_for,
+)
+from runtime.ledger.streams import LanesChanged, StreamRef, counters_of
 
 _PUT_HEADS, _UPDATE_HEADS = sql.read("put_heads"), sql.read("update_heads")
 _READ_HEADS = """
@@ -128,6 +140,7 @@ def append(
     inspect: Callable[[list[bytes]], None] | None = None,
     compared: Compared | None = None,
     finer: Finer | None = None,
+    patient: bool = True,
 ) -> Appended:
     """Append items in source order. Safe for any number of writers at once; may run inside an open transaction.
 
@@ -138,13 +151,20 @@ def append(
     `inspect` is shown the payloads that would be stored, before they are, and may raise. With `source` its cursor
     moves in the same commit; raises Fenced when another poller has the source. With `compared`, which may be empty,
     ManyDoubtful is raised instead of comparing many items under the locks. `finer` orders states of one version.
+    While others hold one of the lanes, none is locked; who is not `patient` gets LanesHeld at once.
     """
-    more = _Given(release_id, run_id, source, ordered, tell_held, inspect, compared, finer)
+    more, tries = _Given(release_id, run_id, source, ordered, tell_held, inspect, compared, finer), 0
     while True:
         try:
-            return _append(conn, stream, items, more)
+            return _append(conn, stream, items, more, SOON if tries < MOST_TRIES else None)
         except LanesChanged:
             stream.load_again(conn)
+        except LanesBusy:
+            tries += 1
+            held = held_lanes(conn, stream.id, set(lanes_of([item[0] for item in items], stream.lanes)))
+            if not patient:
+                raise LanesHeld(stream.id, held) from None
+            wait_for(conn, stream.id, held)
 
 
 class _Given(NamedTuple):
@@ -158,7 +178,9 @@ class _Given(NamedTuple):
     finer: Finer | None
 
 
-def _append(conn: Connection, stream: StreamRef, items: Sequence[IncomingMessage], given: _Given) -> Appended:
+def _append(
+    conn: Connection, stream: StreamRef, items: Sequence[IncomingMessage], given: _Given, within: str | None
+) -> Appended:
     release_id, run_id, source, ordered, tell_held, inspect, compared, finer = given
     by_lane: dict[int, list[int]] = {}
     for index, lane in enumerate(lanes_of([item[0] for item in items], stream.lanes)):
@@ -167,7 +189,7 @@ def _append(conn: Connection, stream: StreamRef, items: Sequence[IncomingMessage
     payloads = [item[2] for item in items]
     hashes = stream.hashes_of(payloads)
     with conn.transaction(), conn.cursor(binary=True) as reader:
-        counters, heads, places = _lock(conn, reader, stream, by_lane, items, source)
+        counters, heads, places = _lock(conn, reader, stream, by_lane, items, source, within)
         held = HeldContent(reader, stream, items, hashes, heads, stream.immutable or not ordered, compared)
         plan = _Plan(stream, release_id, run_id, places, held, ordered, finer)
         if stream.known_since is not None:
@@ -194,18 +216,27 @@ def _lock(
     by_lane: dict[int, Any],
     items: Sequence[IncomingMessage],
     source: SourceMove | None,
+    within: str | None,
 ) -> tuple[dict[int, int], dict[str, _Head], dict[str, str]]:
     """Show the token, lock the lanes in order (from here nobody else adds to these keys), read the heads and, of many,
-    where they stand."""
+    where they stand. Raises LanesBusy where a lane is not free `within` that time."""
     many = len(items) >= BULK
     moved = None
-    with conn.pipeline():
-        if source is not None:
-            moved = conn.execute(_MOVE_SOURCE, (source.cursor, source.lease_seconds, source.id, source.token))
-        counters = conn.execute(LOCK_LANES, (stream.id, sorted(by_lane)))
-        reader.execute(
-            _READ_HEADS_WITH_PLACE if many else _READ_HEADS, (stream.id, _SEPARATOR.join({item.key for item in items}))
-        )
+    try:
+        with conn.pipeline():
+            if source is not None:
+                moved = conn.execute(_MOVE_SOURCE, (source.cursor, source.lease_seconds, source.id, source.token))
+            if within:
+                conn.execute(LOCK_WAIT, (within,))
+            counters = conn.execute(LOCK_LANES, (stream.id, sorted(by_lane)))
+            if within:
+                conn.execute(LOCK_WAIT, (usual_wait(conn),))
+            keys = _SEPARATOR.join({item.key for item in items})
+            reader.execute(_READ_HEADS_WITH_PLACE if many else _READ_HEADS, (stream.id, keys))
+    except LockNotAvailable as error:
+        if within is None:
+            raise
+        raise LanesBusy from error
     if moved is not None and moved.rowcount != 1:
         raise Fenced("another poller has the source")
     rows = reader.fetchall()

@@ -57,11 +57,13 @@ def _arguments() -> dict[str, Any]:
 def _set_up(opened: sessions.BoundedConnection, limits: sessions.TimeLimits) -> None:
     opened.prepare_threshold = 1
     opened.answer_within = limits.answer
+    stated = sessions.settings_of(limits, opened.info.server_version)
+    opened.lock_wait = stated.get("lock_timeout", "0")
     # Every hot statement goes by keys, so one plan serves all values; planning the gate's join anew costs more than
     # running it.
     own = {"timezone": "UTC", "plan_cache_mode": "force_generic_plan"}
     with opened.cursor() as cursor:
-        cursor.execute(*sessions.set_statement(own | sessions.settings_of(limits, opened.info.server_version)))
+        cursor.execute(*sessions.set_statement(own | stated))
     opened.adapters.register_loader("json", _AsBytes)
     opened.adapters.register_loader("json", ByteaBinaryLoader)
 

@@ -21,7 +21,8 @@ from runtime.ledger import sql
 from runtime.ledger.append import Appended, IncomingMessage
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.streams import StreamRef, load_stream, lock_lanes
+from runtime.ledger.lane_locks import lock_lanes
+from runtime.ledger.streams import StreamRef, load_stream
 
 DUE_AT_ONCE = 500  # moments in one commit
 KEEP_DAYS = 120  # how long a moment that has passed is remembered: messages of a replay are compared with it

@@ -110,6 +110,8 @@ def connection() -> Iterator[Connection]:
             conn.close()  # a session that began while the database was read-only stays so
         if not errors.unavailable(error):
             raise
+        if errors.busy(error):
+            raise Unavailable(*errors.reason(error)) from error  # the database works: others hold what this needs
         raise _unavailable(errors.first_line(error)) from error
     finally:
         if conn is not None:

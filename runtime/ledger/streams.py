@@ -1,10 +1,10 @@
-"""What writers know of a stream, and how they lock its lanes, whose number may have changed since it was read."""
+"""What writers know of a stream, the number of whose lanes may have changed since it was read."""
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -20,12 +20,6 @@ select t.id, t.lanes, t.salt, t.immutable, case when t.immutable then runtime_kn
     {CHANGES_OF_LANES.format("t")}
 from runtime_stream t
 where t.id = %s"""  # noqa: S608 - constants
-LOCK_LANES = """
-select lane, next, lanes
-from runtime_lane
-where stream_id = %s and lane = any(%s)
-order by lane
-for update"""
 
 
 class LanesChanged(Exception):
@@ -85,16 +79,3 @@ def counters_of(stream: StreamRef, rows: Sequence[tuple[int, int, int]]) -> dict
     if any(lanes not in (0, stream.lanes) for _, _, lanes in rows):
         raise LanesChanged
     return {lane: following for lane, following, _ in rows}
-
-
-def lock_lanes(conn: Connection, stream: StreamRef, keys: Iterable[str]) -> dict[int, int]:
-    """Inside a transaction: lock the lanes of some keys in order, so that nobody else adds to these keys before its
-    end. Answers the next position of each."""
-    keys = list(keys)
-    while True:
-        try:
-            with conn.transaction():  # lanes that were locked by an old number are free again
-                lanes = sorted({lane_of(key, stream.lanes) for key in keys})
-                return counters_of(stream, conn.execute(LOCK_LANES, (stream.id, lanes)).fetchall())
-        except LanesChanged:
-            stream.load_again(conn)

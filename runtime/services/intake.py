@@ -18,18 +18,20 @@ from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
 from runtime.domain import manifest as manifests
 from runtime.domain.batches import IntakeItem, item_of
-from runtime.domain.correlation import correlation_id
+from runtime.domain.correlation import correlation_id, lanes_of
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.pointers import PointerReader
 from runtime.domain.versions import version_number
 from runtime.ledger import measures, pool
 from runtime.ledger.append import CONFLICT, OLDER, TOO_OLD, Appended, IncomingMessage, append
 from runtime.ledger.connections import Connection
-from runtime.ledger.group_commit import GroupCommit, PendingCall
+from runtime.ledger.group_commit import FailedForAll, GroupCommit, PendingCall
 from runtime.ledger.known_content import Compared, ManyDoubtful
+from runtime.ledger.lane_locks import LanesHeld
 from runtime.ledger.streams import CHANGES_OF_LANES, StreamRef
-from runtime.services import finer_versions
+from runtime.services import finer_versions, held_lanes
 from runtime.services.dating import DatedItems, items_of
+from runtime.services.held_lanes import HeldCalls
 from runtime.services.message_checks import (
     KEY_LENGTH,
     ContractChecks,
@@ -136,27 +138,39 @@ class _Checked:
     dated: DatedItems | None = None
 
 
+def _serve(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
+    """Calls for a lane that others hold come here again by themselves, and wait for it. Nobody waits for longer: who
+    came while others were waiting is answered with them."""
+    if isinstance(key, HeldCalls):
+        try:
+            held_lanes.wait(key)
+        except Unavailable as error:
+            raise FailedForAll(error) from error
+    _store_together(key, calls)
+
+
 def _store_together(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
     """Store the messages of several calls in one commit.
 
     Where that fails, store each call alone, so that each gets its answer.
     """
-    integration, environment = cast("tuple[str, str]", key)
     try:
         with measures.COMMIT_SECONDS.time():
             try:
-                _store(integration, environment, calls)
+                _store(key, calls)
             except Unavailable as error:
                 if error.__cause__ is None or not database_errors.lost(error.__cause__):
                     raise
-                _store(integration, environment, calls)  # the session had ended, before its commit or just after it
+                _store(key, calls)  # the session had ended, before its commit or just after it
     except Unavailable as error:
         for call in calls:
-            call.fail(Unavailable(error.code, error.message))
+            if not call.done:
+                call.fail(Unavailable(error.code, error.message))
     except Exception as error:
         if len(calls) > 1:
             for call in calls:
-                _store_alone(key, call)
+                if not call.done:
+                    _store_alone(key, call)
         elif isinstance(error, psycopg.DataError):
             calls[0].answer(_store_in_parts(key, calls[0].content, error))
         else:
@@ -175,12 +189,22 @@ def _store_in_parts(key: Hashable, handed: _Handed, error: psycopg.DataError) ->
     for start, end in [(0, count)] if count == 1 else [(0, count // 2), (count // 2, count)]:
         correlations = handed.correlations and handed.correlations[start:end]
         part = PendingCall(replace(handed, items=items[start:end], correlations=correlations), end - start)
-        _store_together(key, [part])
+        _store_part(key, part)
         if part.error is not None:
             raise part.error
         found = cast("list[IntakeReceipt]", part.result)
         receipts += [replace(receipt, index=receipt.index + start) for receipt in found]
     return receipts
+
+
+def _store_part(key: Hashable, part: PendingCall[_Handed]) -> None:
+    _store_together(key, [part])
+    while part.moves is not None:
+        key, part.moves = part.moves, None
+        try:
+            _serve(key, [part])
+        except FailedForAll as error:
+            part.fail(error.cause)
 
 
 def _store_alone(key: Hashable, call: PendingCall[_Handed]) -> None:
@@ -190,25 +214,33 @@ def _store_alone(key: Hashable, call: PendingCall[_Handed]) -> None:
         call.fail(error)
 
 
-def _store(integration: str, environment: str, calls: list[PendingCall[_Handed]]) -> None:
+def _store(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
     """Where much has to be compared with what is stored, that is done between two tries, while nobody waits for a
-    lock."""
+    lock. Where a lane is held, the calls for it are moved to a queue of their own."""
+    integration, environment = cast("tuple[str, str]", key)[:2]
     compared: Compared = {}
+    patient = isinstance(key, HeldCalls)
     for _ in range(MOST_TRIES):
         try:
-            return _store_once(integration, environment, calls, compared)
+            return _store_once(integration, environment, calls, compared, patient)
         except ManyDoubtful as found:
             compared |= found.compare()
-    _store_once(integration, environment, calls, None)
+        except LanesHeld as found:
+            held_lanes.met(found.stream, found.lanes)
+    _store_once(integration, environment, calls, None, True)
 
 
 def _store_once(
-    integration: str, environment: str, calls: list[PendingCall[_Handed]], compared: Compared | None
+    integration: str, environment: str, calls: list[PendingCall[_Handed]], compared: Compared | None, patient: bool
 ) -> None:
     began = time.time_ns()
     with pool.connection() as conn:
         stream, release, manifest = _deployed(conn, integration, environment)
-        checked = [_check(manifest, call) for call in calls]
+        checked = [_check(manifest, call) for call in calls if not call.done]
+        if not patient and (held := held_lanes.of(stream.id)):
+            checked = _without_held((integration, environment), stream, held, checked)
+        if not checked:
+            return
         extra = stream.known_since is not None or any(one.rejected or one.dated for one in checked)
         with conn.transaction() if extra else nullcontext():
             done = append(
@@ -220,6 +252,7 @@ def _store_once(
                 tell_held=True,
                 compared=compared,
                 finer=finer_versions.of_event(manifest),
+                patient=patient,
             )
             start = 0
             for one in checked:
@@ -242,7 +275,7 @@ def _store_once(
             one.call.answer(one.receipts)
         _note_life(conn, stream, manifest, checked)
     _count((environment, integration), checked)
-    _trace(began, calls)
+    _trace(began, [one.call for one in checked])
     if done.accepted:
         announce(manifest.tier, stream.id)
 
@@ -260,6 +293,25 @@ def _note_life(conn: Connection, stream: StreamRef, manifest: Manifest, checked:
     if due:
         conn.execute(_SIGN_OF_LIFE, (stream.id, due))
         _noted.update({(stream.id, name): now for name in due})
+
+
+def _without_held(
+    place: tuple[str, str], stream: StreamRef, held: frozenset[int], checked: Sequence[_Checked]
+) -> list[_Checked]:
+    """The calls that need none of the lanes that others hold. The others wait for theirs, as many as leave threads for
+    everybody else; where every lane is held, there is nobody else."""
+    free = []
+    places = held_lanes.MOST_WAITING - _group_commit.moved if len(held) < stream.lanes else len(checked)
+    for one in checked:
+        needed = held.intersection(lanes_of([item.key for _, item in one.good], stream.lanes))
+        if not needed:
+            free.append(one)
+        elif places > 0:
+            one.call.move(HeldCalls(*place, stream.id, needed))
+            places -= 1
+        else:
+            one.call.fail(held_lanes.busy())
+    return free
 
 
 def _refuse_too_old(one: _Checked, stream: StreamRef, places: Sequence[tuple[int, int]]) -> None:
@@ -285,7 +337,7 @@ def _trace(began: int, calls: list[PendingCall[_Handed]]) -> None:
             tracer.finished("append", parent=parent, start=began, end=now, values=values)
 
 
-_group_commit: GroupCommit[_Handed] = GroupCommit(_store_together)
+_group_commit: GroupCommit[_Handed] = GroupCommit(_serve)
 
 
 def receipt_of(stream: StreamRef, index: int, item: IncomingMessage, done: Appended, number: int) -> IntakeReceipt:

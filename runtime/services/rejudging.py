@@ -23,8 +23,9 @@ from runtime.domain.manifest import ManifestSource
 from runtime.ledger import connections as ledger_connections
 from runtime.ledger.append import Finer, IncomingMessage, append
 from runtime.ledger.connections import Connection
+from runtime.ledger.lane_locks import lock_lanes
 from runtime.ledger.quarantine import fingerprint
-from runtime.ledger.streams import StreamRef, load_stream, lock_lanes
+from runtime.ledger.streams import StreamRef, load_stream
 from runtime.models import Deployment, RejectedMessage, Stream
 from runtime.services import finer_versions, intake, system_connections
 from runtime.services.dating import DatedItems, items_of

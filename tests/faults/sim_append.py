@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from psycopg import errors
 
-from runtime.ledger import append, conflicts, known_content, streams
+from runtime.ledger import append, conflicts, known_content, lane_locks
 from tests.faults.sim_database import Database, Transaction, statement
 
 
@@ -20,7 +21,12 @@ def _move_source(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
-@statement(streams.LOCK_LANES)
+@statement(re.escape(lane_locks.LOCK_WAIT) + "$")
+def _lock_wait(db: Database, tx: Transaction, given: Any) -> int:
+    return 1
+
+
+@statement(lane_locks.LOCK_LANES)
 def _lock_lanes(db: Database, tx: Transaction, given: Any) -> list[Any]:
     stream, lanes = given
     found = []
