@@ -60,14 +60,15 @@ def _first(one: datetime | None, other: datetime | None) -> datetime | None:
 # As of when a target lacks message m: the look before the run that brought it, at the same source; its arrival where no
 # look was before.
 _LOOK_BEFORE = """
+        left join runtime_run a on a.id = m.run_id and a.kind = 'collect'
         left join lateral (select least(b.started_at, m.received_at) as at
-                             from runtime_run a
-                             join runtime_run b on b.source in (a.source, '')
-                            where a.id = m.run_id
+                             from runtime_run b
+                            where a.id is not null
                               and b.stream_id = m.stream_id
+                              and b.source in (a.source, '')
                               and b.kind = 'collect'
                               and b.state = 'succeeded'
-                              and b.id < m.run_id
+                              and b.id < a.id
                             order by b.id desc
                             limit 1) b on true"""
 # The oldest waiting message of a lane is the one right after its position: one probe of the log per distinct place.

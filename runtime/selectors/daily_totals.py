@@ -18,7 +18,7 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.outcome_codes import CONFIRMED, DECLINED, SKIPPED
 from runtime.permissions import SEEN, sight
-from runtime.selectors.message_counts import COUNTS, LONGEST_BATCH, MessageCounts
+from runtime.selectors.message_counts import COUNTS, MessageCounts, batches_over
 from runtime.selectors.sql_rows import rows
 
 LATE_DAYS = 8  # after its business day a message may still arrive: tills work offline for up to a week
@@ -272,21 +272,17 @@ select t.subscription_id, t.lane, t.last, case when t.outcome = 'given_up' then 
   join runtime_attempt t on t.lane = x.lane and t.last between x.first and x.last
  where t.subscription_id = any(%(ids)s)
    and t.outcome in ('given_up', 'skipped', 'declined')"""
+_SAID = "(d.outcomes is not null or d.superseded + d.skipped + d.declined = 0)"
+_NOT_ALL = "d.skipped + d.declined > 0 and d.outcomes is not null"
 _NAMED = f"""
 select d.lane, d.first, d.last, d.outcomes
   from {_SPANS}
-  join runtime_delivery d on d.lane = x.lane and d.last >= x.first and d.last <= x.last + {LONGEST_BATCH}
- where d.subscription_id = %(id)s
-   and d.first <= x.last
-   and (d.outcomes is not null or d.superseded + d.skipped + d.declined = 0)"""
+ cross join lateral {batches_over("%(id)s", _SAID, "d.lane, d.first, d.last, d.outcomes")}"""
 _NOT_DELIVERED = f"""
-select d.subscription_id as subscription, d.lane, d.first, d.outcomes
+select s.id as subscription, d.lane, d.first, d.outcomes
   from {_SPANS}
-  join runtime_delivery d on d.lane = x.lane and d.last >= x.first and d.last <= x.last + {LONGEST_BATCH}
- where d.subscription_id = any(%(ids)s)
-   and d.first <= x.last
-   and d.skipped + d.declined > 0
-   and d.outcomes is not null"""
+ cross join unnest(%(ids)s::bigint[]) as s(id)
+ cross join lateral {batches_over("s.id", _NOT_ALL, "d.lane, d.first, d.outcomes")}"""
 _FAR = (
     "select subscription_id as subscription, lane, position from runtime_progress where subscription_id = any(%(ids)s)"
 )

@@ -15,8 +15,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A batch is looked for from its last position; no batch is longer than a target's largest `batch`.
-LONGEST_BATCH = 10_000
+
+def batches_over(subscription: str, wanted: str, columns: str) -> str:
+    """The batches of a target that hold a position of span `x`, found by index however much there was before and came
+    later: they are tiles, so the last of them is the first that reaches the end of the span. `offset 0` keeps
+    PostgreSQL from reading all evidence instead."""
+    return f"""(
+       select {columns}
+         from runtime_delivery d
+        where d.subscription_id = {subscription}
+          and d.lane = x.lane
+          and d.last >= x.first
+          and d.last <= coalesce((select e.last
+                                    from runtime_delivery e
+                                   where e.subscription_id = {subscription}
+                                     and e.lane = x.lane
+                                     and e.last >= x.last
+                                   order by e.last
+                                   limit 1), x.last)
+          and d.first <= x.last
+          and {wanted}
+       offset 0) d"""
+
+
+_BATCHES = batches_over("s.id", "d.superseded + d.skipped + d.declined > 0", "d.*")
 
 COUNTS = f"""
      passed as (
@@ -43,17 +65,13 @@ COUNTS = f"""
          join spans x on x.stream_id = s.stream_id and x.lane = q.lane and q.position between x.first and x.last
         group by 1),
      batches as (
-       select d.subscription_id as id, d.superseded, d.skipped, d.declined, d.outcomes,
+       select s.id, d.superseded, d.skipped, d.declined, d.outcomes,
               d.first >= x.first and d.last <= x.last as whole, d.last <= x.last as ends_here,
               substr(d.outcomes, (greatest(x.first - d.first, 0) + 1)::int,
                      (least(d.last, x.last) - greatest(d.first, x.first) + 1)::int) as mine
-         from runtime_delivery d
-         join subs s on s.id = d.subscription_id
+         from subs s
          join spans x on x.stream_id = s.stream_id
-                     and x.lane = d.lane
-                     and d.last between x.first and x.last + {LONGEST_BATCH}
-                     and d.first <= x.last
-        where d.superseded + d.skipped + d.declined > 0),
+        cross join lateral {_BATCHES}),
      over as (
        select id,
               sum(case when whole or (outcomes is null and ends_here) then superseded

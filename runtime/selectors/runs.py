@@ -262,7 +262,12 @@ select date_trunc('minute', d.at) as minute,
        sum(d.last - greatest(d.first, x.first) + 1)::bigint as passed
   from runtime_subscription s
   join spans x on true
-  join runtime_delivery d on d.subscription_id = s.id and d.lane = x.lane and d.last between x.first and x.last
+ cross join lateral (select d.at, d.first, d.last
+                       from runtime_delivery d
+                      where d.subscription_id = s.id
+                        and d.lane = x.lane
+                        and d.last between x.first and x.last
+                     offset 0) d
  where s.stream_id = %(stream)s
    and d.at >= %(since)s
  group by 1

@@ -37,7 +37,8 @@ _SOURCES = """
 select st.id as stream, s.name as source, s.polled, s.expect_every, s.expect_within,
        coalesce(src.read_at, (select b.started_at
                                from runtime_run b
-                              where b.stream_id = st.id
+                              where s.polled
+                                and b.stream_id = st.id
                                 and b.kind = 'collect'
                                 and b.state = 'succeeded'
                                 and b.source in (s.name, '')
@@ -57,7 +58,8 @@ select st.id as stream, s.name as source, s.polled, s.expect_every, s.expect_wit
   left join runtime_source src on src.stream_id = st.id and src.name = s.name
   left join lateral (select u.state, u.error
                        from runtime_run u
-                      where u.integration_id = st.integration_id
+                      where s.polled
+                        and u.integration_id = st.integration_id
                         and u.stream_id = st.id
                         and u.kind = 'collect'
                         and u.state <> 'running'
