@@ -12,7 +12,7 @@ from runtime.ledger.claimed import EVERYTHING
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine_claims import claim_quarantined, let_sleep
 from runtime.permissions import sight
-from runtime.selectors import daily_totals
+from runtime.selectors import daily_totals, runs
 from tests.runtime.make import Flow
 
 
@@ -184,3 +184,31 @@ def test_the_reconciliation_of_an_old_day_reads_nothing_that_came_later(ledger: 
     finally:
         for name in made:
             ledger.execute(f"drop table if exists {name}")
+
+
+def evidence(conn: Connection, subscription: int, first: int, batches: int) -> None:
+    conn.execute(
+        """insert into runtime_delivery (subscription_id, lane, first, last, token, at, outcome, confirmed, superseded,
+               skipped, refused, waiting)
+           select %s, 0, %s + n * 10, %s + n * 10 + 9, 1, '2024-01-10 10:00Z', 'answered', 9, 1, 0, 0, 0
+             from generate_series(0, %s::int - 1) n""",
+        (subscription, first, first, batches),
+    )
+
+
+def test_what_became_of_some_messages_is_counted_from_their_batches_alone(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    subscription = flow.subscribe()
+    ledger.execute("update runtime_progress set position = 100000")
+    asked = {"stream": flow.stream, "lanes": [0], "firsts": [35], "lasts": [64]}
+    evidence(ledger, subscription, 1, 20)
+    before = {name: pages(ledger, of_run, asked | {"since": "2024-01-01Z"}) for name, of_run in OF_A_RUN.items()}
+    evidence(ledger, subscription, 201, 5000)
+    for name, of_run in OF_A_RUN.items():
+        assert pages(ledger, of_run, asked | {"since": "2024-01-01Z"}) < before[name] + 20, name
+    counted = ledger.execute(runs._SHARES, asked).fetchall()
+    assert counted
+    assert [one for one in counted[0] if one == 3], "three batches end in the span"
+
+
+OF_A_RUN = {"shares": runs._SHARES, "minutes": runs._MINUTES}
