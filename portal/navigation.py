@@ -81,6 +81,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
             ("Integrations", "link", "runtime:integrations", "", ""),
             ("Stores", "store", "runtime:stores", "", ""),
             ("Service levels", "tick", "runtime:service-levels", "", ""),
+            ("Alerts", "alert", "runtime:alerts", "", ""),
             ("Dead letters", "dead", "runtime:dead-letters", "dead-letters", "stop"),
             ("Trace", "trace", "runtime:traces", "", ""),
             ("Reconciliation", "balance", "runtime:reconciliation", "", ""),

@@ -110,22 +110,24 @@ def _seen(viewer: Viewer) -> Q:
 
 
 def rules(viewer: Viewer) -> QuerySet[AlertRule]:
-    """Rules of everything, and those of integrations that the viewer may see."""
-    found = AlertRule.objects.select_related("integration__owner_team", "made_by")
-    if not viewer.sees_everything:
-        found = found.filter(Q(integration=None) | Q(integration__in=permissions.visible(viewer)))
-    found = found if viewer.user is not None or viewer.system else found.none()
+    """Those of integrations that the viewer may see; those of everything for people who see an integration at all."""
+    found = AlertRule.objects.filter(_set_for(viewer)).select_related("integration__owner_team", "made_by")
     return found.annotate(firing=Count("signals", filter=Q(signals__alert__isnull=False))).order_by(
         F("tier").asc(nulls_first=True), "name"
     )
 
 
+def _set_for(viewer: Viewer) -> Q:
+    if viewer.sees_everything:
+        return Q()
+    mine = permissions.visible(viewer)
+    return Q(integration__in=mine) | (Q(integration=None) & Exists(mine))
+
+
 def silences(viewer: Viewer, *, ended: bool = False) -> QuerySet[AlertSilence]:
     """The same of silences, those that still last unless `ended`."""
-    found = AlertSilence.objects.select_related("integration__owner_team", "set_by", "ended_by")
-    if not viewer.sees_everything:
-        found = found.filter(Q(integration=None) | Q(integration__in=permissions.visible(viewer)))
-    found = found if viewer.user is not None or viewer.system else found.none()
+    found = AlertSilence.objects.filter(_set_for(viewer))
+    found = found.select_related("integration__owner_team", "set_by", "ended_by")
     return found if ended else found.filter(ended_at=None)
 
 

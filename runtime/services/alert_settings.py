@@ -127,6 +127,13 @@ def _integration(key: str, viewer: Viewer) -> Integration | None:
     return found
 
 
+def require_setting(key: str, *, actor: User) -> None:
+    """Raise Forbidden `alert_rule.not_allowed` where the actor sets nothing for this integration (empty: for more than
+    one), and NotFound where it is unknown to them."""
+    viewer = Viewer.of(actor)
+    _allow(permissions.may_set_alert_rules(viewer, _integration(key, viewer)), "alert_rule.not_allowed")
+
+
 def _allow(allowed: Permission, code: str) -> None:
     if not allowed:
         raise Forbidden(code, f"{allowed.reason} Nothing was changed.")

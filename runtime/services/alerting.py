@@ -127,13 +127,17 @@ def _opened(cause: Cause, now: datetime) -> Alert:
 
 def _title(cause: Cause) -> str:
     """The worst of its signals stands for all."""
-    worst = max(cause.signals, key=lambda one: (RANK[one.rule.severity], one.one.cause == cause.key))
+    worst = max(cause.signals, key=_weight)
     if cause.key == MEASURING:
         return f"Measuring has stopped for {len({one.one.id for one in cause.signals})} indicators"
     if cause.key.startswith(f"{VENDOR}:"):
         of_vendor = [one for one in cause.signals if one.one.cause == cause.key]
-        worst = max(of_vendor, key=lambda one: RANK[one.rule.severity], default=worst)
+        worst = max(of_vendor, key=_weight, default=worst)
     return worst.text[:250]
+
+
+def _weight(signal: Signal) -> tuple[int, float]:
+    return RANK[signal.rule.severity], signal.rule.factor
 
 
 def _describe(alert: Alert, cause: Cause, rules: dict[int, AlertRule], now: datetime) -> None:

@@ -58,6 +58,16 @@ def set_policy(
     return made
 
 
+def require_setting(integration: str, *, actor: User) -> None:
+    """Raise Forbidden `objective.not_allowed` where the actor sets nothing at all about this integration (empty: about
+    a system)."""
+    viewer = Viewer.of(actor)
+    everything = permissions.may_set_objectives(viewer)
+    about = permissions.operable(viewer).filter(key=integration) if integration else None
+    if not everything and (about is None or not about.exists()):
+        raise Forbidden("objective.not_allowed", f"{everything.reason} Nothing was changed.")
+
+
 def _scope_problems(scope: ObjectiveScope) -> list[dict[str, object]]:
     found = []
     if scope.kind == AVAILABILITY and (scope.integration or scope.target):

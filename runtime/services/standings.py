@@ -45,7 +45,9 @@ def report(one: ServiceIndicator, first: date, last: date, *, at: datetime | Non
     now = at or clock.now()
     rows = IndicatorDay.objects.filter(indicator=one, day__gte=first, day__lte=last).values(*_COLUMNS)
     ends = min(now, midnight(last + timedelta(days=1)))
-    return _window(one, rows, first, ends, last=last)
+    known_since = timezone.localtime(one.since)
+    before = f"it is measured since {known_since:%-d %B %Y}" if known_since.date() > last else ""
+    return _window(one, rows, first, ends, last=last, nothing_because=before)
 
 
 def _days(first: date, last: date) -> dict[int, list[dict[str, Any]]]:
@@ -57,7 +59,12 @@ def _days(first: date, last: date) -> dict[int, list[dict[str, Any]]]:
 
 
 def _window(
-    one: ServiceIndicator, rows: Iterable[Mapping[str, Any]], first: date, ends: datetime, last: date | None = None
+    one: ServiceIndicator,
+    rows: Iterable[Mapping[str, Any]],
+    first: date,
+    ends: datetime,
+    last: date | None = None,
+    nothing_because: str = "",
 ) -> WindowStanding:
     known_since = timezone.localtime(one.since).date()
     mine = [row for row in rows if max(first, known_since) <= row["day"] and (last is None or row["day"] <= last)]
@@ -67,7 +74,7 @@ def _window(
         first=first,
         elapsed=max((ends - begins).total_seconds() / 60, 0.0),
         objective=one.share is not None,
-        nothing_because=one.reason,
+        nothing_because=nothing_because or one.reason,
         quantiles=one.kind == LATENCY,
     )
 

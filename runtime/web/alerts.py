@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from catalog.selectors import teams
 from kernel import clock
-from kernel.errors import Conflict, Invalid, NotFound
+from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.ui import tones
 from kernel.ui.tones import Tone
 from kernel.viewer import Viewer
@@ -30,6 +30,7 @@ from runtime.services.alerting import owners_of
 
 SHOWN = 30
 HOURS = [("1", "1 hour"), ("4", "4 hours"), ("24", "1 day"), ("72", "3 days"), ("168", "1 week"), ("744", "31 days")]
+WAYS = (("inbox", "inbox"), ("email", "e-mail"), ("webhook", "webhooks"))
 _TONES = {"page": tones.stop, "ticket": tones.wait, "info": tones.quiet}
 
 
@@ -147,6 +148,7 @@ def _alert_page(request: HttpRequest, alert_id: int, form: AlertReasonForm) -> H
         "severity": severity_of(found.severity),
         "state": state_of(found),
         "owners": [team.name for team in _teams(owners_of(found))],
+        "ways": [label for name, label in WAYS if getattr(found, name)],
         "form": form,
         "allowed": alert_settings.may_acknowledge(viewer, found),
         "open": found.state == Alert.State.OPEN,
@@ -161,6 +163,9 @@ def _teams(ids: set[int]) -> list[Any]:
 @require_POST
 def acknowledge(request: HttpRequest, alert_id: int) -> HttpResponse:
     viewer, form = Viewer.of(request.user), AlertReasonForm(request.POST)
+    found = selectors.alert(viewer, alert_id)
+    if found is not None and not (allowed := alert_settings.may_acknowledge(viewer, found)):
+        raise Forbidden("alert.not_operator", f"{allowed.reason} Nothing was changed.")
     if not form.is_valid():
         return _alert_page(request, alert_id, form)
     alert_settings.acknowledge(alert_id, until=form.until, reason=form.cleaned_data["reason"], actor=viewer.user)
@@ -171,6 +176,7 @@ def acknowledge(request: HttpRequest, alert_id: int) -> HttpResponse:
 @require_POST
 def silence(request: HttpRequest) -> HttpResponse:
     viewer, form = Viewer.of(request.user), SilenceForm(request.POST)
+    _require(request, viewer, form)
     if form.is_valid():
         scope = {name: form.cleaned_data[name] for name in ("kind", "integration", "target", "system_key")}
         scope["environment"] = form.cleaned_data["environment"]
@@ -198,11 +204,13 @@ def end_silence(request: HttpRequest, silence_id: int) -> HttpResponse:
 def rules(request: HttpRequest) -> HttpResponse:
     viewer = Viewer.of(request.user)
     form = AlertRuleForm(request.POST if request.method == "POST" else None, initial=NEW_RULE)
+    if request.method == "POST":
+        _require(request, viewer, form)
     if request.method == "POST" and form.is_valid() and _saved(form, viewer, None):
         messages.success(request, "The rule is in force from the next look on, within a minute.")
         return redirect("runtime:alert-rules")
     context = {
-        "rules": [(one, severity_of(one.severity), says(one)) for one in selectors.rules(viewer)],
+        "rules": [(one, severity_of(one.severity), says(one), _ways(one)) for one in selectors.rules(viewer)],
         "form": form,
         "allowed": permissions.may_set_alert_rules(viewer, None),
     }
@@ -221,6 +229,8 @@ def rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     initial |= {"integration": found.integration.key if found.integration else "", "teams": ", ".join(found.teams)}
     form = AlertRuleForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST":
+        if not allowed:
+            raise Forbidden("alert_rule.not_allowed", f"{allowed.reason} Nothing was changed.")
         if request.POST.get("act") == "remove":
             alert_settings.remove_rule(rule_id, actor=viewer.user)
             messages.success(request, f"The rule {found.name} was removed.")
@@ -230,6 +240,16 @@ def rule(request: HttpRequest, rule_id: int) -> HttpResponse:
             return redirect(reverse("runtime:alert-rules"))
     context = {"rule": found, "form": form, "allowed": allowed, "says": says(found)}
     return render(request, "runtime/alert_rule.html", context, status=422 if form.errors else 200)
+
+
+def _require(request: HttpRequest, viewer: Viewer, form: forms.Form) -> None:
+    """People who may set nothing hear that before what is wrong with what they typed. An integration that they do not
+    see is an error of its field."""
+    try:
+        alert_settings.require_setting(request.POST.get("integration", "").replace("\0", "")[:80], actor=viewer.user)
+    except NotFound as error:
+        form.is_valid()
+        _show(form, error)
 
 
 def _saved(form: AlertRuleForm, viewer: Viewer, rule_id: int | None) -> bool:
@@ -253,6 +273,10 @@ def _show(form: forms.Form, error: Invalid | NotFound | Conflict) -> None:
         form.add_error(name if name in form.fields else None, one["message"][:1].upper() + one["message"][1:] + ".")
 
 
+def _ways(one: AlertRule) -> str:
+    return ", ".join(label for name, label in WAYS if getattr(one, name)) or "nobody"
+
+
 def says(one: AlertRule) -> str:
     """A rule as a sentence."""
     if one.condition == alert_rules.BURN:
@@ -260,7 +284,7 @@ def says(one: AlertRule) -> str:
         long, short = windows.get(one.long, f"{one.long} min"), windows.get(one.short, f"{one.short} min")
         said = f"burns {one.factor:g} times too fast over {long} and {short}, at least {one.at_least:g} bad"
     elif one.condition == alert_rules.BUDGET:
-        said = f"less than {one.below:g} % of the error budget is left"
+        said = f"has less than {one.below:g} % of its error budget left"
     else:
-        return f"not measured for {one.for_minutes} min"
+        return f"has not been measured for {one.for_minutes} min"
     return said + (f", for {one.for_minutes} min" if one.for_minutes else "")

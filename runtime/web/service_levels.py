@@ -81,6 +81,8 @@ def level(request: HttpRequest, indicator_id: int) -> HttpResponse:
     if found is None or row is None:
         raise NotFound("indicator.unknown", f"There is no indicator {indicator_id}, or you may not see it.")
     form = ObjectiveForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST":
+        objectives.require_setting(found.integration, actor=viewer.user)
     if request.method == "POST" and form.is_valid() and _set(form, found, viewer):
         messages.success(request, "The objective is set: it judges what comes from the next minute on.")
         return redirect("runtime:service-level", indicator_id)

@@ -12,6 +12,7 @@ from kernel import clock, tokens
 from runtime.models import QuarantinedMessage, VendorState
 from runtime.services import target_times
 from tests.runtime import scene
+from tests.runtime.watched import watched
 
 pytestmark = pytest.mark.django_db
 
@@ -38,7 +39,7 @@ def bearer(user, *scopes: str) -> dict[str, str]:
 
 
 def reads(day: scene.Day) -> list[str]:
-    letter = day.letters[0]
+    letter, told = day.letters[0], watched(day)
     place = {"subscription": letter.subscription_id, "lane": letter.lane, "position": letter.position}
     group = f"parked.{day.sales.stream.pk}.journal.{letter.fingerprint}"
     return [
@@ -65,6 +66,9 @@ def reads(day: scene.Day) -> list[str]:
         reverse("runtime-api:recovery"),
         reverse("runtime-api:store", args=["0590"]),
         reverse("runtime-api:stores"),
+        *(reverse(f"runtime-api:{name}") for name in ("service-levels", "alerts", "alert-rules", "alert-silences")),
+        reverse("runtime-api:service-level", args=[told.level]),
+        reverse("runtime-api:alert", args=[told.alert]),
     ]
 
 
@@ -76,8 +80,13 @@ def vendor() -> int:
     return VendorState.objects.get(system_key="s4").pk
 
 
+RULE = {"name": "mine", "condition": "budget", "below": 10, "severity": "info"}
+OBJECTIVE = {"kind": "latency", "integration": "sales", "share": "99", "limit_s": 9, "reason": "x"}
+
+
 def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
-    letter = day.letters[0]
+    letter, told = day.letters[0], watched(day)
+    until = f"{clock.now() + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
     place = {"subscription": letter.subscription_id, "lane": letter.lane, "position": letter.position}
     return [
         ("post", reverse("runtime-api:integrations"), {"manifest": scene.SALES}),
@@ -138,6 +147,12 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
         ("post", reverse("runtime-api:reading-cancel", args=[day.reading.pk]), {"reason": "x"}),
         ("post", reverse("runtime-api:judge-rejected", args=["sales"]), {"dry_run": True}),
         ("put", reverse("runtime-api:retention"), {"data_class": "messages", "days": None, "reason": "x"}),
+        ("put", reverse("runtime-api:objectives"), OBJECTIVE),
+        ("post", reverse("runtime-api:alert-acknowledge", args=[told.alert]), {"reason": "x"}),
+        ("post", reverse("runtime-api:alert-rules"), RULE),
+        ("put", reverse("runtime-api:alert-rule", args=[told.rule]), RULE),
+        ("post", reverse("runtime-api:alert-silences"), {"until": until, "reason": "x"}),
+        ("delete", reverse("runtime-api:alert-silence", args=[told.silence]), {}),
         ("post", reverse("runtime-api:erase", args=[day.sales.correlation(day.places[0])]), {"reason": "x"}),
     ]
 
@@ -203,7 +218,7 @@ def test_junk_is_a_problem_document_and_never_a_fault(client, day):
     headers = bearer(day.people.rita)
     for (method, address, _), body in itertools.product([w for w in writes(day) if "intake" not in w[1]], JUNK):
         answer = getattr(client, method)(address, body, content_type="application/json", headers=headers)
-        assert answer.status_code in (200, 201, 400, 403, 404, 409, 422), (address, body)
+        assert answer.status_code in (200, 201, 204, 400, 403, 404, 409, 422), (address, body)
         if answer.status_code >= 400:
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert answer.json()["code"]
@@ -219,6 +234,10 @@ def test_junk_is_a_problem_document_and_never_a_fault(client, day):
         "integrations/sales/reconciliation?day=1&by=x",
         "replays/99999999999999999999",
         "vendors/99999999999999999999",
+        "alerts/99999999999999999999",
+        "alerts?state=%00&before=x",
+        "service-levels/99999999999999999999",
+        "service-levels?kind=%00&integration=%00",
     ):
         assert client.get(f"/api/v1/{address}", headers=headers).status_code in (200, 404, 422), address
 

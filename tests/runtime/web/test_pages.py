@@ -28,6 +28,7 @@ from runtime.selectors import (
     vendors,
 )
 from tests.runtime import scene
+from tests.runtime.watched import watched
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +46,9 @@ LISTS = (
     "reconciliation",
     "recovery",
     "retention",
+    "service-levels",
+    "alerts",
+    "alert-rules",
 )
 MOVED = {"old-dead-letter"}
 JUNK = ("%00", "9" * 30, "é<b>" * 100, "parked.1.x.y")
@@ -57,7 +61,7 @@ def day() -> scene.Day:
 
 def addresses(day: scene.Day) -> list[str]:
     """One address of every page that is read."""
-    letter = day.letters[0]
+    letter, told = day.letters[0], watched(day)
     return [
         *(reverse(f"runtime:{name}") for name in LISTS),
         reverse("runtime:integration", args=["sales"]),
@@ -79,6 +83,10 @@ def addresses(day: scene.Day) -> list[str]:
         reverse("runtime:deploy-panel", args=["sales"]),
         reverse("runtime:integration-panel", args=["sales"]),
         reverse("runtime:integrations-of-api", args=["s4-sales"]),
+        reverse("runtime:service-levels-of-api", args=["s4-sales"]),
+        reverse("runtime:service-level", args=[told.level]),
+        reverse("runtime:alert", args=[told.alert]),
+        reverse("runtime:alert-rule", args=[told.rule]),
         reverse("runtime:traces") + f"?q={day.sales.correlation(day.places[0])}",
         reverse("runtime:erase") + f"?q={day.sales.correlation(day.places[0])}",
     ]
@@ -86,7 +94,7 @@ def addresses(day: scene.Day) -> list[str]:
 
 def actions(day: scene.Day) -> list[str]:
     """One address of everything that changes something."""
-    letter = day.letters[0]
+    letter, told = day.letters[0], watched(day)
     place = f"{letter.subscription_id}/{letter.lane}/{letter.position}"
     return [
         *(
@@ -104,6 +112,12 @@ def actions(day: scene.Day) -> list[str]:
         reverse("runtime:dead-letter-settle", args=["rejected", str(day.rejected.pk)]),
         reverse("runtime:dead-letter-settle", args=["conflict", str(day.conflict.pk)]),
         reverse("runtime:schedule", args=[day.sales.integration.schedules.get().pk]),
+        reverse("runtime:service-level", args=[told.level]),
+        reverse("runtime:alert-acknowledge", args=[told.alert]),
+        reverse("runtime:alert-rules"),
+        reverse("runtime:alert-rule", args=[told.rule]),
+        reverse("runtime:silence"),
+        reverse("runtime:silence-end", args=[told.silence]),
     ]
 
 
@@ -166,7 +180,7 @@ def test_security_looks_and_does_not_touch(client, day):
 @pytest.mark.thorough
 def test_junk_in_an_address_is_never_a_fault(client, day):
     client.force_login(day.people.rita)
-    parameters = ("q", "group", "store", "page", "before", "integration", "show", "day", "by", "target")
+    parameters = ("q", "kind", "group", "store", "page", "before", "integration", "show", "day", "by", "target")
     for junk in JUNK:
         for name in LISTS:
             query = "&".join(f"{parameter}={junk}" for parameter in parameters)
@@ -181,6 +195,9 @@ def test_junk_in_an_address_is_never_a_fault(client, day):
             "vendors/{}/",
             "panels/replays/{}/",
             "reconciliation/{}/",
+            "alerts/{}/",
+            "alerts/rules/{}/",
+            "service-levels/{}/",
         )
         for path in (*paths, "?environment={}"):
             assert client.get("/runtime/" + path.format(junk)).status_code in (404, 405), (path, junk)
@@ -191,6 +208,7 @@ def test_junk_in_an_address_is_never_a_fault(client, day):
 def test_junk_in_a_form_is_never_a_fault(client, day):
     client.force_login(day.people.rita)
     names = ("release", "reason", "act", "payload", "rate", "group", "text", "expression", "zone", "enabled")
+    names += ("share", "limit_s", "hours", "kind", "tier", "factor", "long", "teams", "severity", "name", "condition")
     for junk in JUNK:
         # judging again writes over the ledger's own connection, which does not see what this test has not committed
         seen = [address for address in actions(day) if "judge-rejected" not in address]
