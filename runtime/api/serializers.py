@@ -237,6 +237,7 @@ class TraceSerializer(serializers.Serializer[Any]):
     erased_at = serializers.DateTimeField(allow_null=True, help_text="when its payload was erased; it is empty then")
     steps = StepSerializer(many=True)
     history = FoundSerializer(many=True)
+    corrections = FoundSerializer(many=True, help_text="of the same fact: what it corrects, and what corrects it")
 
 
 class GroupSerializer(serializers.Serializer[Any]):

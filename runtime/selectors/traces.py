@@ -17,7 +17,7 @@ from kernel.viewer import Viewer
 from runtime.domain.correlation import address_of, correlation_id
 from runtime.domain.pointers import PointerReader
 from runtime.permissions import SEEN, sight
-from runtime.selectors import dated_trace, trace_targets
+from runtime.selectors import corrections, dated_trace, trace_targets
 from runtime.selectors.dated_trace import DatedMessage
 from runtime.selectors.dead_letter_detail import pretty
 from runtime.selectors.lane_changes import LANES_BEFORE
@@ -48,7 +48,7 @@ class Trace:
     """`steps` in order of time.
 
     `payload` is indented JSON as stored; `happened` is the time that the message itself gives; `history` are the other
-    messages of the same key.
+    messages of the same key, `corrections` those of the same fact under other keys: what it corrects, what corrects it.
     """
 
     message: FoundMessage
@@ -64,6 +64,12 @@ class Trace:
     erased_why: str = ""
     steps: list[TraceStep] = field(default_factory=list)
     history: list[FoundMessage] = field(default_factory=list)
+    corrections: list[FoundMessage] = field(default_factory=list)
+
+    @property
+    def conflict(self) -> int | None:
+        """The number of the conflict case that let it in as a correction."""
+        return corrections.cause_of(self.causation)
 
     @property
     def rejected(self) -> int | None:
@@ -201,7 +207,8 @@ select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_a
 
 
 def search(viewer: Viewer, text: str) -> list[FoundMessage]:
-    """Messages with this correlation id or this key. Empty for text that can be neither."""
+    """Messages with this correlation id or this key, or let in by this conflict case (`conflict 7`). Empty for text
+    that can be none of them."""
     text = text.strip()
     if not text or "\0" in text or len(text) > 300:
         return []
@@ -213,7 +220,10 @@ def search(viewer: Viewer, text: str) -> list[FoundMessage]:
             mine = {"stream": place.stream, "lane": place.lane, "position": place.position, "salt": salt}
             if found := rows(_BY_ADDRESS, seen | mine):
                 return _found(found)
-    return _found(rows(_BY_CORRELATION, seen)) or _found(rows(_BY_KEY, seen))
+    found = _found(rows(_BY_CORRELATION, seen)) or _found(rows(_BY_KEY, seen))
+    if not found and (case := corrections.cause_of(text)) is not None:
+        found = _found(rows(corrections.BY_CASE, seen | {"case": case}))
+    return found
 
 
 def _found(listed: Sequence[dict[str, Any]]) -> list[FoundMessage]:
@@ -226,7 +236,7 @@ def _found(listed: Sequence[dict[str, Any]]) -> list[FoundMessage]:
 
 
 def trace(message: FoundMessage) -> Trace:
-    """All that is known of a message that `search` found, which has checked what the viewer may see. Five queries."""
+    """All that is known of a message that `search` found, which has checked what the viewer may see. Six queries."""
     place = {"stream": message.stream, "lane": message.lane, "position": message.position}
     one = row(_ONE, place)
     if one is None:
@@ -250,6 +260,7 @@ def trace(message: FoundMessage) -> Trace:
     made.steps = list(_steps(message, one, targets, tries, names, dates))
     _scale(made.steps)
     made.history = _found(rows(_CHAIN, place | {"limit": LIMIT}))
+    made.corrections = _found(rows(corrections.SAME_FACT, place | corrections.names_of(message.key, made.causation)))
     return made
 
 

@@ -19,6 +19,7 @@ from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.streams import load_stream
 from runtime.models import ConflictCase, Integration, RejectedMessage
+from runtime.selectors.corrections import MOST_CORRECTIONS
 
 _DECIDE = """
 update {table}
@@ -70,7 +71,7 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
 def _append_correction(conn: Connection, case: ConflictCase) -> None:
     stream = load_stream(conn, case.stream_id)
     payload = canonical_json(case.payload)
-    for number in range(2, 100):
+    for number in range(2, MOST_CORRECTIONS):
         with conn.transaction():
             item = IncomingMessage(f"{case.key}#{number}", 0, payload, causation=f"conflict {case.pk}")
             done = append(conn, stream, [item])

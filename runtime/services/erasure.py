@@ -19,20 +19,22 @@ from runtime.domain.correlation import STATE_MARK
 from runtime.domain.retention import ERASED
 from runtime.models import Erasure, Stream
 from runtime.selectors.lane_changes import LANES_BEFORE
+from runtime.services import erased_family, erased_quotes
 
 MOST = 10_000
 BEHIND_MARK = chr(ord(STATE_MARK) + 1)
 _CHAIN = f"""
 with recursive chain as (
        select m.stream_id, m.lane, m.position, m.previous, m.key, 1 as depth
-         from runtime_head h
+         from unnest(%(family)s::text[]) k(key)
+         join runtime_head h
+           on h.stream_id = %(stream)s
+          and (h.key = k.key or (h.key >= k.key || '{STATE_MARK}' and h.key < k.key || '{BEHIND_MARK}'))
          join runtime_message m
            on m.stream_id = h.stream_id
           and m.lane = any(array(select l.lane from runtime_lane l where l.stream_id = h.stream_id))
           and m.position = h.position
           and m.key = h.key
-        where h.stream_id = %(stream)s
-          and (h.key = %(key)s or (h.key >= %(key)s || '{STATE_MARK}' and h.key < %(key)s || '{BEHIND_MARK}'))
         union all
        select m.stream_id, m.lane, m.position, m.previous, m.key, c.depth + 1
          from chain c
@@ -46,7 +48,7 @@ select lane, position, key
 select m.lane, m.position, m.key
   from runtime_message m
  where m.stream_id = %(stream)s
-   and (m.key = %(key)s or starts_with(m.key, %(key)s || '{STATE_MARK}'))
+   and split_part(m.key, '{STATE_MARK}', 1) = any(%(family)s)
    and exists (select from runtime_dropped d where d.data_class = 'heads' and d.stream_id = %(stream)s)"""  # noqa: S608
 # What keys were known is dropped after a while: then the messages of one may be in chains that nothing leads to.
 _ONE = """
@@ -80,6 +82,11 @@ select 'a date', 'has not come on which it is to count'
   from runtime_datedstate d
  where d.stream_id = %(stream)s
    and d.position = any(%(positions)s)"""  # noqa: S608 - constants of this module
+_REJECTED = """(
+     r.key = any(%(keys)s)
+     or r.key = any(%(subjects)s)
+     or r.id = any(%(rejected)s)
+     or (r.source, r.key) in (select * from unnest(%(sources)s::text[], %(given)s::text[])))"""
 _RECORD = f"""
 insert into runtime_erasure (stream_id, lane, position, reason, by_id)
 select %(stream)s, x.lane, x.position, %(reason)s, %(by)s
@@ -102,13 +109,13 @@ update runtime_attempt t
  where t.subscription_id = s.id
    and t.lane = x.lane
    and x.position between t.first and t.last""",  # noqa: S608
-    """
+    f"""
 update runtime_rejected r
    set raw = 'erased',
        reason = r.reason_class,
        digest = 'erased ' || r.id
  where r.stream_id = %(stream)s
-   and r.key = any(%(keys)s)""",
+   and {_REJECTED}""",  # noqa: S608
     """
 update runtime_conflict c
    set payload = %(erased)s::json
@@ -149,11 +156,17 @@ def _require_right(actor: User | None) -> None:
 
 
 def _chosen(cursor: Any, chosen: dict[str, Any]) -> dict[str, Any]:
-    cursor.execute(_CHAIN if chosen["key"] else _ONE, chosen)
-    places = cursor.fetchall()
+    stream, key = chosen["stream"], chosen["key"]
+    if key:
+        cursor.execute(_CHAIN, chosen | {"family": erased_family.keys_of(cursor, stream, key)})
+    else:
+        cursor.execute(_ONE, chosen)
+    places = set(cursor.fetchall())
+    if not key and places:
+        places |= erased_family.copies_of(cursor, stream, next(iter(places))[2], chosen["position"])
     if not places:
         raise NotFound("message.unknown", "There is no such message, or retention has dropped it already.")
-    lanes, positions, keys = zip(*places, strict=True)
+    lanes, positions, keys = zip(*sorted(places), strict=True)
     return chosen | {"lanes": list(lanes), "positions": list(positions), "keys": sorted(set(keys))}
 
 
@@ -173,7 +186,8 @@ def erase(
 ) -> int:
     """Erase the payload of one message (`lane`, `position`) or of all messages of a key; answers how many.
 
-    With it go what targets said about them and what was rejected or conflicted under their keys. Raises Invalid without
+    With a key go the corrections of it, with a dated state its copies; with each what targets said about it, what was
+    rejected or conflicted under its key, and what quotes that. Raises Invalid without
     a reason, Forbidden, NotFound, and Conflict `erasure.needed` where something still has to be done with one of them.
     """
     _require_right(actor)
@@ -191,7 +205,9 @@ def erase(
         if waits := _waits(cursor, chosen):
             said = "; ".join(f"{one.who} {one.why}" for one in waits)
             raise Conflict("erasure.needed", f"It is still needed: {said}. Nothing was erased.")
+        chosen |= erased_family.rejected_of(cursor, stream, chosen)
         cursor.execute(_RECORD, chosen)
+        erased_quotes.erase(cursor, chosen, _REJECTED)
         for statement in _ERASE:
             cursor.execute(statement, chosen)
         places = [list(place) for place in zip(chosen["lanes"], chosen["positions"], strict=True)]

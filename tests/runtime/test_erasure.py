@@ -6,13 +6,17 @@ import psycopg
 import pytest
 
 from kernel.errors import Conflict, Invalid
+from kernel.models import User
+from kernel.viewer import Viewer
 from runtime.domain.retention import ERASED
 from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.dated_states import dated_key
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Mapper
-from runtime.services import erasure
+from runtime.models import ConflictCase
+from runtime.selectors import traces
+from runtime.services import cases, erasure
 from tests.runtime.make import Flow
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -138,3 +142,125 @@ def test_a_dry_run_says_what_would_go_and_what_is_in_the_way_and_changes_nothing
     pass_all(ledger, subscription)
     assert erasure.preview(flow.stream, key="ada", actor=None).waits == ()
     assert texts(ledger) == before
+
+
+def everywhere(conn: Connection, marker: str) -> list[str]:
+    """Every table with a row that has the text anywhere, as a dump of the database would have it."""
+    tables = conn.execute(
+        "select c.relname from pg_class c where c.relkind = 'r' and relnamespace = 'public'::regnamespace"
+    )
+    found = []
+    for (name,) in tables.fetchall():
+        query = psycopg.sql.SQL("select exists (select from {} t where strpos(to_jsonb(t)::text, %s) > 0)")
+        if (row := conn.execute(query.format(psycopg.sql.Identifier(name)), (marker,)).fetchone()) and row[0]:
+            found.append(name)
+    return found
+
+
+def corrected(ledger: Connection) -> tuple[Flow, int]:
+    """A sale, other content under its key, and the correction that a person made of it; then the same once more."""
+    flow = Flow(ledger, lanes=2, immutable=True)
+    for number in range(3):
+        append(ledger, flow.ref, [IncomingMessage("sale", 0, b'{"total": %d, "of": "ada@example.org"}' % number)])
+    append(ledger, flow.ref, [IncomingMessage("sale#7", 0, b'{"of": "bob"}')])  # a key of its own
+    for case in ConflictCase.objects.order_by("pk"):
+        cases.settle_conflict(case.pk, keep=False, actor=None, note="the till was right")
+    return flow, 3
+
+
+@pytest.mark.parametrize("key", ["sale", "sale#2", "sale#3"])
+def test_the_corrections_of_a_key_go_with_it(ledger: Connection, key: str) -> None:
+    flow, count = corrected(ledger)
+    assert everywhere(ledger, "ada@example.org")
+    assert erasure.preview(flow.stream, key=key, actor=None).messages == count
+    assert erasure.erase(flow.stream, key=key, actor=None, reason="request 17") == count
+    assert everywhere(ledger, "ada@example.org") == []
+    assert '"of": "bob"' in texts(ledger).replace("\\", "")
+
+
+def test_a_correction_goes_where_its_head_and_its_case_are_dropped(ledger: Connection) -> None:
+    flow, count = corrected(ledger)
+    ledger.execute("delete from runtime_head where stream_id = %s", (flow.stream,))
+    ledger.execute(
+        "insert into runtime_dropped (data_class, stream_id, day, number) values ('heads', %s, current_date, 1)",
+        (flow.stream,),
+    )
+    ledger.execute("delete from runtime_conflict")
+    assert erasure.erase(flow.stream, key="sale", actor=None, reason="request 17") == count
+    assert everywhere(ledger, "ada@example.org") == []
+
+
+def test_what_was_rejected_before_it_was_stored_goes_whatever_its_key_was(ledger: Connection) -> None:
+    """It could not be read, or stands under the key that its source gives it."""
+    flow = Flow(ledger, lanes=1)
+    put = (
+        "insert into runtime_rejected (stream_id, source, key, digest, reason_class, fingerprint, reason, raw, state) "
+        "values (%s, %s, %s, %s, 'unreadable', 'f', 'no number: ada@example.org', 'ada@example.org', 'fixed') "
+        "returning id"
+    )
+    before = ledger.execute(put, (flow.stream, "tills", "", "d1")).fetchone()
+    assert before
+    names = [{"name": name, "system": "pos"} for name in ("tills", "web")]
+    flow.deploy({"integration": flow.key, "sources": names, "build": 2})
+    ledger.execute(put, (flow.stream, "web", "ada", "d2"))
+    ledger.execute(put, (flow.stream, "tills", "ada", "d3"))
+    append(ledger, flow.ref, [IncomingMessage("web:ada", 1, SECRET, causation=f"rejected {before[0]}")])
+    assert erasure.erase(flow.stream, key="web:ada", actor=None, reason="request 17") == 1
+    left = ledger.execute("select source, key from runtime_rejected where raw <> 'erased'").fetchall()
+    assert left == [("tills", "ada")]  # the key of another source
+
+
+def test_a_dated_state_goes_with_the_copy_that_came_on_its_day(ledger: Connection) -> None:
+    flow, key = Flow(ledger, lanes=1), dated_key("ada", "2026-01-01")
+    append(ledger, flow.ref, [IncomingMessage(key, 1, SECRET), IncomingMessage("bob", 1, b'{"mail": "b"}')])
+    append(ledger, flow.ref, [IncomingMessage(key, 2, SECRET + b" ")])  # as the scheduler would put it there
+    ledger.execute(
+        "insert into runtime_validitymoment "
+        "(stream_id, subject, record, zone, at, kind, fired_at, position, of_position) "
+        "values (%s, 'ada', '2026-01-01', 'UTC', now(), 'begins', now(), 3, 1)",
+        (flow.stream,),
+    )
+    for position in (1, 3):
+        assert erasure.preview(flow.stream, lane=0, position=position, actor=None).messages == 2
+    assert erasure.erase(flow.stream, lane=0, position=3, actor=None, reason="request 17") == 2
+    assert everywhere(ledger, "ada@example.org") == []
+
+
+def test_what_pages_quote_of_an_answer_goes_with_it(ledger: Connection) -> None:
+    flow, subscription = stored(ledger)
+    pass_all(ledger, subscription)
+    run = ledger.execute(
+        "insert into runtime_run (integration_id, stream_id, trigger, kind, state, error, ended_at) values "
+        "(%s, %s, 'manual', 'collect', 'failed', 'too many are rejected, first: ada@example.org is no number', now()) "
+        "returning id",
+        (flow.integration, flow.stream),
+    ).fetchone()
+    ledger.execute("update runtime_rejected set run_id = %s", run)
+    other = flow.vendor(last_error="connection refused")
+    ledger.execute(
+        "update runtime_vendorstate set last_error = 'ada@example.org?', fault_detail = 'no ada@example.org' "
+        "where id <> %s",
+        (other,),
+    )
+    ledger.execute("update runtime_subscription set fault_detail = 'ada@example.org?'")
+    erasure.erase(flow.stream, key="ada", actor=None, reason="request 17")
+    assert everywhere(ledger, "ada@example.org") == []
+    assert everywhere(ledger, "connection refused") == ["runtime_vendorstate"]
+
+
+def test_the_trace_of_a_fact_names_its_corrections_and_each_of_them_what_it_corrects(ledger: Connection) -> None:
+    corrected(ledger)
+    viewer = Viewer.of(User.objects.create_superuser("root"))
+    named = {}
+    for key in ("sale", "sale#2", "sale#3", "sale#7"):
+        found = traces.trace(traces.search(viewer, key)[0])
+        named[key] = [one.key for one in found.corrections]
+    assert named == {
+        "sale": ["sale#2", "sale#3"],
+        "sale#2": ["sale", "sale#3"],
+        "sale#3": ["sale", "sale#2"],
+        "sale#7": [],
+    }
+    cause = traces.trace(traces.search(viewer, "sale#2")[0]).causation
+    assert cause.startswith("conflict ")
+    assert [one.key for one in traces.search(viewer, cause)] == ["sale#2"]
