@@ -22,6 +22,9 @@ WHAT = {
     "queue": "what a store has is as fresh as its queue is empty, whoever looks at the source",
     "unwoken": "what leaves the quarantine wakes nothing that waits behind it",
     "overslept": "a message wakes nobody who sleeps on its lane",
+    "leaving": "what comes behind a message that is just leaving the quarantine falls asleep",
+    "hindsight": "how long ago something was sent is counted from before the question",
+    "unbounded": "a call has its whole deadline from the moment at which it is made, not from the look at the lease",
     "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
     "rehashed": "after a change of the number of lanes nobody waits for what is left in the old ones",
 }
@@ -32,7 +35,7 @@ IN_REWOUND = frozenset({"rekeyed", "unnoticed"})
 """Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""
 IN_LANES = frozenset({"rehashed"})
 """Plants that show only in worlds whose number of lanes changes (`sim_lanes.py`)."""
-IN_DROWSY = frozenset[str]()
+IN_DROWSY = frozenset({"hindsight", "leaving", "unbounded"})
 """Plants that show where processes stand still (`Shape.drowsy_of`), and hardly elsewhere."""
 
 WITHOUT_TRIGGERS = {

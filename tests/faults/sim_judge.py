@@ -29,7 +29,7 @@ def judge(world: World) -> None:
                 if of == subscription
             ]
         happened = Counter((e.key, e.version) for e in effects)
-        windowed = {(e.key, e.version) for e in effects if e.late}
+        windowed = {(e.key, e.version) for e in effects if e.late and (shape.window or shape.honours)}
         newest: dict[str, int] = {}
         for e in effects:
             if newest.get(e.key, 0) > e.version and (e.key, e.version) not in windowed:

@@ -9,6 +9,18 @@ from runtime.ledger import quarantine, quarantine_claims, quarantine_retry
 from tests.faults.sim_claims import hindsight, serves
 from tests.faults.sim_database import GONE, Database, GateClosed, Key, Row, Transaction, statement
 
+NOT_ARRIVED: Row = {
+    "state": "retry",
+    "not_before": 0.0,
+    "attempt": 0,
+    "rounds": 0,
+    "first_sent_at": None,
+    "sent_at": None,
+    "accepted_as": "",
+    "not_arrived": True,
+}
+"""What a person's word makes of a message whose outcome was unknown."""
+
 
 @statement(quarantine._INSERT)
 def _park(db: Database, tx: Transaction, given: Any) -> int:
@@ -196,7 +208,7 @@ def _sleep(db: Database, tx: Transaction, given: Any) -> int:
     for place, not_before, before in seen[: given[0]]:
         if not db.lock(tx, "parked", place, skip=True):
             continue
-        if "overslept" not in db.plants and (db.leaves("parked", before) or db.get(tx, "parked", before) is None):
+        if "leaving" not in db.plants and (db.leaves("parked", before) or db.get(tx, "parked", before) is None):
             continue
         q = db.get(tx, "parked", place)
         moved = q is not None and q["not_before"] != not_before

@@ -104,7 +104,7 @@ class Shape:
         settle = LEASE_SECONDS * r.choice((1.0, 2.0, 3.0))
         if r.random() < 0.6:
             shape = replace(shape, idempotency="L", asks=True, honours=False, overwrites=False, key_kept=NEVER)
-        faults, rate = r.randint(10, 60), r.choice((0.05, 0.15))
+        faults, rate = r.randint(10, 120), r.choice((0.05, 0.15))
         shape = replace(shape, workers=r.choice((1, 2, 3)), batch=r.choice((1, 2)), deadline=LEASE_SECONDS / 8)
         return replace(shape, drowsy=True, faults=faults, fault_rate=rate, trouble=0.35, settle=settle)
 

@@ -160,7 +160,8 @@ class SimVendor:
         world, server = actor.world, actor.world.vendor
         if fate == "slow":
             for item in items:
-                more = self.deadline + world.random.uniform(0.0, world.shape.settle)
+                earliest = world.shape.settle * 0.7 if world.shape.drowsy else 0.0
+                more = self.deadline + world.random.uniform(earliest, world.shape.settle)
                 server.later(partial(server.act, actor, item, release, late=False, on_time=False), more)
             actor.sleep(self.deadline)
             return [SendResult("unknown", detail="no answer in time")] * len(items)

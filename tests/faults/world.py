@@ -177,6 +177,8 @@ class World:
         }
         for key, s in rows["subscription"].items():
             rows["subscription"][key] = s | {"deployment": self.deployment}
+            if (holder := self.database.held.get(place := ("subscription", key))) and place in holder.writes:
+                holder.writes[place] |= {"deployment": self.deployment}  # it changes other columns of the row
         if not self.database.frozen:
             self.permits[self.release].append([self.now, float("inf")])
 
@@ -316,7 +318,9 @@ class World:
         elif kind == "lose":
             actor.conn.lose("connection reset by peer")
         elif kind == "pause":
-            actor.ready_at = self.now + LEASE_SECONDS * self.random.uniform(0.02 if self.shape.drowsy else 0.9, 2.2)
+            actor.ready_at = self.now + LEASE_SECONDS * self.random.uniform(
+                *((0.02, 4.0) if self.shape.drowsy else (0.9, 2.2))
+            )
             return False
         elif kind == "cut off":  # the server has ended the session; its client does not know yet, and is slow
             actor.conn.lose("terminating connection due to administrator command")
@@ -404,13 +408,7 @@ class World:
                 sim_quarantine.wake_next(rows["parked"], place[0], q["key"], self.now)
                 self.given_up.add(one)
             else:
-                rows["parked"][place] = q | {"state": "retry", "not_before": 0.0, "attempt": 0, "rounds": 0}
-                rows["parked"][place] |= {
-                    "first_sent_at": None,
-                    "sent_at": None,
-                    "accepted_as": "",
-                    "not_arrived": True,
-                }
+                rows["parked"][place] = q | sim_quarantine.NOT_ARRIVED
         for actor in self.actors if found else ():
             actor.ready_at = self.now
         return bool(found)
