@@ -39,7 +39,13 @@ def key_kept_of(given: float | None, limits: Mapping[str, Any]) -> float | None:
     return None
 
 
-def key_protects_for(key_kept: float, deadline: float) -> float:
-    """Seconds after the first send within which the same key may be sent again: a little less than the vendor keeps
-    it, for the call itself takes time."""
+def key_known_for(key_kept: float, deadline: float) -> float:
+    """Seconds after the first send within which the vendor can be asked about a message by its key: a little less than
+    the vendor keeps it, for the call itself takes time."""
     return key_kept - min(MOST_MARGIN, key_kept / 10) - deadline
+
+
+def key_protects_for(key_kept: float, deadline: float, settle: float) -> float:
+    """Seconds after the first send within which the same key may be sent again: the vendor still has to know it when it
+    acts, and that may be as late as `settle` says."""
+    return key_known_for(key_kept, deadline) - settle

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from runtime.connectors.protocols import FaultKind, OutboundMessage
 from runtime.domain.retry import SEND_ROUNDS, UNSETTLED
-from runtime.domain.vendor_times import key_protects_for
+from runtime.domain.vendor_times import key_known_for, key_protects_for
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import Claim
 from runtime.ledger.faultpoints import hit
@@ -168,14 +168,19 @@ class SendBatch:
             self.outcome.results[message.position] = result
 
     def key_holds(self) -> bool:
-        """Whether the same message again has one effect: by a natural key always, by a key of ours only for as long as
-        the vendor keeps it."""
+        """Whether the same message again has one effect: by a natural key always, by a key of ours only where the
+        vendor still knows it when it acts."""
         if self.idempotency != "K":
             return self.idempotency == "N"
-        first, kept = self.taken.first_sent, self.taken.limits.key_kept
-        if first is None or kept is None:
+        first, limits = self.taken.first_sent, self.taken.limits
+        if first is None or limits.key_kept is None:
             return True
-        return time.monotonic() < first + key_protects_for(kept, self.client.deadline)
+        return time.monotonic() < first + key_protects_for(limits.key_kept, self.client.deadline, limits.settle)
+
+    def key_is_known(self) -> bool:
+        """Whether the vendor can be asked about a message of class K by its key."""
+        first, kept = self.taken.first_sent, self.taken.limits.key_kept
+        return first is None or kept is None or time.monotonic() < first + key_known_for(kept, self.client.deadline)
 
     def settled(self, asked_at: float) -> bool:
         """Whether nothing that was sent before can still take effect after this time. Until then nothing is sent again,
@@ -192,7 +197,7 @@ class SendBatch:
     def _ask(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
         """Stores what is known; returns what may be sent. What stays unknown is final for this batch."""
         self._hold_the_lease()
-        by_reference = self.lost_key or (self.idempotency == "K" and not self.key_holds())
+        by_reference = self.lost_key or (self.idempotency == "K" and not self.key_is_known())
         asked_at = time.monotonic()
         try:
             results = self.client.ask(messages, by="reference" if by_reference else "key")

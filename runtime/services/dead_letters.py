@@ -264,7 +264,8 @@ def _keys_hold_for(subscription: TargetSubscription, manifest: Manifest) -> floa
     if target_times.asks_by_reference(manifest.target(subscription.target)):
         return float("inf")
     kept = subscription.key_kept or vendor_times.DEFAULT_KEY_KEPT
-    return vendor_times.key_protects_for(kept, subscription.deadline or vendor_times.DEFAULT_DEADLINE)
+    settle = vendor_times.DEFAULT_SETTLE if subscription.settle is None else subscription.settle
+    return vendor_times.key_protects_for(kept, subscription.deadline or vendor_times.DEFAULT_DEADLINE, settle)
 
 
 def subject_of(

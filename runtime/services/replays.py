@@ -330,12 +330,13 @@ def forgotten(target: TargetSubscription, spans: Spans, key_from: str = "", key_
     if target_times.asks_by_reference(manifest.target(target.target)):
         return 0
     kept, deadline = target.key_kept or vendor_times.DEFAULT_KEY_KEPT, target.deadline or vendor_times.DEFAULT_DEADLINE
+    settle = vendor_times.DEFAULT_SETTLE if target.settle is None else target.settle
     chosen: dict[str, Any] = {
         "stream": target.stream_id,
         "lanes": list(spans),
         "first": [first for first, _ in spans.values()],
         "last": [last for _, last in spans.values()],
-        "age": vendor_times.key_protects_for(kept, deadline),
+        "age": vendor_times.key_protects_for(kept, deadline, settle),
         "key_from": key_from,
         "key_to": key_to,
     }

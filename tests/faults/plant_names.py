@@ -35,7 +35,7 @@ IN_REWOUND = frozenset({"rekeyed", "unnoticed"})
 """Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""
 IN_LANES = frozenset({"rehashed"})
 """Plants that show only in worlds whose number of lanes changes (`sim_lanes.py`)."""
-IN_DROWSY = frozenset({"hindsight", "leaving", "unbounded"})
+IN_DROWSY = frozenset({"hasty", "hindsight", "leaving", "unbounded"})
 """Plants that show where processes stand still (`Shape.drowsy_of`), and hardly elsewhere."""
 
 WITHOUT_TRIGGERS = {

@@ -119,7 +119,10 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "intent": [],
     "trusting": [],
     "shrug": [],
-    "forgetful": [(send_batch.SendBatch, "key_holds", _never_forgotten)],
+    "forgetful": [
+        (send_batch.SendBatch, "key_holds", _never_forgotten),
+        (send_batch.SendBatch, "key_is_known", _never_forgotten),
+    ],
     "rekeyed": [],
     "unnoticed": [],
     "nosettle": [(send_batch.SendBatch, "settled", _settled_at_once)],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import greenlet
 import psycopg
 
+from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import MappedTable, Table
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Skipped, Unmappable
@@ -58,6 +59,14 @@ class Actor:
             world.hub.switch()
             self.alive()
 
+    def doze(self) -> None:
+        """The drowsy stand still at one place most often."""
+        world = self.world
+        if world.faults_left and world.random.random() < 0.4:
+            world.faults_left -= 1
+            world.counts["pause"] += 1
+            self.sleep(LEASE_SECONDS * world.random.uniform(0.02, 4.0))
+
     def after(self) -> None:
         if self.doom:
             doom, self.doom = self.doom, ""
@@ -98,6 +107,8 @@ class Actor:
                 )
 
     def hit(self, point: str) -> None:
+        if point == self.world.shape.drowsy:
+            self.doze()
         self.step()
 
     def write_to_socket(self) -> None:

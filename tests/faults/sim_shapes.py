@@ -16,7 +16,8 @@ NEVER = 86_400.0  # longer than any schedule
 
 FAULTS = ("kill", "kill after", "lose", "lose after", "pause", "restart", "cut off")
 WEIGHTS = (4, 4, 1, 3, 6, 1, 2)
-DROWSY_WEIGHTS = (1, 1, 0, 1, 24, 0, 1)
+DOZES = ("claim", "vendor.before_send", "quarantine.before_commit")
+DROWSY_WEIGHTS = (1, 1, 0, 1, 20, 0, 5)
 
 
 class Killed(BaseException):
@@ -27,7 +28,7 @@ class Killed(BaseException):
 class Shape:
     """What a seed makes of the world. `window`: pauses may also fall between the lease check and the write to the
     socket. `overwrites`: the vendor has no versions, and holds what took effect last. `drowsy`: processes stand still,
-    and vendors act late, far more often than anything else happens."""
+    at this place most, and vendors act late, far more often than anything else happens."""
 
     seed: int
     lanes: int
@@ -61,7 +62,7 @@ class Shape:
     stubborn: frozenset[tuple[str, int]] = frozenset()
     odd: bool = False
     overwrites: bool = False
-    drowsy: bool = False
+    drowsy: str = ""
 
     @classmethod
     def of(cls, seed: int, *, window: bool = False, calm: bool = False) -> Shape:
@@ -104,9 +105,10 @@ class Shape:
         settle = LEASE_SECONDS * r.choice((1.0, 2.0, 3.0))
         if r.random() < 0.6:
             shape = replace(shape, idempotency="L", asks=True, honours=False, overwrites=False, key_kept=NEVER)
-        faults, rate = r.randint(10, 120), r.choice((0.05, 0.15))
+        faults, rate = r.randint(20, 120), r.choice((0.02, 0.1))
         shape = replace(shape, workers=r.choice((1, 2, 3)), batch=r.choice((1, 2)), deadline=LEASE_SECONDS / 8)
-        return replace(shape, drowsy=True, faults=faults, fault_rate=rate, trouble=0.35, settle=settle)
+        shape = replace(shape, intakes=2, keys=r.choice((2, 3)), messages=r.randint(8, 16))
+        return replace(shape, drowsy=r.choice(DOZES), faults=faults, fault_rate=rate, trouble=0.35, settle=settle)
 
     def _without_versions(self) -> Shape:
         """Half of the vendors of class N overwrite: no question tells whether a state of theirs is the newest."""
@@ -128,7 +130,7 @@ def _other_side(seed: int, idempotency: str, names: list[str], *, calm: bool) ->
     return {
         "deadline": deadline,
         "settle": settle,
-        "key_kept": deadline + settle + LEASE_SECONDS * r.uniform(1.0, 3.0) if forgets else NEVER,
+        "key_kept": deadline + 2.2 * settle + LEASE_SECONDS * r.uniform(1.0, 3.0) if forgets else NEVER,
         "references": r.random() < 0.5,
         "queues": r.random() < 0.3 and not calm,
         "shows_queue": r.random() < 0.5,

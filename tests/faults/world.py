@@ -243,6 +243,8 @@ class World:
     def _take_in(self, actor: Actor, plan: list[tuple[str, int]]) -> None:
         """Somebody pushes, and pushes again until the answer has come."""
         while todo := [one for one in plan if one not in self.acknowledged]:
+            if self.shape.drowsy:  # work comes for as long as they stand still
+                actor.sleep(self.random.uniform(0.0, LEASE_SECONDS))
             some = todo[: self.random.randint(1, 2)]
             try:
                 self.append(actor, [self.item(*one) for one in some])

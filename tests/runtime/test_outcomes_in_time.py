@@ -144,6 +144,33 @@ def test_not_now_after_a_lost_answer_does_not_make_it_a_first_try(ledger: Connec
     assert site.parked() == [(1, "unknown", "forgotten")]
 
 
+def test_a_key_that_its_vendor_forgets_while_it_may_still_act_is_no_reason_to_send_again(ledger: Connection) -> None:
+    """What is sent now may take effect as late as `settle` says, and the key has to be known then."""
+    site = Clock(ledger, Vendor(can_ask=False, honours_keys=True), idempotency="K", key_kept=1000.0, settle=100.0)
+    site.put(site.flow.item("a"), site.flow.item("b"))
+    site.vendor.fates = ["cut"]
+    site.work()
+    site.passes(850.0)
+    site.vendor.fates = ["late", "late"]
+    site.work()
+    site.vendor.known.clear()
+    site.vendor.arrive()
+    assert sorted(site.effects()) == [("a", 0), ("b", 0)]
+    assert site.parked() == [(1, "unknown", "forgotten"), (2, "unknown", "forgotten")]
+
+
+def test_a_vendor_is_asked_by_key_for_as_long_as_it_knows_it(ledger: Connection) -> None:
+    site = Clock(ledger, Vendor(honours_keys=True), idempotency="K", key_kept=1000.0, settle=100.0)
+    site.put(site.flow.item("a"))
+    site.vendor.fates = ["cut", "mute"]
+    site.vendor.can_ask = False
+    site.work()
+    site.vendor.can_ask = True
+    site.passes(850.0)
+    site.work()
+    assert (site.effects(), site.parked()) == ([("a", 0)], [])
+
+
 # -- a refusal of what was sent again ----------------------------------------------------------------------------------
 
 

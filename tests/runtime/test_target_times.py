@@ -100,7 +100,7 @@ def test_a_replay_of_forgotten_keys_is_refused_unless_a_business_reference_can_t
         ledger.execute("set local session_replication_role = replica")
         ledger.execute(
             "update runtime_message set received_at = received_at - make_interval(secs => %s) where position <= 3",
-            (key_protects_for(600.0, 5.0) + 1.0,),
+            (key_protects_for(600.0, 5.0, 0.0) + 1.0,),
         )
     target = TargetSubscription.objects.select_related("deployment__release").get(pk=made)
     assert replays.forgotten(target, {0: (1, 5)}) == refused
