@@ -44,6 +44,7 @@ def main() -> None:
     options.add_argument("--folder", type=Path, default=HOME)
     options.add_argument("--pages", action="store_true", help="measure the pages over what is there")
     options.add_argument("--only", default="", help="measure pages whose name has this part")
+    options.add_argument("--times", type=int, default=10, help="how often each page is asked")
     options.add_argument("--clean", action="store_true", help="remove everything")
     given = options.parse_args()
     servers = Embedded(given.folder, durable=False)
@@ -55,7 +56,7 @@ def main() -> None:
         if given.pages:
             from bench.years_pages import measure
 
-            measure(given.only)
+            measure(given.only, given.times)
         else:
             Years(given.messages or allowed(servers.state)).make()
     finally:

@@ -28,15 +28,15 @@ where datname = current_database()"""
 PLAIN = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
 
-def measure(only: str = "") -> None:
+def measure(only: str = "", times: int = TIMES) -> None:
     from django.conf import settings
     from django.test import override_settings
 
     with override_settings(STORAGES=settings.STORAGES | PLAIN):
-        ask_all(only)
+        ask_all(only, times)
 
 
-def ask_all(only: str) -> None:
+def ask_all(only: str, times: int) -> None:
     from django.db import connection
     from django.test import Client
 
@@ -46,11 +46,11 @@ def ask_all(only: str) -> None:
     client.force_login(User.objects.get(username="sofia"))
     seen: dict[str, str] = {}
     slow = 0
-    print(f"load {os.getloadavg()[0]:.1f}; p50 and p95 of {TIMES} in ms, statements, pages and rows that they read")
+    print(f"load {os.getloadavg()[0]:.1f}; p50 and p95 of {times} in ms, statements, pages and rows that they read")
     for name, path in chosen():
-        slow += timed(client, connection, name, path, only, seen)
+        slow += timed(client, connection, name, path, only, seen, times)
     for path in list(seen.values())[:MOST_LINKS]:
-        slow += timed(client, connection, "", path, only, {})
+        slow += timed(client, connection, "", path, only, {}, times)
     print(f"{slow} pages above {GOAL:.0f} ms at p95; load {os.getloadavg()[0]:.1f}")
 
 
@@ -103,12 +103,12 @@ def chosen() -> Iterator[tuple[str, str]]:
     yield "metrics", "/metrics"
 
 
-def timed(client: Any, connection: Any, name: str, path: str, only: str, seen: dict[str, str]) -> int:
+def timed(client: Any, connection: Any, name: str, path: str, only: str, seen: dict[str, str], times: int) -> int:
     if only and only not in f"{name} {path}":
         return 0
     took, statements, before, answer = [], 0, (0, 0), None
-    for turn in range(TIMES):
-        if turn == TIMES - 1:
+    for turn in range(times):
+        if turn == times - 1:
             before = read(connection)
         count = Counter()
         began = time.perf_counter()

@@ -24,6 +24,19 @@ def rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]
     Outside a transaction a session that the server has ended is replaced once. Raises Django's errors, so that the
     front door knows them and the connection is not used again. Behind a pooler in transaction mode nothing is kept.
     """
+    return _again_where_lost(statement, parameters)[1]
+
+
+def named_rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The same, each row as a dictionary."""
+    names, found = _again_where_lost(statement, parameters)
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+_Found = tuple[list[str], list[tuple[Any, ...]]]
+
+
+def _again_where_lost(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> _Found:
     try:
         return _run(statement, parameters)
     except Error as error:
@@ -33,7 +46,7 @@ def rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]
         return _run(statement, parameters)
 
 
-def _run(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+def _run(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> _Found:
     connection.ensure_connection()
     raw = connection.connection
     keeping = settings.DATABASE_POOLER != "transaction"
@@ -43,4 +56,5 @@ def _run(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]
             # By default the server plans anew when the given values look cheaper than the average case.
             cursor.execute("select set_config('plan_cache_mode', 'force_generic_plan', false)")
             _keeping_plans.add(raw)
-        return cursor.execute(statement, parameters, prepare=keeping).fetchall()
+        found = cursor.execute(statement, parameters, prepare=keeping).fetchall()
+        return [column.name for column in cursor.description or ()], found
