@@ -52,6 +52,7 @@ class Client:
 
     number: int
     calls: list[tuple[float, float, int]] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)  # keys of the sales that were answered 202
 
     def failed_after(self, moment: float) -> int:
         return sum(began >= moment and status != 202 for began, _, status in self.calls)
@@ -89,7 +90,8 @@ class Tills:
         base = 10_000_000 + time.monotonic_ns() // 1000 % 70_000_000 + client.number * 100_000
         sale = 0
         while not self._stop.is_set():
-            body, began, status = json.dumps({"items": [order(base + sale)]}), time.monotonic(), 0
+            one = order(base + sale)
+            body, began, status = json.dumps({"items": [one]}), time.monotonic(), 0
             try:
                 connection.request("POST", self.path, body, self.headers)
                 answer = connection.getresponse()
@@ -98,7 +100,9 @@ class Tills:
             except OSError:
                 connection.close()
             client.calls.append((began, time.monotonic(), status))
-            sale += status == 202
+            if status == 202:
+                sale += 1
+                client.taken.append(one["number"])
             self._stop.wait(0.02 if status == 202 else 0.2)
 
     def _probe(self) -> None:

@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.faults.database_faults import KINDS as DATABASES
 from tests.faults.harness import Installation
 from tests.faults.injections import CALM, Options
 from tests.faults.judge import Verdict
@@ -198,7 +199,10 @@ def main() -> int:
         help="celery: plain Celery and Redis, for comparison",
     )
     parser.add_argument(
-        "--only", choices=[*KINDS, *SOURCES], action="append", help="of what vendors and sources do wrong only this"
+        "--only",
+        choices=[*KINDS, *SOURCES, *DATABASES],
+        action="append",
+        help="of what vendors, sources, databases and clients do wrong only this",
     )
     parser.add_argument("--keep", type=Path, help="the folder for journals, logs and history")
     given = parser.parse_args()
@@ -211,6 +215,7 @@ def main() -> int:
     if given.only or given.plant:
         chosen = frozenset(given.only or FOUND_BY.get(given.plant, ("cuts",)))
         more |= {"vendors": chosen & set(KINDS), "sources": chosen & set(SOURCES)}
+        more["databases"] = chosen & set(DATABASES)
     options = Options(batches=given.batches, till_pause=given.pause, plant=given.plant, **more)
     total = attack(folder, options, minutes=given.minutes, first=given.seed, vendor=given.vendor)
     print(json.dumps(total.facts() | {"kept": str(folder)}))

@@ -28,6 +28,7 @@ from tests.faults.certificates import Certificates
 from tests.faults.proxy import FaultProxy
 
 ROOT = Path(__file__).resolve().parents[2]
+WRITES_ALWAYS = "-c default_transaction_read_only=off"  # the campaign's own sessions, whatever the server's setting
 
 
 def at_port(url: str, port: int) -> str:
@@ -363,6 +364,7 @@ class Installation:
         self.web: WebServer | None = None
         self.poison: set[str] = set()  # sales that the ERP fails for ever, of all rounds so far
         self.goes_on: set[str] = set()  # sales of rounds before that may still be tried or asked about
+        self.volume: Any = None  # of the message log, where it is to become full (`database_faults.py`)
         self.history = History(folder / "history.jsonl")
 
     def prepare_django(self) -> None:
@@ -372,6 +374,7 @@ class Installation:
             "REDIS_URL": at_port(self.servers.redis_url, self.servers.redis.port),
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "STATE_DIR": str(self.folder / "state"),
+            "PGOPTIONS": WRITES_ALWAYS,
         }
         os.environ.setdefault("SECRET_KEY", "faults")
         subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=os.environ, check=True)
@@ -391,6 +394,7 @@ class Installation:
                 "CAMPAIGN_PLANT": plant or "",
             }
         )
+        environment.pop("PGOPTIONS", None)
         environment.setdefault("SECRET_KEY", "faults")
         self.processes = Processes(self.folder, environment)
         self.web = WebServer(self.folder, environment, self.seed)
@@ -411,6 +415,8 @@ class Installation:
             self.web.stop()
         self.vendors.stop()
         self.servers.stop()
+        if self.volume is not None:
+            self.volume.release()
 
     def __enter__(self) -> Installation:
         return self

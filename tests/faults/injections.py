@@ -10,6 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from tests.faults.database_faults import KINDS as DATABASES
 from tests.faults.harness import Installation
 from tests.faults.product import People
 from tests.faults.vendor_faults import KINDS, SOURCES
@@ -72,6 +73,7 @@ class Options:
     sources: frozenset[str] = frozenset(SOURCES)  # `source_faults.py`
     ask_every: float = 1.5  # how fresh the stores are
     compare_every: float = 4.0  # the counts with each other
+    databases: frozenset[str] = frozenset(DATABASES)  # `database_faults.py`
     vendors: frozenset[str] = frozenset(KINDS)  # what vendors do wrong by themselves: `vendor_faults.KINDS`
 
 
@@ -87,6 +89,7 @@ CALM: dict[str, Any] = {
     "armed": 0.0,
     "vendors": frozenset(),
     "sources": frozenset(),
+    "databases": frozenset(),
 }
 """Options of a run without any fault."""
 

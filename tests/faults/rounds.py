@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import journal
+from tests.faults.database_faults import DatabaseFaults
 from tests.faults.harness import Installation
 from tests.faults.injections import COLLECTOR_POINTS, FOCUS, POINTS, TILL_POINTS, WINDOW, Injections, Options
 from tests.faults.judge import Verdict, judge
@@ -37,6 +38,7 @@ class Round(Injections):
     random: random.Random = field(init=False)
     vendor_faults: VendorFaults = field(init=False)
     source_faults: SourceFaults = field(init=False)
+    database_faults: DatabaseFaults = field(init=False)
     due: dict[str, float] = field(default_factory=dict)
     undo: list[tuple[float, Any]] = field(default_factory=list)
     longest_pause: float = 0.0
@@ -56,6 +58,9 @@ class Round(Injections):
         self.source_faults = SourceFaults(
             self.installation, self.people, self.options, self.people.source, draws, self.seed, self.undo
         )
+
+        draws = random.Random(f"databases {self.seed}")
+        self.database_faults = DatabaseFaults(self.installation, self.people, draws, self.options.databases, self.undo)
 
     # -- processes -------------------------------------------------------------------------------------------------
     def _spawn_worker(self, slot: str, *, calm: bool = False) -> None:
@@ -128,6 +133,7 @@ class Round(Injections):
         processes.spawn("scheduler", "scheduler")
         finished: set[str] = set()
         self._draw_all()
+        self.database_faults.begin()
         started = time.monotonic()
         limit = started + options.batches * options.till_pause * 4 + 60
         while (len(finished) < options.tills or self.vendor_faults.away) and time.monotonic() < limit:
@@ -135,8 +141,10 @@ class Round(Injections):
             self._inject()
             self.vendor_faults.inject()
             self.source_faults.act()
+            self.database_faults.act()
             self._show()
             time.sleep(0.02)
+        self.database_faults.end()
         rest = self._calm(finished)
         injected = time.monotonic() - started
         self.source_faults.end()
@@ -157,6 +165,7 @@ class Round(Injections):
             with contextlib.suppress(OSError):
                 answers.update(self._answers(plan).read_text().split())
         verdict.facts["http"] = dict(answers)
+        self.database_faults.judge(verdict, answers)
         return verdict
 
     def _vendor_faults(self) -> None:

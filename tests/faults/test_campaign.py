@@ -37,6 +37,7 @@ SHORT = Options(
     offers=20,
     dates_within=2,
     armed=0.8,
+    databases=frozenset(),  # tried at length by the campaign itself
 )
 
 
