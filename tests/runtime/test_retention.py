@@ -223,6 +223,30 @@ def test_states_keep_their_heads(log: Connection) -> None:
     assert retention.drop_heads(log) == 0
 
 
+def test_days_of_service_levels_and_alerts_that_are_over_go_and_open_ones_stay(log: Connection) -> None:
+    keep(log, "indicators")
+    indicator = log.execute(
+        "insert into runtime_indicator (kind, environment, target, system_key, tier, active, source, reason, paused, "
+        "standing) values ('availability', 'production', '', 's4', 1, true, '', '', false, '{}') returning id"
+    ).fetchone()
+    assert indicator
+    for day in (OLD.date(), datetime.now(UTC).date()):
+        log.execute("insert into runtime_indicatorday (indicator_id, day) values (%s, %s)", (indicator[0], day))
+    for cause, state, over in (("a", "resolved", OLD), ("b", "open", None)):
+        log.execute(
+            "with one as (insert into runtime_alert (cause, kind, environment, target, system_key, state, severity, "
+            "title, told, inbox, email, webhook, teams, opened_at, resolved_at) values (%s, 'vendor', 'production', "
+            "'', 's4', %s, 'page', 't', 3, true, true, true, '{}', %s, %s) returning id) "
+            "insert into runtime_alertentry (alert_id, verb, text) select id, 'opened', '' from one",
+            (cause, state, OLD, over),
+        )
+    while retention.drop_rows(log):
+        pass
+    assert log.execute("select day from runtime_indicatorday").fetchall() == [(datetime.now(UTC).date(),)]
+    assert log.execute("select cause from runtime_alert").fetchall() == [("b",)]
+    assert log.execute("select count(*) from runtime_alertentry").fetchone() == (1,)
+
+
 def test_runs_and_what_is_settled_go_in_steps(log: Connection) -> None:
     flow = Flow(log, lanes=1)
     keep(log, "runs")

@@ -27,7 +27,7 @@ from runtime.models import (
     StreamSource,
     VendorState,
 )
-from runtime.services import measuring, standings
+from runtime.services import measuring, service_level_jobs, standings
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db
@@ -355,3 +355,19 @@ def test_progress_of_a_fleet_is_read_once_for_stores_at_the_same_place(house: sc
     stores = Progress.objects.values("subscription").distinct().count()
     period = IndicatorPeriod.objects.get(indicator=indicator(LATENCY, target="stores"), begins=at)
     assert period.counted + period.pending == 10 * stores
+
+
+def test_the_jobs_measure_once_a_minute_and_mind_a_clock_that_is_set(
+    sales: scene.Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    monkeypatch.setattr(measuring, "measure", lambda **_: done.append("measured"))
+    monkeypatch.setattr(measuring, "clock_was_set", lambda: done.append("clock"))
+    monkeypatch.setattr(measuring, "drop_old", lambda: 0)
+    times = iter([1000.0, 1000.0, 90_000.0])
+    monkeypatch.setattr(service_level_jobs, "_now", lambda: next(times))
+    jobs, at = service_level_jobs.ServiceLevelJobs(), now()
+    for moment in (at, at + timedelta(seconds=30), at + timedelta(seconds=61)):
+        with clock.frozen(moment):
+            jobs.run_due()
+    assert done == ["measured", "clock", "measured"]
