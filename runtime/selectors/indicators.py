@@ -99,11 +99,15 @@ def policy_objective(one: ObjectivePolicy) -> Objective | None:
     return Objective(one.share, one.limit_s, "policy", f"policy of {one.set_at:%Y-%m-%d}: {one.reason}"[:200])
 
 
-# The share of a system's stores that take no calls: an open circuit breaker, or a fault of the connection to one or to
-# a target of it. A person may have opened it: nobody is served all the same.
+# The share of a system's stores that are known to take no calls: an open circuit breaker, or a fault of the connection
+# to one or to a target of it. A person may have opened it: nobody is served all the same. One that is half open and
+# that nobody calls is no evidence.
 _DOWN = """
 select v.environment, v.system_key as system,
-       (count(distinct v.id) filter (where v.breaker = 'open' or v.fault <> '' or s.fault <> ''))::float8
+       (count(distinct v.id) filter (where (v.breaker = 'open'
+                                              and greatest(v.open_until, v.probe_until) > clock_timestamp())
+                                           or v.fault <> ''
+                                           or s.fault <> ''))::float8
        / count(distinct v.id) as down
   from runtime_vendorstate v
   join runtime_subscription s on s.vendor_id = v.id and s.open and s.replay_of_id is null

@@ -78,6 +78,7 @@ PAGES: list[tuple[str, ...]] = [
     ("runtime-retention-due", "/runtime/retention/?show=due"),
     ("runtime-service-levels", "/runtime/service-levels/"),
     ("runtime-levels-of-api", "/catalog/apis/store-prices/"),
+    ("runtime-levels-of-flow", "/runtime/integrations/products-and-prices/"),
     ("runtime-service-level", "/runtime/service-levels/", r"/runtime/service-levels/\d+/"),
     ("runtime-alerts", "/runtime/alerts/"),
     ("runtime-alert", "/runtime/alerts/", r"/runtime/alerts/\d+/"),

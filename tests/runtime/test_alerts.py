@@ -99,7 +99,9 @@ def minutes(first: datetime, count: int) -> datetime:
 
 
 def loyalty(breaker: str) -> None:
-    VendorState.objects.filter(system_key="loyalty").update(breaker=breaker, open_until=clock.now())
+    VendorState.objects.filter(system_key="loyalty").update(
+        breaker=breaker, open_until=clock.now() + timedelta(hours=1)
+    )
 
 
 def told() -> list[str]:

@@ -60,6 +60,11 @@ def look(at: datetime, minutes: int = 1) -> list[ServiceIndicator]:
     return standings.evaluate(at=at)
 
 
+def loyalty_is_down() -> None:
+    later = clock.now() + timedelta(hours=1)
+    VendorState.objects.filter(system_key="loyalty").update(breaker="open", open_until=later)
+
+
 def indicator(kind: str, **more: Any) -> ServiceIndicator:
     return ServiceIndicator.objects.get(kind=kind, **more)
 
@@ -232,7 +237,7 @@ def test_calls_that_answered_count_and_a_declined_message_is_an_answer(sales: sc
 def test_an_open_circuit_breaker_is_down_although_nobody_calls(sales: scene.Site) -> None:
     at = now()
     look(at)
-    VendorState.objects.filter(system_key="loyalty").update(breaker="open", open_until=clock.now())
+    loyalty_is_down()
     look(at + 5 * MINUTE, minutes=5)
     found = rules.total(
         measuring.sums_of(one)
@@ -240,6 +245,15 @@ def test_an_open_circuit_breaker_is_down_although_nobody_calls(sales: scene.Site
     )
     assert (found.counted, found.good) == (5, 0)
     assert rolling(AVAILABILITY, system_key="loyalty")["state"] == MISSED
+
+
+def test_a_half_open_circuit_breaker_that_nobody_calls_is_no_evidence(sales: scene.Site) -> None:
+    at = now()
+    look(at)
+    VendorState.objects.filter(system_key="loyalty").update(breaker="open", open_until=clock.now() - MINUTE)
+    look(at + 2 * MINUTE, minutes=2)
+    found = IndicatorPeriod.objects.get(indicator=indicator(AVAILABILITY, system_key="loyalty"))
+    assert (found.looked, found.counted) == (3, 0)
 
 
 def test_a_connection_fault_of_one_target_is_down(sales: scene.Site) -> None:
@@ -257,7 +271,7 @@ def test_a_connection_fault_of_one_target_is_down(sales: scene.Site) -> None:
 def test_a_minute_counts_once_however_many_schedulers_look(sales: scene.Site) -> None:
     at = now()
     look(at)
-    VendorState.objects.filter(system_key="loyalty").update(breaker="open")
+    loyalty_is_down()
     for second in (5, 20, 40):
         measuring.measure(at=at + MINUTE + timedelta(seconds=second))
     found = IndicatorPeriod.objects.get(indicator=indicator(AVAILABILITY, system_key="loyalty"))
@@ -267,7 +281,7 @@ def test_a_minute_counts_once_however_many_schedulers_look(sales: scene.Site) ->
 def test_a_clock_that_was_a_day_ahead_stops_no_measuring_when_it_is_set_back(sales: scene.Site) -> None:
     at = now()
     look(at)
-    VendorState.objects.filter(system_key="loyalty").update(breaker="open")
+    loyalty_is_down()
     look(at + timedelta(days=1))
     measuring.clock_was_set(at=at + MINUTE)
     look(at + 3 * MINUTE, minutes=3)
@@ -291,7 +305,7 @@ def test_messages_under_way_while_the_clock_was_set_are_not_judged(sales: scene.
 def test_an_objective_changed_in_the_middle_of_the_month_does_not_rewrite_what_was_before(sales: scene.Site) -> None:
     at = now()
     look(at)
-    VendorState.objects.filter(system_key="loyalty").update(breaker="open")
+    loyalty_is_down()
     look(at + 2 * MINUTE, minutes=2)
     before = rolling(AVAILABILITY, system_key="loyalty")["allowed"]
     ObjectivePolicy.objects.create(kind=AVAILABILITY, system_key="loyalty", share=Decimal(50), reason="a lax one")
@@ -318,7 +332,7 @@ def test_a_longer_limit_of_today_does_not_make_the_late_messages_of_before_good(
 def test_a_paused_flow_spends_its_budget_and_the_sum_says_how_much_of_it(sales: scene.Site) -> None:
     at = now()
     look(at)
-    VendorState.objects.filter(system_key="loyalty").update(breaker="open")
+    loyalty_is_down()
     Deployment.objects.update(paused=True)
     look(at + MINUTE)
     found = IndicatorPeriod.objects.get(indicator=indicator(AVAILABILITY, system_key="loyalty"))
@@ -328,7 +342,7 @@ def test_a_paused_flow_spends_its_budget_and_the_sum_says_how_much_of_it(sales: 
 def test_days_hold_what_periods_said_and_outlive_them(sales: scene.Site) -> None:
     at = now()
     look(at)
-    VendorState.objects.filter(system_key="loyalty").update(breaker="open")
+    loyalty_is_down()
     look(at + 2 * MINUTE, minutes=2)
     measuring.drop_old(at=at + timedelta(days=6))
     assert not IndicatorPeriod.objects.exists()

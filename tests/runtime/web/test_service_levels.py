@@ -32,7 +32,8 @@ def day() -> scene.Day:
         tier.save()
     AlertRule.objects.all().delete()
     AlertRule.objects.create(name="Fast burn", condition="burn", factor=14.4, long=60, short=5, severity="page")
-    VendorState.objects.filter(system_key="loyalty").update(breaker="open", open_until=clock.now())
+    later = clock.now() + timedelta(hours=1)
+    VendorState.objects.filter(system_key="loyalty").update(breaker="open", open_until=later)
     now = clock.now()
     for back in range(3, -1, -1):
         measuring.measure(at=now - timedelta(minutes=back))
