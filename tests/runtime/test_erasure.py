@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 
 from kernel.errors import Conflict, Invalid
 from kernel.models import User
@@ -264,3 +265,15 @@ def test_the_trace_of_a_fact_names_its_corrections_and_each_of_them_what_it_corr
     cause = traces.trace(traces.search(viewer, "sale#2")[0]).causation
     assert cause.startswith("conflict ")
     assert [one.key for one in traces.search(viewer, cause)] == ["sale#2"]
+
+
+def test_the_command_erases_nothing_in_a_dry_run(ledger: Connection, capsys: pytest.CaptureFixture[str]) -> None:
+    flow, _ = stored(ledger)
+    before = texts(ledger)
+    call_command("erase_payload", flow.key, "ada", "--dry-run")
+    said = capsys.readouterr().out
+    assert "2 messages would be erased" in said
+    assert "In the way: store has still to take it" in said
+    assert texts(ledger) == before
+    with pytest.raises(CommandError, match="on whose request"):
+        call_command("erase_payload", flow.key, "ada")

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from kernel.errors import DomainError
 from runtime.models import Stream
 from runtime.services import erasure
+from runtime.services.erasure import ErasurePreview
 
 
 class Command(BaseCommand):
@@ -19,7 +20,8 @@ class Command(BaseCommand):
         parser.add_argument("integration")
         parser.add_argument("key", help="the key as pages show it")
         parser.add_argument("--environment", default="production")
-        parser.add_argument("--reason", required=True, help="on whose request, and why; the audit ledger keeps it")
+        parser.add_argument("--reason", default="", help="on whose request, and why; the audit ledger keeps it")
+        parser.add_argument("--dry-run", action="store_true", help="say what would go and what is in the way")
 
     def handle(self, *args: Any, **options: Any) -> None:
         stream = Stream.objects.filter(
@@ -28,7 +30,15 @@ class Command(BaseCommand):
         if stream is None:
             raise CommandError(f"{options['integration']} is not deployed in {options['environment']}.")
         try:
+            if options["dry_run"]:
+                self._say(erasure.preview(stream.pk, key=options["key"], actor=None))
+                return
             count = erasure.erase(stream.pk, key=options["key"], actor=None, reason=options["reason"])
         except DomainError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"The payloads of {count} messages were erased.")
+
+    def _say(self, found: ErasurePreview) -> None:
+        self.stdout.write(f"The payloads of {found.messages} messages would be erased. Nothing was changed.")
+        for one in found.waits:
+            self.stdout.write(f"In the way: {one.who} {one.why}")
