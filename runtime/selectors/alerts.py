@@ -121,7 +121,7 @@ def _set_for(viewer: Viewer) -> Q:
     if viewer.sees_everything:
         return Q()
     mine = permissions.visible(viewer)
-    return Q(integration__in=mine) | (Q(integration=None) & Exists(mine))
+    return Q(integration__in=mine) | Q(Exists(mine), integration=None)
 
 
 def silences(viewer: Viewer, *, ended: bool = False) -> QuerySet[AlertSilence]:
