@@ -53,6 +53,14 @@ def canonical_json(value: Any) -> bytes:
         return _exact(value).encode()
 
 
+def canonical_without_decimals(value: Any) -> str | None:
+    """The same as text, for values of the usual kind; None for one that holds a Decimal or cannot be expressed."""
+    try:
+        return _dump(value)
+    except (_HoldsDecimal, TypeError, ValueError, RecursionError):
+        return None
+
+
 def digest_bytes(data: bytes) -> str:
     """`sha256:<64 hex digits>` of raw bytes."""
     return PREFIX + hashlib.sha256(data).hexdigest()

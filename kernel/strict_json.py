@@ -122,9 +122,14 @@ def judged(text: str) -> tuple[Any, Flaw | None]:
 def quick(text: str) -> Any:
     """A JSON text as a value, if nothing in it needs a closer look but its depth. Raises ValueError otherwise,
     RecursionError for what is far too deep."""
-    if _SUSPECT.search(text) is not None:
+    if needs_closer_look(text):
         raise ValueError("the text needs a closer look")
     return _QUICK.decode(text)
+
+
+def needs_closer_look(text: str) -> bool:
+    """Whether a text has an escape of NUL or of a surrogate, or a long row of digits."""
+    return _SUSPECT.search(text) is not None
 
 
 def brackets(text: str) -> int:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kernel import strict_json
-from kernel.digest import canonical_json
+from kernel.digest import canonical_json, canonical_without_decimals
 from kernel.errors import Invalid, Malformed
 from kernel.strict_json import Flaw
 
@@ -90,9 +90,23 @@ def item_of(document: Any) -> IntakeItem:
     """The item for a document that is at hand."""
     if isinstance(document, IntakeItem):
         return document
+    if (payload := _plainly_written(document)) is not None:
+        return IntakeItem(payload, document)
     if flaw := strict_json.flaw_of(document):
         return IntakeItem(json.dumps(document, default=str).encode(), document, flaw)
     return IntakeItem(canonical_json(document), document)
+
+
+def _plainly_written(document: Any) -> bytes | None:
+    """The JSON of a document whose text shows that nothing in it can be a flaw; None where it has to be looked through,
+    value by value."""
+    text = canonical_without_decimals(document)
+    if text is None or strict_json.needs_closer_look(text) or strict_json.brackets(text) > strict_json.MAX_DEPTH:
+        return None
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return None
 
 
 def correlations(given: Sequence[Any]) -> tuple[list[str | None], dict[int, str]]:
