@@ -5,14 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+STEP = 1.0  # seconds; what two clocks differ by less than that is no difference
+_ahead = timedelta(0)
 _frozen: ContextVar[datetime | None] = ContextVar("tillgate_frozen_clock", default=None)
 
 
 def now() -> datetime:
-    """The present moment in UTC. Leases and claims use the database's clock instead (`clock_timestamp()`)."""
-    return _frozen.get() or datetime.now(UTC)
+    """The present moment in UTC as the database's clock has it: what is stored bears its stamps, and the age of one is
+    told by the clock that made it. Leases and claims ask the database itself (`clock_timestamp()`)."""
+    return _frozen.get() or datetime.now(UTC) + _ahead
+
+
+def follow(database: datetime) -> None:
+    """What the database's clock has just said. Every new session asks, and whoever looks at ages every few seconds."""
+    global _ahead
+    found = database - datetime.now(UTC)
+    _ahead = found if abs(found.total_seconds()) >= STEP else timedelta(0)
 
 
 @contextmanager

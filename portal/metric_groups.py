@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from django.db import Error, connection, transaction
 
 from governance.selectors import webhook_measures
-from kernel import outbox_measures
+from kernel import clock, outbox_measures
 from kernel.measures import Found, reading
 from runtime.selectors import flow_measures, operation_measures, service_level_measures, vendor_measures
 
@@ -55,7 +55,9 @@ class MetricGroup:
         began = time.monotonic()
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("select set_config('statement_timeout', %s, true)", [str(LIMIT_MS)])
+                cursor.execute("select set_config('statement_timeout', %s, true), clock_timestamp()", [str(LIMIT_MS)])
+                if (told := cursor.fetchone()) is not None:
+                    clock.follow(told[1])
                 self.found, self.good = list(self.read()), True
         except Error as error:
             log.warning("the metrics of %s could not be read and are left out: %s", self.name, error)

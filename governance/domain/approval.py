@@ -71,7 +71,7 @@ def _untimely(approval: SealedApproval, at: datetime) -> list[dict[str, Any]]:
     def add(code: str, message: str, fix: str) -> None:
         found.append({"code": code, "message": message, "fix": fix, "approval": approval.id})
 
-    if at < approval.valid_from:
+    if approval.used_at is None and at < approval.valid_from:  # one that was used has begun, whatever a clock says
         add(
             "approval.not_yet_valid",
             f"Approval {approval.id} is valid from {approval.valid_from:%Y-%m-%d %H:%M} UTC.",

@@ -2,8 +2,6 @@
 
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     # The guards call `kernel_refuse_change`.
@@ -34,5 +32,4 @@ class Migration(migrations.Migration):
         migrations.AlterModelOptions(
             "webhookdelivery", {"ordering": ["-id"], "verbose_name_plural": "webhook deliveries"}
         ),
-        ApplySql("governance"),
     ]

@@ -1,6 +1,7 @@
 -- What is in force at this very moment, cheap enough for every claim of the runtime to join.
 
--- One row for each approval that is valid now.
+-- One row for each approval that is valid now. One that was used has begun: a clock that goes back does not take that
+-- away. Its end, and what voids it, count as ever.
 create or replace view governance_valid_approval as
 select a.id as approval_id,
        a.subject_kind,
@@ -9,7 +10,7 @@ select a.id as approval_id,
        a.environment
   from governance_approval a
  where a.voided_at is null
-   and a.valid_from <= (select clock_timestamp())
+   and (a.used_at is not null or a.valid_from <= (select clock_timestamp()))
    and (a.valid_until is null or (select clock_timestamp()) < a.valid_until);
 
 -- One row for each freeze window that is in force now. Null in a column means all; tier n covers the tiers 0 to n.

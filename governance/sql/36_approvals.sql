@@ -19,6 +19,9 @@ begin
        or (old.used_at is not null and new.used_at is distinct from old.used_at) then
       perform governance_refuse('approval_is_immutable', 'an approval can only be used or voided, once each');
     end if;
+    if old.used_at is null and new.used_at is not null and old.valid_from > clock_timestamp() then
+      perform governance_refuse('approval_has_begun', format('approval %s is valid from %s', old.id, old.valid_from));
+    end if;
     return new;
   end if;
   if new.voided_at is not null or new.used_at is not null then

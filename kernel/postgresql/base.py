@@ -10,9 +10,11 @@ import psycopg
 from django.conf import settings
 from django.db.backends.postgresql import base
 
+from kernel import clock
 from kernel.postgresql import sessions
 
 __all__ = ["DatabaseWrapper"]
+_USABLE = "select current_setting('transaction_read_only') = 'off', clock_timestamp()"
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -26,12 +28,12 @@ class DatabaseWrapper(base.DatabaseWrapper):
         if raw is None or settings.TESTING or settings.DATABASE_POOLER == "transaction":
             return  # a pooler hands the session, and what was set in it, to others
         limits = sessions.limits_of(sessions.process_role)
-        wanted = sessions.settings_of(limits, raw.info.server_version)
-        if wanted:
-            with psycopg.Cursor(raw) as cursor:
-                cursor.execute(*sessions.set_statement(wanted))
-            if not self.get_autocommit():
-                raw.commit()
+        with psycopg.Cursor(raw) as cursor:
+            found = cursor.execute(*sessions.set_statement(sessions.settings_of(limits, raw.info.server_version)))
+            if (told := found.fetchone()) is not None:
+                clock.follow(told[0])
+        if not self.get_autocommit():
+            raw.commit()
         raw.answer_within = limits.answer
 
     def is_usable(self) -> bool:
@@ -41,7 +43,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
             return False
         try:
             with psycopg.Cursor(self.connection) as cursor:
-                found = cursor.execute("show transaction_read_only").fetchone()
+                found = cursor.execute(_USABLE).fetchone()
         except psycopg.Error:
             return False
-        return bool(found and found[0] == "off")
+        if found is None:
+            return False
+        clock.follow(found[1])
+        return bool(found[0])

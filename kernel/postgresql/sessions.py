@@ -106,8 +106,8 @@ def settings_of(limits: TimeLimits, server_version: int) -> dict[str, str]:
 
 
 def set_statement(settings: Mapping[str, str]) -> tuple[str, list[str]]:
-    """One `select` that sets them all for the session, and its arguments."""
-    parts = ", ".join(["set_config(%s, %s, false)"] * len(settings))
+    """One `select` that tells the server's time and sets them all for the session, and its arguments."""
+    parts = ", ".join(["clock_timestamp()", *["set_config(%s, %s, false)"] * len(settings)])
     return f"select {parts}", [text for pair in settings.items() for text in pair]
 
 

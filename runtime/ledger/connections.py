@@ -14,6 +14,7 @@ from psycopg.abc import Buffer
 from psycopg.adapt import Loader
 from psycopg.types.string import ByteaBinaryLoader
 
+from kernel import clock
 from kernel.postgresql import pooler, sessions
 from runtime.ledger import rewind
 
@@ -63,7 +64,9 @@ def _set_up(opened: sessions.BoundedConnection, limits: sessions.TimeLimits) -> 
     # running it.
     own = {"timezone": "UTC", "plan_cache_mode": "force_generic_plan"}
     with opened.cursor() as cursor:
-        cursor.execute(*sessions.set_statement(own | stated))
+        found = cursor.execute(*sessions.set_statement(own | stated)).fetchone()
+    assert found is not None
+    clock.follow(found[0])
     opened.adapters.register_loader("json", _AsBytes)
     opened.adapters.register_loader("json", ByteaBinaryLoader)
 

@@ -3,7 +3,6 @@ rewritten but those of `runtime_progress`, of which there is one for each lane o
 
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
 from runtime.models.subscriptions import LONG_AGO
 
 PLACES = """
@@ -47,5 +46,4 @@ class Migration(migrations.Migration):
             options={"db_table": "runtime_lane_sleep"},
         ),
         migrations.RunSQL(PLACES, migrations.RunSQL.noop),
-        ApplySql("runtime"),
     ]

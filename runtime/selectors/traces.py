@@ -220,10 +220,10 @@ def search(viewer: Viewer, text: str) -> list[FoundMessage]:
             mine = {"stream": place.stream, "lane": place.lane, "position": place.position, "salt": salt}
             if found := rows(_BY_ADDRESS, seen | mine):
                 return _found(found)
-    found = _found(rows(_BY_CORRELATION, seen)) or _found(rows(_BY_KEY, seen))
-    if not found and (case := corrections.cause_of(text)) is not None:
-        found = _found(rows(corrections.BY_CASE, seen | {"case": case}))
-    return found
+    named = _found(rows(_BY_CORRELATION, seen)) or _found(rows(_BY_KEY, seen))
+    if not named and (case := corrections.cause_of(text)) is not None:
+        named = _found(rows(corrections.BY_CASE, seen | {"case": case}))
+    return named
 
 
 def _found(listed: Sequence[dict[str, Any]]) -> list[FoundMessage]:

@@ -75,6 +75,9 @@ class Scheduler:
 
     def turn(self) -> int:
         """Returns the number of jobs done."""
+        with connection.cursor() as cursor:
+            cursor.execute("select clock_timestamp()")
+            clock.follow(cursor.fetchone()[0])
         run("clock", self._attend_the_clock)
         done = run("schedules", schedules.fire_due) + run("dated_states", dating.fire_due)
         done += run("outbox", outbox.dispatch)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from runtime.ledger.append import append
+from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.claimed import ClaimScope
 from runtime.ledger.claims import claim, release
 from runtime.ledger.connections import Connection
@@ -166,3 +166,25 @@ def test_the_most_critical_tier_is_served_first(ledger: Connection) -> None:
     order = [claim(ledger, owner="w") for _ in range(3)]
     assert [t.subscription for t in order if t] == [subs[0], subs[2], subs[3]]
     assert claim(ledger, owner="w", scope=ClaimScope(tiers=(0, 1))) is None
+
+
+@pytest.mark.parametrize(
+    ("approval", "opens"),
+    [
+        ("valid_from = clock_timestamp() + interval '1 day'", False),
+        ("valid_from = clock_timestamp() + interval '1 day', used_at = now()", True),
+        ("valid_from = clock_timestamp() + interval '1 day', used_at = now(), valid_until = now()", False),
+        ("valid_from = clock_timestamp() + interval '1 day', used_at = now(), voided_at = now()", False),
+    ],
+)
+def test_an_approval_that_was_used_does_not_wait_for_its_begin_again(
+    ledger: Connection, approval: str, opens: bool
+) -> None:
+    """The clock went back to before its begin. Its end and what voids it hold as ever."""
+    flow = Flow(ledger)
+    flow.subscribe()
+    append(ledger, flow.ref, [IncomingMessage("a", 1, b"{}")])
+    with ledger.transaction():
+        ledger.execute("set local session_replication_role = replica")
+        ledger.execute(f"update governance_approval set {approval} where id = %s".encode(), (flow.approval,))
+    assert (claim(ledger, owner="w") is not None) == opens
