@@ -19,7 +19,7 @@ def now() -> datetime:
 
 
 def follow(database: datetime) -> None:
-    """What the database's clock has just said. Every new session asks, and whoever looks at ages every few seconds."""
+    """What the database's clock has just said. Every new session, request, scrape and turn of the scheduler asks."""
     global _ahead
     found = database - datetime.now(UTC)
     _ahead = found if abs(found.total_seconds()) >= STEP else timedelta(0)

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from kernel.errors import DomainError
-from kernel.request import serving
+from kernel.request import request_id, serving
 from portal import problem
 
 Next = Callable[[HttpRequest], HttpResponse]
@@ -34,7 +34,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        with serving(request.headers.get("X-Request-Id")) as identifier:
+        with serving(request_id() or request.headers.get("X-Request-Id")) as identifier:
             response = self.get_response(request)
             response.headers["X-Request-Id"] = identifier
             return response

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -21,6 +22,7 @@ from runtime.ledger import connections, pool
 from runtime.selectors import recovery
 from runtime.services import log_partitions
 
+log = logging.getLogger(__name__)
 FRESH_SECONDS = 1.0  # an answer is given again for so long: many probes cost one look
 WAIT_SECONDS = 3.0  # for a look; then the answer is no
 MIGRATED_SECONDS = 60.0
@@ -38,6 +40,7 @@ class Look:
     def __init__(self) -> None:
         self._conn: connections.Connection | None = None
         self._migrated_until = 0.0
+        self._said = ""
 
     def __call__(self) -> Found:
         """What works now, each part `ok` or what is wrong with it. The way of the intake is used: its kind of session,
@@ -55,7 +58,11 @@ class Look:
             self._see_the_schema(found)
         except Exception as error:  # any failure means "not ready", and the probe wants the reason
             self.close()
-            found["database"] = f"unavailable: {errors.first_line(error)}"
+            said = errors.first_line(error)
+            if said != self._said:
+                log.warning("not ready: %s", said)
+            self._said = said
+            found["database"] = f"unavailable: {errors.reason(error)[1]}"  # anybody may ask: no address, no name
             found["intake"] = "unavailable"
         return found | _redis()
 
@@ -130,7 +137,8 @@ class Readiness:
     async def answer(self) -> tuple[int, bytes]:
         """Status and JSON."""
         asked = time.monotonic()
-        while self.seen_at < asked - self.fresh:
+        since = max(asked - self.fresh, min(asked, pool.health.failed_at))  # what callers were told meanwhile counts
+        while self.seen_at < since:
             if self._looking is None or self._looking.done():
                 self._looking = self._thread.submit(self._see)
             if time.monotonic() >= asked + self.wait:

@@ -152,7 +152,7 @@ class LocalInstallation:
 
     def start_processes(self, port: int) -> None:
         self.say("Starting web server, worker and scheduler")
-        web = web_server.arguments(port)
+        web = web_server.attended(port)
         for name, started in (
             ("web", web),
             ("worker", ["-m", "portal.worker"]),

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
+from kernel.request import serving
+
 Headers = list[tuple[bytes, bytes]]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 IN_MEMORY = 1024 * 1024
@@ -90,7 +92,8 @@ def call(application: Wsgi, environ: dict[str, Any]) -> FrontAnswer:
         started[:] = [(status, headers)]
         return _no_write
 
-    with environ["wsgi.input"]:
+    # The handler itself writes lines, too, outside of any middleware.
+    with environ["wsgi.input"], serving(environ.get("HTTP_X_REQUEST_ID")):
         answer = application(environ, start_response)
         try:
             body = _collected(answer)

@@ -108,7 +108,7 @@ def test_the_image_runs_the_run_lock_as_an_ordinary_user_and_is_asked_whether_it
 def test_the_image_starts_the_web_server_as_make_up_does():
     _, image = builder_and_image()
     told = json.loads(image.all("CMD")[-1])
-    assert told == web_server.arguments(8000, host="0.0.0.0", workers=2)[1:]
+    assert told == ["python", *web_server.attended(8000, host="0.0.0.0", workers=2)]
 
 
 def test_the_health_check_asks_under_a_host_name_that_is_allowed():

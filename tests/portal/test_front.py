@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import threading
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,10 +15,12 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from kernel.errors import Unavailable
+from kernel.request import request_id
 from portal.front import places, wsgi
 from portal.front.application import Front, threads_of
 from portal.front.places import ThreadPlaces
 from portal.readiness import Readiness
+from runtime.ledger import pool
 
 LIMIT = 1000
 OK = {"database": "ok", "migrations": "ok", "intake": "ok"}
@@ -323,3 +326,27 @@ def test_threads_are_divided_by_the_environment() -> None:
     assert threads_of("intake=32, other=4") == {"intake": 32, "gate": 6, "other": 4}
     with pytest.raises(ImproperlyConfigured, match="WEB_THREADS"):
         threads_of("till=3")
+
+
+def test_every_line_of_a_request_has_its_id_also_those_that_the_handler_writes_itself() -> None:
+    seen: list[str] = []
+
+    def handler(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        seen.append(request_id())
+        start("503 Service Unavailable", [])
+        return [b""]
+
+    call = Call("/x", x_request_id="till-7")
+    asyncio.run(front(handler)(call.scope, call.receive, call.send))
+    assert (seen, request_id()) == (["till-7"], "")
+
+
+def test_a_look_from_before_a_caller_was_told_503_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    readiness = Readiness(look=lambda: looks.append(1) or OK)  # type: ignore[func-returns-value]
+    asyncio.run(readiness.answer())
+    asyncio.run(readiness.answer())
+    assert len(looks) == 1
+    monkeypatch.setattr(pool.health, "failed_at", time.monotonic())
+    asyncio.run(readiness.answer())
+    assert len(looks) == 2

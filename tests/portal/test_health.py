@@ -50,7 +50,7 @@ def test_a_database_that_is_away_is_not_ready(client: Any, monkeypatch: pytest.M
     monkeypatch.setattr(connections, "connect", refused)
     answer = client.get("/health/ready")
     assert answer.status_code == 503
-    assert "connection refused" in answer.json()["database"]
+    assert answer.json()["database"] == "unavailable: The database does not answer right now."
 
 
 def test_after_a_message_could_not_be_stored_it_is_ready_only_when_there_is_room_again(

@@ -56,7 +56,7 @@ class Up:
         return self.log.read_text().count(words) >= times
 
     def children(self) -> dict[str, int]:
-        words = {"postgres": "postgres -D", "web": "granian"}
+        words = {"postgres": "postgres -D", "web": "portal.web_server"}
         words |= {"worker": "portal.worker", "scheduler": "portal.scheduler"}
         found = {}
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
