@@ -11,9 +11,11 @@ import sys
 import django
 
 from kernel.postgresql import sessions
+from portal import started_with
 
 
 def main() -> int:
+    started_with.refuse_wrong_settings()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     sessions.serve_as("scheduler")
     django.setup()

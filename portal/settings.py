@@ -297,7 +297,7 @@ OIDC: dict[str, Any] = {
     "client_secret": env("OIDC_CLIENT_SECRET", ""),
     "groups_claim": env("OIDC_GROUPS_CLAIM", "groups"),
     # A decision needs the provider's word about the person's groups, not older than this; pages ask for it silently.
-    "recheck_minutes": int(env("OIDC_RECHECK_MINUTES", "15")),
+    "recheck_minutes": env_int("OIDC_RECHECK_MINUTES", 15),
 }
 if OIDC["issuer"]:
     AUTHENTICATION_BACKENDS.append("governance.web.oidc.Backend")

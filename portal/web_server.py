@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kernel.processes import die_with_parent
+from portal import started_with
 
 APPLICATION = "portal.asgi:application"
 # A connection counts for backpressure as long as it is open, whatever it does; the front limits what is under way.
@@ -61,6 +62,7 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1)
     said = parser.parse_args(given)
     command = [sys.executable, *arguments(said.port, host=said.host, workers=said.workers)]
+    started_with.refuse_wrong_settings()
     child = subprocess.Popen(command, preexec_fn=die_with_parent(signal.SIGKILL))  # noqa: S603 - our own words
     served = False
     while child.poll() is None and not asked.wait(0.25):

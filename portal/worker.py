@@ -20,7 +20,7 @@ import django
 
 from kernel.postgresql import sessions
 from kernel.processes import die_with_parent
-from portal import trace_export
+from portal import started_with, trace_export
 from portal.process_supervisor import ProcessSupervisor
 from runtime.domain.shards import SHARDS
 
@@ -112,6 +112,7 @@ def prepare() -> None:
 
 
 def main() -> int:
+    started_with.refuse_wrong_settings()
     options = arguments()
     tiers = [int(tier) for tier in options.tiers.split(",")]
     prepare()

@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import re
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-
-from django.core.exceptions import ImproperlyConfigured
 
 from kernel import measures
 from kernel.errors import DomainError
@@ -19,7 +16,7 @@ from kernel.request import serving
 from portal import problem
 from portal.front import bodies
 from portal.front.bodies import Receive
-from portal.front.places import ThreadPlaces
+from portal.front.places import ThreadPlaces, threads_of
 from portal.front.wsgi import FrontAnswer, Wsgi, call, environ_of
 from portal.readiness import Readiness
 
@@ -34,19 +31,7 @@ REFUSED = measures.counter(
 )
 SEND_SECONDS = 60.0  # for a part of an answer that its reader does not take
 SWITCH_SECONDS = 0.001  # how long a thread may keep the interpreter while the loop waits for it
-THREADS = {"intake": 16, "gate": 6, "other": 10}
 _OPERATION = (("/api/v1/intake/", "intake"), ("/api/v1/gate", "gate"), ("/api/v1/stores", "gate"))
-
-
-def threads_of(given: str) -> dict[str, int]:
-    """WEB_THREADS: `intake=16 gate=6 other=10`; what is not named stays."""
-    found = dict(THREADS)
-    for part in given.replace(",", " ").split():
-        stated = re.fullmatch(r"(\w+)=([1-9]\d?\d?)", part)
-        if stated is None or stated[1] not in found:
-            raise ImproperlyConfigured(f"WEB_THREADS: {part!r} is not intake=…, gate=… or other=… with 1 to 999.")
-        found[stated[1]] = int(stated[2])
-    return found
 
 
 @dataclass(slots=True)

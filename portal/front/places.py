@@ -6,11 +6,14 @@ Used by one event loop, so nothing here is locked.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter, deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
 
 from kernel import measures
 from kernel.errors import Unavailable
@@ -21,6 +24,19 @@ ANSWER_SECONDS = 75.0  # of work; the database's own limits end it before
 IN_LINE = 512
 BUSY = measures.gauge("web_threads_busy", "Threads of web processes at work, by kind of caller.", ["kind"])
 IN_LINE_NOW = measures.gauge("web_waiting_requests", "Requests that wait for a thread, by kind of caller.", ["kind"])
+
+THREADS = {"intake": 16, "gate": 6, "other": 10}
+
+
+def threads_of(given: str) -> dict[str, int]:
+    """WEB_THREADS: `intake=16 gate=6 other=10`; what is not named stays."""
+    found = dict(THREADS)
+    for part in given.replace(",", " ").split():
+        stated = re.fullmatch(r"(\w+)=([1-9]\d?\d?)", part)
+        if stated is None or stated[1] not in found:
+            raise ImproperlyConfigured(f"WEB_THREADS: {part!r} is not intake=…, gate=… or other=… with 1 to 999.")
+        found[stated[1]] = int(stated[2])
+    return found
 
 
 @dataclass(slots=True)

@@ -17,8 +17,8 @@ from django.core.exceptions import ImproperlyConfigured
 from kernel.errors import Unavailable
 from kernel.request import request_id
 from portal.front import places, wsgi
-from portal.front.application import Front, threads_of
-from portal.front.places import ThreadPlaces
+from portal.front.application import Front
+from portal.front.places import ThreadPlaces, threads_of
 from portal.readiness import Readiness
 from runtime.ledger import pool
 
