@@ -12,7 +12,7 @@ PACKAGES := -e ./contracts -e ./cli
 
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: bench check demo-real drawings faults format fuzz-api help lint lock migrations race reset schema screens setup test types up wheels
+.PHONY: bench bench-peers bench-quiet check demo-real drawings faults format fuzz-api help lint lock migrations race reset schema screens setup test types up wheels
 
 help: ## Show this help
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,15 @@ race: $(READY) ## The model-based race test of decisions, 100,000 steps
 ##@ Measure
 bench: $(READY) ## Measure against peers and limits (minutes; see docs/benchmarks.md)
 	$(BIN)/python -m bench
+
+bench-quiet: $(READY) ## P1 to P4 and P10 with peers, rows at the end, a quarter of an hour: PEERS=../peers ARGS=--tiny
+	$(BIN)/python -m bench.quiet $(if $(PEERS),--peers $(PEERS)) $(ARGS)
+
+bench-peers: $(READY) ## Environments for the peers of bench-quiet, outside the checkout: make bench-peers PEERS=../peers
+	$(if $(PEERS),,$(error where to? make bench-peers PEERS=../peers))
+	@for peer in dlt sling; do test -x $(PEERS)/$$peer/bin/python || $(PY) -m venv --without-pip $(PEERS)/$$peer; done
+	@$(UV) pip install -q --python $(PEERS)/dlt/bin/python --system-certs "dlt[postgres]==1.31.0"
+	@$(UV) pip install -q --python $(PEERS)/sling/bin/python --system-certs "sling-linux-amd64==1.4.11"
 
 faults: $(READY) ## Simulation and real processes under faults (about 45 minutes): make faults ARGS="--minutes 5"
 	$(BIN)/python -m tests.faults $(ARGS)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from django.conf import settings
 
 from portal.embedded import Embedded, free_port
 
@@ -115,7 +119,8 @@ def manifest(*, lanes: int = 4, batch: int = 1000, source: bool = True) -> dict[
 class Installation:
     """`with Installation(source_url) as installed`: servers run, Django is set up, the order feed is deployed.
 
-    Another feed is a subclass with its own contract, table and manifest.
+    One for each process (`bench.rounds`): Django keeps the address of the first. Another feed is a subclass with its
+    own contract, table and manifest.
     """
 
     contract: dict[str, Any] = CONTRACT
@@ -125,9 +130,11 @@ class Installation:
         return manifest(**self.feed)
 
     def __init__(self, source_url: str = "http://127.0.0.1:9", *, valkey: bool = False, **feed: Any) -> None:
+        if settings.configured:
+            raise SystemExit("Django already talks to another database in this process: see bench.rounds")
         self.folder = Path(tempfile.mkdtemp(prefix="tg-bench-"))
         self.folder.chmod(0o711)
-        self.servers = Embedded(self.folder / "state", durable=True)
+        self.servers = Embedded(self.folder / "state")
         self.source_url, self.valkey, self.feed = source_url, valkey, feed
         self.database = self.redis = ""
 
@@ -147,7 +154,23 @@ class Installation:
         django.setup()
         call_command("migrate", verbosity=0)
         self._seed()
+        self._make_durable()
         return self
+
+    def _make_durable(self) -> None:
+        """From here on a commit waits for the disk; tables and catalog, which nobody measures, did not."""
+        from django.db import connections
+
+        connections.close_all()
+        self.servers.durable = True
+        self._end_postgres(signal.SIGINT)
+        os.sync()
+        self.servers.revive("postgres")
+
+    def _end_postgres(self, by: signal.Signals) -> None:
+        process = next(process for process, _, name in self.servers._running if name == "postgres")
+        process.send_signal(by)
+        process.wait()
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
@@ -158,6 +181,14 @@ class Installation:
     @property
     def postgres_pid(self) -> int:
         return self.servers.postgres_pid
+
+    def restart_postgres(self, away: float) -> tuple[float, float]:
+        """End the server at once and start it again, after a while, on its port: (went, was there again)."""
+        began = time.monotonic()
+        self._end_postgres(signal.SIGQUIT)
+        time.sleep(away)
+        self.servers.revive("postgres")
+        return began, time.monotonic()
 
     def connect(self) -> Any:
         from runtime.ledger import connections

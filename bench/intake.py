@@ -1,11 +1,13 @@
-"""P2: sales over HTTP, each answer after the commit, while a worker delivers: single sales at random moments, then a
-burst of batches.
+"""P2: sales over HTTP, each answer after the commit, while a worker delivers: single sales at random moments, a burst
+of batches, and single sales again while PostgreSQL is ended at once and is away for a while.
 
-    python -m bench.intake [--rate 150] [--seconds 30] [--burst 1000] [--burst-seconds 60]
+    python -m bench.intake [--rate 150] [--seconds 30] [--burst 1000] [--burst-seconds 60] [--restart-seconds 20]
+                           [--away 5]
 
-The web server is the product's own (one process, sixteen threads), the senders are sixteen threads with one connection
-each, over loopback. Reports answer times from the moment a sale was due, so that waiting in line counts; refusals; and
-whether every sale arrived.
+The web server is the product's own (one process, the ASGI front with its deadlines) with the time limits that the
+product sets on its sessions; the senders are sixteen tills with one connection each, over loopback (`bench.tills`).
+Answer times count from the moment a sale was due. Afterwards the tills' journal is compared with the target and the
+log: every sale that was taken is there, none twice.
 """
 
 from __future__ import annotations
@@ -14,22 +16,24 @@ import argparse
 import http.client
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 from statistics import quantiles
+from typing import Any
 
 from bench.installation import Installation, free_port
 from bench.measure import cpu
 from bench.order_server import order
+from bench.rows import met, row
+from bench.tills import Offer
+from kernel.postgresql import sessions
 from portal import web_server
 
 ROOT = Path(__file__).resolve().parent.parent
-SENDERS = 16
+WARM_UP = 5.0
 
 
 def web(port: int, arguments: list[str] | None = None) -> subprocess.Popen[bytes]:
@@ -63,45 +67,13 @@ def offer(
     port: int, path: str, headers: dict[str, str], *, rate: float, seconds: float, batch: int, first: int
 ) -> tuple[list[float], int]:
     """Answer times in ms and how many calls were not answered with 202."""
-    took: list[float] = []
-    refused, numbers, lock = [0], iter(range(first, first + 100_000_000, batch)), threading.Lock()
-    began = time.perf_counter()
-
-    def sender(number: int) -> None:
-        chance, connection = random.Random(number), http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        due = began
-        while (due := due + chance.expovariate(rate / batch / SENDERS)) < began + seconds:
-            time.sleep(max(0.0, due - time.perf_counter()))
-            with lock:
-                start = next(numbers)
-            try:
-                good = send(connection, path, headers, [order(i) for i in range(start, start + batch)]) == 202
-            except OSError:
-                connection.close()
-                good = False
-            refused[0] += not good
-            took.append((time.perf_counter() - due) * 1000)
-
-    threads = [threading.Thread(target=sender, args=(number,)) for number in range(SENDERS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return took, refused[0]
+    done = Offer(port, path, headers, rate=rate, batch=batch, first=first).start(seconds).wait()
+    return done.took, done.failed
 
 
 def cpu_of(roots: dict[str, int]) -> dict[str, float]:
     """CPU seconds so far, by process tree."""
     return {name: cpu([root]) for name, root in roots.items()}
-
-
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--rate", type=float, default=150)
-    parser.add_argument("--seconds", type=float, default=30)
-    parser.add_argument("--burst", type=float, default=1000)
-    parser.add_argument("--burst-seconds", type=float, default=60)
-    return parser.parse_args()
 
 
 def arrivals(installed: Installation, sent: int) -> int:
@@ -115,6 +87,93 @@ def arrivals(installed: Installation, sent: int) -> int:
             time.sleep(0.2)
 
 
+class Intake:
+    """The three stretches against one running server; `offers` is what all tills did."""
+
+    def __init__(self, installed: Installation, port: int, path: str, headers: dict[str, str]) -> None:
+        self.installed, self.to = installed, (port, path, headers)
+        self.offers: list[Offer] = []
+        self.roots: dict[str, int] = {}
+
+    def offer(self, rate: float, batch: int) -> Offer:
+        self.offers.append(Offer(*self.to, rate=rate, batch=batch, first=10_000_000 * (len(self.offers) + 1)))
+        return self.offers[-1]
+
+    def stretch(self, name: str, rate: float, seconds: float, batch: int, limit: str) -> None:
+        spent = cpu_of(self.roots)
+        done = self.offer(rate, batch).start(seconds).wait()
+        parts, count = quantiles(done.took or [0.0, 0.0], n=100), len(done.sold)
+        each = ", ".join(f"{who} {(now - spent[who]) / count * 1e3:.2f}" for who, now in cpu_of(self.roots).items())
+        said = (
+            f"{count / seconds:,.0f} messages/s for {seconds:.0f} s, answer p50 {parts[49]:.1f}, p95 {parts[94]:.1f}, "
+            f"p99 {parts[98]:.1f} ms; calls refused: {done.failed}; CPU ms each: {each}"
+        )
+        good = not done.failed and done.taken == done.sold and (batch > 1 or parts[98] <= 20)
+        row("P2", f"{name} over HTTP, {limits()}", measured=said, met=met(good, limit))
+
+    def restart(self, rate: float, seconds: float, away: float) -> None:
+        """PostgreSQL is ended at once after a quarter of the time."""
+        selling = self.offer(rate, 1).start(seconds + away)
+        time.sleep(seconds / 4)
+        went, back = self.installed.restart_postgres(away)
+        selling.wait()
+        during = [till.failed(went, back) for till in selling.tills]
+        after = [till.failed(back) for till in selling.tills]
+        good = max(next((end - back for _, end, s in t.calls if end > back and s == 202), 99.0) for t in selling.tills)
+        others = sorted({status for t in selling.tills for _, _, status in t.calls} - {202, 503, 0})
+        cut = sum(status == 0 for till in selling.tills for _, _, status in till.calls)
+        said = (
+            f"away {back - went:.1f} s; calls that failed, worst connection: {max(during)} that began while it was "
+            f"away, {max(after)} afterwards (all: {sum(during)} and {sum(after)}, {cut} without an answer, other "
+            f"answers {others}); all sold again after {good:.2f} s; {len(selling.sold - selling.taken)} of "
+            f"{len(selling.sold):,} sales never taken"
+        )
+        fine = max(after) <= 1 and selling.sold == selling.taken
+        work = f"singles at {rate:.0f}/s while PostgreSQL is ended at once and started again, {limits()}"
+        row("P2", work, measured=said, met=met(fine, "nothing lost, one failed call a connection"))
+
+    def journal(self) -> bool:
+        """Whether what the tills were told is what is there."""
+        sold = {number for one in self.offers for number in one.sold}
+        taken = {number for one in self.offers for number in one.taken}
+        arrivals(self.installed, len(taken) + 1)
+        with self.installed.connect() as conn:
+            there = {n for (n,) in conn.execute("select id from order_target where id > 1").fetchall()}
+            twice = conn.execute(
+                "select count(*) from (select 1 from runtime_message group by key having count(*) > 1) t"
+            ).fetchone()[0]
+        said = (
+            f"{len(taken):,} sales answered with 202, {len(taken & there):,} of them arrived, {len(taken - there)} "
+            f"lost; {len(there - taken)} arrived without a 202, {len(there - sold)} that nobody sold; {twice} twice "
+            "in the log"
+        )
+        good = taken <= there <= sold and not twice
+        row("P2", "the tills' journal against target and log", measured=said, met=met(good, "nothing lost or doubled"))
+        return good
+
+
+def limits() -> str:
+    """The time limits of the sessions that take sales in and serve the web."""
+    stated = []
+    for role in ("intake", "web"):
+        found = sessions.limits_of(role)
+        if not (found.statement and found.lock and found.idle):
+            raise SystemExit(f"DATABASE_LIMITS takes a limit of {role} away")
+        stated.append(f"{role} {found.statement:.0f}/{found.lock:.0f}/{found.idle:.0f} s")
+    return f"ASGI front, limits of statement/lock/idle {', '.join(stated)}"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rate", type=float, default=150)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--burst", type=float, default=1000)
+    parser.add_argument("--burst-seconds", type=float, default=60)
+    parser.add_argument("--restart-seconds", type=float, default=20)
+    parser.add_argument("--away", type=float, default=5)
+    return parser.parse_args()
+
+
 def main() -> None:
     given = arguments()
     with Installation(valkey=True, source=False, lanes=8) as installed:
@@ -123,40 +182,28 @@ def main() -> None:
         from kernel import tokens
         from kernel.models import User
 
-        till = User.objects.create(username="till", is_superuser=True)
+        till: Any = User.objects.create(username="till", is_superuser=True)
         _, secret = tokens.issue(actor=till, user=till, name="till", scopes=["runtime:write"])
         headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
         path = reverse("runtime-api:intake", args=["order-feed"]) + "?environment=production"
         port = free_port()
+        os.environ["LOG_LEVEL"] = "CRITICAL"  # the outage would be told many times
         server, worker = web(port), installed.worker("deliver")
         try:
             wait(port, path, headers)
-            # not counted: warms up
-            took, refused = offer(port, path, headers, rate=given.rate / 2, seconds=5, batch=1, first=1_000_000)
-            sent = 1 + len(took) - refused
-            roots = {"web": server.pid, "worker": worker.pid, "PostgreSQL": installed.postgres_pid}
-            for name, rate, seconds, batch, first in (
-                ("singles", given.rate, given.seconds, 1, 10_000_000),
-                ("batches of 50", given.burst, given.burst_seconds, 50, 20_000_000),
-            ):
-                spent = cpu_of(roots)
-                took, refused = offer(port, path, headers, rate=rate, seconds=seconds, batch=batch, first=first)
-                parts, count = quantiles(took or [0.0, 0.0], n=100), len(took) * batch
-                sent += count - refused * batch
-                print(
-                    f"P2 {name:14} {count / seconds:7,.0f} messages/s for {seconds:.0f} s, answer p50 {parts[49]:.1f} "
-                    f"p95 {parts[94]:.1f} p99 {parts[98]:.1f} ms, "
-                    f"refused {refused}, CPU ms each: "
-                    + ", ".join(f"{who} {(now - spent[who]) / count * 1e3:.2f}" for who, now in cpu_of(roots).items()),
-                    flush=True,
-                )
-            arrived = arrivals(installed, sent)
-            print(f"P2 {sent:,} answered with 202, {arrived:,} arrived")
+            intake = Intake(installed, port, path, headers)
+            intake.offer(given.rate / 2, 1).start(min(WARM_UP, given.seconds)).wait()  # not counted: warms up
+            intake.roots = {"web": server.pid, "worker": worker.pid, "PostgreSQL": installed.postgres_pid}
+            intake.stretch("singles", given.rate, given.seconds, 1, f"p99 20 ms at {given.rate:.0f}/s, none refused")
+            intake.stretch("batches of 50", given.burst, given.burst_seconds, 50, f"{given.burst:,.0f}/s, none refused")
+            if given.restart_seconds:
+                intake.restart(given.rate, given.restart_seconds, given.away)
+            good = intake.journal()
         finally:
             for process in (server, worker):
                 process.send_signal(signal.SIGTERM)
                 process.wait()
-    raise SystemExit(arrived != sent)
+    raise SystemExit(not good)
 
 
 if __name__ == "__main__":

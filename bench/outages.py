@@ -23,12 +23,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from bench.installation import Installation, free_port
 from bench.intake import ROOT, wait, web
 from bench.order_server import order
-from portal import embedded
 
 FREEZE = """
 import os, signal, sys
@@ -147,21 +145,6 @@ def _state(pid: int) -> str:
         return stat.read().rpartition(")")[2].split()[0]
 
 
-def restart(installed: Installation, away: float) -> tuple[float, float]:
-    """The server is stopped at once and started again; it keeps its port."""
-    servers: Any = installed.servers
-    port = urlsplit(installed.database).port
-    embedded.free_port = lambda: port or 0
-    began = time.monotonic()
-    process = next(entry for entry in servers._running if entry[2] == "postgres")
-    process[0].send_signal(signal.SIGQUIT)
-    process[0].wait()
-    servers._running.remove(process)
-    time.sleep(away)
-    servers.start_postgres()
-    return began, time.monotonic()
-
-
 def read_only(installed: Installation, away: float) -> tuple[float, float]:
     with installed.connect() as conn:
         began = time.monotonic()
@@ -195,7 +178,7 @@ def main() -> None:
         server = web(port)
         try:
             wait(port, path, headers)
-            for what, happens in (("R10 restart", restart), ("R10 read-only spell", read_only)):
+            for what, happens in (("R10 restart", Installation.restart_postgres), ("R10 read-only spell", read_only)):
                 with Tills(port, path, headers, given.clients) as tills:
                     time.sleep(3)
                     away, back = happens(installed, given.away)

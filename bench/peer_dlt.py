@@ -12,9 +12,9 @@ import sys
 import tempfile
 import time
 
-os.environ.update(
-    RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="ERROR", DLT_DATA_DIR=tempfile.mkdtemp(prefix="bench-dlt-")
-)
+os.environ.update(RUNTIME__DLTHUB_TELEMETRY="false", RUNTIME__LOG_LEVEL="ERROR")
+if "DLT_DATA_DIR" not in os.environ:
+    os.environ["DLT_DATA_DIR"] = tempfile.mkdtemp(prefix="bench-dlt-")
 
 import dlt
 from dlt.sources.helpers.rest_client import RESTClient

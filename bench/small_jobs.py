@@ -1,11 +1,11 @@
 """P2 and P3: small jobs, one message each, through the product and through Celery in the same run.
 
-    python -m bench.small_jobs [--jobs 20000] [--seconds 15]
+    python -m bench.small_jobs [--jobs 20000] [--rounds 1] [--seconds 15]
 
 P3 counts messages from accepted to effect committed, handed in by batches of 100 as store servers do, against Celery
-no-op tasks with late acknowledgement (nothing durable, no effect), both with one worker process. P2 offers 150 single
-messages a second at random moments from eight threads and reports how long the answer took, each answer being durable;
-then bursts of 1,000 a second in batches of 50.
+no-op tasks with late acknowledgement (nothing durable, no effect), both with one worker process; rounds change who
+begins. P2 offers 150 single messages a second at random moments from eight threads and reports how long the answer
+took, each answer being durable; then bursts of 1,000 a second in batches of 50. `--seconds 0` leaves P2 out.
 """
 
 from __future__ import annotations
@@ -18,15 +18,28 @@ import subprocess
 import sys
 import threading
 import time
-from statistics import quantiles
+from dataclasses import dataclass
+from statistics import median, quantiles
+
+import celery
 
 from bench.installation import Installation
-from bench.measure import cpu
+from bench.measure import cpu, peak_memory
 from bench.order_server import order
+from bench.rows import met, row
 
 
-def celery_rate(installed: Installation, jobs: int) -> tuple[float, float]:
-    """(tasks per second, tasks per CPU second of worker, publisher and broker)."""
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Jobs a second and a CPU second of everybody who takes part; MiB at most of the worker's processes together."""
+
+    clock: float
+    cpu: float
+    memory: float
+
+
+def celery_rate(installed: Installation, jobs: int) -> Rate:
+    """Tasks of worker, publisher and broker."""
     import redis
 
     broker = redis.Redis.from_url(installed.redis)
@@ -62,17 +75,18 @@ def celery_rate(installed: Installation, jobs: int) -> tuple[float, float]:
         nothing.delay(number)
     while int(broker.get("bench:done") or 0) < jobs + 1:
         time.sleep(0.05)
-    wall, used = time.perf_counter() - started, cpu(roots) - spent
+    wall, used, memory = time.perf_counter() - started, cpu(roots) - spent, peak_memory(worker.pid)
     worker.send_signal(signal.SIGTERM)
     worker.wait()
-    return jobs / wall, jobs / used
+    return Rate(jobs / wall, jobs / used, memory)
 
 
 def _pid_of_valkey(installed: Installation) -> int:
     return next(process.pid for process, _, name in installed.servers._running if name == "valkey")
 
 
-def product_rate(installed: Installation, jobs: int) -> tuple[float, float]:
+def product_rate(installed: Installation, jobs: int, first: int) -> Rate:
+    """Messages of worker, sender and PostgreSQL."""
     from runtime.services import intake
 
     worker = installed.worker("deliver")
@@ -83,13 +97,13 @@ def product_rate(installed: Installation, jobs: int) -> tuple[float, float]:
         before = conn.execute("select count(*) from order_target").fetchone()[0]
         started, spent = time.perf_counter(), cpu(roots)
         for start in range(0, jobs, 100):
-            intake.accept("order-feed", "production", [order(1_000_000 + i) for i in range(start, start + 100)])
+            intake.accept("order-feed", "production", [order(first + i) for i in range(start, min(start + 100, jobs))])
         while conn.execute("select count(*) from order_target").fetchone()[0] < before + jobs:
             time.sleep(0.05)
-        wall, used = time.perf_counter() - started, cpu(roots) - spent
+        wall, used, memory = time.perf_counter() - started, cpu(roots) - spent, peak_memory(worker.pid)
     worker.send_signal(signal.SIGTERM)
     worker.wait()
-    return jobs / wall, jobs / used
+    return Rate(jobs / wall, jobs / used, memory)
 
 
 def offer(rate: float, seconds: float, batch: int, first: int) -> tuple[list[float], int]:
@@ -126,26 +140,54 @@ def offer(rate: float, seconds: float, batch: int, first: int) -> tuple[list[flo
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--jobs", type=int, default=20_000)
+    parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=15)
     given = parser.parse_args()
     with Installation(valkey=True, source=False, lanes=8) as installed:
-        celery = celery_rate(installed, given.jobs)
-        ours = product_rate(installed, given.jobs)
-        print(f"P3 celery no-op, late ack     {celery[0]:8,.0f}/s {celery[1]:8,.0f} per CPU s")
+        report(given.jobs, [one_round(installed, given.jobs, number) for number in range(given.rounds)])
+        if given.seconds:
+            answers(given.seconds)
+
+
+def one_round(installed: Installation, jobs: int, number: int) -> tuple[Rate, Rate]:
+    """Celery's and the product's."""
+    found = {}
+    for who in ("celery", "product") if number % 2 == 0 else ("product", "celery"):
+        first = 1_000_000 * (number + 1)  # orders that the log does not know yet
+        found[who] = celery_rate(installed, jobs) if who == "celery" else product_rate(installed, jobs, first)
+        one = found[who]
+        print(f"P3 {who:8} {one.clock:8,.0f}/s {one.cpu:8,.0f} per CPU s {one.memory:5.0f} MiB", flush=True)
+    return found["celery"], found["product"]
+
+
+def report(jobs: int, rounds: list[tuple[Rate, Rate]]) -> None:
+    parts = ("clock", "cpu", "memory")
+    peer, ours = (Rate(*(median(getattr(r[side], part) for r in rounds) for part in parts)) for side in (0, 1))
+    by_clock, by_cpu = (median(getattr(o, k) / getattr(c, k) for c, o in rounds) for k in ("clock", "cpu"))
+    row(
+        "P3",
+        f"{jobs:,} small jobs, accepted to effect committed, one worker",
+        peer=f"Celery {celery.__version__} no-op, late ack: {_said(peer)}",
+        measured=f"{_said(ours)}: **{by_clock:.1f} times by the clock, {by_cpu:.1f} by CPU**; {len(rounds)} rounds",
+        met=met(min(by_clock, by_cpu) >= 20, "20 × both"),
+    )
+
+
+def _said(rate: Rate) -> str:
+    return f"{rate.clock:,.0f}/s, {rate.cpu:,.0f} per CPU s, {rate.memory:.0f} MiB"
+
+
+def answers(seconds: float) -> None:
+    """P2 without HTTP."""
+    for name, rate, batch, first in (("singles", 150.0, 1, 10_000_000), ("batches of 50", 1000.0, 50, 20_000_000)):
+        took, refused = offer(rate, seconds, batch, first)
+        parts = quantiles(took, n=100)
+        done = len(took) * batch / seconds
         print(
-            f"P3 product, effect committed  {ours[0]:8,.0f}/s {ours[1]:8,.0f} per CPU s  ({ours[0] / celery[0]:.1f} "
-            f"and {ours[1] / celery[1]:.1f} times)",
+            f"P2 {name:14} {done:7,.0f} messages/s, answer p50 {parts[49]:.1f} p95 {parts[94]:.1f} p99 "
+            f"{parts[98]:.1f} ms, refused {refused}",
             flush=True,
         )
-        for name, rate, batch, first in (("singles", 150.0, 1, 10_000_000), ("batches of 50", 1000.0, 50, 20_000_000)):
-            took, refused = offer(rate, given.seconds, batch, first)
-            parts = quantiles(took, n=100)
-            done = len(took) * batch / given.seconds
-            print(
-                f"P2 {name:14} {done:7,.0f} messages/s, answer p50 {parts[49]:.1f} p95 {parts[94]:.1f} p99 "
-                f"{parts[98]:.1f} ms, refused {refused}",
-                flush=True,
-            )
 
 
 if __name__ == "__main__":

@@ -1,30 +1,40 @@
-"""P1: orders from a local REST source into PostgreSQL, through the product with every guarantee on, and through dlt in
-the same run.
+"""P1: orders from a local REST source into PostgreSQL, through the product with every guarantee on, and through dlt and
+Sling in the same run.
 
-    python -m bench.sync [--orders 200000] [--rounds 1] [--dlt /path/to/venv/bin/python]
+    python -m bench.sync [--orders 200000] [--rounds 1] [--peers FOLDER] [--dlt …/bin/python] [--sling …/bin/python]
 
 The product: contract check, deduplication, durable log, gate at every batch, mapping, evidence, upsert; then the same
-again with nothing changed, and with everything changed. dlt runs in an environment of its own (`pip install
-"dlt[postgres]"`), on the same server, against the same source. CPU counts client and PostgreSQL, not the source. Ratios
-count; rates are of this machine.
+again with nothing changed, and with everything changed. The peers run in environments of their own (`make bench-peers
+PEERS=folder`), on the same server; rounds change who begins. dlt reads the same source and merges by key. Sling reads a
+file made beforehand, so it asks nobody for pages, and gives no guarantee: no contract, no log, no order; by key (its
+full upsert of JSON lines) and, from flat CSV, also by an update key, which leaves known records out while it reads.
+(From JSON lines its update key compares the wrong column and fails.) Its start of a process counts, as it has no
+worker that waits. CPU counts client and PostgreSQL, not the source. Ratios count; rates are of this machine.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bench.installation import Installation, free_port
 from bench.measure import cpu, peak_memory
+from bench.peers import DLT, FROM_CSV, FROM_JSON, Peers, python_of, written
+from bench.rounds import in_own_processes
+from bench.rows import met, row
+
+PRODUCT = "product"
+PARTS = ("wall", "cpu")
+PHASES = {"all new": 1, "nothing changed": 1, "all changed": 2}
+Round = dict[str, dict[str, Any]]
 
 
 @contextmanager
@@ -53,24 +63,20 @@ def run_product(installed: Installation, count: int, workers: int) -> dict[str, 
         process.stdout.readline()
     roots = [installed.postgres_pid, *(process.pid for process in processes)]
     with installed.connect() as conn:
-        spent, wal, started = cpu(roots), _wal(conn), time.perf_counter()
+        spent, wal, started = cpu(roots), written(conn), time.perf_counter()
         run = runs.start("order-feed", "production", trigger="manual")
         while not _finished(conn, run.pk):
             time.sleep(0.1)  # each look costs CPU that counts
         wall, used = time.perf_counter() - started, cpu(roots) - spent
-        memory = max(peak_memory(process.pid) for process in processes)
-        bytes_each = (_wal(conn) - wal) / count
+        each = [peak_memory(process.pid) for process in processes]
+        bytes_each = (written(conn) - wal) / count
     for process in processes:
         process.send_signal(signal.SIGTERM)
         process.wait()
     run.refresh_from_db()
     if run.read != count or run.rejected_count:
         raise SystemExit(f"the run read {run.read} of {count} and refused {run.rejected_count}: {run.error}")
-    return {"wall": wall, "cpu": used, "memory": memory, "wal": bytes_each}
-
-
-def _wal(conn: Any) -> float:
-    return float(conn.execute("select pg_current_wal_insert_lsn() - '0/0'").fetchone()[0])
+    return {"wall": wall, "cpu": used, "memory": max(each), "together": sum(each), "wal": bytes_each}
 
 
 def _finished(conn: Any, run: int) -> bool:
@@ -86,28 +92,82 @@ def _finished(conn: Any, run: int) -> bool:
     return bool(row[0])
 
 
-def run_dlt(python: Path, installed: Installation, base: str, dataset: str) -> dict[str, float]:
-    pid = installed.postgres_pid
-    spent = cpu([pid])
-    done = subprocess.run(
-        [python, str(Path(__file__).parent / "peer_dlt.py"), base, installed.database, dataset],
-        capture_output=True,
-        text=True,
-    )
-    if done.returncode:
-        raise SystemExit(f"dlt failed: {done.stderr[-2000:]}")
-    said = json.loads(done.stdout.strip().splitlines()[-1])
-    return {"wall": said["wall"], "cpu": said["cpu"] + cpu([pid]) - spent, "memory": said["memory"]}
-
-
 def show(name: str, count: int, found: dict[str, float]) -> None:
     wal = f" {found['wal']:6.0f} B WAL each" if "wal" in found else ""
     print(
-        f"{name:28} {found['wall']:6.1f} s {count / found['wall']:9,.0f}/s {found['cpu']:6.1f} CPU s "
+        f"{name:50} {found['wall']:6.1f} s {count / found['wall']:9,.0f}/s {found['cpu']:6.1f} CPU s "
         f"{count / found['cpu']:9,.0f} per CPU s "
         f"{found['memory']:5.0f} MiB{wal}",
         flush=True,
     )
+
+
+def one_round(number: int, given: argparse.Namespace) -> Round:
+    """A new installation: everybody loads new orders, the same ones again, and changed ones."""
+    found: Round = {}
+    port = free_port()
+    base = f"http://127.0.0.1:{port}/"
+    with Installation(base) as installed:
+        peers = Peers(installed, base, dlt=given.dlt, sling=given.sling)
+        turns = [PRODUCT, *peers.names][:: -1 if number % 2 else 1]
+        for label, generation in PHASES.items():
+            with source(port, given.orders, generation):
+                for name in turns:
+                    if name == PRODUCT:
+                        one = run_product(installed, given.orders, given.workers)
+                    else:
+                        one = peers.run(name, given.orders, generation)
+                    found[f"{name}, {label}"] = one
+                    show(f"{name}, {label}", given.orders, one)
+    return found
+
+
+def report(rounds: list[Round], orders: int) -> None:
+    """Ratios within each round, their median, and a row of the table for each phase."""
+    names = list(dict.fromkeys(key.rpartition(", ")[0] for key in rounds[0]))
+    others = [name for name in (DLT, FROM_JSON, FROM_CSV) if name in names]
+    for label in PHASES:
+        times = {
+            name: [_median(r[f"{name}, {label}"][k] / r[f"{PRODUCT}, {label}"][k] for r in rounds) for k in PARTS]
+            for name in others
+        }
+        for name, (wall, used) in times.items():
+            print(f"{label}: {wall:.2f} times {name} by the clock, {used:.2f} times by CPU")
+        ours, version = _medians(rounds, f"{PRODUCT}, {label}"), {n: rounds[0][f"{n}, {label}"] for n in others}
+        ratios = "; ".join(f"{wall:.1f} and {used:.1f} times {name}" for name, (wall, used) in times.items())
+        row(
+            "P1",
+            f"{orders:,} JSON orders, {label}, all guarantees on",
+            peer="; ".join(f"{n} {version[n]['version']}: {_said(_medians(rounds, f'{n}, {label}'))}" for n in others)
+            or "–",
+            measured=f"{_said(ours)} ({ours['together']:.0f} with all workers), {ours['wal']:.0f} B of WAL, "
+            f"{orders / ours['cpu']:,.0f} per CPU s"
+            + (f"; by the clock and by CPU **{ratios}**" if ratios else "")
+            + f"; {len(rounds)} rounds",
+            met=_met(label, ours, _medians(rounds, f"{PRODUCT}, all new"), times),
+        )
+
+
+def _met(label: str, ours: dict[str, float], new: dict[str, float], times: dict[str, list[float]]) -> str:
+    sling = min((used for name, (_, used) in times.items() if name != DLT), default=0.0)
+    if label == "nothing changed":
+        return met(ours["cpu"] <= new["cpu"] and ours["wal"] < 1, "no write, never dearer than new ones")
+    if label == "all changed":
+        return met(sling >= 1.5, "1.5 × Sling by CPU, the faster way of it")
+    good = times.get(DLT, [0.0, 0.0])[1] >= 5 and sling >= 2 and ours["memory"] <= 150
+    return met(good, "5 × dlt and 2 × Sling by CPU, the faster way of it; 150 MiB")
+
+
+def _medians(rounds: list[Round], key: str) -> dict[str, float]:
+    return {k: _median(r[key][k] for r in rounds) for k in rounds[0][key] if k != "version"}
+
+
+def _median(values: Iterable[float]) -> float:
+    return statistics.median(values)
+
+
+def _said(found: dict[str, float]) -> str:
+    return f"{found['wall']:.1f} s, {found['cpu']:.1f} CPU s, {found['memory']:.0f} MiB"
 
 
 def main() -> None:
@@ -115,29 +175,13 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--peers", type=Path, help="folder with the environments that make bench-peers makes")
     parser.add_argument("--dlt", type=Path)
+    parser.add_argument("--sling", type=Path)
     given = parser.parse_args()
-    results: dict[str, list[dict[str, float]]] = {}
-    port = free_port()
-    base = f"http://127.0.0.1:{port}/"
-    for number in range(given.rounds):
-        with Installation(base) as installed:
-            for label, generation in (("all new", 1), ("nothing changed", 1), ("all changed", 2)):
-                with source(port, given.orders, generation):
-                    found = run_product(installed, given.orders, given.workers)
-                    results.setdefault(f"product, {label}", []).append(found)
-                    show(f"product, {label}", given.orders, found)
-                    if given.dlt:
-                        found = run_dlt(given.dlt, installed, base.rstrip("/"), f"peer_{number}")
-                        results.setdefault(f"dlt merge, {label}", []).append(found)
-                        show(f"dlt merge, {label}", given.orders, found)
-    if given.dlt:
-        for label in ("all new", "nothing changed", "all changed"):
-            ours, theirs = results[f"product, {label}"], results[f"dlt merge, {label}"]
-            wall, used = (
-                statistics.median(t[k] / o[k] for t, o in zip(theirs, ours, strict=True)) for k in ("wall", "cpu")
-            )
-            print(f"{label}: {wall:.2f} times dlt by the clock, {used:.2f} times by CPU")
+    if given.peers:
+        given.dlt, given.sling = (python_of(given.peers, name) for name in ("dlt", "sling"))
+    report(in_own_processes(one_round, given.rounds, given), given.orders)
 
 
 if __name__ == "__main__":
