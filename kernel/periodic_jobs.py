@@ -27,13 +27,14 @@ FAILED = measures.counter("job_failures", "Times that a periodic job ended with 
 
 
 def run(job: str, work: Callable[[], T]) -> T:
-    """Do one job now, and keep when it last succeeded; its errors pass through."""
+    """Do one job now, and keep when it last succeeded; its errors pass through. A result with `ran` False is none."""
     try:
         done = work()
     except BaseException:
         FAILED.labels(job).inc()
         raise
-    SUCCEEDED.labels(job).set_to_current_time()
+    if getattr(done, "ran", True):
+        SUCCEEDED.labels(job).set_to_current_time()
     return done
 
 

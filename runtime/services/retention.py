@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
+from psycopg.errors import LockNotAvailable
 
 from kernel import audit, clock
 from kernel.errors import Forbidden, Invalid, NotFound, finding
@@ -21,7 +23,19 @@ from runtime.ledger.retention import Due
 from runtime.models import Integration, RetentionPolicy
 
 TURN = 2.0  # seconds of work before other jobs have their turn
-_LOCK = "select pg_try_advisory_lock(hashtext('tillgate retention'))"
+OURS = "tillgate-retention"
+# One turn at a time. Who may only read cannot take it, as anybody could an advisory lock; writers do not wait for it.
+_LOCK = "lock table runtime_retention in share update exclusive mode nowait"
+_HOLDER = """
+select a.application_name, a.usename || ' (process ' || a.pid || ', ' || a.application_name || ')'
+  from pg_locks l
+  join pg_stat_activity a on a.pid = l.pid
+ where l.relation = 'runtime_retention'::regclass
+   and l.granted
+   and l.mode in ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock',
+                  'AccessExclusiveLock')
+ limit 1"""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +44,8 @@ class Done:
 
     partitions: tuple[str, ...] = ()
     rows: int = 0
+    ran: bool = True
+    """False where somebody else holds the lock of this work."""
 
 
 def in_force(integration: Integration | None = None) -> dict[str, int | None]:
@@ -90,10 +106,21 @@ def due(viewer: Viewer) -> Sequence[Due]:
 def run_due(seconds: float = TURN) -> Done:
     """One turn of work, by one process at a time: at most one partition, and of everything else what fits into the
     time."""
+    with connections.connected(name=f"{OURS}-lock", role="report") as locking:
+        try:
+            with locking.transaction():
+                locking.execute(_LOCK)
+                return _turn(seconds)
+        except LockNotAvailable:
+            holder = locking.execute(_HOLDER).fetchone()
+    if holder is not None and holder[0] != f"{OURS}-lock":
+        log.warning("retention could not run: %s holds a lock on runtime_retention", holder[1])
+    return Done(ran=False)
+
+
+def _turn(seconds: float) -> Done:
     end = time.monotonic() + seconds
-    with connections.connected(name="tillgate-retention", role="report") as conn:
-        if conn.execute(_LOCK).fetchone() != (True,):
-            return Done()
+    with connections.connected(name=OURS, role="report") as conn:
         rows = ledger.drop_heads(conn, until=lambda: time.monotonic() > end)
         while time.monotonic() < end:
             gone = ledger.drop_evidence(conn) + ledger.drop_rows(conn)

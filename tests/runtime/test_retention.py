@@ -8,10 +8,12 @@ from datetime import UTC, date, datetime, timedelta
 import psycopg
 import pytest
 
+from kernel import periodic_jobs
 from runtime.domain import retention as rules
 from runtime.ledger import partitions, retention
 from runtime.ledger.append import TOO_OLD, IncomingMessage, append
 from runtime.ledger.connections import Connection
+from runtime.services import retention as service
 from tests.runtime.make import Flow
 from tests.runtime.test_partitions import tables
 
@@ -272,3 +274,16 @@ def test_runs_and_what_is_settled_go_in_steps(log: Connection) -> None:
     assert log.execute(
         "select day::text, number, read, accepted from runtime_dropped where data_class = 'runs'"
     ).fetchall() == [("2019-03-10", 4, 5, 4)]
+
+
+def test_who_may_only_read_cannot_stop_it_and_a_turn_that_could_not_run_is_no_success(
+    ledger: Connection, caplog: pytest.LogCaptureFixture
+) -> None:
+    ledger.execute("select pg_advisory_lock(hashtext('tillgate retention'))")
+    assert service.run_due().ran
+    before = periodic_jobs.SUCCEEDED.labels("kept")._value.get()
+    with ledger.transaction():
+        ledger.execute("lock table runtime_retention in share mode")
+        assert not periodic_jobs.run("kept", service.run_due).ran
+    assert periodic_jobs.SUCCEEDED.labels("kept")._value.get() == before
+    assert "tillgate-test" in caplog.text
