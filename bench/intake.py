@@ -130,7 +130,12 @@ class Intake:
         )
         fine = max(after) <= 1 and selling.sold == selling.taken
         work = f"singles at {rate:.0f}/s while PostgreSQL is ended at once and started again, {limits()}"
-        row("P2", work, measured=said, met=met(fine, "nothing lost, one failed call a connection"))
+        row(
+            "P2",
+            work,
+            measured=said,
+            met=met(fine, "nothing lost; once it is there again, one failed call a connection"),
+        )
 
     def journal(self) -> bool:
         """Whether what the tills were told is what is there."""
