@@ -42,10 +42,11 @@ _NONE: Any = object()
 class Transaction:
     """Writes that nobody else sees yet, and the locks that they need."""
 
-    __slots__ = ("actor", "appended", "locked", "waiters", "writes")
+    __slots__ = ("actor", "appended", "began", "locked", "waiters", "writes")
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
+        self.began = actor.world.now
         self.writes: dict[tuple[str, Key], Any] = {}
         self.appended: list[tuple[str, Any]] = []
         self.locked: list[tuple[str, Key]] = []

@@ -48,7 +48,7 @@ def _park(db: Database, tx: Transaction, given: Any) -> int:
             "rounds": rounds,
             "accepted_as": accepted_as,
             "first_seen_at": db.now(),
-            "first_sent_at": None if first_sent_ago is None else db.now() - first_sent_ago,
+            "first_sent_at": None if first_sent_ago is None else tx.began - first_sent_ago,
             "sent_at": None if sent_ago is None else db.now() - sent_ago,
         },
     )
@@ -267,7 +267,7 @@ def _keep_parked(db: Database, tx: Transaction, given: Any) -> int:
     old = db.get(tx, "parked", key)
     if old is None or (old["token"] != token and "token" not in db.plants):
         return 0
-    first_sent_at = None if first_sent_ago is None else min(old["first_sent_at"] or db.now(), db.now() - first_sent_ago)
+    first_sent_at = None if first_sent_ago is None else min(old["first_sent_at"] or tx.began, tx.began - first_sent_ago)
     tx.writes["parked", key] = old | {
         "state": state,
         "reason_class": reason_class,

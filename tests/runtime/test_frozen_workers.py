@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from runtime.ledger import claims, connections, quarantine_claims, vendor_target
+from runtime.ledger import claims, connections, quarantine, quarantine_claims, vendor_target
 from runtime.ledger.append import append
 from runtime.ledger.connections import Connection
+from runtime.ledger.quarantine import QuarantineEntry
 from runtime.ledger.quarantine_claims import claim_quarantined, let_sleep
 from runtime.ledger.quarantine_retry import _KEEP
 from tests.runtime.make import Flow
@@ -114,6 +115,25 @@ def test_a_worker_that_froze_before_it_stored_a_try_makes_no_key_younger(ledger:
 def waits(conn: Connection, other: Connection) -> bool:
     row = conn.execute("select cardinality(pg_blocking_pids(%s))", (other.info.backend_pid,)).fetchone()
     return bool(row and row[0])
+
+
+def test_a_worker_that_froze_before_it_stored_its_batch_makes_no_key_younger(ledger: Connection) -> None:
+    """The seconds were counted in the transaction; its beginning is no later than that."""
+    flow = Flow(ledger, lanes=1)
+    flow.subscribe()
+    append(ledger, flow.ref, [flow.item("a")])
+    taken = claims.claim(ledger, owner="first")
+    assert taken
+    entry = QuarantineEntry(1, "a", "sending", first_sent=time.monotonic() - 5.0, last_sent=time.monotonic() - 5.0)
+    with ledger.transaction():
+        ledger.execute("select pg_sleep(0.05)")  # as if it had stood still here, with the seconds in its hand
+        quarantine.quarantine(ledger, taken, [entry])
+        first, last = ledger.execute(
+            """select extract(epoch from now() - first_sent_at)::float8, extract(epoch from now() - sent_at)::float8
+               from runtime_quarantine"""
+        ).fetchone() or (0.0, 0.0)
+    assert first >= 5.05
+    assert last <= first - 0.05, "that one is counted from the present"
 
 
 # -- a transaction that stands still between its statement and its commit ----------------------------------------------
