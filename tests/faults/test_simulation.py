@@ -52,7 +52,7 @@ def test_no_schedule_loses_doubles_disorders_or_sends_without_approval() -> None
 
 def test_a_database_that_goes_back_gives_no_key_twice_and_books_nothing_twice() -> None:
     counts: Counter[str] = Counter()
-    answered_meanwhile = (78, 87, 114, 136, 225, 385)
+    answered_meanwhile = (55, 232, 302, 415, 433, 559)
     for seed in (*range(1, 50), *answered_meanwhile):
         verdict = RewoundWorld(rewound_shape(seed)).run()
         assert verdict.clean, (seed, verdict.found())

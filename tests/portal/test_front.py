@@ -337,16 +337,16 @@ def test_every_line_of_a_request_has_its_id_also_those_that_the_handler_writes_i
         return [b""]
 
     call = Call("/x", x_request_id="till-7")
-    asyncio.run(front(handler)(call.scope, call.receive, call.send))
+    run(front(handler)(call.scope, call.receive, call.send))
     assert (seen, request_id()) == (["till-7"], "")
 
 
 def test_a_look_from_before_a_caller_was_told_503_counts_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
     readiness = Readiness(look=lambda: looks.append(1) or OK)  # type: ignore[func-returns-value]
-    asyncio.run(readiness.answer())
-    asyncio.run(readiness.answer())
+    run(readiness.answer())
+    run(readiness.answer())
     assert len(looks) == 1
     monkeypatch.setattr(pool.health, "failed_at", time.monotonic())
-    asyncio.run(readiness.answer())
+    run(readiness.answer())
     assert len(looks) == 2
