@@ -22,6 +22,7 @@ from governance.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from kernel.json_fields import ObjectField
 
 DIGEST = serializers.RegexField(r"^sha256:[0-9a-f]{64}$", help_text="sha256: and 64 hex digits")
 
@@ -41,7 +42,7 @@ class ChangeInput(serializers.Serializer[Any]):
     rollback_plan = serializers.CharField(max_length=20_000, required=False, default="", allow_blank=True)
     planned_from = serializers.DateTimeField(required=False, allow_null=True, default=None)
     planned_until = serializers.DateTimeField(required=False, allow_null=True, default=None)
-    parameters = serializers.DictField(required=False, default=dict)
+    parameters = ObjectField(required=False, default=dict)
     links = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=2**62), required=False, default=list, max_length=50
     )
@@ -53,7 +54,7 @@ class AmendInput(serializers.Serializer[Any]):
     rollback_plan = serializers.CharField(max_length=20_000, required=False, allow_blank=True)
     planned_from = serializers.DateTimeField(required=False, allow_null=True)
     planned_until = serializers.DateTimeField(required=False, allow_null=True)
-    parameters = serializers.DictField(required=False)
+    parameters = ObjectField(required=False)
 
 
 class ReviseInput(serializers.Serializer[Any]):
@@ -210,7 +211,7 @@ class PolicyOutput(serializers.ModelSerializer[Policy]):
 
 class PolicyInput(serializers.Serializer[Any]):
     level = serializers.CharField(max_length=80)
-    document = serializers.DictField()
+    document = ObjectField()
     title = serializers.CharField(max_length=200)
     justification = serializers.CharField(max_length=20_000)
     environment = serializers.CharField(max_length=60)
@@ -219,7 +220,7 @@ class PolicyInput(serializers.Serializer[Any]):
 
 class PreviewInput(serializers.Serializer[Any]):
     level = serializers.CharField(max_length=80)
-    document = serializers.DictField()
+    document = ObjectField()
 
 
 class SituationInput(serializers.Serializer[Any]):
@@ -289,7 +290,7 @@ class FreezeOutput(serializers.ModelSerializer[FreezeWindow]):
 
 class FreezeInput(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=120)
-    calendar = serializers.DictField()
+    calendar = ObjectField()
     strictness = serializers.ChoiceField(choices=FreezeWindow.Strictness.choices, default="changes")
     reason = serializers.CharField(max_length=2000, required=False, default="", allow_blank=True)
     environment = serializers.CharField(max_length=60, required=False, allow_null=True, default=None)

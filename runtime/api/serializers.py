@@ -7,18 +7,12 @@ from typing import Any, get_args
 
 from rest_framework import serializers
 
+from kernel.json_fields import DocumentField, ParsedJSONField
 from runtime.connectors.protocols import FaultKind
 from runtime.domain import manifest as manifests
 from runtime.services import manifest_checks
 
 DIGEST = r"^sha256:[0-9a-f]{64}$"
-
-
-class ParsedJSONField(serializers.JSONField):
-    """The output of the strict parser, unchanged: its fractions are Decimals, which the base class would refuse."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        return data
 
 
 class IntegrationSerializer(serializers.Serializer[Any]):
@@ -32,7 +26,7 @@ class IntegrationSerializer(serializers.Serializer[Any]):
 class ManifestSerializer(serializers.Serializer[Any]):
     """A manifest as data; its own schema is checked by the service, which names every finding with a JSON Pointer."""
 
-    manifest = serializers.JSONField()
+    manifest = DocumentField()
     pin_current = serializers.BooleanField(
         default=False, help_text="Replace `contract: current` by the digest that the catalog holds now."
     )

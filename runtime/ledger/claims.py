@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from typing import Any
 
-from psycopg.errors import InsufficientPrivilege
+from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import dict_row
 
 from runtime.domain.shards import SHARDS
@@ -20,6 +21,7 @@ from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope, Lease, ago, limits_of, seconds_since, target_of
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence, evidence_arguments
+from runtime.ledger.lane_locks import LOCK_WAIT, usual_wait
 
 LEASE_SECONDS = float(os.environ.get("TILLGATE_LEASE_SECONDS", "15"))
 CALL_MARGIN = LEASE_SECONDS / 5  # what a lease lasts longer than the call under it
@@ -66,6 +68,13 @@ _PROBE = """
 update runtime_vendorstate
 set probe_subscription = %s, probe_lane = %s, probe_until = clock_timestamp() + make_interval(secs => %s)
 where id = %s"""
+VENDOR_SOON = "100ms"  # longer than a claim that others have under way holds the vendor's row
+LOCK_VENDOR = "select from runtime_vendorstate where id = %s for update"
+# Read where somebody keeps the row of a vendor locked, and not in a usual claim.
+OF_OTHER_VENDORS = """
+select array_agg(id)
+from runtime_subscription
+where vendor_id <> all(%s::bigint[]) and (%s::bigint[] is null or id = any(%s::bigint[]))"""
 _HOLD_OTHERS = """
 update runtime_subscription
 set held_until = clock_timestamp() + make_interval(secs => %s)
@@ -79,10 +88,31 @@ class ClaimAbandoned(Exception):
     """The claim was released before it began."""
 
 
+class VendorHeld(ClaimAbandoned):
+    """Somebody keeps the row of this vendor locked, so that nobody can say whether it takes one more."""
+
+    def __init__(self, vendor: int) -> None:
+        super().__init__(f"vendor {vendor}")
+        self.vendor = vendor
+
+
 def claim(
     conn: Connection, *, owner: str, scope: ClaimScope = EVERYTHING, lease: float = LEASE_SECONDS
 ) -> Claim | None:
-    """The lane that has waited longest in the most critical tier, or None."""
+    """The lane that has waited longest in the most critical tier, or None.
+
+    Lanes of a vendor whose row somebody keeps locked are passed over, so that others have their turn.
+    """
+    held: list[int] = []
+    while True:
+        try:
+            return _claim_once(conn, owner, without(conn, scope, held), lease)
+        except VendorHeld as busy:
+            held.append(busy.vendor)
+
+
+def _claim_once(conn: Connection, owner: str, scope: ClaimScope, lease: float) -> Claim | None:
+    """Raises VendorHeld."""
     arguments = {"me": owner, "lease": lease} | scope.arguments()
     try:
         with conn.transaction():
@@ -91,6 +121,8 @@ def claim(
                 admit(conn, taken[0], lease)
             if taken is not None:
                 hold_others(conn, taken[0], lease)
+    except VendorHeld:
+        raise
     except ClaimAbandoned:
         return None
     except InsufficientPrivilege as error:
@@ -98,6 +130,15 @@ def claim(
             raise
         return None  # the guard saw the gate close while the claim was under way
     return taken[0] if taken else None
+
+
+def without(conn: Connection, scope: ClaimScope, held: list[int]) -> ClaimScope:
+    """The scope without the targets of these vendors."""
+    if not held:
+        return scope
+    only = None if scope.only is None else list(scope.only)
+    row = conn.execute(OF_OTHER_VENDORS, (held, only, only)).fetchone()
+    return replace(scope, only=tuple(row[0] or ()) if row else ())
 
 
 def gate_closed(error: InsufficientPrivilege) -> bool:
@@ -144,9 +185,16 @@ def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: fl
 
 def admit(conn: Connection, taken: Claim, lease: float, *, quarantined: bool = False) -> None:
     """Inside the claim's transaction: take one of the vendor's places, or the one probe; a quarantined message may take
-    the one that is kept for a person's question. Raises ClaimAbandoned."""
+    the one that is kept for a person's question. Raises ClaimAbandoned; VendorHeld where somebody keeps the vendor's
+    row locked."""
     vendor, asking = taken.target.vendor, taken.subscription if quarantined else None
-    conn.execute("select from runtime_vendorstate where id = %s for update", (vendor,))
+    try:
+        with conn.pipeline():
+            conn.execute(LOCK_WAIT, (VENDOR_SOON,))
+            conn.execute(LOCK_VENDOR, (vendor,))
+            conn.execute(LOCK_WAIT, (usual_wait(conn),))
+    except LockNotAvailable as error:
+        raise VendorHeld(vendor) from error
     row = conn.execute(_ADMIT, {"vendor": vendor, "asking": asking}).fetchone()
     if row is None or not row[0]:
         raise ClaimAbandoned

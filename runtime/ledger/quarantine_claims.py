@@ -11,7 +11,16 @@ from psycopg.rows import dict_row
 from runtime.domain.recovery import QUESTION_AT_FAULT
 from runtime.ledger import sql
 from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope, Lease, ago, limits_of, target_of
-from runtime.ledger.claims import LEASE_SECONDS, ClaimAbandoned, admit, gate_closed, hold_others, spend
+from runtime.ledger.claims import (
+    LEASE_SECONDS,
+    ClaimAbandoned,
+    VendorHeld,
+    admit,
+    gate_closed,
+    hold_others,
+    spend,
+    without,
+)
 from runtime.ledger.connections import Connection
 
 WAITS_FOR_VENDOR = ("accepted", "unsettled", "unanswered", "not_now", QUESTION_AT_FAULT)
@@ -94,6 +103,16 @@ def claim_quarantined(
     conn: Connection, *, scope: ClaimScope = EVERYTHING, to_ask: bool = False, lease: float = LEASE_SECONDS
 ) -> QuarantineClaim | None:
     """The quarantined message that has been due longest and has none of its key before it."""
+    held: list[int] = []
+    while True:
+        try:
+            return _claim_once(conn, without(conn, scope, held), to_ask=to_ask, lease=lease)
+        except VendorHeld as busy:
+            held.append(busy.vendor)
+
+
+def _claim_once(conn: Connection, scope: ClaimScope, *, to_ask: bool, lease: float) -> QuarantineClaim | None:
+    """Raises VendorHeld."""
     try:
         with conn.transaction():
             taken, limited = _take(conn, {"lease": lease} | scope.arguments(), to_ask=to_ask, lease=lease)
@@ -104,6 +123,8 @@ def claim_quarantined(
             if not to_ask:
                 hold_others(conn, taken, lease)
                 _keep_pace(conn, taken)
+    except VendorHeld:
+        raise
     except ClaimAbandoned:
         return None
     except InsufficientPrivilege as error:

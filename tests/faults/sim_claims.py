@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from psycopg import errors
@@ -209,10 +210,19 @@ def _claim_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]:
     return []
 
 
-@statement(r"select from runtime_vendorstate where id = %s for update$")
+@statement(re.escape(claims.LOCK_VENDOR) + "$")
 def _lock_vendor(db: Database, tx: Transaction, given: Any) -> list[Any]:
-    db.lock(tx, "vendor", (given[0],))
+    """Who has to wait goes to another vendor, as after the short time that it would wait."""
+    if not db.lock(tx, "vendor", (given[0],), skip=True):
+        raise errors.LockNotAvailable("canceling statement due to lock timeout")
     return [()]
+
+
+@statement(claims.OF_OTHER_VENDORS)
+def _of_other_vendors(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    held, only, _ = given
+    found = [key[0] for key, s in db.scan(tx, "subscription") if s["vendor"] not in held]
+    return [([one for one in found if only is None or one in only] or None,)]
 
 
 @statement(claims._ADMIT)

@@ -227,3 +227,31 @@ def test_waivers_freezes_delegations_break_glass_and_webhooks_over_the_api(house
     assert "signing_key" not in call(house.releaser, "GET", "webhooks")[1]["results"][0]
     assert call(house.releaser, "POST", f"webhooks/{hook['id']}/deactivate")[0] == 204
     assert WebhookEndpoint.objects.get().active is False
+
+
+def test_documents_with_fractions_are_read_as_json_and_judged_by_their_own_rules(house: make.House):
+    subject = make.thing()
+    body = {
+        "kind": "test.thing",
+        "subjects": [{"kind": "thing", "id": subject.id, "digest": subject.digest}],
+        "environment": "production",
+        "title": "T",
+        "justification": "Because.",
+        "rollback_plan": "Deploy the previous one.",
+        "planned_from": clock.now().isoformat(),
+        "planned_until": (clock.now() + timedelta(days=3)).isoformat(),
+        "parameters": {"share": 0.5, "steps": [1.25, 2]},
+    }
+    status, made = call(house.author, "POST", "changes", body)
+    assert status == 201, made
+    assert ChangeRequest.objects.get(pk=made["id"]).parameters["share"] == 0.5
+    document = {"rules": [{"id": "a", "why": "b", "slots": {"security": 0.5}}]}
+    asked = {"level": "organisation", "document": document, "title": "T", "justification": "J"}
+    status, problem = call(house.author, "POST", "policies", asked | {"environment": "production"})
+    assert (status, problem["code"][:7]) == (422, "policy."), problem
+    calendar = {"kind": "once", "zone": "UTC", "from": 0.5, "until": "2026-12-02T00:00"}
+    status, problem = call(house.releaser, "POST", "freezes", {"name": "Close", "calendar": calendar})
+    assert status == 422, problem
+    entry = {"application": "pos", "version": "1", "environment": "production", "consumes": [0.5]}
+    status, problem = call(house.author, "POST", "gate/verdicts", entry)
+    assert status in (201, 403, 422), problem

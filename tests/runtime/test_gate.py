@@ -6,6 +6,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from runtime.ledger import connections
 from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.claimed import ClaimScope
 from runtime.ledger.claims import claim, release
@@ -156,6 +157,26 @@ def test_concurrency_limits_live_leases_of_one_vendor(ledger: Connection) -> Non
     assert taken[0]
     release(ledger, taken[0])
     assert claim(ledger, owner="w9") is not None
+
+
+def test_a_limited_vendor_whose_row_somebody_keeps_locked_holds_up_no_other(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    vendor = flow.vendor(concurrency=2)
+    limited, other = flow.subscribe(vendor=vendor), flow.subscribe("b", vendor=flow.vendor("other", concurrency=2))
+    append(ledger, flow.ref, [flow.item("a"), flow.item("b")])
+    ledger.execute("update runtime_progress set waits_since = 'epoch' where subscription_id = %s", (limited,))
+    with connections.connected() as till, connections.connected() as worker:
+        worker.execute("set lock_timeout = '3s'")
+        with till.transaction():
+            till.execute("select from runtime_vendorstate where id = %s for update", (vendor,))
+            taken = claim(worker, owner="w")
+            assert taken is not None
+            assert taken.subscription == other
+            assert claim(worker, owner="w") is None
+            assert worker.execute("show lock_timeout").fetchone() == ("3s",)
+        taken = claim(worker, owner="w")
+        assert taken is not None
+        assert taken.subscription == limited
 
 
 def test_the_most_critical_tier_is_served_first(ledger: Connection) -> None:

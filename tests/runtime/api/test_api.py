@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import itertools
+import json
 from datetime import timedelta
 
 import pytest
 from django.urls import get_resolver, reverse
 
-from kernel import clock, tokens
+from kernel import clock, strict_json, tokens
+from kernel.json_fields import DocumentField
+from runtime.domain import manifest as manifests
 from runtime.models import QuarantinedMessage, VendorState
 from runtime.services import target_times
 from tests.runtime import scene
@@ -340,6 +343,19 @@ def test_lists_are_paged_by_cursor(client, day):
     first = client.get(reverse("runtime-api:runs") + "?page_size=1", headers=headers).json()
     second = client.get(first["next"], headers=headers).json()
     assert [first["results"][0]["id"], second["results"][0]["id"]] == [day.run.pk, day.run.pk - 1]
+
+
+def test_a_manifest_with_fractions_is_read_as_a_file_would_be(client, day):
+    manifest = {**scene.SALES, "targets": [{**scene.SALES["targets"][0], "deadline": 2.5}]}
+    answer = client.post(
+        reverse("runtime-api:integrations"),
+        {"manifest": manifest},
+        content_type="application/json",
+        headers=bearer(day.people.sofia),
+    ).json()
+    assert answer.get("code") != "request.invalid", answer
+    sent = strict_json.loads(json.dumps(manifest).encode())
+    assert manifests.parse(DocumentField().run_validation(sent)) == manifests.parse(manifest)
 
 
 def test_a_manifest_with_faults_names_each_place(client, day):
