@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from runtime.domain.record_keys import number_text
+
 KEPT = 2_000  # characters of an answer that are kept for the trace
 _DEPTH = 12
 _BOM = b"\xef\xbb\xbf"
@@ -176,7 +178,7 @@ def plain(value: Any) -> str:
         value = value.get("value") if "value" in value else value.get("message")
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return ""
-    return str(value)
+    return said(value)
 
 
 _NO_SIGNS = "0-_.?*/# \t\r\n"
@@ -195,9 +197,11 @@ def named(value: Any) -> str | None:
 
 
 def said(value: Any) -> str:
-    """A value as text: `true`, `12`, `closed`."""
+    """A value as text: `true`, `12`, `closed`. A number counts by its value: `12.0` is `12`."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return number_text(value)
     return value if isinstance(value, str) else str(value)
 
 

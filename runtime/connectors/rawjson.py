@@ -39,7 +39,8 @@ class Shape:
 
 
 class KeyReader:
-    """Key and version of a record, as text: parts of the key, texts or numbers, are joined by `domain.record_keys`."""
+    """Key and version of a record, as text: parts of the key, texts or numbers, are written and joined by
+    `domain.record_keys`."""
 
     def __init__(self, key_fields: Sequence[str], version_field: str | None) -> None:
         self.key_fields, self.version_field = tuple(key_fields), version_field
@@ -97,11 +98,12 @@ class KeyReader:
 
 
 def _key_text(part: Any) -> str:
-    """A part of a key or a version as text. Raises ValueError for what is no name: a list, an object, a truth value."""
+    """A part of a key or a version as text, numbers by their value. Raises ValueError for what is no name: a list, an
+    object, a truth value."""
     if isinstance(part, bool | list | dict):
         kinds = {bool: "a truth value", list: "a list", dict: "an object"}
         raise ValueError(f"a key or version field holds {kinds[type(part)]}, not text or a number")
-    return str(part)
+    return record_keys.number_text(part) if isinstance(part, int | Decimal) else str(part)
 
 
 _SUSPECT = re.compile(rb"\\u(?:0000|[dD][89a-fA-F])")

@@ -115,10 +115,14 @@ def correlations(given: Sequence[Any]) -> tuple[list[str | None], dict[int, str]
     unusable: dict[int, str] = {}
     for index, one in enumerate(given):
         text = one.strip() if isinstance(one, str) else one
-        usable = isinstance(text, str) and 0 < len(text) <= MOST_CORRELATION and not _CONTROLS.search(text)
+        usable = isinstance(text, str) and 0 < len(text) <= MOST_CORRELATION and not _CONTROLS.search(one)
         found.append(text if usable else None)
         if not usable and one is not None:
-            why = one.message if isinstance(one, Flaw) else f"it is a text of 1 to {MOST_CORRELATION} characters"
+            why = (
+                one.message
+                if isinstance(one, Flaw)
+                else f"it is a text of 1 to {MOST_CORRELATION} characters without control characters"
+            )
             unusable[index] = why
     return found, unusable
 

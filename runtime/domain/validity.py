@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -119,9 +120,9 @@ def read(valid: Valid, document: Any) -> Period:
 def subject(valid: Valid, document: Any) -> str:
     """What the state is about, where `of` says it. Raises BadValidity."""
     parts = [_member(document, pointer) for pointer in valid.of]
-    if any(isinstance(part, bool) or not isinstance(part, str | int) or part == "" for part in parts):
-        raise BadValidity(f"what it is about ({', '.join(valid.of)}) is not there as text or whole number")
-    return record_keys.joined([str(part) for part in parts])
+    if any(isinstance(part, bool) or not isinstance(part, str | int | Decimal) or part == "" for part in parts):
+        raise BadValidity(f"what it is about ({', '.join(valid.of)}) is not there as text or number")
+    return record_keys.joined([part if isinstance(part, str) else record_keys.number_text(part) for part in parts])
 
 
 def zone_of(valid: Valid, period: Period, zones: Mapping[str, str], instance: str) -> str:

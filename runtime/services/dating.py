@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 import msgspec
 from django.db.models.functions import Now
@@ -21,7 +22,7 @@ from runtime.models import DatedState, Deployment, Stream, ValidityMoment
 from runtime.services.message_checks import Rejection, usable_key
 from runtime.services.wakeups import signal
 
-_decode = msgspec.json.Decoder().decode
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def dating_of(manifest: Manifest, source: ManifestSource) -> Dating | None:

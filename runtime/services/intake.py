@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +22,7 @@ from runtime.domain.batches import IntakeItem, item_of
 from runtime.domain.correlation import correlation_id, lanes_of
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.pointers import PointerReader
+from runtime.domain.record_keys import number_text
 from runtime.domain.versions import version_number
 from runtime.ledger import measures, pool
 from runtime.ledger.append import CONFLICT, OLDER, TOO_OLD, Appended, IncomingMessage, append
@@ -412,7 +414,7 @@ def _judge(item: IntakeItem, place: _Places, checks: ContractChecks) -> tuple[st
     if not found:
         return None, 0, Flaw("contract", "", f"there is no key at {place.key.pointer}")
     if key is None:
-        said = f"the key must be a text of 1 to {KEY_LENGTH} characters without control characters, or a whole number"
+        said = f"the key must be a text of 1 to {KEY_LENGTH} characters without control characters, or a number"
         return None, 0, Flaw("contract", place.key.pointer, said)
     if problem := checks.first_problem(item.document):
         return key, 0, Flaw("contract", *problem)
@@ -439,10 +441,10 @@ class _Places(NamedTuple):
 
 
 def _usable(value: Any) -> str | None:
-    """A key as text, if it can be one."""
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+    """A key as text, if it can be one; a number by its value, as where a source is read."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal) or value == "":
         return None
-    text = str(value)
+    text = value if isinstance(value, str) else number_text(value)
     return text if usable_key(text) else None
 
 

@@ -10,7 +10,7 @@ from tillgate_contracts.lint.view import LintView
 from tillgate_contracts.reading import escape, fragment_tokens
 from tillgate_contracts.reading.walk import objects
 
-_VERSION = re.compile(r"^v?\d+(?:\.\d+){0,3}(?:[-+.][0-9A-Za-z.-]+)?$|^\d{4}-\d{2}(?:-\d{2})?$")
+_VERSION = re.compile(r"^v?\d+(?:\.\d+){0,3}(?:[-+.][0-9A-Za-z.-]+)?\Z|^\d{4}-\d{2}(?:-\d{2})?\Z")
 _DESCRIBED = ("openapi", "asyncapi")
 
 

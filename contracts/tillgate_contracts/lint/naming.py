@@ -66,7 +66,7 @@ def path_form(view: LintView) -> Iterator[Violation]:
             problem = "ends with a slash"
         elif "?" in path or "#" in path:
             problem = "holds a query or a fragment"
-        elif re.search(r"\.(?:json|xml|php|aspx?|html?)$", path):
+        elif re.search(r"\.(?:json|xml|php|aspx?|html?)\Z", path):
             problem = "names a file type"
         elif len(names) != len(set(names)):
             problem = "uses one variable twice"

@@ -23,7 +23,7 @@ FORMATS = (
 )
 """Every format name that a Document can carry."""
 
-_DIALECT = re.compile(r"^https?://json-schema\.org/(?:draft-(0[3467])|draft/(2019-09|2020-12))/(?:hyper-)?schema#?$")
+_DIALECT = re.compile(r"^https?://json-schema\.org/(?:draft-(0[3467])|draft/(2019-09|2020-12))/(?:hyper-)?schema#?\Z")
 _SCHEMA_KEYWORDS = frozenset(
     (
         *(
@@ -112,7 +112,7 @@ def detect(tree: Any) -> str:
 
 def _openapi(value: Any, tree: dict[str, Any]) -> str:
     text = _version(value)
-    found = re.match(r"3\.([012])(?:\.\S*)?$", text)
+    found = re.match(r"3\.([012])(?:\.\S*)?\Z", text)
     if not found:
         raise _unknown("openapi", text, "2.0 (as swagger), 3.0, 3.1 and 3.2")
     edmx = tree.get("x-edmx")
@@ -130,7 +130,7 @@ def _swagger(value: Any, tree: dict[str, Any]) -> str:
 
 def _asyncapi(value: Any, tree: dict[str, Any]) -> str:
     text = _version(value)
-    found = re.match(r"([23])\.\d+(?:\.\S*)?$", text)
+    found = re.match(r"([23])\.\d+(?:\.\S*)?\Z", text)
     if not found:
         raise _unknown("asyncapi", text, "2.x and 3.x")
     return f"asyncapi-{found.group(1)}"

@@ -18,7 +18,7 @@ from tillgate_contracts.reading.odata import lift_model
 _PROLOG = re.compile(r"(?:\s+|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
 _DECLARATION = re.compile(r"^\s*<\?xml.*?\?>", re.DOTALL)
 _EDM = re.compile(
-    r"^(?:http://schemas\.microsoft\.com/ado/\d{4}/\d{2}|http://docs\.oasis-open\.org/odata/ns)/(?:edm|edmx)$"
+    r"^(?:http://schemas\.microsoft\.com/ado/\d{4}/\d{2}|http://docs\.oasis-open\.org/odata/ns)/(?:edm|edmx)\Z"
 )
 #: Roots of other kinds of XML, to name what was sent instead.
 _OTHER_XML = {

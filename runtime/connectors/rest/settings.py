@@ -70,7 +70,7 @@ class ChangeFeed(msgspec.Struct, frozen=True):
     value: str = "{since}"
     initial: str | None = None
     overlap: float = 120.0
-    full_every: Annotated[str, msgspec.Meta(pattern="^([1-9][0-9]{0,5}[smh])?$")] = ""
+    full_every: Annotated[str, msgspec.Meta(pattern=r"^([1-9][0-9]{0,5}[smh])?\Z")] = ""
 
 
 class RestBatch(msgspec.Struct, frozen=True):

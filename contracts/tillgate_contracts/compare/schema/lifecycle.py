@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from tillgate_contracts.compare.schema.settings import Settings
 
 LEVELS = ("draft", "alpha", "beta", "stable")
-_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}$")
+_DATE = re.compile(r"^\d{4}-\d{2}-\d{2}\Z")
 
 
 class Mark(NamedTuple):
