@@ -3,9 +3,9 @@
     @kept_rows.once
     def house() -> House: ...
 
-The builder starts from an empty database and its answer holds plain values and model instances. Where the database
-already holds something, where the builder gets arguments, or where the rows are older than `seconds` (for a builder
-that writes "two minutes ago"), the builder works as ever.
+The builder starts from a database that holds nothing but what migrations wrote, and its answer holds plain values and
+model instances. Where the database holds more, where the builder gets arguments, or where the rows are older than
+`seconds` (for a builder that writes "two minutes ago"), the builder works as ever.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ def once(builder: Callable[[], T] | None = None, *, seconds: float = FOREVER) ->
                 found.put_back()
                 return copy.deepcopy(found.answer)
             return builder()
-        untouched = _hold_nothing(clean_slate.tables_of())
+        others = [table for table in clean_slate.tables_of() if table not in clean_slate.SEEDED]
+        untouched, seeded = _hold_nothing(others), _copied_out(clean_slate.SEEDED)
         answer = builder()
-        if untouched:
-            kept[of_these] = Kept(_copied_out(), copy.deepcopy(answer), time.monotonic())
+        if untouched and seeded == _copied_out(clean_slate.SEEDED):
+            kept[of_these] = Kept(_copied_out(others), copy.deepcopy(answer), time.monotonic())
         return answer
 
     return build
@@ -87,10 +88,10 @@ def _columns() -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
-def _copied_out() -> list[tuple[str, str, bytes]]:
+def _copied_out(tables: Iterable[str]) -> list[tuple[str, str, bytes]]:
     kept = []
     with connection.cursor() as cursor:
-        for table in clean_slate.tables_of():
+        for table in tables:
             columns = _columns()[table]
             with cursor.copy(f"copy (select {columns} from {table}) to stdout") as copying:
                 rows = b"".join(bytes(chunk) for chunk in copying)
