@@ -18,7 +18,7 @@ from runtime.ledger.log_reader import LoggedMessage, decode, oldest_age, read_ne
 from runtime.ledger.mappers import Skipped, Unmappable, unmappable
 from runtime.ledger.quarantine import QuarantineEntry, fingerprint_of
 from runtime.ledger.quarantine_claims import QuarantineClaim
-from runtime.ledger.send_batch import GO_ON, SendBatch, SendOutcome
+from runtime.ledger.send_batch import GO_ON, UNSETTLED_KEY, SendBatch, SendOutcome
 from runtime.ledger.trial import TrialEnded, TrialRunner, in_this_process
 from runtime.ledger.vendor_client import SendResult
 from runtime.ledger.vendor_target import MappedVendor, VendorOfRelease, key_of, outbound
@@ -141,7 +141,10 @@ def _try(
         try:
             item = outbound(taken, message, mapped.mapper.one(message))
             item.accepted_as, item.edited = taken.accepted_as, was_edited
-            return sending.run([item]), None
+            outcome = sending.run([item])
+            if mapped.again is not None and _nobody_asked(taken, sending, outcome):
+                outcome.differs = mapped.again.differs(message, item)
+            return outcome, None
         except Fenced as error:
             return sending.outcome, str(error)
 
@@ -154,6 +157,12 @@ def _try(
         record_late_send(conn, taken, outcome.late)
         raise Fenced(fenced)
     return outcome
+
+
+def _nobody_asked(taken: QuarantineClaim, sending: SendBatch, outcome: SendOutcome) -> bool:
+    """Whether only the same again, under a key that holds, could settle what another release has sent."""
+    unknown = outcome.results[taken.position].status == "unknown" and not outcome.failure
+    return unknown and taken.sent_by_another_release and not sending.accepted and sending.key_holds()
 
 
 def _store(
@@ -219,6 +228,8 @@ def _entry_after(
             entry.state, entry.rounds = "sending", taken.rounds
         return entry, False
     if result.status == "unknown":
+        if outcome.differs == "" and not exhausted:
+            return _sent_again_now(taken, entry), False
         if outcome.question_fault is not None and not outcome.failure:
             return _question_at_fault(taken, entry), False
         if taken.reason_class == "accepted":
@@ -229,6 +240,8 @@ def _entry_after(
                 return _entry(message, "unknown", "poison", f"tried {tries} times; the vendor cannot be asked"), False
             if taken.sent_by_another_release:
                 reason = "sent by another release, and the vendor cannot be asked"
+                if outcome.differs:
+                    reason += f"; the release of now would send {outcome.differs}"
                 return _entry(message, "unknown", "unknown", reason), False
             entry.delay = retry.CANNOT_ASK.pause()
             return entry, False
@@ -251,6 +264,14 @@ def _entry_after(
         if taken.rounds and taken.reason_class == "unsettled":  # once more, after all that was sent had had its time
             entry.state = entry.reason_class = "unknown"
     return entry, True
+
+
+def _sent_again_now(taken: QuarantineClaim, entry: QuarantineEntry) -> QuarantineEntry:
+    """The release of now sends the same to the same place: from here on it is as if that release had sent it."""
+    left = 0.0 if taken.last_sent is None else max(0.0, taken.last_sent + taken.limits.settle - time.monotonic())
+    entry.intent_release, entry.rounds, entry.reason_class = taken.target.release, taken.rounds, "unsettled"
+    entry.reason, entry.delay = UNSETTLED_KEY.format(left), left + 0.01
+    return entry
 
 
 def _question_at_fault(taken: QuarantineClaim, entry: QuarantineEntry) -> QuarantineEntry:

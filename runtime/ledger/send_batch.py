@@ -37,7 +37,9 @@ class SendOutcome:
     and were sent again under the same key, because nobody could be asked. `last_sent` bounds, in monotonic seconds,
     when anything of it was sent; `question_answered`: somebody has said something about a message that was asked
     about. `question_fault`: the question itself is wrong, for the reason `question_detail`; that is no failure of the
-    vendor, and messages go on."""
+    vendor, and messages go on. `calls`: what the last call said of each message that it left without an outcome.
+    `differs`: another release has sent it and nobody can be asked, so the one of now sends it again where this is
+    empty; else why that would not be the same. None: not looked at."""
 
     results: dict[int, SendResult] = field(default_factory=dict)
     failure: str = ""
@@ -50,6 +52,8 @@ class SendOutcome:
     question_answered: bool = False
     question_fault: FaultKind | None = None
     question_detail: str = ""
+    calls: dict[int, SendResult] = field(default_factory=dict)
+    differs: str | None = None
 
     @property
     def unresolved(self) -> bool:
@@ -214,7 +218,7 @@ class SendBatch:
                 if early is None and (result.status == "unsent" or self.idempotency == "N"):
                     rest.append(message)
                     continue
-                result = early or replace(result, status="differs")
+                result = self._with_call(message, early) if early else replace(result, status="differs")
             outcome.results[message.position] = result
             if result.status == "confirmed" and not self.taken.is_replay and self._went_back(message):
                 outcome.already_there.append(message.position)
@@ -246,7 +250,9 @@ class SendBatch:
             now = time.monotonic()
             if not self.settled(now):
                 left = self._unsettled_for(now)
-                self._put(messages, SendResult("unsettled", detail=UNSETTLED_KEY.format(left), retry_after=left + 0.01))
+                waits = SendResult("unsettled", detail=UNSETTLED_KEY.format(left), retry_after=left + 0.01)
+                for message in messages:
+                    self.outcome.results[message.position] = self._with_call(message, waits)
                 return []
             self.outcome.in_doubt.update(message.position for message in messages)
             return messages  # the same key or the same natural key again has one effect
@@ -257,6 +263,14 @@ class SendBatch:
         detail = "the vendor can neither be asked nor be sent the same again"
         self._put(messages, SendResult("unknown", detail=detail))
         return []
+
+    def _with_call(self, message: OutboundMessage, result: SendResult) -> SendResult:
+        """A result that says what the call of now was answered, which is why it is not known what became of it."""
+        said = self.outcome.calls.get(message.position)
+        if said is None:
+            return result
+        detail = "; ".join(part for part in (said.detail, result.detail) if part)
+        return replace(result, detail=detail, answer=result.answer if result.answer is not None else said.answer)
 
     def _not_there_yet(self, asked_at: float) -> SendResult | None:
         """What "not there" means: None, it has not arrived and will not. Not so while the vendor may still act on an
@@ -296,6 +310,8 @@ class SendBatch:
         again: list[OutboundMessage] = []
         for message, result in zip(messages, results, strict=True):
             outcome.results[message.position] = result
+            if result.status == "unknown":
+                outcome.calls[message.position] = result
             if result.status == "unknown" and self.idempotency != "U":
                 self.unanswered = result
                 again.append(message)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from runtime.connectors.protocols import OutboundMessage
 from runtime.domain.correlation import trace_context
@@ -50,12 +50,22 @@ class QuotaOverdrawn(Exception):
     """The vendor's quota does not hold this batch any more; nothing was stored."""
 
 
+class SendsAgain(Protocol):
+    """How the release of now would send what another one has sent."""
+
+    def differs(self, message: LoggedMessage, sent: OutboundMessage) -> str:
+        """Why that would not be the same once more; empty where it would."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class MappedVendor:
-    """A vendor client with the mapper of one release."""
+    """A vendor client with the mapper of one release. `again`: of another release than that of now, how that of now
+    sends the same."""
 
     mapper: Mapper
     vendor: VendorClient
+    again: SendsAgain | None = None
 
 
 VendorOfRelease = Callable[[int], MappedVendor]

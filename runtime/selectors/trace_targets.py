@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from kernel.errors import Invalid
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
+from runtime import profiles
 from runtime.domain import connection_faults
 from runtime.domain.outcome_codes import CONFIRMED, DECLINED, SKIPPED, SUPERSEDED
 from runtime.selectors.dated_trace import DatedMessage
@@ -36,7 +38,14 @@ class TraceStep:
 
 # Of each target of a stream: its progress, the batch that holds the message, its quarantine, and what may hold it up.
 TARGETS = """
-select s.id as subscription, s.target, s.instance, s.kind, v.system_key, p.position as reached, d.at, d.outcome,
+select s.id as subscription, s.target, s.instance, s.kind, s.idempotency, v.system_key,
+       (select jsonb_path_query_first(r.manifest, '$.targets[*] ? (@.name == $name).connection',
+                                      jsonb_build_object('name', s.target))
+          from runtime_deployment b
+          join runtime_release r on r.id = b.release_id
+         where b.id = s.deployment_id
+           and q.state = 'sending')::text as connection,
+       p.position as reached, d.at, d.outcome,
        d.token, d.skipped, d.declined, d.first, d.last - d.first + 1 as batch, d.outcomes, d.refs::text as refs,
        q.state, q.reason, q.reason_class, q.first_seen_at, q.not_before, q.attempt, q.rounds,
        case when v.fault <> '' then v.fault when s.fault_tries > 0 then s.fault else '' end as fault,
@@ -158,12 +167,41 @@ def _quarantined(who: str, target: Row, tries: Sequence[Row], place: tuple[int, 
         return TraceStep(who, "taken by the vendor, not decided yet", since, None, tone, "Accepted", answer=said)
     if target["state"] == "sending":
         tone, asked = wait("Being asked about", "alert"), _times(target["rounds"])
+        if not _can_be_asked(target):
+            return _unasked(who, target, since, said)
         note = f"it may have arrived, so the vendor is asked before anything is sent again; without an answer {asked}"
         return TraceStep(who, note if target["rounds"] else note.split(";")[0], since, None, tone, "Asked", answer=said)
     tried = f"tried alone {_times(target['attempt'])}" if target["attempt"] else "goes alone next"
     note = tried + (f": {target['reason'][:120]}" if target["reason"] else "")
     tone = wait("Will be tried again", "replay")
     return TraceStep(who, note, since, None, tone, "Retry", answer=said)
+
+
+def _can_be_asked(target: Row) -> bool:
+    """Whether the deployed release has a way to ask about what was sent: a REST connection has one where it says so."""
+    if target["idempotency"] == "U":
+        return False
+    connection = json.loads(target["connection"] or "{}")
+    if connection.get("protocol") != "rest":
+        return True
+    settings = connection.get("settings") or {}
+    name = connection.get("profile")
+    try:
+        settings = profiles.profile(name).connection(settings) if name else settings
+    except Invalid:  # a profile of before
+        return True
+    return bool(settings.get("lookup") or settings.get("job"))
+
+
+def _unasked(who: str, target: Row, since: datetime, said: str) -> TraceStep:
+    """It may have arrived, and only the same again could settle that."""
+    same = {"K": "is sent again under the same key", "N": "is sent again under its own name"}.get(target["idempotency"])
+    if same is None:
+        note = f"it may have arrived, and the vendor cannot be asked, so a person decides: {target['reason'][:120]}"
+        return TraceStep(who, note, since, None, wait("Outcome unknown", "alert"), "Unknown", answer=said)
+    tried = f"; sent without an outcome {_times(target['rounds'])}" if target["rounds"] else ""
+    note = f"it may have arrived, and the vendor cannot be asked, so it {same} once its time is over (settle){tried}"
+    return TraceStep(who, note, since, None, wait("Will be sent again", "replay"), "Again", answer=said)
 
 
 def _times(count: int) -> str:

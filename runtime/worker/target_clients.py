@@ -28,6 +28,7 @@ from runtime.worker.dated_mapper import TargetDating, dated
 from runtime.worker.later_release import LaterRelease, can_ask_for, sent_by_release
 from runtime.worker.renewed_vendor import RenewedVendor
 from runtime.worker.replay_delivery import narrowed
+from runtime.worker.same_again import SameAgain
 
 _ASKING_RELEASE = sql.read("asking_release")
 KEEP_SECONDS = 60.0  # a changed endpoint or secret is used after at most this time, or at the next fault or probe
@@ -74,6 +75,8 @@ class TargetClients:
                 _disconnect(client.vendor)
             mapper = client.mapper if self._narrow is None else self._narrow(client.mapper)
             mapper = self._dated(taken, release, mapper)
+            if release != taken.target.release and isinstance(taken, QuarantineClaim):
+                client = replace(client, again=self._same_again(taken, release))
             return client if mapper is client.mapper else replace(client, mapper=mapper)
 
         return of_release
@@ -160,6 +163,11 @@ class TargetClients:
         return MappedVendor(
             self._sent_mapper(taken, release), LaterRelease(now, lambda: self._open_vendor(taken, release))
         )
+
+    def _same_again(self, taken: Claim, release: int) -> SameAgain:
+        now, name = taken.target.release, taken.target.name
+        mapper = self._sent_mapper(taken, now)
+        return SameAgain(self._manifest(release), self._manifest(now), name, taken.target.instance, mapper)
 
     def _sent_mapper(self, taken: Claim, release: int) -> Mapper:
         manifest = self._manifest(release)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import greenlet
 import psycopg
 
+from runtime.connectors.protocols import OutboundMessage
 from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import MappedTable, Table
 from runtime.ledger.log_reader import LoggedMessage
@@ -132,6 +133,13 @@ class Actor:
         self.conn = SimConnection(self.world.database, self)
 
 
+class SameAgain:
+    """Every simulated release sends the same to the same vendor."""
+
+    def differs(self, message: LoggedMessage, sent: OutboundMessage) -> str:
+        return ""
+
+
 class SimClients:
     """Stands where `runtime.worker.target_clients.TargetClients` stands: mapper and vendor client per release."""
 
@@ -139,7 +147,10 @@ class SimClients:
         self.actor = actor
 
     def vendor(self, taken: Any, *, connected: bool = True) -> Callable[[int], MappedVendor]:
-        return lambda release: MappedVendor(Mapper(self.map), SimVendor(self.actor, release))
+        now, again = taken.target.release, SameAgain()
+        return lambda release: MappedVendor(
+            Mapper(self.map), SimVendor(self.actor, release), again if release != now else None
+        )
 
     def table(self, taken: Any) -> MappedTable:
         return MappedTable(

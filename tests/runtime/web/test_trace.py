@@ -11,7 +11,7 @@ from django.urls import reverse
 from kernel import clock
 from kernel.viewer import Viewer
 from runtime.models import Attempt, Delivery, Message, Progress, QuarantinedMessage, TargetSubscription, VendorState
-from runtime.selectors import traces
+from runtime.selectors import trace_targets, traces
 from runtime.selectors.trace_targets import TraceStep
 from tests.runtime import scene
 
@@ -199,6 +199,19 @@ def test_a_message_that_may_have_arrived_is_asked_about_and_not_called_tried_no_
     step = place.step("earn")
     assert (step.tone.word, step.says) == ("Being asked about", "Asked")
     assert step.note.endswith(note)
+
+
+@pytest.mark.parametrize(
+    ("idempotency", "note"),
+    [("K", "sent again under the same key"), ("N", "sent again under its own name"), ("U", "a person decides")],
+)
+def test_a_vendor_that_cannot_be_asked_is_not_said_to_be_asked(idempotency: str, note: str):
+    target = {"state": "sending", "reason_class": "unsettled", "reason": "", "rounds": 2, "first_seen_at": clock.now()}
+    target |= {"idempotency": idempotency, "connection": '{"protocol": "rest", "settings": {}}'}
+    step = trace_targets.now_at("erp", target, [], (0, 1), clock.now(), None)
+    assert "cannot be asked" in step.note
+    assert note in step.note
+    assert step.tone.word != "Being asked about"
 
 
 @pytest.mark.parametrize(
