@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from kernel import clock
 from runtime.connectors.protocols import Record, RejectedRecord
+from runtime.domain.versions import Unbelieved
 
 AHEAD = 300.0  # seconds between two clocks, at most
 AHEAD_WITHOUT_ZONE = 86_400.0
@@ -28,8 +29,8 @@ class StampRules(msgspec.Struct, frozen=True):
     ahead    seconds that a time may lie ahead of now; without it 300, and a day where the time has no zone
     jump     how far a counter may be above the highest one before it; without it, any
 
-    A stamp beyond that is wrong: its row is read and stored, but it moves no cursor, and the row counts as changed at
-    the highest stamp that can be true.
+    A stamp beyond that is wrong: its row is read and stored as the newest of its key, but it moves no cursor and keeps
+    no later state from being stored.
     """
 
     numbers: Literal["seconds", "milliseconds", "microseconds"] | None = None
@@ -44,6 +45,10 @@ class StampRules(msgspec.Struct, frozen=True):
     def latest(self, *, zoned: bool, per_second: int) -> int:
         """The highest time since 1970 that can be true, in parts of a second."""
         return int((clock.now().timestamp() + self.seconds_ahead(zoned=zoned)) * per_second)
+
+    def now_in(self, per_second: int) -> int:
+        """Now, as a time since 1970 in parts of a second."""
+        return int(clock.now().timestamp() * per_second)
 
     def in_future(self, value: str) -> bool:
         """Whether a stamp is a time that cannot have come yet."""
@@ -75,24 +80,17 @@ class StampRules(msgspec.Struct, frozen=True):
                 high = max(high, number)
         return found
 
-    def believed(self, records: Sequence[Record], wrong: Container[str], high: str | None) -> list[Record]:
-        """Rows whose stamp cannot be true count as changed at the highest one that can, or now: later states of them
-        are newer."""
-        return [
-            replace(record, version=high or self._now(record.version)) if record.version in wrong else record
-            for record in records
-        ]
+    def believed(self, records: Sequence[Record], wrong: Container[str], shown: str | None) -> list[Record]:
+        """Rows whose stamp cannot be true count as the newest of their key, at the highest stamp that the feed has
+        shown, if that can have come already: they stand in the way of no later state."""
+        counts = Unbelieved.of(None if shown is None else self.not_after(shown, clock.now()))
+        return [replace(record, version=counts) if record.version in wrong else record for record in records]
 
     def judged(self, record: Record) -> Record | RejectedRecord:
         """A row that is judged after it came: which state is newer than one whose stamp is wrong, nobody can say."""
         if record.version is None or not self.in_future(record.version):
             return record
         return RejectedRecord(record.origin, LATER.format(stamp=record.version[:40]), record.payload, record.key)
-
-    def _now(self, like: str | None) -> str:
-        if like and _WHOLE.match(like):  # the one number of which no unit is told here is OData's
-            return str(int(clock.now().timestamp() * _PER_SECOND[self.numbers or "milliseconds"]))
-        return clock.now().isoformat()
 
     def went_back(self, value: str, overlap: float) -> str:
         """A value of a change parameter, less the overlap, in the form in which the service wrote it. What is neither a
@@ -137,8 +135,8 @@ def said_of_wrong(field: str, wrong: Mapping[str, str]) -> str:
     """The warning about stamps that cannot be true."""
     value, why = next(iter(wrong.items()))
     return (
-        f"{field} {why} ({value[:40]}): read, but the next run begins before it, and it counts as changed at the "
-        "highest time or number that can be true"
+        f"{field} {why} ({value[:40]}): read and stored as the newest of its key, but the next run begins before it, "
+        "and any later state is newer"
     )
 
 

@@ -13,11 +13,33 @@ _FINER = re.compile(r"[0-9][.,][0-9]{6}([0-9]+)")
 LIMIT = 2**63 - 1
 
 
+class AtLeast(int):
+    """The version of a state of which nobody knows when it came about. It counts as the newest of its key when it is
+    stored: at the version of the one before it or at this one, whichever is higher."""
+
+
+class Unbelieved(str):
+    """What stands for a stamp that cannot be true: the highest one that its feed has shown, behind a sign."""
+
+    @classmethod
+    def of(cls, shown: str | None) -> Unbelieved:
+        return cls(f"\u2265{shown or ''}")
+
+    def number(self) -> AtLeast:
+        """0 where the feed has shown nothing that is a version."""
+        try:
+            return AtLeast(version_number(self[1:]))
+        except (ValueError, OverflowError):
+            return AtLeast(0)
+
+
 def version_number(text: str | None) -> int:
     """Whole numbers as they are, times as microseconds since the epoch, 0 where there is none. Raises ValueError
     otherwise."""
     if text is None or text == "":
         return 0
+    if isinstance(text, Unbelieved):
+        return text.number()
     if match := _ODATA.match(text):
         return _bounded(int(match[1]) * 1000, text)
     if _WHOLE.match(text):

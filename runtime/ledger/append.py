@@ -14,6 +14,7 @@ from psycopg.errors import LockNotAvailable
 
 from runtime.domain import retention, same_value
 from runtime.domain.correlation import lanes_of
+from runtime.domain.versions import AtLeast
 from runtime.ledger import conflicts, sql
 from runtime.ledger.connections import Connection
 from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
@@ -67,7 +68,8 @@ class Fenced(Exception):
 
 class IncomingMessage(NamedTuple):
     """One message to append. `key` holds neither NUL nor the unit separator (U+001F) and is not empty; `payload` is
-    JSON text; `version` orders states of one key, 0 where the source has none."""
+    JSON text; `version` orders states of one key, 0 where the source has none, `AtLeast` where only their arrival
+    does."""
 
     key: str
     version: int
@@ -298,7 +300,8 @@ class _Plan:
                 heads[key] = fresh[key] = (content, version, position)
                 rows.append((lane, position, 0, item))
             else:
-                same_order = by_content or version == seen[1]
+                arrives = version.__class__ is AtLeast
+                same_order = by_content or arrives or version == seen[1]
                 if seen[0] == content or (same_order and self._same(first_row, key, seen[2], item[2], content)):
                     done.unchanged += 1
                     if held is not None:
@@ -311,7 +314,10 @@ class _Plan:
                     positions[index] = CONFLICT
                     done.conflicts += 1
                     continue
-                if version < seen[1] or (version and same_order and self._earlier(first_row, key, seen[2], item[2])):
+                if arrives:
+                    version = max(int(version), seen[1])
+                    item = item._replace(version=version)
+                elif version < seen[1] or (version and same_order and self._earlier(first_row, key, seen[2], item[2])):
                     if ordered:
                         positions[index] = OLDER
                         done.older += 1

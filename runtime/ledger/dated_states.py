@@ -137,7 +137,7 @@ def _columns(stream: int, states: Mapping[tuple[str, str], tuple[IncomingMessage
         "subjects": [subject for subject, *_ in rows],
         "records": [record for _, record, *_ in rows],
         "positions": [position for *_, position in rows],
-        "versions": [item.version for _, _, item, _, _ in rows],
+        "versions": [int(item.version) for _, _, item, _, _ in rows],
         "begins": [period.begins for _, _, _, period, _ in rows],
         "ends": [period.ends for _, _, _, period, _ in rows],
         "zones": [period.zone for _, _, _, period, _ in rows],

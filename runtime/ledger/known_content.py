@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import psycopg
 
 from runtime.domain import same_value
+from runtime.domain.versions import AtLeast
 from runtime.ledger import sql
 
 HELD_PAYLOADS = sql.read("held_payloads")
@@ -82,7 +83,9 @@ class HeldContent:
         return [
             ((lane_at(item[0], seen[2]), seen[2]), index)
             for index, (item, content) in enumerate(zip(self._items, self._hashes, strict=True))
-            if (seen := get(item[0])) is not None and seen[0] != content and (by_content or seen[1] == item[1])
+            if (seen := get(item[0])) is not None
+            and seen[0] != content
+            and (by_content or seen[1] == item[1] or item[1].__class__ is AtLeast)
         ]
 
     def _read(self, places: Iterable[Place]) -> dict[Place, bytes]:

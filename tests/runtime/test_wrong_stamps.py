@@ -190,6 +190,81 @@ def test_a_version_far_ahead_in_a_file_keeps_no_later_state_from_being_stored(
     assert any("lies in the future" in str(run.warnings) for run in Run.objects.all())
 
 
+# -- what is wrong stands in the way of nothing ------------------------------------------------------------------------
+def test_a_counter_that_jumps_alone_is_passed_by_the_next_true_one(feed: Feed, source: LyingSource) -> None:
+    deploy(feed, changes(stamps={"jump": 1000}))
+    for total, stamp in enumerate([500, 10**9, 501, 10**9, 502], 1):
+        source.change(1, stamp, total=float(total))
+        run = feed.run()
+        assert (run.state, run.accepted, run.older) == ("succeeded", 1, 0)
+    assert (totals(1), feed.source.cursor) == ([1.0, 2.0, 3.0, 4.0, 5.0], {"since": "502"})
+
+
+@pytest.mark.parametrize(("unit", "at"), KINDS)
+def test_a_row_that_stood_above_the_others_is_delivered_with_a_stamp_that_cannot_be_true(
+    feed: Feed, source: LyingSource, unit: str | None, at: Stamp
+) -> None:
+    deploy(feed, changes(overlap=3600, stamps={"numbers": unit}))
+    source.change(1, at(-1200))
+    source.change(2, at(-600))
+    feed.run()
+    source.change(2, at(86_400 * 365), total=2.0)
+    assert (feed.run().accepted, feed.run().accepted) == (1, 0), "it is one state, however often it is read"
+    source.change(2, at(-300), total=3.0)
+    feed.run()
+    assert totals(2) == [1.0, 2.0, 3.0]
+
+
+def test_a_true_date_of_the_same_day_is_not_older_than_one_that_cannot_be_true(feed: Feed, source: LyingSource) -> None:
+    deploy(feed, changes())
+    today = clock.now().date()
+    for total, stamp in enumerate([(today - timedelta(days=1)).isoformat(), "2999-01-01", today.isoformat()], 1):
+        source.change(1, stamp, total=float(total))
+        feed.run()
+    assert totals(1) == [1.0, 2.0, 3.0]
+
+
+def test_a_wrong_stamp_counts_no_higher_than_now_whatever_others_show(feed: Feed, source: LyingSource) -> None:
+    deploy(feed, changes(overlap=3600))
+    source.change(1, text(250))
+    source.change(2, text(86_400 * 365))
+    feed.run()
+    source.change(2, text(5), total=2.0)
+    feed.run()
+    assert totals(2) == [1.0, 2.0]
+
+
+def test_odata_delivers_such_a_row_and_what_comes_after_it(feed: Feed, source: LyingSource) -> None:
+    source.protocol = "odata_v2"
+    at, rows = numbers("milliseconds"), dict[int, Any]()
+    source.server.answer = lambda seen: (200, {}, {"d": {"results": list(rows.values())}})
+    connection = {"service": "s", "entity_set": "Orders", "key_fields": ["number"], "changed": "updated_at"}
+    deploy(feed, {"protocol": "odata_v2", "settings": connection})
+    for total, seconds in enumerate([-60, 86_400 * 365, -30], 1):
+        rows[1] = {**order(1), "total": float(total), "updated_at": f"/Date({at(seconds)}+0000)/"}
+        feed.run()
+    assert totals(1) == [1.0, 2.0, 3.0]
+
+
+def test_a_file_with_a_stamp_that_cannot_be_true_leaves_the_way_free(feed: Feed, tmp_path: Path) -> None:
+    settings = {"root": str(tmp_path), "format": "jsonl", "quiet": 0, "key_fields": ["number"]}
+    deploy(feed, {"protocol": "file_drop", "settings": settings | {"version_field": "updated_at"}})
+    (tmp_path / "incoming").mkdir()
+    for total, seconds in enumerate([-600, 86_400 * 365, -300], 1):
+        row = {**order(1), "total": float(total), "updated_at": text(seconds)}
+        (tmp_path / "incoming" / f"{total}.jsonl").write_text(json.dumps(row) + "\n")
+        feed.run()
+    assert totals(1) == [1.0, 2.0, 3.0]
+
+
+def test_what_is_stored_of_such_a_row_is_a_version_like_others(feed: Feed, source: LyingSource) -> None:
+    deploy(feed, changes(stamps={"jump": 1000}))
+    source.change(1, 500)
+    source.change(2, 10**9)
+    feed.run()
+    assert Message.objects.get(key="ORD-00000002").version == 500
+
+
 # -- stamps finer than what the ledger keeps ---------------------------------------------------------------------------
 FINER = [f"2026-03-02T10:00:00.{digits}Z" for digits in ("1234561", "1234565", "123456", "1234569")]
 

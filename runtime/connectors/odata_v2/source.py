@@ -110,7 +110,8 @@ class ODataSource:
         stamps = dict.fromkeys(row.stamp for row in rows)
         if wrong := {str(one): "lies in the future" for one in stamps if one is not None and one > latest}:
             high = position.highest(rows, latest)
-            records = self.settings.stamps.believed(records, wrong, None if high is None else str(high))
+            shown = None if high is None else str(min(high, self.settings.stamps.now_in(1000)))
+            records = self.settings.stamps.believed(records, wrong, shown)
             warnings.append(said_of_wrong(str(changed), wrong))
         more = bool(found.found["next"])
         if more and not rows:

@@ -182,7 +182,8 @@ class RestSource:
         warnings = [page.warning] if page.warning else []
         high, wrong = self._high(cursor, records)
         if wrong:
-            records = self.settings.stamps.believed(records, wrong, high)
+            shown = self._highest(self._true(high, cursor.get("since")), cursor)
+            records = self.settings.stamps.believed(records, wrong, shown)
             warnings.append(said_of_wrong(str(self.version_field), wrong))
         return _Seen(rows, records, rejected, warnings, high)
 
