@@ -20,6 +20,15 @@ log = logging.getLogger(__name__)
 BUSY_SECONDS = 0.1  # until the next call after one that found work
 T = TypeVar("T")
 
+
+class NotRun(int):
+    """Nothing was done, since somebody else holds the lock of this job."""
+
+    ran = False
+
+
+NOT_RUN = NotRun()
+
 SUCCEEDED = measures.gauge(
     "job_last_success_timestamp_seconds", "When a periodic job last ended without an error.", ["job"], add_up="latest"
 )

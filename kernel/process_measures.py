@@ -20,6 +20,8 @@ from django.db import connection, transaction
 
 from kernel import measures
 from kernel.measures import Snapshot
+from kernel.periodic_jobs import NOT_RUN
+from kernel.postgresql import lock_holders
 
 EVERY_SECONDS = 10.0
 ENDED_SECONDS = 120.0  # without a sign of life
@@ -102,9 +104,8 @@ def mine(role: str) -> ProcessReport:
 def fold_ended() -> int:
     """Fold the rows of processes that have ended into one. Returns how many."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("select pg_try_advisory_xact_lock(hashtext('kernel_processmetrics'))")
-        if cursor.fetchone() != (True,):
-            return 0
+        if not lock_holders.alone("ended processes", "kernel_processmetrics"):
+            return NOT_RUN
         cursor.execute(_TAKE_ENDED, [ENDED, ENDED_SECONDS])
         gone = [_decoded(counted) for (counted,) in cursor.fetchall()]
         if gone:

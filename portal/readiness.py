@@ -105,8 +105,8 @@ class Look:
             self._migrated_until = time.monotonic() + MIGRATED_SECONDS
         if not recovery.notices_failover():
             found["failover"] = "not noticed: run `manage.py ledger_restored` after each failover or restore"
-        if not log_partitions.months_ahead():
-            found["partitions"] = "none for next month: is a scheduler running?"
+        if said := log_partitions.lacking():
+            found["partitions"] = said
 
 
 def _redis() -> Found:

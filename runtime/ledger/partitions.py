@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, date, datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
 from psycopg import errors, sql
 
+from kernel.postgresql import lock_holders
 from runtime.domain.retry import PARTITION
 from runtime.ledger.connections import Connection
 
@@ -24,7 +25,8 @@ log = logging.getLogger(__name__)
 AHEAD = 2
 LOCK = "300ms"  # how long intake may stand behind a step that waits for a reader
 WORK = "60s"
-_PARTITIONS = """
+LONG = 1.0  # seconds; who holds a lock for less is in nobody's way
+PARTITIONS = """
 select c.relname, pg_get_expr(c.relpartbound, c.oid)
 from pg_inherits i
 join pg_class c on c.oid = i.inhrelid
@@ -49,8 +51,13 @@ def _month(moment: date, offset: int = 0) -> datetime:
 
 def present(conn: Connection) -> list[Partition]:
     """The partitions of the log but for the default one, oldest first. The session's time zone is UTC."""
+    return of_bounds(conn.execute(PARTITIONS).fetchall())
+
+
+def of_bounds(stated_bounds: Iterable[tuple[str, str]]) -> list[Partition]:
+    """The same from what PARTITIONS gave."""
     found = []
-    for name, bounds in conn.execute(_PARTITIONS).fetchall():
+    for name, bounds in stated_bounds:
         stated = _BOUNDS.search(bounds)
         if stated is not None:
             found.append(Partition(name, _moment(stated[1], _EVER), _moment(stated[2], _NEVER)))
@@ -62,27 +69,45 @@ def _moment(text: str | None, otherwise: datetime) -> datetime:
 
 
 def ensure(conn: Connection, *, at: datetime | None = None, wait: Callable[[float], object] = time.sleep) -> list[str]:
-    """Make the partitions of this month and the next ones. Answers the names of new ones; a step that others stand in
-    the way of is left for the next call, and `ahead` says how many months there are.
+    """Make the partitions of this month and the next ones. Answers the names of new ones; what others stand in the way
+    of is left for the next call, and `lacking` says which months those are.
 
     What arrived in the default partition before its month was made becomes a partition of its own.
     """
     moment, made = at or datetime.now(UTC), []
-    for offset in range(AHEAD + 1):
-        month = Partition(
-            f"runtime_message_{_month(moment, offset):%Y%m}", _month(moment, offset), _month(moment, offset + 1)
-        )
-        if _free(conn, month) and _patiently(conn, partial(_add, conn, month), wait):
+    for month in _wanted(moment):
+        if not _free(conn, month):
+            continue
+        added = _patiently(conn, partial(_add, conn, month), wait)
+        if added is None:  # who is in the way of one month is in the way of the next
+            log.warning("the log has no partition %s yet, in the way is %s", month.name, in_the_way(conn))
+            return made
+        if added:
             made.append(month.name)
     if adopted := adopt_default(conn, at=moment, wait=wait):
         made.append(adopted)
     return made
 
 
-def ahead(conn: Connection, *, at: datetime | None = None) -> int:
-    """How many months after this one have a partition."""
-    following = _month(at or datetime.now(UTC), 1)
-    return sum(one.since >= following for one in present(conn))
+def lacking(known: Iterable[Partition], *, at: datetime | None = None) -> list[Partition]:
+    """This month and the ones ahead, where no partition holds any of them."""
+    taken = list(known)
+    return [one for one in _wanted(at or datetime.now(UTC)) if not any(_meet(one, other) for other in taken)]
+
+
+def _meet(one: Partition, other: Partition) -> bool:
+    return one.since < other.until and other.since < one.until
+
+
+def _wanted(moment: datetime) -> list[Partition]:
+    months = [(_month(moment, offset), _month(moment, offset + 1)) for offset in range(AHEAD + 1)]
+    return [Partition(f"runtime_message_{since:%Y%m}", since, until) for since, until in months]
+
+
+def in_the_way(conn: Connection) -> str:
+    """Who holds what a new partition needs, for a person; nobody where they have let go meanwhile."""
+    found = lock_holders.holders(conn.execute, ["runtime_message_default"], seconds=LONG)
+    return ", ".join(found) or "somebody who has let go meanwhile"
 
 
 def _free(conn: Connection, month: Partition) -> bool:
@@ -99,7 +124,7 @@ def _free(conn: Connection, month: Partition) -> bool:
 def _add(conn: Connection, month: Partition) -> bool:
     """The table, made beside the log and attached: others who read or write the log are in nobody's way, but for who
     reads the default partition, which is locked for the moment in which it is seen to hold nothing of the month."""
-    conn.execute("select pg_advisory_xact_lock(hashtext('runtime_message partitions'))")
+    conn.execute("lock table only runtime_message in share update exclusive mode")  # which attaching needs, too
     if not _free(conn, month):
         return False
     conn.execute(

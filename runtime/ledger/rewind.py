@@ -190,11 +190,12 @@ def state_restored(conn: _Connection, *, note: str, hours: float = WINDOW_HOURS)
 def _lock(conn: _Connection) -> None:
     """One at a time, and nobody appends meanwhile. Raises LockNotAvailable, an OperationalError, after ten seconds."""
     conn.execute("set local lock_timeout = '10s'")
-    conn.execute("select pg_advisory_xact_lock(%s)", (_LOCK,))
+    conn.execute(ONE_AT_A_TIME)
     conn.execute("select from runtime_lane order by stream_id, lane for update")
 
 
-_LOCK = 0x74675F65_706F6368  # "tg_epoch": the row to lock may not exist yet
+ONE_AT_A_TIME = "lock table runtime_database in share row exclusive mode"
+"""The row to lock may not exist yet. Nobody else writes to this table, and who may only read cannot hold this lock."""
 
 
 def _adopt(conn: _Connection, now: DatabasePlace) -> None:

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.urls import reverse
 
 from catalog.selectors import systems
 from kernel import clock, outbox
+from kernel.periodic_jobs import NOT_RUN
+from kernel.postgresql import lock_holders
 from kernel.viewer import SYSTEM
 from runtime.domain import alert_rules
 from runtime.domain.alert_rules import FLOW, MEASURING, RANK, UNMEASURED, VENDOR, Cause, RuleFacts, Signal, Watched
@@ -22,17 +24,15 @@ from runtime.domain.objectives import ObjectiveScope
 from runtime.models import Alert, AlertEntry, AlertRule, AlertSignal
 from runtime.selectors import alerts as selectors
 
-_LOCK = "select pg_try_advisory_xact_lock(hashtext('tillgate alerts'))"
 Verb = AlertEntry.Verb
 
 
 def attend(*, at: datetime | None = None) -> int:
     """One look. Answers how many alerts are open; any number of processes may look at once."""
     now = at or clock.now()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK)
-        if cursor.fetchone() != (True,):
-            return 0
+    with transaction.atomic():
+        if not lock_holders.alone("alerting", "runtime_alertrule"):
+            return NOT_RUN
         seen = selectors.watched()
         rules = {rule.pk: rule for rule in selectors.rules(SYSTEM) if rule.enabled}
         firing = _signals([selectors.facts_of(rule) for rule in rules.values()], seen, now)

@@ -3,33 +3,43 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 
 import psycopg
+from django.db import connection
 from django.db import connections as databases
 
+from kernel.postgresql import lock_holders
 from runtime.ledger import connections, partitions
-from runtime.selectors.sql_rows import row
 
 log = logging.getLogger(__name__)
-_AHEAD = """
-select count(*) as months
-  from pg_inherits i
-  join pg_class c on c.oid = i.inhrelid
- where i.inhparent = 'runtime_message'::regclass
-   and c.relname ~ '^runtime_message_[0-9]{6}$'
-   and c.relname > 'runtime_message_' || to_char(clock_timestamp() at time zone 'utc', 'YYYYMM')"""
 
 
-def make_ahead() -> bool:
-    """Make what is missing; whether the months ahead are all there now. Others may have been in the way."""
+@dataclass(frozen=True, slots=True)
+class MadeAhead:
+    """`ran` is False while a month is missing: others were in the way, or the default partition holds some of it."""
+
+    made: tuple[str, ...]
+    ran: bool
+
+
+def make_ahead() -> MadeAhead:
+    """Make what is missing."""
     with connections.connected(name="tillgate-partitions", role="scheduler") as conn:
-        partitions.ensure(conn)
-        return partitions.ahead(conn) >= partitions.AHEAD
+        made = partitions.ensure(conn)
+        return MadeAhead(tuple(made), not partitions.lacking(partitions.present(conn)))
 
 
-def months_ahead() -> int:
-    """How many months after this one have a partition, for a probe."""
-    return int((row(_AHEAD) or {"months": 0})["months"])
+def lacking() -> str:
+    """Which months have no partition, and why, for a probe; empty where none is missing."""
+    with connection.cursor() as cursor:
+        cursor.execute(partitions.PARTITIONS)
+        months = partitions.lacking(partitions.of_bounds(cursor.fetchall()))
+        if not months:
+            return ""
+        who = lock_holders.holders(cursor.execute, ["runtime_message_default"], seconds=partitions.LONG)
+    why = f"in the way is {', '.join(who)}" if who else "is a scheduler running?"
+    return f"none for {', '.join(f'{one.since:%Y-%m}' for one in months)}: {why}"
 
 
 def after_migrate(using: str) -> None:

@@ -17,6 +17,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from kernel import clock, process_measures
+from kernel.periodic_jobs import NOT_RUN
+from kernel.postgresql import lock_holders
 from runtime.domain import service_levels as rules
 from runtime.domain.objectives import AVAILABILITY, FRESHNESS, LATENCY, Objective
 from runtime.domain.service_levels import Sums
@@ -29,7 +31,6 @@ from runtime.selectors.sql_rows import rows
 
 RECENT = 3  # periods that are computed anew each time: evidence is committed a little after its time
 KEPT_DAYS = 4  # of periods; days stay as long as retention says
-_LOCK = "select pg_try_advisory_xact_lock(hashtext('tillgate measuring'))"
 # A minute that is known already is left as it is, so that nothing counts twice.
 _SAMPLE = """
 insert into runtime_indicatorperiod as p (indicator_id, begins, minutes, looked, counted, good, allowed, paused)
@@ -108,10 +109,9 @@ def measure(*, at: datetime | None = None, sum_up: bool = True) -> int:
     """One look at everything. Today is summed up each time, with `sum_up` yesterday as well. Answers how many
     indicators there are; 0 where another process measures just now."""
     now = at or clock.now()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_LOCK)
-        if cursor.fetchone() != (True,):
-            return 0
+    with transaction.atomic():
+        if not lock_holders.alone("measuring", "runtime_objectivepolicy"):
+            return NOT_RUN
         look = _begin(now)
         streams = sorted({one.stream for one in look.measured if one.stream is not None})
         ledger.mark(rows, streams, rules.period_of(now))

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import connection
 
 from kernel import clock, periodic_jobs
-from kernel.periodic_jobs import run
+from kernel.periodic_jobs import NotRun, run
 from runtime.ledger import clock_steps
 from runtime.services import measuring, standings
 
@@ -31,9 +31,10 @@ class ServiceLevelJobs:
             run("service_level_clock", measuring.clock_was_set)
         now, minute = time.monotonic(), clock.now().replace(second=0, microsecond=0)
         if minute != self._minute:
-            self._minute = minute
             sum_up = now - self._summed >= SUM_UP_SECONDS
-            run("service_levels", lambda: measuring.measure(sum_up=sum_up))
+            if isinstance(run("service_levels", lambda: measuring.measure(sum_up=sum_up)), NotRun):
+                return 0  # tried again after the pause between two calls
+            self._minute = minute
             self._summed = now if sum_up else self._summed
             run("service_level_standings", standings.evaluate)
         if now - self._dropped >= DROP_SECONDS:

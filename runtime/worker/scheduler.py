@@ -19,7 +19,7 @@ from django.db import connection, transaction
 
 from kernel import clock, outbox, process_measures
 from kernel.errors import Unavailable
-from kernel.periodic_jobs import run
+from kernel.periodic_jobs import NotRun, run
 from kernel.postgresql import errors as database_errors
 from runtime.domain.retry import DATABASE_LOST
 from runtime.ledger import clock_steps, connections, measures
@@ -39,6 +39,7 @@ from runtime.worker.silent_work import SilentWork
 log = logging.getLogger(__name__)
 TURN_SECONDS = 0.5
 HOURLY, MINUTE = 3600.0, 60.0
+AGAIN = 15.0  # after a turn that somebody was in the way of
 
 
 class Scheduler:
@@ -87,10 +88,11 @@ class Scheduler:
             self._hourly = now
             run("dated_states_passed", dating.forget_passed)
         if now >= self._partitions:
-            self._partitions = now + (HOURLY if run("partitions", log_partitions.make_ahead) else MINUTE)
+            made = run("partitions", log_partitions.make_ahead)
+            self._partitions = time.monotonic() + (MINUTE if made.ran else AGAIN)
         if now - self._alerted > MINUTE:  # not where it is measured: that measuring has stopped is an alert, too
-            self._alerted = now
-            run("alerts", alerting.attend)
+            ran = not isinstance(run("alerts", alerting.attend), NotRun)
+            self._alerted = now if ran else now - MINUTE + AGAIN
         if now - self._checked > 15.0:
             self._checked = now
             run("replays", replays.close_finished)

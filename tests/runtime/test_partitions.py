@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
 
 from runtime.ledger import connections, partitions
 from runtime.ledger.append import append
 from runtime.ledger.connections import Connection
+from runtime.services import log_partitions
 from tests.runtime.make import Flow
 
 LATER = datetime(2031, 1, 15, tzinfo=UTC)
@@ -113,6 +115,47 @@ def test_months_that_already_are_in_the_default_partition_become_a_partition_of_
     assert partitions.ensure(log, at=LATER) == []
     held = next(one for one in partitions.present(log) if one.name == "runtime_message_203012_203101")
     assert held.until == datetime(2031, 2, 1, tzinfo=UTC)
+
+
+def test_who_is_in_the_way_of_a_month_is_named_and_once_they_are_gone_all_months_are_made(
+    log: Connection, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(partitions, "LOCK", "20ms")
+    monkeypatch.setattr(partitions, "LONG", 0.0)
+    names = ["runtime_message_203101", "runtime_message_203102", "runtime_message_203103"]
+    with connections.connected(name="a-long-report", role="unlimited") as reader, reader.transaction():
+        reader.execute("select count(*) from runtime_message").fetchone()
+        pauses: list[float] = []
+        assert partitions.ensure(log, at=LATER, wait=pauses.append) == []
+        assert len(pauses) == 3  # not once more for each month
+        said = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert len(said) == 1
+        assert "runtime_message_203101" in said[0]
+        assert f"process {reader.info.backend_pid}, a-long-report) since " in said[0]
+    assert [one.name for one in partitions.lacking(partitions.present(log), at=LATER)] == names
+    assert partitions.ensure(log, at=LATER) == names
+    assert partitions.lacking(partitions.present(log), at=LATER) == []
+
+
+def test_months_far_ahead_do_not_stand_for_the_next_ones(log: Connection) -> None:
+    partitions.ensure(log, at=datetime(2032, 1, 15, tzinfo=UTC))
+    assert len(partitions.lacking(partitions.present(log), at=LATER)) == 3
+
+
+def test_readiness_says_which_month_is_missing_and_who_is_in_the_way(
+    log: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(partitions, "LONG", 0.0)
+    assert log_partitions.lacking() == ""
+    last = partitions.present(log)[-1]
+    log.execute(f"drop table {last.name}")
+    assert log_partitions.lacking() == f"none for {last.since:%Y-%m}: is a scheduler running?"
+    with connections.connected(name="a-long-report", role="unlimited") as reader, reader.transaction():
+        reader.execute("select count(*) from runtime_message").fetchone()
+        with connection.cursor() as cursor:
+            cursor.execute("select pg_stat_clear_snapshot()")  # the test is one transaction, and sees one
+        assert f"process {reader.info.backend_pid}, a-long-report)" in log_partitions.lacking()
+    assert log_partitions.make_ahead() == log_partitions.MadeAhead((last.name,), True)
 
 
 def test_dropping_gives_up_behind_a_reader_and_comes_back(log: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
