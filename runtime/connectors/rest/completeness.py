@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 from kernel import clock
+from runtime.connectors.partial_answers import mark_of_more
 from runtime.connectors.protocols import Cursor, Refused
 from runtime.connectors.rest.settings import ChangeFeed, Paging
 from runtime.domain.schedule import BadSchedule, distance
@@ -22,9 +24,12 @@ class RowCount:
         self.where = paging.total or paging.total_header or ""
 
     def counted(self, cursor: Cursor, rows: int, found: Mapping[str, Any], headers: Mapping[str, str]) -> Cursor:
-        """The cursor of a run with these rows counted, and the total that the page tells."""
+        """The cursor of a run with these rows counted, and the total that the page tells. A run that earlier releases
+        began did not count."""
         if not self.where:
-            return cursor
+            if "at" in cursor and "count" not in cursor:
+                return cursor
+            return {**cursor, "count": int(cursor.get("count", 0)) + rows}
         told = _number(found.get("total") if self.paging.total else headers.get(self.where.lower()))
         return {**cursor, "count": int(cursor.get("count", 0)) + rows, "total": told}
 
@@ -46,6 +51,31 @@ class RowCount:
                 f"service gives without more rights, at its paging and its order.",
             )
         return f"{said}; it is read once more from the beginning"
+
+    def unread(self, cursor: Cursor, document: Any, headers: Mapping[str, str], path: str) -> None:
+        """Raises Refused at the end of a reading whose last page says that there is more. `path`: where its rows are.
+        Totals are compared where nothing else does it, and where no row can be counted twice or moved."""
+        paging = self.paging
+        if paging.whole:
+            return
+        numbered = paging.strategy in ("offset", "page")
+        counts = not self.where and not numbered and "count" in cursor
+        mark = mark_of_more(
+            document,
+            headers,
+            int(cursor["count"]) if counts else math.inf,
+            pages=math.inf if numbered else int(cursor.get("pages", 0)) + 1,
+            path=path,
+            link=paging.strategy != "link",
+        )
+        if mark:
+            way = "'paging' reads one page" if paging.strategy == "none" else f"'paging' ({paging.strategy}) ends here"
+            raise Refused(
+                "rest.more",
+                f"The page says by {mark!r} that there is more, and {way}: not everything was read, and the cursor "
+                f"stays. Say in 'paging' of the connection's settings how its pages follow one another (strategy link, "
+                f"next, cursor, offset or page), or paging.whole: true where this mark means something else.",
+            )
 
     def kept(self, cursor: Cursor) -> Cursor:
         """What of it goes on to the next page."""

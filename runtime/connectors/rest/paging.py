@@ -18,7 +18,7 @@ _VALUE = r'(?:"(?:[^"\\]|\\.)*"|[^",;])'
 _LINK = re.compile(rf"<([^>]*)>((?:\s*;\s*{_VALUE}+)*)")
 _PARAMETER = re.compile(rf";\s*([^=;,\s]+)\s*=\s*({_VALUE}*)")
 _SHIFTING = "The rows move faster than they can be read by {}; page by a cursor, a link or a key instead."
-_LOOP = "The service gave the page that was just read once more; paging would never end."
+_LOOP = "The service gave the page that was just read again and again; paging would never end."
 
 
 def asked(paging: Paging, cursor: Cursor) -> int:
@@ -66,9 +66,7 @@ def after_offset(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes
         return {"at": max(at - max(count, 1), 0), "tail": tail, "back": steps}
     if not count or start + count <= at or (paging.more and not more):
         return None
-    if keys and cursor.get("page") == _mark("\n".join(keys).encode()):
-        raise Refused("rest.loop", _LOOP)
-    return {"at": start + count, **_place(rows), **_back(cursor)}
+    return {"at": start + count, **_place(rows), **_back(cursor), **_once_more(cursor, rows, _LOOP)}
 
 
 def page_before(paging: Paging, cursor: Cursor) -> int | None:
@@ -116,10 +114,20 @@ def after_page(paging: Paging, cursor: Cursor, rows: Rows) -> Cursor | None:
     if not count:
         return None
     if repeats(cursor, rows):
-        if number > paging.first_page + 1 or (paging.size and count < paging.size):
-            return None
-        raise Refused("rest.loop", f"{_LOOP} It seems to ignore {paging.page_param!r}.")
-    return {"at": number + 1, **_place(rows), **_back(cursor)}
+        first = number - int(cursor.get("same", 0)) <= paging.first_page + 1
+        if (paging.size and count < paging.size) or (not first and int(cursor.get("same", 0))):
+            return None  # the last page twice behind itself: rows that moved would have shown others
+    again = _once_more(cursor, rows, f"{_LOOP} It seems to ignore {paging.page_param!r}.")
+    return {"at": number + 1, **_place(rows), **_back(cursor), **again}
+
+
+def _once_more(cursor: Cursor, rows: Rows, said: str) -> dict[str, int]:
+    """How often in a row a page was the one before once more. Rows that came in front do that once or twice; a service
+    that ignores where it is asked does it always."""
+    same = int(cursor.get("same", 0)) + 1 if repeats(cursor, rows) else 0
+    if same >= SAME:
+        raise Refused("rest.loop", said)
+    return {"same": same} if same else {}
 
 
 def position_of(found: Any, where: str) -> Any:

@@ -38,6 +38,8 @@ class Paging(msgspec.Struct, frozen=True):
                          page, what keeps rows that stay from changing places
     total, total_header  where a page, or the answer's header, tells how many rows there are in all: a reading that got
                          fewer is done once more, and then fails
+    whole                the last page is the last one, whatever it says of a next page or of a total; else a reading
+                         that ends although its last page says that there is more fails
     """
 
     strategy: Literal["none", "link", "next", "offset", "cursor", "page"] = "none"
@@ -53,6 +55,7 @@ class Paging(msgspec.Struct, frozen=True):
     order_by: str = ""
     total: str = ""
     total_header: str = ""
+    whole: bool = False
 
 
 class ChangeFeed(msgspec.Struct, frozen=True):

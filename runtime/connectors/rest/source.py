@@ -138,6 +138,7 @@ class RestSource:
             again = {**paging.beginning(cursor), "again": 1}
             return Page(records, again, False, rejected, [*warnings, missing])
         if place is None:
+            self.count.unread(counted, fetched.page.around, fetched.response.headers, self.settings.items)
             return Page(records, self._end({**cursor, "high": seen.high}), True, rejected, warnings)
         return Page(records, self._inside_run(counted, place, seen.high), False, rejected, warnings)
 
