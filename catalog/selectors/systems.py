@@ -37,6 +37,12 @@ def endpoint(system_key: str, environment: str) -> EndpointFacts | None:
     return EndpointFacts(*row) if row else None
 
 
+def addresses(system_key: str) -> list[str]:
+    """The addresses of a system in every environment that has one."""
+    found = SystemEndpoint.objects.filter(system__key=system_key).order_by("environment__key")
+    return list(dict.fromkeys(found.values_list("base_url", flat=True)))
+
+
 def environments() -> list[tuple[str, str, bool]]:
     """(key, name, is_fleet), in the order in which things move through them."""
     return list(Environment.objects.values_list("key", "name", "is_fleet"))

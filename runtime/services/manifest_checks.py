@@ -17,7 +17,7 @@ from governance.domain import direction
 from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.mapping import check_against, parse
-from runtime.services import paging_checks, state_questions, system_connections
+from runtime.services import base_paths, paging_checks, state_questions, system_connections
 from runtime.services.address_checks import addresses
 from runtime.services.date_checks import dates
 from runtime.services.mappers import filter_mapping
@@ -249,7 +249,7 @@ def links(manifest: Manifest) -> Findings:
 
 def warnings(manifest: Manifest) -> Findings:
     """What may be meant, and is said to those who register or approve: no refusal."""
-    found = [*paging_checks.told(manifest), *state_questions.told(manifest)]
+    found = [*paging_checks.told(manifest), *state_questions.told(manifest), *base_paths.told(manifest)]
     if not manifest.by_arrival:
         return found
     said = (
