@@ -3,7 +3,7 @@ quarantine entry."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from runtime.connectors.protocols import OutboundMessage
 from runtime.domain.recovery import CANNOT_BE_ASKED, KEY_FORGOTTEN
@@ -20,6 +20,7 @@ insert into runtime_attempt (
     subscription_id, lane, first, last, token, release_id, at, outcome, detail, reference, answer
 )
 values (%s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s)"""
+IN_DOUBT = ("unknown", "unsettled", "forgotten", "differs", "any_state", "other_state")
 WORDS = {
     "unsettled": "unknown",
     "forgotten": "unknown",
@@ -87,6 +88,23 @@ def record_answers(conn: Connection, taken: Claim, answers: Sequence[tuple[Outbo
     if rows:
         with conn.cursor() as cursor:
             cursor.executemany(_INSERT, rows)
+
+
+def record_calls(conn: Connection, taken: Claim, outcome: SendOutcome, told: Collection[int] = ()) -> None:
+    """Add a row to the history for calls that had no outcome: one for neighbours whose call said the same. `told`:
+    positions of which another row says so. What was settled since is `unanswered`, and in no doubt any more."""
+    rows: list[tuple[int, int, str, SendResult]] = []
+    for position in sorted(outcome.calls.keys() - set(told)):
+        now, said = outcome.results.get(position), outcome.calls[position]
+        word = "unanswered" if now is not None and now.status not in IN_DOUBT else "unknown"
+        if rows and rows[-1][1:] == (position - 1, word, said):
+            rows[-1] = (rows[-1][0], position, word, said)
+        else:
+            rows.append((position, position, word, said))
+    if rows:
+        with conn.cursor() as cursor:
+            values = [_row(taken, first, last, word, one.detail, None, one.answer) for first, last, word, one in rows]
+            cursor.executemany(_INSERT, values)
 
 
 def record_late_send(conn: Connection, taken: Claim, positions: Sequence[int]) -> None:

@@ -9,7 +9,15 @@ from runtime.domain import retry
 from runtime.domain.recovery import QUESTION_AT_FAULT
 from runtime.ledger import after, circuit_breaker, edited, measures, safe_probe, sql
 from runtime.ledger.append import Fenced
-from runtime.ledger.attempts import quarantine_entry, record_attempt, record_late_send, record_question, record_trouble
+from runtime.ledger.attempts import (
+    IN_DOUBT,
+    quarantine_entry,
+    record_attempt,
+    record_calls,
+    record_late_send,
+    record_question,
+    record_trouble,
+)
 from runtime.ledger.claimed import seconds_since
 from runtime.ledger.connections import Connection
 from runtime.ledger.database_target import REFUSED_BY_TABLE, MappedTable, refusal, upsert
@@ -174,6 +182,7 @@ def _store(
     try:
         with conn.transaction():
             record_question(conn, taken, outcome)
+            record_calls(conn, taken, outcome, [message.position] if result.status in IN_DOUBT else [])
             if taken.fresh_key and sent:
                 _record_fresh_key(conn, taken)
             if ended:

@@ -16,11 +16,13 @@ from runtime.domain.retry import QUOTA_EMPTY, UNANSWERED_BATCH, VENDOR_UNAVAILAB
 from runtime.ledger import after, circuit_breaker, measures, safe_probe
 from runtime.ledger.append import Fenced
 from runtime.ledger.attempts import (
+    IN_DOUBT,
     answers_worth_keeping,
     quarantine_entry,
     record_already_there,
     record_answers,
     record_attempt,
+    record_calls,
     record_late_send,
     record_question,
     record_trouble,
@@ -44,6 +46,8 @@ from runtime.ledger.mappers import Mapper
 from runtime.ledger.quarantine import QuarantineEntry, blocked_by_earlier, poison_suspects, quarantine, split_blocked
 from runtime.ledger.send_batch import SendBatch, SendOutcome, idempotency_key
 from runtime.ledger.vendor_client import SendResult, VendorClient
+
+SENDER_GONE = "its sender is gone and has not said what became of it"
 
 
 class QuotaOverdrawn(Exception):
@@ -247,7 +251,9 @@ def _commit(
     position, begun = pending.position if pending else taken.position, time.monotonic()
     try:
         metered = batch is not None and bool(batch.messages) and taken.limits.metered
-        extra = pending is not None and bool(pending.entries or pending.answers or pending.outcome.failure)
+        extra = pending is not None and bool(
+            pending.entries or pending.answers or pending.outcome.failure or pending.outcome.calls
+        )
         with conn.transaction() if metered or batch is None or extra else nullcontext():
             evidence = pending.evidence if pending else None
             intent = batch.last if batch else None
@@ -256,6 +262,8 @@ def _commit(
                 raise QuotaOverdrawn
             if pending:
                 quarantine(conn, taken, pending.entries)
+                told = [message.position for message, result in pending.answers if result.status in IN_DOUBT]
+                record_calls(conn, taken, pending.outcome, told)
                 record_answers(conn, taken, pending.answers)
                 _record_vendor(conn, taken, pending)
             if batch is None:
@@ -422,6 +430,8 @@ def _resume(conn: Connection, taken: Claim, vendor_of: VendorOfRelease) -> Batch
     lost_key = taken.lost_key(batch.first)
     sending = _sending(conn, taken, mapped.vendor, ask_first=True, lost_key=lost_key, send=may_send)
     outcome = run_batch(conn, taken, sending, batch.messages)
+    if taken.lease.overdue_by is not None:
+        outcome.calls = _lost_calls(batch) | outcome.calls
     hit("vendor.after_resume")
     if may_send or outcome.failure:
         return _settle(conn, taken, batch, outcome)
@@ -431,7 +441,7 @@ def _resume(conn: Connection, taken: Claim, vendor_of: VendorOfRelease) -> Batch
 
 def _in_doubt(taken: Claim, batch: PreparedBatch, made_by: int) -> BatchResult:
     """Quarantine every message of a batch that was called, to be asked about first. The lane goes on."""
-    reason_class, why = "unknown", "its sender is gone and has not said what became of it"
+    reason_class, why = "unknown", SENDER_GONE
     if taken.poison_suspect:
         why = "its batch ended several workers"
     elif not taken.lease.remaining_of_dead_owner:
@@ -449,7 +459,14 @@ def _in_doubt(taken: Claim, batch: PreparedBatch, made_by: int) -> BatchResult:
     outcomes = outcomes_by_position(batch.first, batch.last, groups, rest=SUPERSEDED)
     counts = 0, superseded, len(batch.skipped), 0, len(entries)
     evidence = DeliveryEvidence(batch.first, batch.last, "aside", *counts, outcomes=outcomes)
-    return BatchResult(batch.last, evidence, entries)
+    lost = _lost_calls(batch) if reason_class == "unknown" else {}
+    return BatchResult(batch.last, evidence, entries, SendOutcome(calls=lost))
+
+
+def _lost_calls(batch: PreparedBatch) -> dict[int, SendResult]:
+    """What an owner may have sent that has ended without a word."""
+    said = SendResult("unknown", detail=SENDER_GONE)
+    return {message.position: said for message in batch.messages}
 
 
 def _defer_unsent(taken: Claim, batch: PreparedBatch, outcome: SendOutcome) -> None:

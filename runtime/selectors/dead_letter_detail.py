@@ -225,6 +225,7 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "behind": ("Waits for an earlier message", quiet("Behind")),
     "late": ("Sent after its lease", wait("Late", "alert")),
     "declined": ("Declined by the target", wait("Declined", "user")),
+    "unanswered": ("Called, no outcome", wait("Settled since")),
     "recovered": ("Asked about after the database went back", ok("There before")),
     "fresh_key": ("Sent under another key", quiet("Fresh key")),
     "edited": ("Edited by a person after it may have arrived", quiet("Edited")),

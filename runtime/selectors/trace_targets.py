@@ -87,6 +87,7 @@ _TRIES: dict[str, Tone] = {
     "dead": stop("Refused"),
     "refused": stop("Refused"),
     "accepted": wait("Accepted, asked"),
+    "unanswered": wait("No answer, asked"),
     "recovered": ok("There before"),
     "fresh_key": quiet("Fresh key"),
     "edited": quiet("Edited"),

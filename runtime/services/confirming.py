@@ -9,7 +9,13 @@ from kernel import audit
 from kernel.errors import Conflict, Invalid
 from kernel.models import User
 from runtime.selectors.trace_targets import BY_WORD
-from runtime.services.dead_letters import UNPROVEN, DeadLetterFilter, operated_subscription, require_approval_of_many
+from runtime.services.dead_letters import (
+    UNPROVEN,
+    DeadLetterFilter,
+    lock_chosen,
+    operated_subscription,
+    require_approval_of_many,
+)
 from runtime.services.message_checks import storable_text
 
 LONGEST_REFERENCE = 200
@@ -51,6 +57,7 @@ def confirm(chosen: DeadLetterFilter, *, actor: User | None, reason: str, refere
     where, values = chosen.where()
     said = storable_text(f"{BY_WORD}{reason.strip()}")[:2000]
     with transaction.atomic(), connection.cursor() as cursor:
+        lock_chosen(cursor, where, values)
         cursor.execute(_CHOSEN.format(where=where), values)
         matched = int(cursor.fetchone()[0])
         cursor.execute(_CONFIRM.format(where=where), values | {"said": said, "reference": named or None})

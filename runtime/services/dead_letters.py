@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 
 from governance.domain.subject import Subject
 from governance.services import approvals
@@ -68,6 +69,13 @@ select count(*)
                 where {where}
                   and p.key = b.key
                   and p.position < b.position)"""
+_MATCHED = "select count(*) from runtime_quarantine p where {where}"
+_LOCK = """
+select 1
+  from runtime_quarantine p
+ where {where}
+ order by p.lane, p.position
+   for update"""
 _COUNT = (
     """
 select count(*), count(e.last_at)
@@ -308,6 +316,19 @@ def require_approval_of_many(
     return True
 
 
+def lock_chosen(cursor: CursorWrapper, where: str, values: dict[str, Any]) -> None:
+    """In the transaction of a person's decision, and before it: the chosen messages stay as they are until it is made.
+    Raises Conflict `dead_letter.decided` where another one was made of all of them while this one waited."""
+    cursor.execute(_MATCHED.format(where=where), values)
+    matched = int(cursor.fetchone()[0])
+    cursor.execute(_LOCK.format(where=where), values)
+    if matched and not cursor.rowcount:
+        raise Conflict(
+            "dead_letter.decided",
+            "Somebody else has decided about this meanwhile. Nothing was changed: look at its history.",
+        )
+
+
 def redrive(
     chosen: DeadLetterFilter,
     *,
@@ -337,6 +358,7 @@ def redrive(
         raise Invalid("redrive.reason", "Say how you know that these messages did not arrive; the ledger keeps it.")
     where, values = chosen.where()
     with transaction.atomic(), connection.cursor() as cursor:
+        lock_chosen(cursor, where, values)
         cursor.execute(_COUNT.format(where=where), values)
         count, unproven = (int(value) for value in cursor.fetchone())
         if unproven and not not_arrived and subscription.idempotency == "U":
@@ -348,6 +370,7 @@ def redrive(
         given: dict[str, Any] = {"not_askable": NOT_ASKABLE, "asks": asks, "reused_key": REUSED_KEY, "settle": settle}
         given |= {"decided": not_arrived, "asks_dead": subscription.idempotency in "KL", "rate": rate or 1e9}
         cursor.execute(_REDRIVE.format(where=where), values | given)
+        count = int(cursor.rowcount)
         if not not_arrived:
             asking_now.let_it_probe(cursor, subscription, *chosen.where(redriven=True))
         place = {"target": subscription.target, "instance": subscription.instance, "environment": environment}
@@ -413,6 +436,7 @@ def discard(chosen: DeadLetterFilter, *, actor: User | None, reason: str) -> int
         raise Invalid("dead_letter.reason", "Give a reason for discarding these messages.")
     where, values = chosen.where()
     with transaction.atomic(), connection.cursor() as cursor:
+        lock_chosen(cursor, where, values)
         cursor.execute(_DISCARD.format(where=where), values | {"reason": reason[:2000]})
         count = int(cursor.rowcount)
         audit.record(

@@ -182,8 +182,12 @@ def _settle(
         asking = group.kind == "asked" and act == "redrive"
         messages.success(request, _going(count, [one.subscription for one in chosen], asking=asking))
     else:
-        with transaction.atomic():
-            count = sum(services.discard(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+        try:
+            with transaction.atomic():
+                count = sum(services.discard(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+        except Conflict as error:
+            form.add_error(None, error.message)
+            return None
         done = f"Discarded {number(count)} message{'s' if count != 1 else ''} without delivery."
         messages.success(request, f"{done} The ledger keeps the reason.")
     return redirect(_address(context["environment"], context["integration"]))
