@@ -74,7 +74,8 @@ def ensure(conn: Connection, *, at: datetime | None = None, wait: Callable[[floa
 
     What arrived in the default partition before its month was made becomes a partition of its own.
     """
-    moment, made = at or datetime.now(UTC), []
+    made: list[str] = []
+    moment = at or datetime.now(UTC)
     for month in _wanted(moment):
         if not _free(conn, month):
             continue

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from catalog.selectors import systems
 from kernel.errors import DomainError, finding
-from runtime.domain.manifest import Manifest
+from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.services import system_connections
 
 _PATHS = ("path", "check_path", "service")
@@ -17,8 +17,10 @@ _PATHS = ("path", "check_path", "service")
 
 def told(manifest: Manifest) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    sides = [(f"/sources/{n}", one) for n, one in enumerate(manifest.sources)]
-    for pointer, side in [*sides, *((f"/targets/{n}", one) for n, one in enumerate(manifest.targets))]:
+    sides: list[tuple[str, ManifestSource | ManifestTarget]] = []
+    sides += [(f"/sources/{n}", one) for n, one in enumerate(manifest.sources)]
+    sides += [(f"/targets/{n}", one) for n, one in enumerate(manifest.targets)]
+    for pointer, side in sides:
         if side.connection is None:
             continue
         try:

@@ -15,7 +15,7 @@ from tests.faults.world import Shape, World
 
 pytestmark = pytest.mark.faults
 
-FOUND_WITHIN = 300  # seeds
+FOUND_WITHIN = 500  # seeds
 
 
 def test_no_schedule_loses_doubles_disorders_or_sends_without_approval() -> None:

@@ -103,6 +103,7 @@ CHANGES = {"param": "since", "field": "at"}
 ORDER, CHANGES_ONLY = ("/paging/order_by", "paging.order"), ("/changes/full_every", "paging.changes_only")
 
 
+@pytest.mark.django_db
 @pytest.mark.parametrize("strategy", ["page", "offset"])
 def test_a_source_that_is_read_by_number_is_warned_of_where_it_may_miss_rows(strategy: str) -> None:
     assert told(paging={"strategy": strategy}) == [ORDER]
@@ -111,6 +112,7 @@ def test_a_source_that_is_read_by_number_is_warned_of_where_it_may_miss_rows(str
     assert told(paging={"strategy": strategy, "order_by": "id"}, changes={**CHANGES, "full_every": "24h"}) == []
 
 
+@pytest.mark.django_db
 def test_other_ways_of_paging_are_not_warned_of() -> None:
     for strategy in ("none", "link", "next", "cursor"):
         assert told(paging={"strategy": strategy}, changes=CHANGES) == []
