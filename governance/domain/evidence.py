@@ -37,7 +37,7 @@ class Evidence:
     def known(self) -> bool:
         return self.value is not MISSING
 
-    def _bad(self) -> Any:
+    def unusable(self) -> Any:
         if self.value is not MISSING:
             self.missing.append(self.pointer)
         return MISSING
@@ -47,17 +47,17 @@ class Evidence:
         node = self.child(key)
         if isinstance(node.value, str) and node.value and (not allowed or node.value in allowed):
             return node.value
-        return node._bad()
+        return node.unusable()
 
     def whole(self, key: str) -> Any:
         node = self.child(key)
         if isinstance(node.value, int) and not isinstance(node.value, bool):
             return node.value
-        return node._bad()
+        return node.unusable()
 
     def flag(self, key: str) -> Any:
         node = self.child(key)
-        return node.value if isinstance(node.value, bool) else node._bad()
+        return node.value if isinstance(node.value, bool) else node.unusable()
 
     def moment(self, key: str, *words: str) -> Any:
         """A zone-aware time, or one of `words` (such as "never")."""
@@ -68,10 +68,10 @@ class Evidence:
             try:
                 at = datetime.fromisoformat(node.value)
             except ValueError:
-                return node._bad()
+                return node.unusable()
             if at.tzinfo is not None:
                 return at
-        return node._bad()
+        return node.unusable()
 
     def texts(self, key: str) -> Any:
         """A counted list of strings: `{"total": n, "items": [...]}`."""
@@ -83,7 +83,7 @@ class Evidence:
             or len(items.value) != total
             or not all(isinstance(i, str) and i for i in items.value)
         ):
-            return items._bad()
+            return items.unusable()
         return list(items.value)
 
     def members(self, key: str) -> Iterator[tuple[str, Evidence]]:
@@ -93,7 +93,7 @@ class Evidence:
         node = self.child(key)
         total, items = node.whole("total"), node.child("items")
         if total is MISSING or not isinstance(items.value, Mapping) or len(items.value) != total:
-            items._bad()
+            items.unusable()
             return
         for name in sorted(items.value):
             yield name, items.child(name)

@@ -1,58 +1,52 @@
 """The gate's answer: from evidence to `allow`, `deny` or `unknown`, the same bytes for the same evidence.
 
 Deny beats unknown beats allow. `allow` needs each piece of evidence that a rule reads: a missing one gives `unknown`.
-The evidence's shape is documented in docs/reference/gate.md; `ENGINE` grows whenever the same evidence could give
-other bytes, and old engines stay importable, so that every later release reproduces stored verdicts. This fixes the
-sentences below too.
+The evidence's shape is documented in docs/reference/gate-evidence.md; `ENGINE` grows whenever the same evidence could
+give other bytes, and old engines stay, each in a module that nothing changes any more, so that every later release
+reproduces stored verdicts. This fixes the sentences of the rules too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from governance.domain import engine_1
 from governance.domain.evidence import MISSING, Evidence
-from governance.domain.reasons import GateCase, Reason
-from kernel.digest import canonical_json, digest_of, short
+from governance.domain.judges import consumed, freezes, integrations, provided, surroundings, waivers
+from governance.domain.reasons import GateCase, smallest_fix
+from kernel.digest import canonical_json, digest_of
 
-ENGINE = 1
+ENGINE = 2
 SCHEMA = "tillgate.verdict/1"
 Word = Literal["allow", "deny", "unknown"]
-RELATIONS = ("none", "full", "backward", "forward", "breaking", "uncompared", "not_needed")
 
 
 def decide(question: Mapping[str, Any], evidence: Mapping[str, Any], *, engine: int = ENGINE) -> dict[str, Any]:
     """The verdict document. `question` is normalised (`question.normalise`); it is stored with evidence and answer."""
+    if engine == engine_1.ENGINE:
+        return engine_1.judge(question, evidence)
     if engine != ENGINE:
         raise ValueError(f"this release has no engine {engine}")
     missing: list[str] = []
     root = Evidence(evidence, missing)
     as_of = root.moment("as_of")
-    case = GateCase(as_of if as_of is not MISSING else datetime.min.replace(tzinfo=UTC))
-    if as_of is not MISSING:
-        _surroundings(case, root, question)
-        _declared(case, question)
-        _each(case, root, "consumed", question["consumes"], _consumed)
-        _each(case, root, "provided", question["provides"], _provided)
-        _each(case, root, "integrations", question["integrations"], _integration)
-    waivers = _waive(case, root)
-    for pointer in dict.fromkeys(missing):
-        case.reasons.append(
-            Reason(
-                "evidence.missing",
-                "unknown",
-                str(question["application"]),
-                pointer,
-                f"Nothing is known about {pointer}.",
-                "Record it in the catalog, then ask again.",
-            )
-        )
-    return _document(question, evidence, case, waivers)
+    known = as_of is not MISSING
+    case = GateCase(as_of if known else datetime.min.replace(tzinfo=UTC), str(question["application"]))
+    if known:
+        surroundings.judge(case, root, question)
+        freezes.judge(case, root, question)
+        consumed.judge(case, root, question)
+        provided.judge(case, root, question)
+        integrations.judge(case, root, question)
+    waived = waivers.set_aside(case, root, question)
+    surroundings.tell_missing(case, missing)
+    return _document(question, evidence, case, waived)
 
 
 def _document(
-    question: Mapping[str, Any], evidence: Mapping[str, Any], case: GateCase, waivers: list[dict[str, Any]]
+    question: Mapping[str, Any], evidence: Mapping[str, Any], case: GateCase, waived: list[dict[str, Any]]
 ) -> dict[str, Any]:
     reasons = sorted(set(case.reasons), key=lambda r: (r.word != "deny", r.code, r.subject, r.pointer, r.message))
     open_ones = [reason for reason in reasons if reason.waived_by is None]
@@ -69,9 +63,9 @@ def _document(
         "instance": question["instance"],
         "as_of": evidence.get("as_of"),
         "reasons": [reason.as_json() for reason in reasons],
-        "flip": list(dict.fromkeys(reason.fix for reason in open_ones)),
+        "flip": smallest_fix(open_ones),
         "warnings": sorted(case.warnings, key=lambda w: (w["code"], w["subject"], w["message"])),
-        "waivers": waivers,
+        "waivers": waived,
         "policy_digest": policy_digest if isinstance(policy_digest, str) else None,
         "input_digest": digest_of({"question": question, "evidence": evidence}),
     }
@@ -80,301 +74,3 @@ def _document(
 def answer_bytes(document: Mapping[str, Any]) -> bytes:
     """The canonical bytes that are stored and sent."""
     return canonical_json(document)
-
-
-def _surroundings(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> None:
-    application = root.child("application")
-    if application.text("key") not in (MISSING, question["application"]):
-        application._bad()
-    application.text("owner_team")
-    environment = root.child("environment")
-    if environment.text("key") not in (MISSING, question["environment"]):
-        environment._bad()
-    root.text("policy_digest")
-    for identifier, freeze in root.members("freezes"):
-        strictness, name, ends = (
-            freeze.text("strictness", "notice", "changes", "work"),
-            freeze.text("name"),
-            freeze.moment("ends_at"),
-        )
-        if MISSING in (strictness, name, ends):
-            continue
-        if strictness == "notice":
-            case.warn("freeze.notice", f"freeze {identifier}", f"{name} until {_day(ends)}.")
-        else:
-            case.deny(
-                "freeze.active",
-                f"freeze {identifier}",
-                freeze,
-                f"{name}: nothing goes live before {_day(ends)}.",
-                f"Wait until {_day(ends)}.",
-            )
-
-
-def _declared(case: GateCase, question: Mapping[str, Any]) -> None:
-    node = Evidence(None, [], "/question")
-    if question["consumes"] is None:
-        case.unknown(
-            "evidence.no_consumes",
-            question["application"],
-            node,
-            "The question does not say what the application consumes.",
-            "Send `consumes`, an empty list if it consumes nothing.",
-        )
-    if not any((question["consumes"], question["provides"], question["integrations"])):
-        case.unknown(
-            "evidence.nothing_declared",
-            question["application"],
-            node,
-            "The application declares no consumed, provided or integrated thing: nothing was judged.",
-            "Declare what it consumes, provides or integrates.",
-        )
-
-
-def _each(
-    case: GateCase,
-    root: Evidence,
-    key: str,
-    asked: Sequence[Mapping[str, Any]] | None,
-    rule: Callable[[GateCase, Mapping[str, Any], Evidence], None],
-) -> None:
-    node = root.child(key)
-    total, items = node.whole("total"), node.child("items")
-    if (
-        total is MISSING
-        or not isinstance(items.value, Mapping)
-        or len(items.value) != total
-        or total != len(asked or ())
-    ):
-        items._bad()
-    for entry in asked or ():
-        member = items.child(entry["ref"])
-        if member.known:
-            rule(case, entry, member)
-
-
-def _lifecycle(case: GateCase, reference: str, node: Evidence, *, provided: bool) -> bool:
-    """State, dates and review of a consumed or provided API version. False: it is not in the catalog."""
-    state = node.text("state")
-    origin, judged, enforced = node.text("origin"), node.flag("judged"), node.moment("enforced_from", "now")
-    if state == "unregistered":
-        case.unknown(
-            "version.unknown", reference, node, f"{reference} is not in the catalog.", f"Register {reference}."
-        )
-        return False
-    node.text("owner_team")
-    deprecated, sunset, successor = (
-        node.moment("deprecated_at", "never"),
-        node.moment("sunset_at", "never"),
-        node.text("successor"),
-    )
-    if MISSING in (state, origin, judged, enforced, deprecated, sunset, successor):
-        return True
-    move = f"Move to {successor}." if successor != "none" else "Move to another API; no successor is named."
-    if not judged:
-        case.unknown(
-            "version.unjudged",
-            reference,
-            node,
-            f"{reference} was imported and nobody has judged it yet.",
-            f"Open a change request that publishes {reference}.",
-            report_only=isinstance(enforced, datetime) and case.as_of < enforced,
-        )
-    if state == "retired":
-        case.deny("version.retired", reference, node, f"{reference} is retired.", move)
-    elif state not in ("published", "deprecated") and not (provided and state == "approved"):
-        case.deny(
-            "version.not_published",
-            reference,
-            node,
-            f"{reference} is {state}, not published.",
-            f"Have {reference} approved and published.",
-        )
-    if isinstance(sunset, datetime) and case.as_of >= sunset and state != "retired":
-        case.deny("version.past_sunset", reference, node, f"{reference} had its sunset on {_day(sunset)}.", move)
-    elif state == "deprecated" or (isinstance(deprecated, datetime) and case.as_of >= deprecated):
-        until = f" until {_day(sunset)}" if isinstance(sunset, datetime) else ""
-        case.warn("version.deprecated", reference, f"{reference} is deprecated{until}. {move}")
-    return True
-
-
-def _consumed(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
-    reference = asked["ref"]
-    if not _lifecycle(case, reference, node, provided=False):
-        return
-    _subscribed(case, reference, node)
-    contract = node.text("contract", "unpinned", "same", "compatible", "breaking", "uncompared")
-    if contract == "breaking":
-        case.deny(
-            "contract.breaking_for_consumer",
-            reference,
-            node,
-            f"{reference} is no longer the contract this application was built against; the difference breaks it.",
-            f"Build against the present contract of {reference}.",
-        )
-    elif contract == "uncompared":
-        case.unknown(
-            "contract.uncompared",
-            reference,
-            node,
-            f"The contract that was built against cannot be compared with {reference}.",
-            "Send a digest that the catalog knows.",
-        )
-    provider, relation = (node.text("provider", "running", "missing", "external"), node.text("relation", *RELATIONS))
-    if provider == "missing" and relation in ("forward", "breaking"):
-        case.deny(
-            "order.producer_first",
-            reference,
-            node,
-            f"Nobody provides {reference} in this environment yet, and older providers cannot serve it.",
-            f"Release a provider of {reference} first.",
-        )
-
-
-def _subscribed(case: GateCase, reference: str, node: Evidence) -> None:
-    said = {
-        "none": (
-            "subscription.missing",
-            f"There is no subscription to {reference} in this environment.",
-            f"Subscribe to {reference}.",
-        ),
-        "pending": (
-            "subscription.pending",
-            f"The subscription to {reference} waits for its approval.",
-            f"Have the subscription to {reference} approved.",
-        ),
-        "expired": (
-            "subscription.expired",
-            f"The subscription to {reference} has ended.",
-            f"Renew the subscription to {reference}.",
-        ),
-    }
-    subscription = node.text("subscription", "active", *said)
-    if subscription not in (MISSING, "active"):
-        code, message, fix = said[subscription]
-        case.deny(code, reference, node, message, fix)
-
-
-def _provided(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
-    reference = asked["ref"]
-    if not _lifecycle(case, reference, node, provided=True):
-        return
-    relation = node.text("relation", *RELATIONS)
-    for weaker in _list(node.texts("weaker_dependencies")):
-        case.deny(
-            "tier.dependency_weaker",
-            reference,
-            node,
-            f"{reference} depends on {weaker}, which promises less.",
-            f"Give {weaker} the same tier, or stop depending on it.",
-        )
-    for consumer, use in node.members("consumers"):
-        _consumer(case, reference, consumer, use, relation)
-    if relation == "uncompared":
-        case.unknown(
-            "contract.uncompared",
-            reference,
-            node,
-            f"{reference} cannot be compared with what runs now.",
-            f"Register a readable contract for {reference}.",
-        )
-
-
-def _consumer(case: GateCase, reference: str, consumer: str, use: Evidence, relation: Any) -> None:
-    verdict, ready = use.text("verdict", "same", "compatible", "breaking", "uncompared"), use.flag("ready")
-    use.moment("last_seen", "never", "unreported")
-    if verdict == "breaking":
-        case.deny(
-            "contract.breaking_for_consumer",
-            reference,
-            use,
-            f"{consumer} uses what {reference} takes away or changes.",
-            f"Move {consumer} first, or keep the old version beside it.",
-        )
-    elif verdict == "uncompared":
-        case.unknown(
-            "contract.uncompared",
-            reference,
-            use,
-            f"Nobody can say whether {consumer} still works with {reference}.",
-            f"Register the contract that {consumer} uses.",
-        )
-    if relation == "backward" and ready is False:
-        case.deny(
-            "order.consumers_first",
-            reference,
-            use,
-            f"{reference} can only be read by upgraded consumers, and {consumer} is not upgraded.",
-            f"Release {consumer} first.",
-        )
-
-
-def _integration(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
-    key = asked["ref"]
-    node.text("owner_team")
-    words = {
-        "missing": f"Nobody has approved {key} at {short(asked['digest'])} here.",
-        "stale_digest": f"The approval of {key} is for another digest than {short(asked['digest'])}.",
-        "void": f"The approval of {key} is void.",
-        "expired": f"The approval of {key} has ended.",
-        "outside_window": f"The planned window of {key} is not open.",
-        "lost_right": f"An approver of {key} may no longer fill the seat.",
-        "check_blocking": f"The approval of {key} is there, but one of its checks blocks again.",
-    }
-    approval = node.text("approval", "valid", *words)
-    if approval not in (MISSING, "valid"):
-        fix = f"Have {key} at {short(asked['digest'])} approved for this environment."
-        if approval == "check_blocking":
-            fix = f"Settle the check of the change that approved {key}, or have its finding waived again."
-        case.deny(f"approval.{approval}", key, node, words[approval], fix)
-    for violation in _list(node.texts("sor_violations")):
-        case.deny(
-            "sor.violation",
-            key,
-            node,
-            violation,
-            f"Change the manifest of {key} so that it respects the systems of record.",
-        )
-
-
-def _list(found: Any) -> list[str]:
-    return [] if found is MISSING else found
-
-
-def _waive(case: GateCase, root: Evidence) -> list[dict[str, Any]]:
-    """Mark the deny reasons that a granted waiver in force names exactly. `unknown` is never waived."""
-    listed = []
-    for identifier, node in root.members("waivers"):
-        rule, subject, reason = node.text("rule"), node.text("subject"), node.text("reason")
-        starts, expires = node.moment("starts_at"), node.moment("expires_at")
-        if MISSING in (rule, subject, reason, starts, expires) or not starts <= case.as_of < expires:
-            continue
-        hit = False
-        for index, found in enumerate(case.reasons):
-            if found.word == "deny" and found.code == rule and found.subject == subject and found.waived_by is None:
-                case.reasons[index] = Reason(
-                    found.code,
-                    found.word,
-                    found.subject,
-                    found.pointer,
-                    found.message,
-                    found.fix,
-                    found.report_only,
-                    int(identifier),
-                )
-                hit = True
-        if hit:
-            listed.append(
-                {
-                    "id": int(identifier),
-                    "rule": rule,
-                    "subject": subject,
-                    "reason": reason,
-                    "expires_at": expires.isoformat(),
-                }
-            )
-    return listed
-
-
-def _day(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M} UTC"

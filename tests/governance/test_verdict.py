@@ -105,8 +105,8 @@ def test_verdicts_stored_by_the_first_release_of_the_engine_come_out_the_same_by
     for case in stored:
         assert answer_bytes(decide(case["question"], case["evidence"], engine=1)).decode() == case["answer"]
     assert {json.loads(case["answer"])["verdict"] for case in stored} == {"allow", "deny", "unknown"}
-    with pytest.raises(ValueError, match="no engine 2"):
-        decide(stored[0]["question"], stored[0]["evidence"], engine=2)
+    with pytest.raises(ValueError, match="no engine 3"):
+        decide(stored[0]["question"], stored[0]["evidence"], engine=3)
 
 
 def test_deny_beats_unknown_and_names_what_would_flip_it():
