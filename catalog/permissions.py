@@ -14,6 +14,7 @@ from catalog.models import (
     Subscription,
     Team,
 )
+from kernel.models import User
 from kernel.viewer import Permission, Viewer
 
 ALLOWED = Permission(True)
@@ -100,6 +101,8 @@ def may_decide_subscription(viewer: Viewer, subscription: Subscription) -> Permi
     """The owner of the API decides, except on requests of one's own."""
     if viewer.user is None:
         return Permission(False, "Sign in to decide.")
+    if viewer.user.kind != User.Kind.PERSON:
+        return Permission(False, "Decisions are for people, not for service accounts.")
     if subscription.state != Subscription.State.REQUESTED:
         return Permission(False, "This application has been decided already.")
     if subscription.requested_by_id == viewer.id:

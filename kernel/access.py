@@ -12,6 +12,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from kernel import tokens
+from kernel.errors import Forbidden
 from kernel.models import ApiToken, User
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -54,6 +55,19 @@ class SignedInWithScope(BasePermission):
         if not isinstance(request.auth, ApiToken):
             return True
         return any(scope in request.auth.scopes for scope in scopes_of(view, request.method or "GET"))
+
+
+def decider(request: Request) -> User:
+    """Who is calling, in a session of their own. Raises Forbidden `decision.by_token`: a token is what scripts hold,
+    and a person who finds one must not be able to approve, lift or retract.
+    """
+    if isinstance(request.auth, ApiToken):
+        raise Forbidden(
+            "decision.by_token", "A token cannot decide. Decide on the page, or over the API in a session of your own."
+        )
+    if not isinstance(request.user, User):
+        raise Forbidden("request.anonymous", "Sign in first.")
+    return request.user
 
 
 def scopes_of(view: Any, method: str) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from catalog.api import serializers as shapes
 from catalog.api.base import IF_MATCH, CatalogView, conditional, etag_of, require_match
 from catalog.models import Application, Subscription
 from catalog.services import applications, subscriptions, usage
+from kernel.access import decider
 from kernel.errors import NotFound
 
 
@@ -148,7 +149,7 @@ class SubscriptionDetail(CatalogView):
 
 
 class SubscriptionDecision(CatalogView):
-    """People of the owner team decide; the person who asked does not."""
+    """People of the owner team decide, in a session of their own; the person who asked does not, nor does a token."""
 
     @extend_schema(
         operation_id="subscriptions_decide",
@@ -164,13 +165,13 @@ class SubscriptionDecision(CatalogView):
     )
     def post(self, request: Request, subscription_id: int) -> Response:
         _visible(subscription_id, self)
-        data = self.validated(shapes.DecisionSerializer)
+        person, data = decider(request), self.validated(shapes.DecisionSerializer)
         if data["decision"] == "approve":
             row = subscriptions.approve(
-                subscription_id, actor=self.person, valid_until=data["valid_until"], note=data["note"]
+                subscription_id, actor=person, valid_until=data["valid_until"], note=data["note"]
             )
         else:
-            row = subscriptions.refuse(subscription_id, actor=self.person, note=data["note"])
+            row = subscriptions.refuse(subscription_id, actor=person, note=data["note"])
         return Response(shapes.SubscriptionSerializer(row).data)
 
 

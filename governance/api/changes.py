@@ -16,8 +16,9 @@ from governance.models import Approval, ChangeEvent, ChangeRequest
 from governance.selectors import changes as selectors
 from governance.selectors import slots
 from governance.services import acceptances, applying, changes, checks, reviews
+from kernel.access import decider
 from kernel.errors import Forbidden
-from kernel.models import ApiToken, User
+from kernel.models import User
 from kernel.viewer import Viewer
 
 
@@ -26,17 +27,6 @@ def caller(request: Request) -> User:
     if not isinstance(request.user, User):
         raise Forbidden("request.anonymous", "Sign in, or send a token.")
     return request.user
-
-
-def decider(request: Request) -> User:
-    """Who is calling, in a session of their own. Raises Forbidden `decision.by_token`: a token is what scripts hold,
-    and a person who finds one must not be able to approve.
-    """
-    if isinstance(request.auth, ApiToken):
-        raise Forbidden(
-            "decision.by_token", "A token cannot decide. Decide on the page, or over the API in a session of your own."
-        )
-    return caller(request)
 
 
 def read(shape: type[Any], request: Request) -> dict[str, Any]:
@@ -167,7 +157,7 @@ class Decisions(APIView):
 
     @extend_schema(responses={204: None}, description="Retract your decision.")
     def delete(self, request: Request, change_id: int) -> Response:
-        reviews.retract(changes.get(change_id), actor=caller(request))
+        reviews.retract(changes.get(change_id), actor=decider(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

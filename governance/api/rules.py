@@ -12,12 +12,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api import serializers as shapes
-from governance.api.changes import answer, caller, decider, read, subjects
+from governance.api.changes import answer, caller, read, subjects
 from governance.domain.policy import ChangeProfile
 from governance.domain.subject import Subject
 from governance.models import BreakGlass, Delegation, FreezeWindow, Policy, Waiver, WebhookDelivery, WebhookEndpoint
 from governance.selectors import webhooks as receivers
 from governance.services import breakglass, freezes, people, policies, waivers, webhooks
+from kernel.access import decider
 from kernel.errors import NotFound
 from kernel.models import User
 from kernel.viewer import Viewer
@@ -128,9 +129,13 @@ class FreezeList(generics.ListAPIView[FreezeWindow]):
 class FreezeEnd(APIView):
     scope = "governance"
 
-    @extend_schema(request=shapes.NoteInput, responses={204: None})
+    @extend_schema(
+        request=shapes.NoteInput,
+        responses={204: None},
+        description="End a window that has not begun. One that has begun ends by an approved change (409 says which).",
+    )
     def post(self, request: Request, freeze_id: int) -> Response:
-        freezes.end(freeze_id, actor=caller(request), reason=read(shapes.NoteInput, request)["note"])
+        freezes.end(freeze_id, actor=decider(request), reason=read(shapes.NoteInput, request)["note"])
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 

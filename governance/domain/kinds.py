@@ -66,6 +66,9 @@ class ChangeKind:
     - `subject_kind` limits what the change may be about.
     - `follows` False: open changes of this kind keep their digest when the subject has a new one (a rollback names a
       release).
+    - `parameters` names what the author may choose beside the subject; None admits anything.
+    - `quorum(parameters)` gives the slots that the kind itself asks for, whatever the policies say.
+    - `passes_freezes` True: a freeze window does not stop it, because it is about the freeze.
     - `submitted(subject, actor)` and `closed(subject, "rejected" | "withdrawn", actor)` run in the transaction of
       that step.
     """
@@ -84,6 +87,9 @@ class ChangeKind:
     )
     subject_kind: str = ""
     follows: bool = True
+    parameters: tuple[str, ...] | None = field(default=None, compare=False)
+    quorum: Callable[[Mapping[str, Any]], Mapping[str, int]] | None = field(default=None, compare=False)
+    passes_freezes: bool = False
     submitted: Callable[[Subject, Any], None] | None = field(default=None, compare=False)
     closed: Callable[[Subject, str, Any], None] | None = field(default=None, compare=False)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from kernel.digest import PREFIX
@@ -228,6 +228,18 @@ def requirements_of(levels: Sequence[tuple[str, Mapping[str, Any]]], profile: Ch
         matched=tuple(matched),
         explain=tuple(explain),
     )
+
+
+def with_quorum(required: Requirements, slots: Mapping[str, int], *, kind: str, why: str) -> Requirements:
+    """The same with at least these slots, which a kind of change asks for whatever the policies say."""
+    if not slots:
+        return required
+    counts = {slot.key: slot for slot in required.slots}
+    for key, count in slots.items():
+        old = counts.get(key)
+        counts[key] = RequiredSlot(key, max(count, old.count if old else 0), (*(old.why if old else ()), why))
+    entry = {"level": "kind", "rule": kind, "why": why, "matched": True, "slots": dict(slots), "checks": []}
+    return replace(required, slots=tuple(counts.values()), explain=(*required.explain, entry))
 
 
 def _least(values: Iterable[int | None]) -> int | None:

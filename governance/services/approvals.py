@@ -8,6 +8,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from governance import models
+from governance.domain import kinds
 from governance.domain.approval import SealedApproval, best, unmet_of
 from governance.domain.freeze import FreezeScope
 from governance.domain.subject import Subject
@@ -146,9 +147,10 @@ def _blocking(approval: SealedApproval) -> list[dict[str, Any]]:
 
 
 def _frozen(approval: SealedApproval, at: datetime) -> list[dict[str, Any]]:
-    facts = (
-        models.ChangeRequest.objects.filter(pk=approval.change_id or 0).values_list("facts", flat=True).first() or {}
-    )
+    change = models.ChangeRequest.objects.filter(pk=approval.change_id or 0).values_list("facts", "kind").first()
+    facts = change[0] or {} if change else {}
+    if change and kinds.kind(change[1]).passes_freezes:
+        return []
     scope = FreezeScope(approval.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
     return [
         {

@@ -89,9 +89,7 @@ def assess(
     )
     active = policies.active(level_keys)
     documents = levels if levels is not None else [(p.level, p.document) for p in active]
-    asked = (
-        policy.requirements_of(documents, profile) if documents and documents[0][0] == policies.ORGANISATION else None
-    )
+    asked = _required(kind, documents, profile, proposed["parameters"])
     return Assessment(
         subjects=known,
         difference=difference,
@@ -113,6 +111,21 @@ def assess(
         scope=_scope(environment, profile.tier, facts),
         facts=_stored(profile, facts, asked),
     )
+
+
+def _required(
+    kind: ChangeKind,
+    documents: Sequence[tuple[str, Mapping[str, Any]]],
+    profile: policy.ChangeProfile,
+    parameters: Mapping[str, Any],
+) -> policy.Requirements | None:
+    """What policies and the kind itself ask for; None without a policy of the organisation."""
+    if not documents or documents[0][0] != policies.ORGANISATION:
+        return None
+    asked = policy.requirements_of(documents, profile)
+    if kind.quorum is None:
+        return asked
+    return policy.with_quorum(asked, kind.quorum(parameters), kind=kind.key, why=f"'{kind.label}' always asks for it.")
 
 
 def _profile(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from governance.domain import kinds
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_applicable, not_run, passed
 from governance.domain.freeze import FreezeScope
 from governance.selectors import freezes
@@ -61,6 +62,8 @@ def _window(context: CheckContext) -> CheckOutcome:
     if change.planned_until <= context.as_of:
         found = finding("change.window", "", f"The planned window ended {change.planned_until:%Y-%m-%d %H:%M} UTC.")
         return failed("The planned window is in the past.", [found], ["Plan a new window."])
+    if kinds.kind(change.kind).passes_freezes:
+        return passed("It is about a freeze; freezes do not stop it.")
     facts = context.subject_facts
     scope = FreezeScope(
         change.environment,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from catalog.domain.typo_correction import nearest
 from catalog.selectors import systems
 from governance.domain import kinds
 from governance.domain.subject import Subject
@@ -19,6 +20,23 @@ def require_usable(change: ChangeRequest, subjects: Sequence[Subject]) -> None:
     found = [*_texts(change), *_subjects(entry, subjects), *_window(change)]
     if found:
         raise Invalid("change.invalid", f"The change cannot be opened: {found[0]['message']}", {"findings": found})
+
+
+def require_parameters(kind: str, parameters: Mapping[str, Any]) -> None:
+    """Raises Invalid `change.invalid` for each parameter that the kind does not know: it would be read by nobody."""
+    known = kinds.kind(kind).parameters
+    unknown = [] if known is None else [name for name in parameters if name not in known]
+    if unknown:
+        found = [finding(f"/parameters/{name}", _unknown(str(name), known or ())) for name in unknown]
+        raise Invalid("change.invalid", f"The change cannot be opened: {found[0]['message']}", {"findings": found})
+
+
+def _unknown(name: str, known: Sequence[str]) -> str:
+    if not known:
+        return f"There is no parameter {name!r}; this kind of change takes none."
+    near = nearest(name.lower(), known, limit=1) or [key for key in known if key in name.lower()]
+    meant = f" Did you mean {near[0]}?" if near else ""
+    return f"There is no parameter {name!r}. Known: {', '.join(known)}.{meant}"
 
 
 def _texts(change: ChangeRequest) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, 
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
 from governance.selectors import policies as policies_in_force
-from governance.services import policies, waivers
+from governance.services import freeze_changes, policies, waivers
 from governance.services.catalog import change_kinds as catalog_kinds
 from kernel import clock
 from kernel.errors import DomainError
@@ -33,6 +33,7 @@ def register_all() -> None:
             apply=_activate,
             subject_kind="policy",
             follows=False,
+            parameters=(),
         )
     )
     kinds.register(
@@ -46,8 +47,11 @@ def register_all() -> None:
             apply=_grant,
             subject_kind="waiver",
             follows=False,
+            parameters=(),
         )
     )
+
+    freeze_changes.register_all()
 
 
 def _role_team(key: str) -> tuple[int, ...]:

@@ -81,6 +81,7 @@ def open_change(
         planned_until=planned_until,
     )
     change_input.require_usable(change, subjects)
+    change_input.require_parameters(kind, change.parameters)
     with transaction.atomic():
         change.save()
         revisions.set_subjects(change, subjects)
@@ -181,6 +182,8 @@ def amend(change: ChangeRequest, *, actor: User, **fields: Any) -> ChangeRequest
         for name, value in fields.items():
             setattr(change, name, value)
         change_input.require_usable(change, subjects_of(change))
+        if "parameters" in fields:
+            change_input.require_parameters(change.kind, change.parameters)
         change.save(update_fields=[*fields])
         audit.record(
             actor=actor,

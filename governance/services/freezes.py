@@ -1,7 +1,12 @@
-"""Freeze windows: plan, end, and keep compiled ahead of time."""
+"""Freeze windows: plan, end, change, and keep compiled ahead of time.
+
+One person ends a window that has not begun; from then on an approved change does
+(`governance.services.freeze_changes`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,9 +16,12 @@ from psycopg.types.range import TimestamptzRange
 from governance import permissions
 from governance.domain.freeze import compile_intervals, validate
 from governance.models import FreezeInterval, FreezeWindow
+from governance.selectors import freeze_scopes
+from governance.selectors.freezes import SCOPE_FIELDS
 from governance.services import changes
 from kernel import audit, clock, outbox
-from kernel.errors import Invalid, NotFound, finding
+from kernel.digest import digest_of
+from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Viewer
 
@@ -27,71 +35,158 @@ def plan(
     calendar: dict[str, Any],
     strictness: str = "changes",
     reason: str = "",
-    environment: str | None = None,
-    tier: int | None = None,
-    domain: str | None = None,
-    system: str | None = None,
-    channel: str | None = None,
-    banner: str | None = None,
+    **scope: Any,
 ) -> FreezeWindow:
-    """A window, compiled for the next 500 days. `actor` None is the system (a blueprint). Raises Invalid with
-    findings.
+    """A window, compiled for the next 500 days. `actor` None is the system (a blueprint). `scope` holds environment,
+    tier, domain, system, channel and banner; what is not named means all. Raises Invalid with findings.
     """
     if actor is not None:
         changes.require_allowed(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
-    _require_usable(name, strictness, tier)
-    validate(calendar)
+    values = {"name": name, "strictness": strictness, "calendar": calendar, "reason": reason, **scope}
+    require_usable(values)
     with transaction.atomic():
-        window = FreezeWindow.objects.create(
-            name=name.strip(),
-            reason=reason,
-            environment=environment,
-            tier=tier,
-            domain=domain,
-            system=system,
-            channel=channel,
-            banner=banner,
-            strictness=strictness,
-            calendar=calendar,
-            created_by=actor,
-        )
-        compile_ahead(window)
-        audit.record(
-            actor=actor,
-            verb="governance.freeze_planned",
-            subject_kind="freeze",
-            subject_id=window.pk,
-            after={"name": name, "calendar": calendar, "strictness": strictness},
-        )
-        outbox.emit("governance.freeze_planned", key=window.pk, payload={"freeze": window.pk, "name": name})
+        return _create(values, actor=actor)
+
+
+def require_usable(values: Mapping[str, Any]) -> None:
+    """Raises Invalid `freeze.calendar` or `freeze.invalid` with findings; `values` as `document_of_window` names
+    them.
+    """
+    found = [*_findings(values), *freeze_scopes.findings(values)]
+    if found:
+        raise Invalid("freeze.invalid", f"The freeze cannot be planned: {found[0]['message']}", {"findings": found})
+    validate(values["calendar"])
+
+
+def _findings(values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    found = []
+    name, reason = values["name"], values["reason"]
+    if not isinstance(name, str) or not name.strip() or len(name) > 120:
+        found.append(finding("/name", "Give a name of 1 to 120 characters."))
+    if not isinstance(reason, str) or len(reason) > 2000:
+        found.append(finding("/reason", "Give a reason of at most 2,000 characters."))
+    if values["strictness"] not in FreezeWindow.Strictness.values:
+        found.append(finding("/strictness", f"Choose one of: {', '.join(FreezeWindow.Strictness.values)}."))
+    return found
+
+
+def _create(values: Mapping[str, Any], *, actor: User | None, **said: Any) -> FreezeWindow:
+    window = FreezeWindow.objects.create(
+        name=values["name"].strip(),
+        reason=values["reason"],
+        strictness=values["strictness"],
+        calendar=values["calendar"],
+        created_by=actor,
+        **{name: values.get(name) for name in SCOPE_FIELDS},
+    )
+    compile_ahead(window)
+    audit.record(
+        actor=actor,
+        verb="governance.freeze_planned",
+        subject_kind="freeze",
+        subject_id=window.pk,
+        after=document_of_window(window) | said,
+    )
+    outbox.emit("governance.freeze_planned", key=window.pk, payload={"freeze": window.pk, "name": window.name})
     return window
 
 
-def _require_usable(name: str, strictness: str, tier: int | None) -> None:
-    found = []
-    if not name.strip() or len(name) > 120:
-        found.append(finding("/name", "Give a name of 1 to 120 characters."))
-    if strictness not in FreezeWindow.Strictness.values:
-        found.append(finding("/strictness", f"Choose one of: {', '.join(FreezeWindow.Strictness.values)}."))
-    if tier is not None and tier not in range(4):
-        found.append(finding("/tier", "Give a tier from 0 to 3."))
-    if found:
-        raise Invalid("freeze.invalid", f"The freeze cannot be planned: {found[0]['message']}", {"findings": found})
+def document_of_window(window: FreezeWindow) -> dict[str, Any]:
+    """What people decide on when they lift or change it."""
+    scope = {name: getattr(window, name) for name in SCOPE_FIELDS}
+    return {
+        "name": window.name,
+        "reason": window.reason,
+        "strictness": window.strictness,
+        "calendar": window.calendar,
+        "ended": window.ended_at is not None,
+        **scope,
+    }
+
+
+def digest_of_window(window: FreezeWindow) -> str:
+    return digest_of({"freeze": window.pk, **document_of_window(window)})
+
+
+def has_begun(window: FreezeWindow) -> bool:
+    """Whether its first occurrence has begun and there is something ahead: from then on it ends by a change only."""
+    at = clock.now()
+    return (
+        window.intervals.filter(period__startswith__lte=at).exists()
+        and window.intervals.filter(period__endswith__gt=at).exists()
+    )
 
 
 def end(window_id: int, *, actor: User, reason: str = "") -> None:
-    """End the window now. Idempotent."""
+    """End a window that has not begun. Idempotent. Raises Conflict `freeze.begun`, which says what change ends one
+    that has.
+    """
     changes.require_allowed(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
     with transaction.atomic():
-        window = FreezeWindow.objects.select_for_update().filter(pk=window_id).first()
-        if window is None:
-            raise NotFound("freeze.unknown", f"There is no freeze {window_id}.")
-        if window.ended_at is None:
-            window.ended_at = clock.now()
-            window.save(update_fields=["ended_at"])
-            audit.record(
-                actor=actor, verb="governance.freeze_ended", subject_kind="freeze", subject_id=window_id, reason=reason
+        window = _locked(window_id)
+        if window.ended_at is not None:
+            return
+        if has_begun(window):
+            raise Conflict(
+                "freeze.begun",
+                f"{window.name} is in force. It ends by an approved change: open one of the kind freeze.end about "
+                f"freeze {window_id}, with the reason; a release manager and an architect decide.",
+                {"change": change_that_ends(window)},
             )
+        _end(window, actor=actor, reason=reason)
+
+
+def change_that_ends(window: FreezeWindow) -> dict[str, Any]:
+    """What to send to `POST /changes` so that people decide on the end of this window."""
+    subject = {"kind": "freeze", "id": str(window.pk), "digest": digest_of_window(window)}
+    return {"kind": "freeze.end", "subjects": [subject], "environment": window.environment or "production"}
+
+
+def lift(window_id: int, *, digest: str, approval_id: int, actor: User | None) -> None:
+    """End the window at once, by the approval of exactly this window. Raises Conflict `freeze.changed_meanwhile`."""
+    with transaction.atomic():
+        _end(_approved(window_id, digest), actor=actor, approval=approval_id)
+
+
+def change(
+    window_id: int, *, values: Mapping[str, Any], digest: str, approval_id: int, actor: User | None
+) -> FreezeWindow:
+    """End the window, and in the same moment begin another with these values. Raises Conflict, Invalid."""
+    require_usable(values)
+    with transaction.atomic():
+        old = _approved(window_id, digest)
+        _end(old, actor=actor, approval=approval_id)
+        return _create(values, actor=actor, replaces=old.pk, approval=approval_id)
+
+
+def _approved(window_id: int, digest: str) -> FreezeWindow:
+    window = _locked(window_id)
+    if window.ended_at is not None or digest_of_window(window) != digest:
+        raise Conflict(
+            "freeze.changed_meanwhile", f"Freeze {window_id} is another one than when this was approved, or has ended."
+        )
+    return window
+
+
+def _end(window: FreezeWindow, *, actor: User | None, reason: str = "", **said: Any) -> None:
+    window.ended_at = clock.now()
+    window.save(update_fields=["ended_at"])
+    audit.record(
+        actor=actor,
+        verb="governance.freeze_ended",
+        subject_kind="freeze",
+        subject_id=window.pk,
+        after=said or None,
+        reason=reason,
+    )
+    outbox.emit("governance.freeze_ended", key=window.pk, payload={"freeze": window.pk, "name": window.name})
+
+
+def _locked(window_id: int) -> FreezeWindow:
+    window = FreezeWindow.objects.select_for_update().filter(pk=window_id).first()
+    if window is None:
+        raise NotFound("freeze.unknown", f"There is no freeze {window_id}.")
+    return window
 
 
 def compile_ahead(window: FreezeWindow, *, now: datetime | None = None) -> int:

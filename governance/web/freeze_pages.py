@@ -10,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.http import urlencode
 from django.views.decorators.http import require_http_methods, require_POST
 
 from governance import permissions
@@ -133,6 +134,8 @@ def _window(window: FreezeWindow) -> dict[str, Any]:
         "when": words(window.calendar),
         "next": coming,
         "open": coming is not None and coming.starts <= clock.now(),
+        "begun": freezes.has_begun(window),
+        "asked": urlencode({"subject": window.pk, "environment": window.environment or "production"}),
     }
 
 

@@ -14,7 +14,7 @@ from catalog.selectors import systems
 from governance.domain import kinds
 from governance.domain.kinds import ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
-from governance.models import ChangeRequest
+from governance.models import ChangeRequest, FreezeWindow
 from governance.services import changes
 from governance.web.decisions import person
 from kernel.digest import PREFIX
@@ -71,7 +71,7 @@ class ChangeForm(forms.Form):
             value = self.cleaned_data.get(name)
             if isinstance(value, datetime):
                 value = value.astimezone(UTC).isoformat()
-            if value not in (None, ""):
+            if value not in (None, "", False):
                 made[name.removeprefix("p_")] = value
         return made
 
@@ -98,6 +98,27 @@ _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
                 help_text="Address of the guide, or a few words",
             ),
         ),
+        (
+            "p_earlier",
+            lambda: forms.BooleanField(
+                label="Earlier than promised",
+                required=False,
+                help_text="Less notice than the tier or an earlier promise gives: a release manager and the owner of "
+                "each consumer must agree.",
+            ),
+        ),
+    ),
+    "freeze.change": (
+        ("p_name", lambda: forms.CharField(label="Name", max_length=120)),
+        ("p_strictness", lambda: forms.ChoiceField(label="What it stops", choices=FreezeWindow.Strictness.choices)),
+        (
+            "p_calendar",
+            lambda: forms.JSONField(
+                label="Calendar",
+                widget=forms.Textarea(attrs={"rows": 4}),
+                help_text="The present one, to be changed: times are local to its zone.",
+            ),
+        ),
     ),
     "boundary.move": (
         (
@@ -117,6 +138,12 @@ _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
 }
 
 
+def _present_freeze(subject: str) -> dict[str, Any]:
+    """What the freeze is now, for the fields of its change."""
+    found = facts_of(kinds.kind("freeze.change"), subject)
+    return {f"p_{key}": found.old[key] for key in ("name", "strictness", "calendar")} if found else {}
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_change(request: HttpRequest) -> HttpResponse:
     """GET with `kind`, `subject` and `environment` fills the form; POST opens the draft and leads to it."""
@@ -128,6 +155,8 @@ def new_change(request: HttpRequest) -> HttpResponse:
             "environment": request.GET.get("environment", "production"),
             "title": request.GET.get("title", "") or _title(asked, request.GET.get("subject", "")),
         }
+        if asked == "freeze.change":
+            start |= _present_freeze(start["subject"])
         return _shown(request, ChangeForm(initial=start, kind=asked), asked, start["subject"], 200)
     asked = request.POST.get("kind", "")
     form = ChangeForm(request.POST, kind=asked)

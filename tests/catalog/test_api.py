@@ -173,6 +173,9 @@ def test_a_subscription_goes_through_the_api():
     assert asked.status_code == 201, asked.content
     url = asked.headers["Location"]
     assert send("POST", f"{url}/decision", {"decision": "approve"}, by="stan").status_code == 403
+    for decision in ({"decision": "approve"}, {"decision": "refuse", "note": "No."}):
+        refused = Client().post(url + "/decision", decision, "application/json", headers=bearer("piet"))
+        assert (refused.status_code, refused.json()["code"]) == (403, "decision.by_token"), "a token does not decide"
     assert send("POST", f"{url}/decision", {"decision": "approve"}, by="piet").json()["state"] == "active"
     assert (
         send("GET", "/api/v1/apis/price-api/versions/v2/consumers?environment=test").json()[0]["application_key"]

@@ -122,14 +122,7 @@ def test_bad_input_is_a_problem_document_with_findings(house: make.House):
 
 
 @pytest.mark.parametrize(
-    "path",
-    [
-        "changes/999999999999999999999",
-        "changes/7/checks",
-        "gate/verdicts/4",
-        "webhooks/deliveries/5/replay",
-        "freezes/3/end",
-    ],
+    "path", ["changes/999999999999999999999", "changes/7/checks", "gate/verdicts/4", "webhooks/deliveries/5/replay"]
 )
 def test_what_is_not_there_is_not_found(house: make.House, path: str):
     status, problem = call(
@@ -178,10 +171,10 @@ def test_waivers_freezes_delegations_break_glass_and_webhooks_over_the_api(house
         "expires_at": soon,
     }
     assert call(house.author, "POST", "waivers", asked)[0] == 201
-    calendar = {"kind": "once", "zone": "UTC", "from": "2026-12-01T00:00", "until": "2026-12-02T00:00"}
+    calendar = {"kind": "once", "zone": "UTC", "from": "2126-12-01T00:00", "until": "2126-12-02T00:00"}
     status, freeze = call(house.releaser, "POST", "freezes", {"name": "Close", "calendar": calendar})
     assert status == 201
-    assert call(house.releaser, "POST", f"freezes/{freeze['id']}/end", {"note": "done"})[0] == 204
+    assert in_session(house.releaser, f"freezes/{freeze['id']}/end", {"note": "done"})[0] == 204
     lent = {"delegate": "stan", "team": "architects", "starts_at": clock.now().isoformat(), "ends_at": soon}
     assert call(house.architect, "POST", "delegations", lent)[1]["code"] == "decision.by_token"
     status, delegation = in_session(house.architect, "delegations", lent)

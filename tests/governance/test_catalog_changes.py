@@ -152,6 +152,14 @@ def test_a_deprecation_takes_effect_with_its_dates():
     assert (found.state, found.sunset_at) == ("deprecated", sunset)
 
 
+def test_an_earlier_sunset_takes_a_release_manager_and_each_consumer_though_no_policy_asks_for_them():
+    soon = (clock.now() + timedelta(days=20)).isoformat()
+    change = asked("version.deprecate", version("price-api@v2"), sunset_at=soon)
+    assert {s.key for s in change.slots.all()} == {"team:pricing", "architect"}
+    change = asked("version.deprecate", version("price-api@v2"), sunset_at=soon, earlier=True)
+    assert {s.key for s in change.slots.all()} == {"team:pricing", "architect", "release_manager", "team:store-systems"}
+
+
 def test_retiring_with_a_live_consumer_fails_its_check_and_a_refused_step_is_told():
     change = asked("version.retire", version("price-api@v2"))
     said = words(change)

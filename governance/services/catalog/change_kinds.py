@@ -5,6 +5,9 @@ Only governance may call `catalog.services.publication`; each call carries the i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import versions
 from catalog.services import publication
@@ -78,6 +81,11 @@ def _deprecate(approved: ApprovedSubject) -> None:
     )
 
 
+def _earlier_quorum(parameters: Mapping[str, Any]) -> Mapping[str, int]:
+    """Less notice than was promised needs a release manager and the owner of every consumer."""
+    return {"release_manager": 1, "consumer_owner": 1} if parameters.get("earlier") else {}
+
+
 def _retire(approved: ApprovedSubject) -> None:
     version = _version(approved)
     waived = waivers.applications_waived(version.reference, approved.environment, clock.now())
@@ -136,6 +144,7 @@ CHANGE_KINDS = (
         subject_kind="version",
         submitted=_submitted,
         closed=_closed,
+        parameters=(),
     ),
     ChangeKind(
         "contract.change",
@@ -145,6 +154,7 @@ CHANGE_KINDS = (
         apply=_change_contract,
         compare=proposals.compare_contracts,
         subject_kind="version",
+        parameters=(),
     ),
     ChangeKind(
         "version.deprecate",
@@ -154,6 +164,8 @@ CHANGE_KINDS = (
         apply=_deprecate,
         propose=proposals.deprecation,
         subject_kind="version",
+        parameters=("sunset_at", "successor", "guide", "earlier"),
+        quorum=_earlier_quorum,
     ),
     ChangeKind(
         "version.retire",
@@ -163,6 +175,7 @@ CHANGE_KINDS = (
         apply=_retire,
         propose=proposals.retirement,
         subject_kind="version",
+        parameters=(),
     ),
     ChangeKind(
         "boundary.move",
@@ -172,6 +185,7 @@ CHANGE_KINDS = (
         apply=_move_boundary,
         propose=proposals.boundary_move,
         subject_kind="boundary",
+        parameters=("system", "valid_from"),
     ),
     ChangeKind(
         "tier.change",
@@ -181,6 +195,7 @@ CHANGE_KINDS = (
         apply=_change_tier,
         propose=proposals.tier_change,
         subject_kind="api",
+        parameters=("tier",),
     ),
 )
 
