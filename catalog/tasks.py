@@ -8,13 +8,18 @@ from typing import Any
 
 from celery import shared_task
 
-from catalog.services import comparisons, importing
+from catalog.services import comparisons, importing, sunset_notices
 
 
 def version_added(event: Mapping[str, Any]) -> None:
     """Outbox handler for `catalog.version_added`, `catalog.version_contract_changed` and
     `catalog.version_contract_replaced`."""
     comparisons.compare_with_neighbour(int(event["payload"]["version_id"]))
+
+
+def version_deprecated(event: Mapping[str, Any]) -> None:
+    """Outbox handler for `catalog.version_deprecated`: the teams of its consumers learn of it at once."""
+    sunset_notices.tell_due(version_id=int(event["payload"]["version_id"]))
 
 
 def import_requested(event: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from catalog.api import apis, campaigns, consumers, imports, landscape, search, versions
+from catalog.api import apis, campaigns, consumers, deprecations, imports, landscape, search, versions
 
 app_name = "catalog-api"
 
@@ -38,6 +38,13 @@ urlpatterns = [
         versions.VersionConsumers.as_view(),
         name="version-consumers",
     ),
+    path("apis/<slug:slug>/versions/<label:label>/brown-outs", deprecations.BrownOuts.as_view(), name="brown-outs"),
+    path(
+        "apis/<slug:slug>/versions/<label:label>/brown-outs/<int:brown_out_id>",
+        deprecations.BrownOutDetail.as_view(),
+        name="brown-out",
+    ),
+    path("deprecations", deprecations.Deprecations.as_view(), name="deprecations"),
     path("contracts/readings", versions.ContractReading.as_view(), name="contract-readings"),
     path("contracts/<digest:digest>", versions.ContractBytes.as_view(), name="contract"),
     path("applications", consumers.ApplicationList.as_view(), name="applications"),

@@ -72,7 +72,8 @@ class VersionFacts:
 @dataclass(frozen=True, slots=True)
 class ConsumerFacts:
     """An application's use of one version in one environment. `state` is the subscription's, "unsubscribed" where usage
-    was reported without any subscription. `moves_on` and `moves_to` (a label) are its dated migration. `calls` counts
+    was reported without any subscription. `moves_on` and `moves_to` (a label) are its dated migration,
+    `moves_said_by_owner` where nobody of the consumer's own team said it. `calls` counts
     the reported days, None where nothing was ever reported."""
 
     application_key: str
@@ -89,6 +90,18 @@ class ConsumerFacts:
     version_reference: str = ""
     moves_on: date | None = None
     moves_to: str = ""
+    version_id: int = 0
+    moves_said_by_owner: bool = False
+
+    @property
+    def is_live(self) -> bool:
+        """It would notice the end of the version: an active or requested subscription, or calls in the last 30 days."""
+        return self.state in {"active", "requested"} or bool(self.calls)
+
+    @property
+    def has_answered(self) -> bool:
+        """Its own team has said by when it goes. A date that the API's owner wrote down is no answer."""
+        return self.moves_on is not None and not self.moves_said_by_owner
 
     def has_moved(self, at: datetime) -> bool:
         """True when the day of its dated migration has come and nothing was seen of it since."""

@@ -13,6 +13,7 @@ from catalog.models.apis import (
 )
 from catalog.models.consumers import Application, Subscription, UsageBatch, UsageDay
 from catalog.models.dependencies import Dependency
+from catalog.models.deprecations import BrownOut, SunsetNotice
 from catalog.models.imports import ContractUpload, ImportFile, ImportRow, ImportRun
 from catalog.models.ownership import Domain, Team
 from catalog.models.scorecards import Campaign
@@ -32,6 +33,7 @@ __all__ = [
     "Application",
     "AttributeGroup",
     "Boundary",
+    "BrownOut",
     "BusinessEntity",
     "Campaign",
     "Contract",
@@ -50,6 +52,7 @@ __all__ = [
     "SearchWord",
     "SlaTier",
     "Subscription",
+    "SunsetNotice",
     "System",
     "SystemEndpoint",
     "Team",

@@ -65,6 +65,10 @@ class Subscription(models.Model):
         related_name="+",
         help_text="The version that it moves to",
     )
+    moves_said_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    moves_said_at = models.DateTimeField(null=True, blank=True)
     last_seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:

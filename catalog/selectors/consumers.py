@@ -34,7 +34,11 @@ select a.key as application_key, a.name, a.team_id, coalesce(t.key, '') as team_
             else s.state end as state,
        greatest(s.last_seen_at, u.last_seen_at) as last_seen_at,
        s.valid_until, s.valid_from, u.calls, s.id as subscription_id,
-       api.slug || '@' || v.label as version_reference, s.moves_on, coalesce(m.label, '') as moves_to
+       api.slug || '@' || v.label as version_reference, s.moves_on, coalesce(m.label, '') as moves_to,
+       v.id as version_id,
+       s.moves_on is not null and s.moves_said_by_id is not null and not exists (
+         select from kernel_user_groups g where g.user_id = s.moves_said_by_id and g.group_id = a.team_id
+       ) as moves_said_by_owner
   from pairs p
   join catalog_application a on a.id = p.application_id
   join catalog_environment e on e.id = p.environment_id
@@ -73,8 +77,7 @@ def of_version(version_id: int, *, environment: str | None = None, limit: int | 
 
 def live_of_version(version_id: int, *, environment: str | None = None) -> list[ConsumerFacts]:
     """All that would notice its end: an active or requested subscription, or calls in the last 30 days."""
-    everybody = of_version(version_id, environment=environment, limit=None)
-    return [c for c in everybody if c.state in {"active", "requested"} or c.calls]
+    return [c for c in of_version(version_id, environment=environment, limit=None) if c.is_live]
 
 
 def blocking_retirement(version_id: int, at: datetime) -> list[ConsumerFacts]:

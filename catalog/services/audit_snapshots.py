@@ -49,6 +49,7 @@ def of_subscription(subscription: Subscription) -> dict[str, Any]:
         "valid_until": _iso(subscription.valid_until),
         "moves_on": _iso(subscription.moves_on),
         "moves_to": subscription.moves_to.label if subscription.moves_to else None,
+        "moves_said_by": subscription.moves_said_by.username if subscription.moves_said_by else None,
     }
 
 

@@ -1,17 +1,19 @@
-"""What the catalog does by itself: imports that no worker has taken, and once a day what the mere passing of time has
-changed."""
+"""What the catalog does by itself: imports that no worker has taken, notices about versions that end, and once a day
+what the mere passing of time has changed."""
 
 from __future__ import annotations
 
 import threading
+import time
 
 from django.db import connection
 
-from catalog.services import importing, search_index
+from catalog.services import importing, search_index, sunset_notices
 from kernel import periodic_jobs
 from kernel.periodic_jobs import run
 
 TURN_SECONDS = 20.0
+TELL_SECONDS = 900.0
 
 _BEGIN = """
 insert into catalog_dailyjob as j (key, done_on)
@@ -28,21 +30,31 @@ def begin_daily(key: str) -> bool:
         return cursor.fetchone() is not None
 
 
-def turn() -> int:
-    """Do what is due now; returns how much there was to do.
+class CatalogJobs:
+    """Remembers when it last looked at versions that end, and runs the jobs that are due."""
 
-    All search rows are checked once a day: "calls in 30 days" moves every day, and a boundary may begin or end without
-    a write.
-    """
-    done = 0
-    for run_id in run("imports", importing.due):
-        done += importing.execute(run_id) is not None
-    if begin_daily("rebuild_search"):
-        done += run("search_index", search_index.refresh_all)
-    return done
+    def __init__(self) -> None:
+        self._told = -TELL_SECONDS
+
+    def run_due(self) -> int:
+        """Do what is due now; returns how much there was to do.
+
+        All search rows are checked once a day: "calls in 30 days" moves every day, and a boundary may begin or end
+        without a write.
+        """
+        done = 0
+        for run_id in run("imports", importing.due):
+            done += importing.execute(run_id) is not None
+        now = time.monotonic()
+        if now - self._told >= TELL_SECONDS:
+            self._told = now
+            done += run("sunset_notices", sunset_notices.tell_due)
+        if begin_daily("rebuild_search"):
+            done += run("search_index", search_index.refresh_all)
+        return done
 
 
 def start() -> threading.Event:
     """Start in a thread. The outbox wakes a worker for a new import at once; this finds imports that were missed or
     left behind."""
-    return periodic_jobs.start("catalog", turn, every=TURN_SECONDS)
+    return periodic_jobs.start("catalog", CatalogJobs().run_due, every=TURN_SECONDS)

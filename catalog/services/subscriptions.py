@@ -170,8 +170,9 @@ def plan_move(
     API, and `moves_on` the day by which it has moved. Without a day the plan is withdrawn. `check` may refuse the
     locked row (If-Match).
 
-    Raises Invalid for a version that is not published or ends before the day, and for a day that has passed; Conflict
-    where the subscription has ended; Forbidden for others than the consumer's team and the API's owner.
+    Raises Invalid for a version that is not published or ends before the day, and for a day that has passed or lies
+    after the sunset of what it moves from; Conflict where the subscription has ended; Forbidden for others than the
+    consumer's team and the API's owner.
     """
     with transaction.atomic():
         row = _locked(subscription_id)
@@ -185,7 +186,8 @@ def plan_move(
         target = _move_target(row, moves_to, moves_on)
         before = audit_snapshots.of_subscription(row)
         row.moves_on, row.moves_to = moves_on, target
-        row.save(update_fields=["moves_on", "moves_to"])
+        row.moves_said_by, row.moves_said_at = (actor, clock.now()) if moves_on else (None, None)
+        row.save(update_fields=["moves_on", "moves_to", "moves_said_by", "moves_said_at"])
         announcements.subscription_changed(row, "subscription_move_planned", actor=actor, before=before)
     return row
 
@@ -202,8 +204,11 @@ def _move_target(row: Subscription, label: str, day: date | None) -> ApiVersion 
     sunset_at = target.sunset_at if target else None
     if target and day and sunset_at and sunset_at.date() <= day:
         found.add("/moves_to", f"{target.label} itself ends on {sunset_at:%d %b %Y}.")
+    ends = row.version.sunset_at
     if day is not None and day < clock.now().date() and day != row.moves_on:
         found.add("/moves_on", "This day has passed.")
+    elif day is not None and ends is not None and day > ends.date() and day != row.moves_on:
+        found.add("/moves_on", f"{row.version.label} ends on {ends:%d %b %Y}: choose a day not after it.")
     found.require_none("subscription.move", "The plan cannot be saved; see the findings.")
     return target
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_safe
 
 from catalog.domain import lifecycle
+from catalog.domain.facts import ConsumerFacts
 from catalog.models import Api
 from catalog.selectors import apis, consumers, contracts, dependencies, history, scorecards
 from catalog.selectors.api_values import shown_fields
@@ -56,6 +57,7 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
             "current": here,
             "tabs": _tabs(slug, tab, counts),
             "used": used,
+            "outlived": _outlived(versions, used),
             "permission": permission,
             "propose_url": links.propose(kind, subject.reference) if subject else "",
             "propose_word": _propose_word(draft is not None, unjudged),
@@ -63,6 +65,17 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
             "subscribable": any(v.state == lifecycle.PUBLISHED for v in versions),
         },
     )
+
+
+def _outlived(versions: list[apis.VersionLine], used: list[ConsumerFacts]) -> list[tuple[apis.VersionLine, int]]:
+    """The versions past their sunset that applications still use, with how many do: red on every tab."""
+    now = clock.now()
+    live: dict[int, set[str]] = {}
+    for use in used:
+        if use.is_live and not use.has_moved(now):
+            live.setdefault(use.version_id, set()).add(use.application_key)
+    past = (v for v in versions if v.state in lifecycle.LIVE and v.sunset_at and v.sunset_at <= now)
+    return [(v, len(live[v.id])) for v in past if v.id in live]
 
 
 def _tabs(slug: str, current: str, counts: dict[str, int]) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ from catalog.services import applications
 from catalog.web.forms import ApplicationForm
 from catalog.web.people import person
 from catalog.web.subscription_tones import SUBSCRIPTIONS
+from kernel import clock
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.ui import tones
 from kernel.viewer import Viewer
@@ -50,6 +51,7 @@ def application(request: HttpRequest, key: str) -> HttpResponse:
             "use": use,
             "state": lifecycle.tone(use.state, label=use.label),
             "tone": SUBSCRIPTIONS.get(use.use, tones.quiet(use.use)),
+            "past": use.sunset_at is not None and use.sunset_at <= clock.now() and use.state in lifecycle.LIVE,
         }
         for use in application_usage.of_application(found, viewer=viewer)
     ]

@@ -276,3 +276,18 @@ class MoveForm(PlainForm):
     def __init__(self, *args: Any, versions: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["moves_to"].choices = [("", "Nothing: it stops using it"), *versions]  # type: ignore[attr-defined]
+
+
+class BrownOutForm(PlainForm):
+    """When a version is refused, and where. Times are UTC."""
+
+    environment = forms.ChoiceField(label="Environment")
+    starts_at = forms.DateTimeField(
+        label="From (UTC)", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+    )
+    hours = forms.IntegerField(label="Hours", min_value=1, max_value=24, initial=1)
+    note = forms.CharField(label="Note to the consumers", max_length=300, required=False)
+
+    def __init__(self, *args: Any, environments: list[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["environment"].choices = environments  # type: ignore[attr-defined]

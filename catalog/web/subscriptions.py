@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from catalog import permissions
 from catalog.domain import lifecycle
 from catalog.models import Subscription
-from catalog.selectors import apis
+from catalog.selectors import apis, deprecations
 from catalog.services import subscriptions
 from catalog.web.forms import DecisionForm, MoveForm, SubscribeForm
 from catalog.web.people import person
@@ -106,6 +106,7 @@ def decide(request: HttpRequest, subscription_id: int) -> HttpResponse:
         "ending": permissions.may_end_subscription(viewer, row),
         "moving": _move_form(row, None),
         "may_move": permissions.may_plan_move(viewer, row),
+        "past": deprecations.is_past(row.version),
     }
     return render(request, "catalog/subscription.html", context, status=422 if form.is_bound else 200)
 
@@ -120,6 +121,7 @@ def _find(subscription_id: int, viewer: Viewer) -> Subscription:
             "requested_by",
             "decided_by",
             "moves_to",
+            "moves_said_by",
         )
         .filter(pk=subscription_id, version__api__in=permissions.visible(viewer))
         .first()
@@ -172,5 +174,6 @@ def move(request: HttpRequest, subscription_id: int) -> HttpResponse:
         "moving": form,
         "ending": permissions.may_end_subscription(viewer, row),
         "may_move": permissions.may_plan_move(viewer, row),
+        "past": deprecations.is_past(row.version),
     }
     return render(request, "catalog/subscription.html", context, status=422)

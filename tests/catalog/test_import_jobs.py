@@ -126,10 +126,10 @@ def test_duties_find_what_was_left_and_rebuild_the_search_once_a_day():
     run = ask()
     later(run, timedelta(minutes=1))
     with clock.frozen(clock.now() + timedelta(minutes=1)):
-        assert periodic_jobs.turn() == 1 + Api.objects.count()
+        assert periodic_jobs.CatalogJobs().run_due() == 1 + Api.objects.count()
         run.refresh_from_db()
         assert run.state == "done"
-        assert periodic_jobs.turn() == 0
+        assert periodic_jobs.CatalogJobs().run_due() == 0
 
 
 def test_a_rebuild_changes_only_what_is_not_true_any_more():

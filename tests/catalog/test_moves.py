@@ -10,7 +10,7 @@ from catalog.models import Subscription
 from catalog.selectors import consumers, versions
 from catalog.services import publication, subscriptions, usage
 from kernel import clock
-from kernel.errors import Conflict, Forbidden, Invalid
+from kernel.errors import Forbidden, Invalid
 from tests.catalog import make
 
 pytestmark = pytest.mark.django_db
@@ -59,10 +59,10 @@ def test_a_dated_migration_unblocks_a_retirement_on_its_day_unless_calls_say_oth
         facts.id, sunset_at=now + timedelta(days=400), successor=None, guide="", approval_id=2, actor=None
     )
     subscriptions.plan_move(
-        use().pk, actor=make.person("stan"), moves_to="", moves_on=(now + timedelta(days=410)).date()
+        use().pk, actor=make.person("stan"), moves_to="", moves_on=(now + timedelta(days=395)).date()
     )
-    with clock.frozen(now + timedelta(days=405)), pytest.raises(Conflict):
-        publication.retire(facts.id, approval_id=3, actor=None)
+    with clock.frozen(now + timedelta(days=394)):
+        assert [c.application_key for c in consumers.blocking_retirement(facts.id, clock.now())] == ["till"]
     with clock.frozen(now + timedelta(days=412)):
         assert consumers.blocking_retirement(facts.id, clock.now()) == []
         seen = {"application": "till", "version": "price-api@v2", "environment": "production", "calls": 1}
