@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -67,6 +68,34 @@ def eligible(change_id: int, revision: int, at: datetime) -> dict[int, list[Pers
             own = person in rights
             made = Person(person, name, absent, "" if own else names[0], (person,) if own else tuple(rights))
             found.setdefault(slot, []).append(made)
+    return found
+
+
+_EXERCISED = """
+with asked as (
+  select s.key, array(select jsonb_array_elements_text(s.value)::int) as group_ids from jsonb_each(%(asked)s::jsonb) s
+), candidates as (
+  select a.key, a.group_ids, m.user_id, m.user_id as right_of
+    from asked a join kernel_user_groups m on m.group_id = any(a.group_ids)
+  union
+  select a.key, a.group_ids, d.delegate_id, d.delegator_id
+    from asked a join governance_delegation d on d.group_id = any(a.group_ids)
+   where d.revoked_at is null and d.starts_at <= %(at)s and %(at)s < d.ends_at
+)
+select c.key, c.user_id, c.right_of from candidates c
+ where governance_may_fill_as(c.group_ids, %(change)s, c.user_id, c.right_of, %(at)s)
+ order by c.key, c.user_id, c.right_of
+"""
+
+
+def rights_for(asked: Mapping[str, Sequence[int]], change_id: int, at: datetime) -> dict[str, list[ExercisedRight]]:
+    """For each of these sets of groups, the rights by which somebody could decide on the change now."""
+    found: dict[str, list[ExercisedRight]] = {key: [] for key in asked}
+    with connection.cursor() as cursor:
+        text = json.dumps({key: list(groups) for key, groups in asked.items()})
+        cursor.execute(_EXERCISED, {"asked": text, "change": change_id, "at": at})
+        for key, person, right_of in cursor.fetchall():
+            found[key].append(ExercisedRight(person, right_of))
     return found
 
 

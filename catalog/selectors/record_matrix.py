@@ -180,6 +180,12 @@ def scopes() -> list[tuple[str, str, str]]:
     return list(ScopeValue.objects.values_list("dimension", "key", "name"))
 
 
+def entity_keys() -> list[str]:
+    """`price` and `price/base` for every entity and each of its attribute groups."""
+    groups = AttributeGroup.objects.values_list("entity__key", "key")
+    return sorted({*BusinessEntity.objects.values_list("key", flat=True), *(f"{e}/{g}" for e, g in groups)})
+
+
 @dataclass(frozen=True, slots=True)
 class ChosenRecord:
     """What the rail says about one fact."""

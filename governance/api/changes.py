@@ -15,7 +15,7 @@ from governance.domain.subject import Subject
 from governance.models import Approval, ChangeEvent, ChangeRequest
 from governance.selectors import changes as selectors
 from governance.selectors import slots
-from governance.services import acceptances, applying, changes, checks, reviews
+from governance.services import acceptances, applying, changes, checks, reviews, unfillable
 from kernel.access import decider
 from kernel.errors import Forbidden
 from kernel.models import User
@@ -199,6 +199,17 @@ class Slots(APIView):
         return Response(
             shapes.SlotOutput(slots.of(changes.get(change_id), viewer=Viewer.of(request.user)), many=True).data
         )
+
+
+class Unfillable(APIView):
+    scope = "governance"
+
+    @extend_schema(
+        responses=shapes.UnfillableOutput(many=True),
+        description="The slots that nobody can fill, before and after submission, and who can help.",
+    )
+    def get(self, request: Request, change_id: int) -> Response:
+        return Response(shapes.UnfillableOutput(unfillable.of(changes.get(change_id)), many=True).data)
 
 
 class Differences(APIView):

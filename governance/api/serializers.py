@@ -203,6 +203,15 @@ class SlotOutput(serializers.Serializer[Any]):
     why = serializers.ListField(child=serializers.CharField())
 
 
+class UnfillableOutput(serializers.Serializer[Any]):
+    """Slots that nobody can fill as things are, drafts included."""
+
+    key = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # the name of the field, not the label of this shape
+    missing = serializers.IntegerField()
+    way_out = serializers.CharField()
+
+
 class PolicyOutput(serializers.ModelSerializer[Policy]):
     class Meta:
         model = Policy

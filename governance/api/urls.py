@@ -18,6 +18,7 @@ urlpatterns = [
     path("changes/<int:change_id>/acceptances", changes.Acceptances.as_view(), name="acceptances"),
     path("changes/<int:change_id>/checks", changes.Checks.as_view(), name="checks"),
     path("changes/<int:change_id>/slots", changes.Slots.as_view(), name="slots"),
+    path("changes/<int:change_id>/slots/unfillable", changes.Unfillable.as_view(), name="slots-unfillable"),
     path("changes/<int:change_id>/differences", changes.Differences.as_view(), name="differences"),
     path("changes/<int:change_id>/events", changes.Events.as_view(), name="events"),
     path("approvals", changes.ApprovalList.as_view(), name="approvals"),

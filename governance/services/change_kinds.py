@@ -11,7 +11,7 @@ from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, 
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
 from governance.selectors import policies as policies_in_force
-from governance.services import freeze_changes, policies, waivers
+from governance.services import freeze_changes, policies, policy_names, waivers
 from governance.services.catalog import change_kinds as catalog_kinds
 from kernel import clock
 from kernel.errors import DomainError
@@ -96,6 +96,7 @@ def _policy_sound(context: CheckContext) -> CheckOutcome:
         return not_run("The version is not known.")
     try:
         policy.validate(context.subject_facts.new, above=policies_in_force.above(context.subject.id))
+        policy_names.require_known(context.subject_facts.new)
     except DomainError as error:
         return failed(
             error.message,

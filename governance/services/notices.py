@@ -12,6 +12,7 @@ from django.urls import NoReverseMatch, reverse
 
 from governance.models import Approval, BreakGlass, ChangeRequest, Decision, Notice
 from governance.selectors import rights
+from governance.services import unfillable
 from kernel import clock
 from kernel.models import User
 
@@ -32,6 +33,9 @@ def _about_change(event: Mapping[str, Any], payload: Mapping[str, Any], change: 
     match event["topic"]:
         case "governance.change_submitted" | "governance.seats_added":
             write(event, _asked(change), "review", f"Please review: {title}", url)
+        case "governance.slots_unfillable":
+            who = ", ".join(payload.get("slots", ()))
+            write(event, unfillable.helpers(change), "unfillable", f"Nobody can decide as {who}: {title}", url)
         case "governance.change_decided" | "governance.change_rejected" | "governance.change_approved":
             words = {"governance.change_approved": "Approved", "governance.change_rejected": "Rejected"}
             word = words.get(

@@ -16,7 +16,7 @@ from governance.domain.slots import SlotSpec
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest, Policy
 from governance.selectors import policies as selectors
-from governance.services import changes, revisions
+from governance.services import changes, policy_names, revisions
 from governance.services.assessment import assess
 from kernel import audit, clock, outbox
 from kernel.digest import digest_of
@@ -34,6 +34,7 @@ def write(*, level: str, document: Mapping[str, Any], author: User | None, summa
     """A draft version. Raises Invalid `policy.invalid` with every finding."""
     _require_level(level)
     policy.validate(document, above=selectors.above(level))
+    policy_names.require_known(document)
     with transaction.atomic():
         latest = Policy.objects.filter(level=level).aggregate(top=Max("version"))["top"] or 0
         try:
@@ -168,6 +169,7 @@ def preview(level: str, document: Mapping[str, Any]) -> list[Flip]:
     """
     _require_level(level)
     policy.validate(document, above=selectors.above(level))
+    policy_names.require_known(document)
     found = []
     for change_id in _open_at(level):
         change = changes.get(change_id)

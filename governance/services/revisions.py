@@ -12,7 +12,7 @@ from governance.domain import kinds
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest, ChangeSubject, CheckResult, Contributor, Slot
 from governance.models.decision import RETRACTED
-from governance.services import change_events
+from governance.services import change_events, unfillable
 from governance.services.assessment import Assessment, assess, proposal
 from kernel import clock
 from kernel.errors import Conflict, finding
@@ -86,6 +86,7 @@ def set_subjects(change: ChangeRequest, subjects: Sequence[Subject]) -> None:
 
 def store(change: ChangeRequest, made: Assessment) -> None:
     """Store the assessment; triggers compute subject and policy digests and void the decisions that no longer fit."""
+    told = change.facts or {}
     change.difference, change.diff_digest = made.difference, made.diff_digest
     change.impact, change.impact_digest = made.impact, made.impact_digest
     change.policy_levels, change.facts, change.risk = list(made.levels), made.facts, made.risk
@@ -115,6 +116,7 @@ def store(change: ChangeRequest, made: Assessment) -> None:
     )
     for person in people.exclude(pk__in=change.contributors.values("person_id")):
         Contributor.objects.create(change=change, person=person, how="made what is proposed")
+    unfillable.tell(change, made.slots, told)
 
 
 def derive(change: ChangeRequest, made: Assessment) -> None:

@@ -15,7 +15,7 @@ from governance.domain import kinds
 from governance.domain.freeze import FreezeScope
 from governance.models import ChangeRequest, CheckResult, Decision, Waiver
 from governance.selectors import freezes, rights, slots
-from governance.services import approvals, changes, reviews
+from governance.services import approvals, changes, reviews, unfillable
 from governance.web import tones
 from kernel import clock
 from kernel.errors import DomainError
@@ -56,6 +56,7 @@ def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
         "results": results,
         "check_counts": tones.tally(results),
         "slots": groups,
+        "unfillable": unfillable.of(change) if change.state in (State.DRAFT, State.IN_REVIEW) else [],
         "slot_label": next((g.label for g in groups if g.you), ""),
         "gate": gate_of(change, groups, results, blocking, now),
         "may_decide": decide,
