@@ -60,7 +60,7 @@ class EndingVersionSerializer(serializers.Serializer[Any]):
     brown_outs = BrownOutSerializer(many=True)
 
 
-class Deprecations(CatalogView):
+class DeprecationList(CatalogView):
     """At most 500 versions, what ends first first."""
 
     @extend_schema(

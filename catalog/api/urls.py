@@ -44,7 +44,7 @@ urlpatterns = [
         deprecations.BrownOutDetail.as_view(),
         name="brown-out",
     ),
-    path("deprecations", deprecations.Deprecations.as_view(), name="deprecations"),
+    path("deprecations", deprecations.DeprecationList.as_view(), name="deprecations"),
     path("contracts/readings", versions.ContractReading.as_view(), name="contract-readings"),
     path("contracts/<digest:digest>", versions.ContractBytes.as_view(), name="contract"),
     path("applications", consumers.ApplicationList.as_view(), name="applications"),

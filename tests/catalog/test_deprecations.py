@@ -18,6 +18,7 @@ from kernel import clock
 from kernel.models import OutboxEvent, User
 from portal import catalog_notices
 from tests.catalog import make
+from tillgate.deprecation import ending
 
 pytestmark = pytest.mark.django_db
 
@@ -241,6 +242,9 @@ class TestBrownOuts:
         assert Notice.objects.filter(kind="brown_out", person__username="stan", text__contains="refused").count() == 1
         shown = piet.get("/api/v1/deprecations?api=price-api").json()
         assert [b["id"] for v in shown for b in v["brown_outs"]] == [made.json()["id"]]
+        read = ending.read(shown, base_url="https://tillgate.example")["price-api@v2"]
+        assert read.brown_out("production", now + timedelta(days=3, minutes=59)).ends_at > read.brown_outs[0].starts_at
+        assert read.brown_out("production", now + timedelta(days=3, minutes=61)) is None
         assert piet.delete(f"{self.URL}/{made.json()['id']}").status_code == 200
         deliver("catalog.brown_out_cancelled", catalog_notices.on_brown_out)
         assert Notice.objects.filter(person__username="stan", text__startswith="Brown-out cancelled").count() == 1
