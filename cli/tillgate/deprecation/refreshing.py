@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 import urllib.request
+import urllib.response
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -136,7 +137,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
     def http_error_304(self, req: Any, fp: Any, code: int, msg: str, headers: Any) -> Any:
         """Not changed is an answer."""
-        answer = urllib.request.addinfourl(fp, headers, req.full_url, code)
+        answer = urllib.response.addinfourl(fp, headers, req.full_url, code)
         answer.msg = msg  # type: ignore[attr-defined]
         return answer
 
