@@ -10,7 +10,7 @@ from django.db.models import Q
 from psycopg.types.range import TimestamptzRange
 
 from governance.domain.freeze import FreezeScope, covers
-from governance.models import FreezeInterval, FreezeWindow
+from governance.models import ChangeRequest, FreezeInterval, FreezeWindow
 from kernel import prepared_queries
 
 SCOPE_FIELDS = ("environment", "tier", "domain", "system", "channel", "banner")
@@ -27,6 +27,8 @@ class Occurrence:
     starts: datetime
     ends: datetime
     scope: dict[str, Any]
+    zone: str = ""
+    ended_at: datetime | None = None
 
     @property
     def scope_words(self) -> str:
@@ -48,13 +50,15 @@ def _occurrence(row: FreezeInterval) -> Occurrence:
         row.period.lower,
         row.period.upper,
         {f: getattr(window, f) for f in SCOPE_FIELDS},
+        str(window.calendar.get("zone", "")),
+        window.ended_at,
     )
 
 
-def _between(start: datetime, end: datetime) -> list[Occurrence]:
-    rows = FreezeInterval.objects.select_related("freeze").filter(
-        period__overlap=TimestamptzRange(start, end, "[)"), freeze__ended_at=None
-    )
+def _between(start: datetime, end: datetime, *, ended: bool = False) -> list[Occurrence]:
+    rows = FreezeInterval.objects.select_related("freeze").filter(period__overlap=TimestamptzRange(start, end, "[)"))
+    if not ended:
+        rows = rows.filter(freeze__ended_at=None)
     return [_occurrence(row) for row in rows.order_by("period")]
 
 
@@ -82,9 +86,27 @@ def touching(scope: FreezeScope, start: datetime, end: datetime) -> list[Occurre
     ]
 
 
-def calendar(start: datetime, end: datetime) -> list[Occurrence]:
-    """Every occurrence within `[start, end)`, for the calendar page."""
-    return _between(start, end)
+def calendar(start: datetime, end: datetime, *, ended: bool = False) -> list[Occurrence]:
+    """Every occurrence within `[start, end)`, for the calendar pages; with `ended` those of ended windows too, as far
+    as they came before the end."""
+    found = _between(start, end, ended=ended)
+    return [o for o in found if o.ended_at is None or o.starts < o.ended_at]
+
+
+def touching_change(change: ChangeRequest, occurrences: list[Occurrence]) -> list[Occurrence]:
+    """Those of the occurrences that refuse a change in its planned window."""
+    if change.planned_from is None:
+        return []
+    facts = change.facts or {}
+    scope = FreezeScope(change.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
+    return [
+        o
+        for o in occurrences
+        if o.strictness != FreezeWindow.Strictness.NOTICE
+        and o.ends > change.planned_from
+        and (change.planned_until is None or o.starts < change.planned_until)
+        and covers(o.scope, scope)
+    ]
 
 
 def next_of(window: FreezeWindow, at: datetime) -> Occurrence | None:

@@ -17,7 +17,7 @@ from governance import permissions
 from governance.models import FreezeWindow
 from governance.selectors import freezes as selectors
 from governance.services import freezes
-from governance.web import tones
+from governance.web import freeze_year, tones
 from governance.web.decisions import person
 from governance.web.freeze_form import KINDS, FreezeForm, words
 from kernel import clock
@@ -58,6 +58,7 @@ def freeze_calendar(request: HttpRequest) -> HttpResponse:
         "windows": [_window(w) for w in selectors.windows()],
         "may_plan": permissions.may_plan_freezes(Viewer.of(request.user)),
         "zone": str(zone),
+        "views": freeze_year.views("Month"),
     }
     return render(request, "governance/freezes.html", context, status=status)
 

@@ -1,0 +1,72 @@
+"""The freeze calendar as a year and as an agenda."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from governance.models import ChangeRequest, FreezeWindow
+from governance.services import freezes
+from kernel import clock
+from tests.governance import make
+from tests.governance.visits import page
+
+pytestmark = pytest.mark.django_db
+
+
+def planned(house: make.House, *, days: int, hours: int = 6, name: str = "Peak", **scope: object) -> FreezeWindow:
+    begins = timezone.localtime(clock.now()) + timedelta(days=days)
+    text = "%Y-%m-%dT%H:%M"
+    calendar = {
+        "kind": "once",
+        "zone": "America/New_York",
+        "from": begins.strftime(text),
+        "until": (begins + timedelta(hours=hours)).strftime(text),
+    }
+    scope = {"environment": "production", **scope}
+    return freezes.plan(actor=house.releaser, name=name, calendar=calendar, strictness="changes", reason="", **scope)
+
+
+def test_the_year_has_a_cell_for_each_day_and_names_what_is_frozen(house: make.House):
+    planned(house, days=3, hours=48)
+    html = page(house.author, "governance:freeze-year", query=f"?year={(clock.now() + timedelta(days=3)).year}")
+    assert "No change goes live: Peak" in html
+    assert html.count("<td") == 12 * 31
+    assert "1 time" in html
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "99999", "²", "1e3"])
+def test_a_year_that_is_none_is_the_present_one(house: make.House, text: str):
+    assert f"Freezes in {clock.now().year}" in page(house.author, "governance:freeze-year", query=f"?year={text}")
+
+
+def test_a_window_that_ended_early_stays_on_the_page_of_its_year(house: make.House):
+    window = planned(house, days=3)
+    begins = window.intervals.get().period.lower
+    FreezeWindow.objects.filter(pk=window.pk).update(ended_at=begins + timedelta(hours=1))
+    query = f"?year={(clock.now() + timedelta(days=3)).year}"
+    html = page(house.author, "governance:freeze-year", query=query)
+    assert "Ended early" in html
+    assert f"freeze {window.pk}" in html
+
+
+def test_the_agenda_shows_windows_in_their_own_time_and_the_changes_that_meet_them(house: make.House):
+    window = planned(house, days=3, hours=48)
+    begins = window.intervals.get().period.lower
+    change = make.in_review(house.author)
+    window_of = {"environment": "production", "planned_until": begins + timedelta(hours=2)}
+    ChangeRequest.objects.filter(pk=change.pk).update(planned_from=begins + timedelta(hours=1), **window_of)
+    html = page(house.author, "governance:freeze-agenda")
+    assert "America/New_York" in html
+    assert "Frozen then" in html
+    assert "within Peak" in html
+    ChangeRequest.objects.filter(pk=change.pk).update(
+        planned_from=begins + timedelta(days=9), planned_until=begins + timedelta(days=10)
+    )
+    assert "Frozen then" not in page(house.author, "governance:freeze-agenda")
+
+
+def test_an_empty_agenda_says_what_to_do(house: make.House):
+    assert "Plan a freeze" in page(house.author, "governance:freeze-agenda")
