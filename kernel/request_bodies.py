@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
 
 from kernel.errors import TooLarge, UnsupportedBody
 from kernel.strict_json import loads
@@ -37,6 +39,18 @@ def body_of(stream: IO[bytes], media_type: str | None, context: Mapping[str, Any
     if len(data) > limit:
         raise TooLarge("request.too_large", f"The body is larger than {limit // 1024 // 1024} MB.")
     return data
+
+
+def raw_body(request: Request) -> bytes:
+    """The bytes as received, for a view that needs them beside what the parser makes of them; to be called first.
+    Raises TooLarge beyond the limit."""
+    try:
+        body: bytes = request.body
+    except RequestDataTooBig:
+        raise TooLarge(
+            "request.too_large", f"The body is larger than {settings.MAX_REQUEST_BYTES // 1024 // 1024} MB."
+        ) from None
+    return body
 
 
 class StrictJSONParser(BaseParser):

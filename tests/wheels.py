@@ -74,6 +74,7 @@ def command_line_alone(environment: Environment) -> None:
     assert "record-deployment" in environment.run("tillgate", "--help")
     assert "does not answer" in environment.run("tillgate", "check", *QUESTION, "--url", DEAD_GATE, code=4)
     assert "tillgate[contracts]" in environment.run("tillgate", "contracts", "rules", code=3)
+    assert "tillgate[contracts]" in environment.run("tillgate", "lock", "--consumes", "a@v1=x", code=3)
     environment.lacks("django", "tillgate_contracts", "orjson", "kernel", "portal")
 
 
@@ -83,6 +84,7 @@ def both(environment: Environment, work: Path) -> None:
     old.write_text(json.dumps(schema))
     new.write_text(json.dumps({**schema, "properties": {"price": {"type": "number"}}}))
     environment.run("tillgate", "contracts", "compare", str(old), str(old))
+    assert "a@v1" in environment.run("tillgate", "lock", "--consumes", f"a@v1={old}", "--lock", str(work / "lock.yaml"))
     assert "breaking" in environment.run("tillgate", "contracts", "compare", str(old), str(new), code=1)
     assert "money-not-float" in environment.run("tillgate-contracts", "rules", "--of", "lint")
     environment.run("python", "-m", "tillgate_contracts", "lint", str(old), "--fail-on", "never")

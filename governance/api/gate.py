@@ -15,6 +15,8 @@ from rest_framework.views import APIView
 
 from governance.api import serializers as shapes
 from governance.services import verdicts
+from kernel.digest import digest_bytes
+from kernel.request_bodies import raw_body
 from kernel.viewer import Viewer
 
 ASK = {"POST": "gate:ask", "GET": "gate:ask"}
@@ -32,10 +34,13 @@ class Verdicts(APIView):
         request=shapes.EntryInput, responses={200: OpenApiResponse(dict, description="The verdict: tillgate.verdict/1")}
     )
     def post(self, request: Request) -> HttpResponse:
+        echo = digest_bytes(raw_body(request))  # which question this answers, byte for byte
         answer = verdicts.ask(plain(request.data), viewer=Viewer.of(request.user))
         location = reverse("governance-api:verdict", args=[answer.id], request=request)
         return HttpResponse(
-            answer.body, content_type="application/json", headers={"Verdict-Id": str(answer.id), "Location": location}
+            answer.body,
+            content_type="application/json",
+            headers={"Verdict-Id": str(answer.id), "Location": location, "Question-Digest": echo},
         )
 
 

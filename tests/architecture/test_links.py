@@ -28,6 +28,7 @@ EXAMPLES = (  # what a how-to makes: a page, a check, a profile
     "runtime/services/runbook_checks.py",
     "runtime.services.runbook_checks",
     "runtime/profiles/example-orders.toml",
+    "tillgate.lock.yaml",
 )
 DOCUMENTS = tracked("*.md")
 
