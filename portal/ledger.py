@@ -1,6 +1,7 @@
 """The ledger page: who did what to which subject, with the state of its hash chain; filter, page by page, export.
 
-Every signed-in person may read it. Secrets were redacted when the entries were written.
+Every signed-in person may read what is about things that they may see. Secrets were redacted when the entries were
+written.
 """
 
 from __future__ import annotations
@@ -24,12 +25,14 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from governance.selectors import sight
 from kernel import audit, clock
 from kernel.difference import differences
 from kernel.errors import Invalid
 from kernel.models import AuditEntry, AuditLink
 from kernel.ui.tones import Tone, ok, quiet, stop
 from kernel.ui.wording import counted
+from kernel.viewer import Viewer
 
 PAGE = 50
 EXPORT_LIMIT = 100_000
@@ -77,7 +80,8 @@ class ChainState:
 @require_safe
 def ledger(request: HttpRequest) -> HttpResponse:
     form = LedgerFilter(request.GET)
-    rows = list(entries(form.cleaned_data)[: PAGE + 1]) if form.is_valid() else []
+    viewer = Viewer.of(request.user)
+    rows = list(entries(form.cleaned_data, viewer)[: PAGE + 1]) if form.is_valid() else []
     more = len(rows) > PAGE
     rows = rows[:PAGE]
     chosen: dict[str, str] = {key: str(value) for key, value in request.GET.items() if key != "before" and value}
@@ -106,7 +110,11 @@ def export(request: HttpRequest, form: str) -> HttpResponse | StreamingHttpRespo
             "The filter cannot be read: "
             + "; ".join(f"{name}: {' '.join(map(str, texts))}" for name, texts in chosen.errors.items()),
         )
-    rows = entries(chosen.cleaned_data | {"before": None}).order_by("id")[:EXPORT_LIMIT].iterator(chunk_size=1000)
+    rows = (
+        entries(chosen.cleaned_data | {"before": None}, Viewer.of(request.user))
+        .order_by("id")[:EXPORT_LIMIT]
+        .iterator(chunk_size=1000)
+    )
     write, kind = (_csv, "text/csv; charset=utf-8") if form == "csv" else (_json, "application/json")
     name = f"ledger-{clock.now():%Y%m%d-%H%M%S}.{form}"
     return StreamingHttpResponse(
@@ -114,9 +122,13 @@ def export(request: HttpRequest, form: str) -> HttpResponse | StreamingHttpRespo
     )
 
 
-def entries(chosen: dict[str, Any]) -> QuerySet[AuditEntry]:
-    """Newest first. `verb` matches from its beginning, `actor` anywhere, days are whole days in the display zone."""
-    found = AuditEntry.objects.select_related("actor", "link").order_by("-id")
+def entries(chosen: dict[str, Any], viewer: Viewer) -> QuerySet[AuditEntry]:
+    """Newest first, without what is about things that the viewer may not see.
+
+    `verb` matches from its beginning, `actor` anywhere, days are whole days in the display zone.
+    """
+    found: QuerySet[AuditEntry] = sight.ledger(AuditEntry.objects.select_related("actor", "link"), viewer)
+    found = found.order_by("-id")
     if chosen.get("verb"):
         found = found.filter(verb__startswith=chosen["verb"].strip())
     if chosen.get("actor"):

@@ -6,8 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection
+from django.db.models import QuerySet
 
 from catalog.domain.facts import ConsumerFacts
+from catalog.models import Application
+from kernel.viewer import Viewer
 
 _OF_VERSIONS = """
 with used as (
@@ -84,3 +87,8 @@ def blocking_retirement(version_id: int, at: datetime) -> list[ConsumerFacts]:
     """The live consumers that a retirement at this time would break. A consumer with a dated migration blocks until
     its day has come, and again when it is seen after that day."""
     return [c for c in live_of_version(version_id) if not c.has_moved(at)]
+
+
+def applications_of(viewer: Viewer) -> QuerySet[Application, str]:
+    """The keys of the applications of the viewer's teams, as a part of another query."""
+    return Application.objects.filter(team__in=viewer.team_ids).values_list("key", flat=True)

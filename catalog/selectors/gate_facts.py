@@ -11,6 +11,7 @@ from catalog.domain.facts import SubscriptionState, VersionFacts
 from catalog.domain.subscription_state import SubscriptionRow, state_at
 from catalog.selectors.versions import split_reference
 from kernel import prepared_queries
+from kernel.viewer import Viewer
 
 _VERSIONS = """
 select v.id, a.slug || '@' || v.label, v.api_id, a.slug, a.name, v.label, v.state, v.contract_id, t.level,
@@ -66,6 +67,20 @@ def versions(references: Iterable[str]) -> dict[str, VersionFacts]:
         )
         for row in rows
     }
+
+
+_HIDDEN = """
+select a.slug from catalog_api a left join catalog_apisearch s on s.api_id = a.id
+ where a.slug = any(%s::text[]) and (s.api_id is null or s.restricted and not s.team_ids && %s::int[])
+"""
+
+
+def hidden_apis(slugs: Iterable[str], viewer: Viewer) -> set[str]:
+    """Those of the named APIs that the viewer may not see, by the rule of `catalog.permissions.seen_by`."""
+    if viewer.sees_everything:
+        return set()
+    wanted = sorted({slug for slug in slugs if "\x00" not in slug})
+    return {slug for (slug,) in prepared_queries.rows(_HIDDEN, [wanted, sorted(viewer.team_ids)])}
 
 
 @dataclass(frozen=True, slots=True)

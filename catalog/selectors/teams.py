@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from django.db.models import QuerySet
+
 from catalog.domain.facts import TeamFacts
 from catalog.models import BusinessEntity, Team
 from kernel.models import User
+from kernel.viewer import Viewer
 
 _COLUMNS = ("group_id", "key", "name", "kind", "email")
 
@@ -51,3 +54,8 @@ def owners_of_entities(entity_keys: Iterable[str]) -> list[int]:
         .values_list("domain__owner_team_id", flat=True)
     )
     return list(dict.fromkeys(owners))
+
+
+def among(viewer: Viewer, keys: Iterable[str]) -> QuerySet[Team]:
+    """Those of the named teams that the viewer is in, as a part of another query."""
+    return Team.objects.filter(key__in=list(keys), group__in=viewer.team_ids)

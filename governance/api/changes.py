@@ -14,7 +14,7 @@ from governance.api import serializers as shapes
 from governance.domain.subject import Subject
 from governance.models import Approval, ChangeEvent, ChangeRequest
 from governance.selectors import changes as selectors
-from governance.selectors import slots
+from governance.selectors import sight, slots
 from governance.services import acceptances, applying, changes, checks, reviews, unfillable
 from kernel.access import decider
 from kernel.errors import Forbidden
@@ -27,6 +27,11 @@ def caller(request: Request) -> User:
     if not isinstance(request.user, User):
         raise Forbidden("request.anonymous", "Sign in, or send a token.")
     return request.user
+
+
+def asked_change(request: Request, change_id: int) -> ChangeRequest:
+    """The change, as far as the caller may see it."""
+    return sight.change(Viewer.of(request.user), change_id)
 
 
 def read(shape: type[Any], request: Request) -> dict[str, Any]:
@@ -72,7 +77,7 @@ class ChangeDetail(APIView):
 
     @extend_schema(responses=shapes.ChangeOutput)
     def get(self, request: Request, change_id: int) -> Response:
-        return answer(changes.get(change_id))
+        return answer(asked_change(request, change_id))
 
     @extend_schema(
         request=shapes.AmendInput,
@@ -80,7 +85,8 @@ class ChangeDetail(APIView):
         description="Everything but title and justification voids decisions.",
     )
     def patch(self, request: Request, change_id: int) -> Response:
-        return answer(changes.amend(changes.get(change_id), actor=caller(request), **read(shapes.AmendInput, request)))
+        values = read(shapes.AmendInput, request)
+        return answer(changes.amend(asked_change(request, change_id), actor=caller(request), **values))
 
 
 class Submit(APIView):
@@ -92,7 +98,7 @@ class Submit(APIView):
         description="draft → in review: slots are derived and the checks begin.",
     )
     def post(self, request: Request, change_id: int) -> Response:
-        return answer(changes.submit(changes.get(change_id), actor=caller(request)))
+        return answer(changes.submit(asked_change(request, change_id), actor=caller(request)))
 
 
 class Revise(APIView):
@@ -106,7 +112,9 @@ class Revise(APIView):
     def post(self, request: Request, change_id: int) -> Response:
         values = read(shapes.ReviseInput, request)
         return answer(
-            changes.revise(changes.get(change_id), subjects=subjects(values["subjects"]), actor=caller(request))
+            changes.revise(
+                asked_change(request, change_id), subjects=subjects(values["subjects"]), actor=caller(request)
+            )
         )
 
 
@@ -117,7 +125,7 @@ class Withdraw(APIView):
     def post(self, request: Request, change_id: int) -> Response:
         return answer(
             changes.withdraw(
-                changes.get(change_id), actor=caller(request), reason=read(shapes.NoteInput, request)["note"]
+                asked_change(request, change_id), actor=caller(request), reason=read(shapes.NoteInput, request)["note"]
             )
         )
 
@@ -131,7 +139,7 @@ class Apply(APIView):
         description="Carry an approved change out now, if its window is open.",
     )
     def post(self, request: Request, change_id: int) -> Response:
-        return answer(applying.apply(changes.get(change_id), actor=caller(request)))
+        return answer(applying.apply(asked_change(request, change_id), actor=caller(request)))
 
 
 class Decisions(APIView):
@@ -141,7 +149,7 @@ class Decisions(APIView):
 
     @extend_schema(responses=shapes.DecisionOutput(many=True))
     def get(self, request: Request, change_id: int) -> Response:
-        rows = changes.get(change_id).decisions.select_related("person")
+        rows = asked_change(request, change_id).decisions.select_related("person")
         return Response(shapes.DecisionOutput(rows, many=True).data)
 
     @extend_schema(request=shapes.DecisionInput, responses={201: shapes.DecisionOutput})
@@ -151,13 +159,17 @@ class Decisions(APIView):
             *(values[key] for key in ("subject_digest", "diff_digest", "impact_digest", "policy_digest"))
         )
         made = reviews.decide(
-            changes.get(change_id), actor=decider(request), outcome=values["outcome"], seen=seen, note=values["note"]
+            asked_change(request, change_id),
+            actor=decider(request),
+            outcome=values["outcome"],
+            seen=seen,
+            note=values["note"],
         )
         return Response(shapes.DecisionOutput(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses={204: None}, description="Retract your decision.")
     def delete(self, request: Request, change_id: int) -> Response:
-        reviews.retract(changes.get(change_id), actor=decider(request))
+        reviews.retract(asked_change(request, change_id), actor=decider(request))
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -169,7 +181,7 @@ class Acceptances(APIView):
     )
     def post(self, request: Request, change_id: int) -> Response:
         made = acceptances.accept_break(
-            changes.get(change_id), actor=decider(request), **read(shapes.AcceptanceInput, request)
+            asked_change(request, change_id), actor=decider(request), **read(shapes.AcceptanceInput, request)
         )
         return Response(
             {"id": made.pk, "rule": made.rule, "pointer": made.pointer, "kind": made.kind},
@@ -182,12 +194,12 @@ class Checks(APIView):
 
     @extend_schema(responses=shapes.CheckOutput(many=True))
     def get(self, request: Request, change_id: int) -> Response:
-        change = changes.get(change_id)
+        change = asked_change(request, change_id)
         return Response(shapes.CheckOutput(change.check_results.filter(revision=change.revision), many=True).data)
 
     @extend_schema(request=None, responses={202: None}, description="Run the checks of the present revision again.")
     def post(self, request: Request, change_id: int) -> Response:
-        checks.ask_again(changes.get(change_id), actor=caller(request))
+        checks.ask_again(asked_change(request, change_id), actor=caller(request))
         return Response(status=status.HTTP_202_ACCEPTED)
 
 
@@ -197,7 +209,9 @@ class Slots(APIView):
     @extend_schema(responses=shapes.SlotOutput(many=True), description="Who must decide, who has, and who could.")
     def get(self, request: Request, change_id: int) -> Response:
         return Response(
-            shapes.SlotOutput(slots.of(changes.get(change_id), viewer=Viewer.of(request.user)), many=True).data
+            shapes.SlotOutput(
+                slots.of(asked_change(request, change_id), viewer=Viewer.of(request.user)), many=True
+            ).data
         )
 
 
@@ -209,7 +223,7 @@ class Unfillable(APIView):
         description="The slots that nobody can fill, before and after submission, and who can help.",
     )
     def get(self, request: Request, change_id: int) -> Response:
-        return Response(shapes.UnfillableOutput(unfillable.of(changes.get(change_id)), many=True).data)
+        return Response(shapes.UnfillableOutput(unfillable.of(asked_change(request, change_id)), many=True).data)
 
 
 class Differences(APIView):
@@ -217,7 +231,7 @@ class Differences(APIView):
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request, change_id: int) -> Response:
-        return Response(changes.get(change_id).difference)
+        return Response(asked_change(request, change_id).difference)
 
 
 class Events(generics.ListAPIView[Any]):
@@ -228,7 +242,7 @@ class Events(generics.ListAPIView[Any]):
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return self.queryset
-        return changes.get(self.kwargs["change_id"]).events.select_related("actor")
+        return asked_change(self.request, self.kwargs["change_id"]).events.select_related("actor")
 
     @extend_schema(
         request=shapes.CommentInput,
@@ -237,7 +251,7 @@ class Events(generics.ListAPIView[Any]):
     )
     def post(self, request: Request, change_id: int) -> Response:
         made = changes.comment(
-            changes.get(change_id), actor=caller(request), text=read(shapes.CommentInput, request)["text"]
+            asked_change(request, change_id), actor=caller(request), text=read(shapes.CommentInput, request)["text"]
         )
         return Response(shapes.EventOutput(made).data, status=status.HTTP_201_CREATED)
 
@@ -248,4 +262,7 @@ class ApprovalList(generics.ListAPIView[Approval]):
     scope = "governance"
     serializer_class = shapes.ApprovalOutput
     filterset_fields = ["subject_kind", "subject_id", "environment", "digest", "change"]
-    queryset = Approval.objects.all()
+    queryset = Approval.objects.none()
+
+    def get_queryset(self) -> Any:
+        return sight.approvals(Viewer.of(self.request.user)).order_by("-id")

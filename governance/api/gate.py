@@ -52,7 +52,7 @@ class VerdictDetail(APIView):
     @extend_schema(responses={200: dict})
     def get(self, request: Request, verdict_id: int) -> HttpResponse:
         return HttpResponse(
-            verdicts.find(verdict_id).answer.encode(),
+            verdicts.find(verdict_id, Viewer.of(request.user)).answer.encode(),
             content_type="application/json",
             headers={"Verdict-Id": str(verdict_id)},
         )
@@ -65,7 +65,7 @@ class VerdictEvidence(APIView):
 
     @extend_schema(responses={200: dict})
     def get(self, request: Request, verdict_id: int) -> Response:
-        row = verdicts.find(verdict_id)
+        row = verdicts.find(verdict_id, Viewer.of(request.user))
         return Response(
             {"question": row.question, "evidence": row.evidence, "engine": row.engine, "input_digest": row.input_digest}
         )
@@ -78,7 +78,7 @@ class Reproduce(APIView):
 
     @extend_schema(request=None, responses={200: dict})
     def post(self, request: Request, verdict_id: int) -> Response:
-        same, body = verdicts.reproduce(verdict_id)
+        same, body = verdicts.reproduce(verdict_id, Viewer.of(request.user))
         return Response({"same": same, "answer": json.loads(body)})
 
 

@@ -16,6 +16,7 @@ from governance.api.changes import answer, caller, read, subjects
 from governance.domain.policy import ChangeProfile
 from governance.domain.subject import Subject
 from governance.models import BreakGlass, Delegation, FreezeWindow, Policy, Waiver, WebhookDelivery, WebhookEndpoint
+from governance.selectors import sight
 from governance.selectors import webhooks as receivers
 from governance.services import breakglass, freezes, people, policies, waivers, webhooks
 from kernel.access import decider
@@ -51,7 +52,7 @@ class PolicyPreview(APIView):
     )
     def post(self, request: Request) -> Response:
         values = read(shapes.PreviewInput, request)
-        flips = policies.preview(values["level"], values["document"])
+        flips = policies.preview(values["level"], values["document"], viewer=Viewer.of(request.user))
         return Response(
             [
                 {
@@ -93,7 +94,10 @@ class WaiverList(generics.ListAPIView[Waiver]):
     scope = "governance"
     serializer_class = shapes.WaiverOutput
     filterset_fields = ["state", "rule", "subject_id", "environment"]
-    queryset = Waiver.objects.all()
+    queryset = Waiver.objects.none()
+
+    def get_queryset(self) -> Any:
+        return sight.waivers(Viewer.of(self.request.user)).order_by("-id")
 
     @extend_schema(
         request=shapes.WaiverInput,
@@ -142,7 +146,10 @@ class FreezeEnd(APIView):
 class BreakGlassList(generics.ListAPIView[BreakGlass]):
     scope = "governance"
     serializer_class = shapes.BreakGlassOutput
-    queryset = BreakGlass.objects.all()
+    queryset = BreakGlass.objects.none()
+
+    def get_queryset(self) -> Any:
+        return sight.emergencies(Viewer.of(self.request.user)).order_by("-id")
 
     @extend_schema(
         request=shapes.BreakGlassInput,

@@ -1,5 +1,5 @@
-"""Changes for lists, the inbox and the API. Everybody who is signed in may read every change: governance is done in
-the open.
+"""Changes for lists, the inbox and the API: those about things that the viewer sees, and those in which the viewer has
+a part (`governance.selectors.sight`).
 """
 
 from __future__ import annotations
@@ -11,21 +11,23 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from governance.models import ChangeRequest, CheckResult, Decision
+from governance.selectors import sight
 from kernel.viewer import Viewer
 
 State = ChangeRequest.State
 
 
 def listed(viewer: Viewer) -> QuerySet[ChangeRequest]:
-    """Every change with its author and the counts of its check words at the present revision."""
-    if viewer.user is None and not viewer.system:
-        return ChangeRequest.objects.none()
+    """Every change that the viewer may see, with its author and the counts of its check words at the present
+    revision.
+    """
 
     def words(status: str) -> Any:
         return Count("check_results", filter=Q(check_results__revision=F("revision"), check_results__status=status))
 
     return (
-        ChangeRequest.objects.order_by("-id")
+        sight.of_changes(viewer)
+        .order_by("-id")
         .select_related("author", "submitter")
         .annotate(
             passed=words(CheckResult.Status.PASSED),

@@ -13,6 +13,7 @@ from governance.domain import kinds, limits
 from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import Approval, BreakGlass
+from governance.selectors import sight
 from governance.services import approvals, changes, identity
 from kernel import audit, outbox
 from kernel.digest import is_digest
@@ -33,7 +34,7 @@ def open_case(
     if not is_digest(subject.digest):
         found.append(finding("/digest", "The exact digest: sha256: and 64 hex digits."))
     identity.require_fresh(actor)
-    facts = _facts(subject)
+    facts = _facts(subject) if sight.sees(Viewer.of(actor), subject.kind, subject.id) else None
     if facts is None:
         found.append(finding("/subject", f"{subject.kind} {subject.id} is not known."))
     elif not facts.owner_team_ids:
@@ -61,7 +62,7 @@ def open_case(
 def confirm(case_id: int, *, actor: User) -> SealedApproval:
     """A second person confirms: an approval for exactly this digest and environment begins now and ends by itself."""
     with transaction.atomic():
-        case = _locked(case_id)
+        case = _locked(case_id, actor)
         identity.require_fresh(actor)
         changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if actor.pk == case.opened_by_id:
@@ -101,7 +102,7 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
             {"findings": [finding("/note", "Write what was done and what follows.")]},
         )
     with transaction.atomic():
-        case = _locked(case_id)
+        case = _locked(case_id, actor)
         identity.require_fresh(actor)
         changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if case.confirmed_by_id is None or case.reviewed_at is not None:
@@ -117,7 +118,7 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
 def end(case_id: int, *, actor: User) -> None:
     """End it before its time is up. The review is still owed."""
     with transaction.atomic():
-        case = _locked(case_id)
+        case = _locked(case_id, actor)
         changes.require_allowed(permissions.may_end_break_glass(Viewer.of(actor), case), "break_glass.not_allowed")
         live = Approval.objects.filter(break_glass=case, voided_at=None).first()
         if live is not None:
@@ -146,8 +147,8 @@ def _record(case: BreakGlass, actor: User, step: str, reason: str) -> None:
     )
 
 
-def _locked(case_id: int) -> BreakGlass:
+def _locked(case_id: int, actor: User) -> BreakGlass:
     case = BreakGlass.objects.select_for_update().filter(pk=case_id).first()
-    if case is None:
+    if case is None or not sight.emergencies(Viewer.of(actor)).filter(pk=case_id).exists():
         raise NotFound("break_glass.unknown", f"There is no break-glass case {case_id}.")
     return case

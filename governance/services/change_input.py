@@ -10,14 +10,29 @@ from catalog.selectors import systems
 from governance.domain import kinds
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest
+from governance.selectors import sight
 from kernel.digest import is_digest
 from kernel.errors import Invalid, finding
+from kernel.viewer import Viewer
 
 
 def require_usable(change: ChangeRequest, subjects: Sequence[Subject]) -> None:
     """Raises Invalid `change.invalid` with every finding, or `change.unknown_kind`. The change need not be saved."""
     entry = kinds.kind(change.kind)
     found = [*_texts(change), *_subjects(entry, subjects), *_window(change)]
+    if found:
+        raise Invalid("change.invalid", f"The change cannot be opened: {found[0]['message']}", {"findings": found})
+
+
+def require_seen(viewer: Viewer, subjects: Sequence[Subject]) -> None:
+    """Raises Invalid `change.invalid` for each subject that the viewer may not see, in the words for what does not
+    exist.
+    """
+    found = [
+        finding(f"/subjects/{index}/id", f"There is no {subject.kind} {subject.id[:200]!r}.")
+        for index, subject in enumerate(subjects)
+        if not sight.sees(viewer, subject.kind, subject.id)
+    ]
     if found:
         raise Invalid("change.invalid", f"The change cannot be opened: {found[0]['message']}", {"findings": found})
 

@@ -16,6 +16,7 @@ from governance.services.catalog import change_kinds as catalog_kinds
 from kernel import clock
 from kernel.errors import DomainError
 from kernel.ui.wording import counted
+from kernel.viewer import SYSTEM
 
 
 def register_all() -> None:
@@ -111,7 +112,7 @@ def _policy_flips(context: CheckContext) -> CheckOutcome:
         return not_run("The version is not known.")
     flips = [
         flip
-        for flip in policies.preview(context.subject.id, context.subject_facts.new)
+        for flip in policies.preview(context.subject.id, context.subject_facts.new, viewer=SYSTEM)
         if flip.change.pk != context.change.id
     ]
     listed = [

@@ -15,6 +15,7 @@ from governance import permissions
 from governance.domain import impact, kinds
 from governance.domain.subject import Subject
 from governance.models import ChangeEvent, ChangeLink, ChangeRequest, ChangeSubject, Contributor, Slot
+from governance.selectors import sight
 from governance.services import change_events, change_input, revisions
 from governance.services.assessment import Assessment
 from kernel import audit, clock, outbox
@@ -82,10 +83,11 @@ def open_change(
     )
     change_input.require_usable(change, subjects)
     change_input.require_parameters(kind, change.parameters)
+    change_input.require_seen(Viewer.of(author), subjects)
     with transaction.atomic():
         change.save()
         revisions.set_subjects(change, subjects)
-        for other in ChangeRequest.objects.filter(pk__in=links):
+        for other in sight.of_changes(Viewer.of(author)).filter(pk__in=links):
             ChangeLink.objects.get_or_create(change=change, other=other)
         change.refresh_from_db()
         revisions.store(change, revisions.assessed(change, subjects_of(change)))
@@ -139,6 +141,7 @@ def revise(change: ChangeRequest, *, subjects: Sequence[Subject], actor: User) -
     with transaction.atomic():
         change = locked(change.pk)
         require_allowed(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
+        change_input.require_seen(Viewer.of(actor), subjects)
         _replace(change, subjects, actor)
     change.refresh_from_db()
     return change
@@ -243,7 +246,7 @@ def comment(change: ChangeRequest, *, actor: User, text: str) -> ChangeEvent:
 def link(change: ChangeRequest, *, other: int, actor: User, note: str = "") -> None:
     """Two changes belong together. Idempotent."""
     require_allowed(permissions.may_revise(Viewer.of(actor), change), "change.not_yours")
-    get(other)
+    sight.change(Viewer.of(actor), other)
     if other == change.pk:
         raise Invalid("change.link_to_itself", "A change cannot be linked to itself.")
     ChangeLink.objects.get_or_create(change=change, other_id=other, defaults={"note": note[:120]})

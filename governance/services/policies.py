@@ -16,6 +16,7 @@ from governance.domain.slots import SlotSpec
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest, Policy
 from governance.selectors import policies as selectors
+from governance.selectors import sight
 from governance.services import changes, policy_names, revisions
 from governance.services.assessment import assess
 from kernel import audit, clock, outbox
@@ -163,16 +164,15 @@ class Flip:
         return bool(self.added_slots or self.dropped_slots or self.added_checks or self.dropped_checks)
 
 
-def preview(level: str, document: Mapping[str, Any]) -> list[Flip]:
-    """The open changes that the document would affect if it took effect now, and the decisions it would void. Reads
-    only.
+def preview(level: str, document: Mapping[str, Any], *, viewer: Viewer) -> list[Flip]:
+    """The open changes, of those that the viewer sees, that the document would affect if it took effect now, and the
+    decisions it would void. Reads only.
     """
     _require_level(level)
     policy.validate(document, above=selectors.above(level))
     policy_names.require_known(document)
     found = []
-    for change_id in _open_at(level):
-        change = changes.get(change_id)
+    for change in sight.of_changes(viewer).filter(pk__in=_open_at(level)).order_by("id"):
         found.append(_flip(change, level, document))
     return found
 

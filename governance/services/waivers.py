@@ -13,6 +13,7 @@ from governance import permissions
 from governance.domain import kinds, limits
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeRequest, Waiver
+from governance.selectors import sight
 from governance.services import changes
 from kernel import audit, clock, outbox
 from kernel.digest import digest_of
@@ -39,6 +40,7 @@ def propose(
     """
     starts = starts_at or clock.now()
     _require_usable(rule, reason, starts, expires_at)
+    _require_seen(actor, subject)
     with transaction.atomic():
         waiver = Waiver(
             rule=rule.strip(),
@@ -81,6 +83,16 @@ def _require_usable(rule: str, reason: str, starts: datetime, expires_at: dateti
         )
     if found:
         raise Invalid("waiver.invalid", f"The waiver cannot be asked for: {found[0]['message']}", {"findings": found})
+
+
+def _require_seen(actor: User, subject: Subject) -> None:
+    if not sight.sees(Viewer.of(actor), subject.kind, subject.id):
+        message = f"There is no {subject.kind} {subject.id[:200]!r}."
+        raise Invalid(
+            "waiver.invalid",
+            f"The waiver cannot be asked for: {message}",
+            {"findings": [finding("/subject_id", message)]},
+        )
 
 
 def document(waiver: Waiver) -> dict[str, Any]:
@@ -154,6 +166,8 @@ def revoke(waiver_id: int, *, actor: User, reason: str = "") -> Waiver:
     """End the waiver at once. Idempotent. Raises Forbidden `waiver.not_allowed`."""
     with transaction.atomic():
         waiver = _locked(waiver_id)
+        if not sight.waivers(Viewer.of(actor)).filter(pk=waiver_id).exists():
+            raise NotFound("waiver.unknown", f"There is no waiver {waiver_id}.")
         changes.require_allowed(may_revoke(Viewer.of(actor), waiver), "waiver.not_allowed")
         if waiver.state == Waiver.State.REVOKED:
             return waiver

@@ -14,7 +14,7 @@ from governance import permissions
 from governance.domain import kinds
 from governance.domain.freeze import FreezeScope
 from governance.models import ChangeRequest, CheckResult, Decision, Waiver
-from governance.selectors import freezes, rights, slots
+from governance.selectors import freezes, rights, sight, slots
 from governance.services import approvals, changes, reviews, unfillable
 from governance.web import tones
 from kernel import clock
@@ -38,7 +38,7 @@ class ChangeGate:
 def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
     """Everything that every tab of the change page shows; tabs add their own."""
     viewer = Viewer.of(request.user)
-    change = changes.get(change_id)
+    change = sight.change(viewer, change_id)
     now = clock.now()
     results = list(change.check_results.filter(revision=change.revision))
     blocking = rights.blocking_checks(change.pk) if change.state == State.IN_REVIEW else []
@@ -71,7 +71,10 @@ def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
         "bar_note": _bar_note(decide, results, blocking),
         "freezes": _freezes(change, now),
         "waivers": waivers_of(change, now),
-        "links": [*change.links.select_related("other"), *change.linked_from.select_related("change")],
+        "links": [
+            *change.links.filter(other__in=sight.of_changes(viewer)).select_related("other"),
+            *change.linked_from.filter(change__in=sight.of_changes(viewer)).select_related("change"),
+        ],
         "runs": change.checks_state in (ChangeRequest.ChecksState.QUEUED, ChangeRequest.ChecksState.RUNNING),
         "panel": _panel(kind, change),
         "now": now,

@@ -13,11 +13,13 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from governance.models import Decision
+from governance.models import ChangeRequest, Decision
+from governance.selectors import sight
 from governance.services import acceptances, applying, changes, checks, reviews
 from governance.web import change_layout, tones
 from kernel.errors import Conflict, DomainError, Invalid
 from kernel.models import User
+from kernel.viewer import Viewer
 
 FIELDS = ("subject_digest", "diff_digest", "impact_digest", "policy_digest")
 
@@ -28,13 +30,18 @@ def person(request: HttpRequest) -> User:
     return request.user
 
 
+def asked_change(request: HttpRequest, change_id: int) -> ChangeRequest:
+    """The change, as far as this person may see it."""
+    return sight.change(Viewer.of(request.user), change_id)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def decide(request: HttpRequest, change_id: int) -> HttpResponse:
     """GET shows the plain page for browsers without script; POST decides."""
     if request.method != "POST":
         outcome = request.GET.get("outcome", "approve")
         return _plain(request, change_id, outcome if outcome in Decision.Outcome.values else "approve", "", None, 200)
-    change = changes.get(change_id)
+    change = asked_change(request, change_id)
     outcome, note = request.POST.get("outcome", ""), request.POST.get("note", "")
     if outcome not in Decision.Outcome.values:
         raise Invalid("decision.outcome", "Approve, request changes or reject.")
@@ -75,27 +82,27 @@ def _plain(
 
 @require_POST
 def retract(request: HttpRequest, change_id: int) -> HttpResponse:
-    reviews.retract(changes.get(change_id), actor=person(request))
+    reviews.retract(asked_change(request, change_id), actor=person(request))
     messages.success(request, "Your decision no longer counts. You may decide again.")
     return redirect("governance:change", change_id)
 
 
 @require_POST
 def comment(request: HttpRequest, change_id: int) -> HttpResponse:
-    changes.comment(changes.get(change_id), actor=person(request), text=request.POST.get("text", ""))
+    changes.comment(asked_change(request, change_id), actor=person(request), text=request.POST.get("text", ""))
     return redirect(reverse("governance:change", args=[change_id]) + "#conversation-end")
 
 
 @require_POST
 def submit(request: HttpRequest, change_id: int) -> HttpResponse:
-    changes.submit(changes.get(change_id), actor=person(request))
+    changes.submit(asked_change(request, change_id), actor=person(request))
     messages.success(request, "Submitted. The checks run now, and the people who must decide are told.")
     return redirect("governance:change", change_id)
 
 
 @require_POST
 def withdraw(request: HttpRequest, change_id: int) -> HttpResponse:
-    changes.withdraw(changes.get(change_id), actor=person(request), reason=request.POST.get("reason", ""))
+    changes.withdraw(asked_change(request, change_id), actor=person(request), reason=request.POST.get("reason", ""))
     messages.success(request, "The change is withdrawn. It stays readable.")
     return redirect("governance:change", change_id)
 
@@ -105,19 +112,21 @@ def link(request: HttpRequest, change_id: int) -> HttpResponse:
     number = request.POST.get("other", "").strip().lstrip("#")
     if not number.isdigit() or len(number) > 12:
         raise Invalid("change.link", "Give the number of the other change.")
-    changes.link(changes.get(change_id), other=int(number), actor=person(request), note=request.POST.get("note", ""))
+    changes.link(
+        asked_change(request, change_id), other=int(number), actor=person(request), note=request.POST.get("note", "")
+    )
     return redirect("governance:change", change_id)
 
 
 @require_POST
 def run_checks(request: HttpRequest, change_id: int) -> HttpResponse:
-    checks.ask_again(changes.get(change_id), actor=person(request))
+    checks.ask_again(asked_change(request, change_id), actor=person(request))
     return redirect("governance:checks", change_id)
 
 
 @require_POST
 def apply(request: HttpRequest, change_id: int) -> HttpResponse:
-    change = changes.get(change_id)
+    change = asked_change(request, change_id)
     try:
         applying.apply(change, actor=person(request))
     except DomainError as error:
@@ -135,6 +144,6 @@ def accept(request: HttpRequest, change_id: int) -> HttpResponse:
         by = date.fromisoformat(request.POST["migrate_by"]) if request.POST.get("migrate_by") else None
     except ValueError:
         raise Invalid("acceptance.needs_a_date", "The day is written 2027-06-30.") from None
-    acceptances.accept_break(changes.get(change_id), actor=person(request), migrate_by=by, **values)
+    acceptances.accept_break(asked_change(request, change_id), actor=person(request), migrate_by=by, **values)
     messages.success(request, "Accepted. The finding no longer blocks this revision.")
     return redirect("governance:checks", change_id)

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from governance import permissions
 from governance.models import ChangeRequest
 from governance.services import changes
-from governance.web.decisions import person
+from governance.web.decisions import asked_change, person
 from governance.web.new_change import ChangeForm, put_on_form
 from kernel.errors import Invalid
 from kernel.viewer import Viewer
@@ -25,7 +25,7 @@ TEXTS = ("title", "justification", "rollback_plan", "planned_from", "planned_unt
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def edit_change(request: HttpRequest, change_id: int) -> HttpResponse:
-    change = changes.get(change_id)
+    change = asked_change(request, change_id)
     changes.require_allowed(permissions.may_revise(Viewer.of(request.user), change), "change.not_yours")
     if request.method != "POST":
         return _shown(request, change, _form(change, None), 200)

@@ -136,7 +136,7 @@ def _window(window: FreezeWindow) -> dict[str, Any]:
         "next": coming,
         "open": coming is not None and coming.starts <= clock.now(),
         "begun": freezes.has_begun(window),
-        "asked": urlencode({"subject": window.pk, "environment": window.environment or "production"}),
+        "asked": urlencode({"subject": str(window.pk), "environment": window.environment or "production"}),
     }
 
 

@@ -15,10 +15,12 @@ from governance.domain import kinds
 from governance.domain.kinds import ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeRequest, FreezeWindow
+from governance.selectors import sight
 from governance.services import changes
 from governance.web.decisions import person
 from kernel.digest import PREFIX
 from kernel.errors import DomainError
+from kernel.viewer import Viewer
 
 HIDDEN = ("policy.change", "waiver.grant")
 
@@ -238,7 +240,11 @@ def _shown(request: HttpRequest, form: ChangeForm, kind: str, subject: str, stat
     if subject:
         try:
             entry = kinds.kind(kind)
-            known = [(reference, facts_of(entry, reference)) for reference in subject.split()[:20]]
+            viewer = Viewer.of(request.user)
+            known = [
+                (reference, facts_of(entry, reference) if sight.sees(viewer, entry.subject_kind, reference) else None)
+                for reference in subject.split()[:20]
+            ]
         except DomainError:
             known = []
     return render(request, "governance/new_change.html", {"form": form, "known": known, "kind": kind}, status=status)

@@ -19,8 +19,9 @@ from governance import permissions
 from governance.domain import kinds, limits
 from governance.domain.policy import ChangeProfile
 from governance.domain.subject import Subject
-from governance.models import Approval, BreakGlass, Policy, Waiver
+from governance.models import Approval, BreakGlass, Policy
 from governance.selectors import policies as selectors
+from governance.selectors import sight
 from governance.services import breakglass, policies, waivers
 from governance.web import policy_words, tones
 from governance.web.decisions import person
@@ -103,7 +104,8 @@ def policy_detail(request: HttpRequest, policy_id: int) -> HttpResponse:
     version = Policy.objects.select_related("author").filter(pk=policy_id).first()
     if version is None:
         raise NotFound("policy.unknown", "There is no such policy.")
-    flips = policies.preview(version.level, version.document) if version.state == Policy.State.DRAFT else None
+    viewer, is_draft = Viewer.of(request.user), version.state == Policy.State.DRAFT
+    flips = policies.preview(version.level, version.document, viewer=viewer) if is_draft else None
     text = json.dumps(version.document, indent=2, ensure_ascii=False)
     context = {
         "policy": version,
@@ -164,7 +166,7 @@ def new_policy(request: HttpRequest) -> HttpResponse:
         values = form.cleaned_data
         try:
             if "preview" in request.POST:
-                flips = policies.preview(values["level"], values["document"])
+                flips = policies.preview(values["level"], values["document"], viewer=Viewer.of(request.user))
             else:
                 now = clock.now()
                 change = policies.propose(
@@ -239,7 +241,7 @@ def waiver_list(request: HttpRequest) -> HttpResponse:
                     name = found["pointer"].strip("/")
                     form.add_error(name if name in form.fields else None, found["message"])
     now, viewer = clock.now(), Viewer.of(request.user)
-    page = Paginator(Waiver.objects.select_related("requested_by"), 50).get_page(request.GET.get("page"))
+    page = Paginator(sight.waivers(viewer).select_related("requested_by"), 50).get_page(request.GET.get("page"))
     rows = [
         {
             "waiver": w,
@@ -320,7 +322,9 @@ def break_glass(request: HttpRequest) -> HttpResponse:
     viewer = Viewer.of(request.user)
     cases = [
         _case(case, viewer)
-        for case in BreakGlass.objects.select_related("opened_by", "confirmed_by", "reviewed_by")[:50]
+        for case in sight.emergencies(viewer)
+        .select_related("opened_by", "confirmed_by", "reviewed_by")
+        .order_by("-id")[:50]
     ]
     context = {"form": form, "cases": cases, "hours": limits.BREAK_GLASS_HOURS}
     return render(request, "governance/break_glass.html", context, status=status)

@@ -9,21 +9,33 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.db.models import QuerySet
+
 from catalog.selectors import consumers, contracts, systems, teams, versions
 from governance.domain import checks, kinds
 from governance.domain.checks import Check, CheckContext, CheckOutcome
 from governance.domain.kinds import ChangeKind
 from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
+from governance.selectors import sight
 from kernel.errors import DomainError
+from kernel.viewer import Viewer
+from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
-from runtime.models import Deployment, Release, Replay, TargetSubscription
+from runtime.models import Deployment, Integration, Release, Replay, TargetSubscription
 from runtime.services import lane_changes, manifest_checks
 
 Finder = Callable[[Manifest, datetime], list[dict[str, Any]]]
 
 
+def _keys(viewer: Viewer) -> QuerySet[Integration, str]:
+    return permissions.visible(viewer).values_list("key", flat=True)
+
+
 def register_all() -> None:
+    sight.register("integration", _keys)
+    for kind in ("replay", "reading"):
+        sight.register(kind, _keys, ends_with="/")
     kinds.register(
         ChangeKind(
             key="integration.deploy",

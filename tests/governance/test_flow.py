@@ -13,6 +13,7 @@ from governance.services import acceptances, applying, approvals, changes, check
 from kernel import clock
 from kernel.errors import Conflict, Forbidden, Invalid, NotApproved
 from kernel.models import AuditEntry, OutboxEvent
+from kernel.viewer import SYSTEM
 from tests.governance import make
 
 pytestmark = pytest.mark.django_db
@@ -140,7 +141,7 @@ def test_a_new_policy_voids_decisions_on_open_changes_in_the_same_transaction(ho
         justification="Peak is near.",
         environment="test",
     )
-    assert [(f.change.pk, f.added_slots) for f in policies.preview("organisation", stricter)] == [
+    assert [(f.change.pk, f.added_slots) for f in policies.preview("organisation", stricter, viewer=SYSTEM)] == [
         (change.pk, ("Release manager 1",))
     ]
     changes.submit(policy_change, actor=house.author)

@@ -13,6 +13,7 @@ from governance.services import changes, people, policies, unfillable
 from kernel import clock, outbox
 from kernel.errors import Invalid
 from kernel.models import User
+from kernel.viewer import SYSTEM
 from portal import wiring
 from tests.governance import make
 from tests.governance.visits import page
@@ -41,7 +42,7 @@ def test_a_policy_that_names_what_does_not_exist_is_refused_at_its_place(
 ):
     for asked in (
         lambda: policies.install(level="team:price", document=document, actor=None),
-        lambda: policies.preview("organisation", document),
+        lambda: policies.preview("organisation", document, viewer=SYSTEM),
     ):
         with pytest.raises(Invalid) as refused:
             asked()

@@ -54,13 +54,13 @@ def test_entries_stand_newest_first_with_what_changed(reader):
 
 def test_each_filter_narrows_and_they_combine(reader):
     ann = make.person("ann")
-    approved = write("governance.change_approved", "7", kind="change", actor=ann)
-    opened = write("governance.change_opened", "7", kind="change")
+    approved = write("governance.change_approved", "7", kind="policy", actor=ann)
+    opened = write("governance.change_opened", "7", kind="policy")
     other = write("kernel.token_issued", "9", kind="token")
     assert ids(reader.get(PATH)) == [other.pk, opened.pk, approved.pk]
     assert ids(reader.get(PATH, {"verb": "governance."})) == [opened.pk, approved.pk]
     assert ids(reader.get(PATH, {"actor": "ANN"})) == [approved.pk]
-    assert ids(reader.get(PATH, {"kind": "change", "subject": "7", "actor": "system"})) == [opened.pk]
+    assert ids(reader.get(PATH, {"kind": "policy", "subject": "7", "actor": "system"})) == [opened.pk]
     assert ids(reader.get(PATH, {"subject": "8"})) == []
 
 

@@ -39,7 +39,7 @@ def release() -> Release:
 
 
 def ask(digest: str) -> dict[str, Any]:
-    _, secret = tokens.issue(actor=None, user=person("robot"), name="ci", scopes=["gate:ask"])
+    _, secret = tokens.issue(actor=None, user=person("robot", "order-team"), name="ci", scopes=["gate:ask"])
     question = {
         "application": "shop",
         "version": "9.9.9",

@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from governance.models import Verdict
 from governance.services import verdicts
+from kernel.viewer import SYSTEM
 
 
 class Command(BaseCommand):
@@ -19,7 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         numbers = list(Verdict.objects.order_by("-id").values_list("id", flat=True)[: options["last"]])
-        wrong = [number for number in numbers if not verdicts.reproduce(number)[0]]
+        wrong = [number for number in numbers if not verdicts.reproduce(number, SYSTEM)[0]]
         if wrong:
             raise CommandError(
                 f"{len(wrong)} of {len(numbers)} verdicts came out differently: {', '.join(map(str, wrong[:20]))}"

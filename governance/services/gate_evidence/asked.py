@@ -22,6 +22,7 @@ class Asked:
     versions: Mapping[str, VersionFacts]
     asking: GateApplication
     integrations: Mapping[str, SubjectFacts]
+    hidden: frozenset[str] = frozenset()  # what the asker may not see: it is told like what does not exist
 
     @property
     def environment(self) -> str:

@@ -13,9 +13,11 @@ from governance.services.gate_evidence import consumed, freezes, integrations, p
 from governance.services.gate_evidence.asked import Asked
 
 
-def gather(question: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
-    """The evidence document for a normalised question. Reads only; unknown things are absent or `unregistered`."""
-    asked = _asked(question, as_of)
+def gather(question: Mapping[str, Any], as_of: datetime, hidden: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """The evidence document for a normalised question. Reads only; unknown things are absent or `unregistered`.
+    `hidden` are the references that the asker may not see.
+    """
+    asked = _asked(question, as_of, hidden)
     asking = asked.asking
     return {
         "as_of": as_of.isoformat(),
@@ -32,12 +34,12 @@ def gather(question: Mapping[str, Any], as_of: datetime) -> dict[str, Any]:
     }
 
 
-def _asked(question: Mapping[str, Any], as_of: datetime) -> Asked:
+def _asked(question: Mapping[str, Any], as_of: datetime, hidden: frozenset[str]) -> Asked:
     named = [entry["ref"] for key in ("consumes", "provides") for entry in question[key] or ()]
-    known = gate_facts.versions(named) if named else {}
+    known = {ref: facts for ref, facts in gate_facts.versions(named).items() if ref not in hidden} if named else {}
     used = [known[entry["ref"]].id for entry in question["consumes"] or () if entry["ref"] in known]
     asking = gate_facts.application(question["application"], used, question["environment"], as_of)
-    return Asked(question, as_of, known, asking, integrations.facts_of(question))
+    return Asked(question, as_of, known, asking, integrations.facts_of(question), hidden)
 
 
 def _policy_digest() -> str | None:

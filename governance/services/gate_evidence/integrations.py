@@ -31,8 +31,8 @@ def facts_of(question: Mapping[str, Any]) -> dict[str, SubjectFacts]:
     """What the owning room knows of each integration at the digest of the question; without those it does not know."""
     kind = _kind_about_records("integration")
     found = {}
-    for entry in question["integrations"] if kind else ():
-        facts = kind.facts(_subject(entry))
+    for entry in question["integrations"]:
+        facts = kind.facts(_subject(entry)) if kind else None
         if facts is not None:
             found[entry["ref"]] = facts
     return found
@@ -45,7 +45,9 @@ def gather(asked: Asked) -> dict[str, Any]:
         subject, facts = _subject(entry), asked.integrations.get(entry["ref"])
         items[entry["ref"]] = {
             "owner_team": _owner(facts),
-            "approval": _approval(subject, asked.environment, asked.as_of),
+            "approval": "missing"
+            if facts is None and entry["ref"] in asked.hidden  # who knows the digest has seen the release
+            else _approval(subject, asked.environment, asked.as_of),
             "sor_violations": _violations(kind, subject, facts, asked.environment, asked.as_of)
             if kind and facts
             else None,
