@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from decimal import Context, Decimal
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from msgspec.structs import replace
 
 from kernel import clock
 from runtime.connectors.protocols import Record, RejectedRecord
-from runtime.domain.versions import Unbelieved
+from runtime.domain.versions import EPOCH, Unbelieved
 
 AHEAD = 300.0  # seconds between two clocks, at most
 AHEAD_WITHOUT_ZONE = 86_400.0
@@ -21,11 +22,13 @@ _PER_SECOND = {"seconds": 1, "milliseconds": 1_000, "microseconds": 1_000_000}
 _WHOLE = re.compile(r"[0-9]{1,40}\Z")
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ]|\Z)")
 _OTHER_TIME = re.compile(r"[0-9]{4}-?[0-9W]")
+_DIGITS = Context(prec=64)
 _FRACTION = re.compile(r"\.(\d+)")
 
 
 class StampRules(msgspec.Struct, frozen=True):
-    """numbers  whole numbers are times since 1970 in this unit; without it they are counters
+    """numbers  numbers are times since 1970 in this unit, also with a fraction (`1772445600.25`); without it they are
+             counters
     ahead    seconds that a time may lie ahead of now; without it 300, and a day where the time has no zone
     jump     how far a counter may be above the highest one before it; without it, any
 
@@ -52,10 +55,8 @@ class StampRules(msgspec.Struct, frozen=True):
 
     def in_future(self, value: str) -> bool:
         """Whether a stamp is a time that cannot have come yet."""
-        if _WHOLE.match(value):
-            return self.numbers is not None and int(value) > self.latest(
-                zoned=True, per_second=_PER_SECOND[self.numbers]
-            )
+        if (number := _number(value)) is not None:
+            return self.numbers is not None and number > self.latest(zoned=True, per_second=_PER_SECOND[self.numbers])
         moment = _moment(value) if _OTHER_TIME.match(value) else None
         if moment is None:
             return False
@@ -97,8 +98,9 @@ class StampRules(msgspec.Struct, frozen=True):
         time nor a whole number stays."""
         if not overlap:
             return value
-        if value.isascii() and value.isdigit():
-            return str(max(int(value) - round(overlap * _PER_SECOND.get(self.numbers or "", 1)), 0))
+        if (number := _number(value)) is not None:
+            earlier = max(number - round(overlap * _PER_SECOND.get(self.numbers or "", 1)), Decimal(0))
+            return f"{earlier.quantize(number, context=_DIGITS):f}"
         moment = _moment(value)
         if moment is None:
             return value
@@ -108,8 +110,9 @@ class StampRules(msgspec.Struct, frozen=True):
 
     def not_after(self, value: str, moment: datetime) -> str:
         """A stamp, or the moment in its form where it lies behind that. Counters, and times without a zone, stay."""
-        if self.numbers is not None and _WHOLE.match(value):
-            return str(min(int(value), int(moment.timestamp() * _PER_SECOND[self.numbers])))
+        if self.numbers is not None and (number := _number(value)) is not None:
+            limit = int(moment.timestamp() * _PER_SECOND[self.numbers])
+            return value if number <= limit else str(limit)
         meant = _moment(value) if _TIME.match(value) and len(value) > 10 else None
         if meant is None or meant.tzinfo is None or meant <= moment:
             return value
@@ -141,18 +144,18 @@ def said_of_wrong(field: str, wrong: Mapping[str, str]) -> str:
 
 
 def highest(values: Iterable[str], like: Iterable[str | None]) -> str | None:
-    """The highest of stamps that can be true. All of a feed are whole numbers or all are times: the first of `like`
-    that is one of them says which, else most of the values. Whatever is neither does not count."""
-    whole, times = dict[str, int](), dict[str, datetime]()
+    """The highest of stamps that can be true. All of a feed are numbers or all are times: the first of `like` that is
+    one of them says which, else most of the values. Whatever is neither does not count."""
+    numbers, times = dict[str, Decimal](), dict[str, datetime]()
     for value in values:
         meant = _meaning(value)
-        if isinstance(meant, int):
-            whole[value] = meant
+        if isinstance(meant, Decimal):
+            numbers[value] = meant
         elif meant is not None:
             times[value] = meant
     kind = next((type(meant) for one in like if one and (meant := _meaning(one)) is not None), None)
-    if kind is int or (kind is None and len(whole) > len(times)):
-        return max(whole, key=whole.__getitem__, default=None)
+    if kind is Decimal or (kind is None and len(numbers) > len(times)):
+        return max(numbers, key=numbers.__getitem__, default=None)
     return max(times, key=times.__getitem__, default=None)
 
 
@@ -164,10 +167,15 @@ def written(moment: datetime, like: str) -> str:
     return shown.removesuffix("+00:00") + "Z" if like.endswith(("Z", "z")) else shown
 
 
-def _meaning(value: str) -> int | datetime | None:
-    """The whole number or the time (UTC where it has no zone) that a value is; None where it is neither."""
-    if _WHOLE.match(value):
-        return int(value)
+def _number(value: str) -> Decimal | None:
+    """The whole number that a value is, or the time since 1970 with a fraction."""
+    return Decimal(value) if _WHOLE.match(value) or EPOCH.match(value) else None
+
+
+def _meaning(value: str) -> Decimal | datetime | None:
+    """The number or the time (UTC where it has no zone) that a value is; None where it is neither."""
+    if (number := _number(value)) is not None:
+        return number
     moment = _moment(value) if _TIME.match(value) else None
     if moment is None or moment.tzinfo is not None:
         return moment

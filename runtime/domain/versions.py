@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 _WHOLE = re.compile(r"[+-]?[0-9]{1,40}\Z")
 _YEAR = re.compile(r"[0-9]{4}-?[0-9W]")
 _ODATA = re.compile(r"/Date\((-?[0-9]+)(?:[+-][0-9]+)?\)/\Z")
+EPOCH = re.compile(r"([0-9]{9,16})\.([0-9]{1,20})\Z")
+"""A time since 1970 with a fraction. Fewer digits before the point may be a version such as 1.10, which has none."""
 _FINER = re.compile(r"[0-9][.,][0-9]{6}([0-9]+)")
 LIMIT = 2**63 - 1
 
@@ -34,8 +36,8 @@ class Unbelieved(str):
 
 
 def version_number(text: str | None) -> int:
-    """Whole numbers as they are, times as microseconds since the epoch, 0 where there is none. Raises ValueError
-    otherwise."""
+    """Whole numbers as they are, of times since 1970 with a fraction what stands before it (`finer_digits` has the
+    rest), other times as microseconds since the epoch, 0 where there is none. Raises ValueError otherwise."""
     if text is None or text == "":
         return 0
     if isinstance(text, Unbelieved):
@@ -44,6 +46,8 @@ def version_number(text: str | None) -> int:
         return _bounded(int(match[1]) * 1000, text)
     if _WHOLE.match(text):
         number = int(text)
+    elif match := EPOCH.match(text):
+        number = int(match[1])
     elif not text.isascii() or not _YEAR.match(text):
         raise ValueError(f"{text[:40]!r} is neither a whole number in the digits 0 to 9 nor a time (ISO 8601)")
     else:
@@ -55,19 +59,26 @@ def version_number(text: str | None) -> int:
 
 
 def finer_digits(text: str) -> str:
-    """The digits of a time behind the microsecond, so that two of one microsecond compare as texts."""
+    """The digits of a time behind the microsecond, or behind the point of one since 1970, so that two of one version
+    compare as texts."""
+    if epoch := EPOCH.match(text):
+        return epoch[2].rstrip("0")
     found = None if _WHOLE.match(text) else _FINER.search(text)
     return found[1].rstrip("0") if found else ""
 
 
 def is_older(one: str, other: str) -> bool | None:
     """Whether a version comes before another one; None where the two do not compare."""
-    if not one or not other or bool(_WHOLE.match(one)) != bool(_WHOLE.match(other)):
+    if not one or not other or _is_number(one) != _is_number(other):
         return None
     try:
         return (version_number(one), finer_digits(one)) < (version_number(other), finer_digits(other))
     except (ValueError, OverflowError):
         return None
+
+
+def _is_number(text: str) -> bool:
+    return bool(_WHOLE.match(text) or EPOCH.match(text))
 
 
 def _bounded(number: int, text: str) -> int:

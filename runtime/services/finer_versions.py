@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 
 import msgspec
 
@@ -10,8 +11,11 @@ from kernel.errors import DomainError
 from runtime.connectors.protocols import CallError, JudgesAgain, Record, SourceConnector
 from runtime.domain.manifest import Manifest
 from runtime.domain.pointers import PointerReader
+from runtime.domain.record_keys import number_text
 from runtime.domain.versions import finer_digits
 from runtime.ledger.append import Finer
+
+_decode = msgspec.json.Decoder(float_hook=Decimal).decode
 
 
 def of_source(connector: SourceConnector) -> Finer | None:
@@ -34,7 +38,9 @@ def of_event(manifest: Manifest) -> Finer | None:
     place = PointerReader(manifest.event.version)
 
     def version(payload: bytes) -> str | None:
-        found, given = place(msgspec.json.decode(payload))
+        found, given = place(_decode(payload))
+        if isinstance(given, Decimal):
+            return number_text(given)
         return given if found and isinstance(given, str) else None
 
     return _digits(version)

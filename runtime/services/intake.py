@@ -17,13 +17,14 @@ from kernel import tracing
 from kernel.errors import Invalid, NotFound, Unavailable
 from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
+from runtime.connectors.stamps import StampRules
 from runtime.domain import manifest as manifests
 from runtime.domain.batches import IntakeItem, item_of
 from runtime.domain.correlation import correlation_id, lanes_of
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.pointers import PointerReader
 from runtime.domain.record_keys import number_text
-from runtime.domain.versions import version_number
+from runtime.domain.versions import AtLeast, Unbelieved, version_number
 from runtime.ledger import measures, pool
 from runtime.ledger.append import CONFLICT, OLDER, TOO_OLD, Appended, IncomingMessage, append
 from runtime.ledger.connections import Connection
@@ -312,7 +313,7 @@ def _without_held(
             one.call.move(HeldCalls(*place, stream.id, needed))
             places -= 1
         else:
-            one.call.fail(held_lanes.busy())
+            one.call.fail(held_lanes.held())
     return free
 
 
@@ -353,12 +354,14 @@ def receipt_of(stream: StreamRef, index: int, item: IncomingMessage, done: Appen
         return IntakeReceipt(index, item.key, "refused", reason=too_old(item, stream).reason)
     if place == OLDER:
         return IntakeReceipt(index, item.key, "older", reason="a newer state of this key is stored")
-    status = "accepted"
+    status, reason = "accepted", ""
+    if position and item.version.__class__ is AtLeast:
+        reason = "its version is a time that lies in the future: it counts as the newest state, until another one comes"
     if not position:
         status, position = "duplicate", (done.held or {}).get(number, 0)
         lane = stream.lane_at(item.key, position)
     correlation = item.correlation or correlation_id(stream.salt, stream.id, lane, position)
-    return IntakeReceipt(index, item.key, status, correlation)
+    return IntakeReceipt(index, item.key, status, correlation, reason)
 
 
 def message_of(manifest: Manifest, source: ManifestSource, document: Any) -> IncomingMessage | Rejection:
@@ -427,12 +430,21 @@ def _judge(item: IntakeItem, place: _Places, checks: ContractChecks) -> tuple[st
 
 
 def _version(read: PointerReader, document: Any) -> int:
+    """Of a time that cannot have come yet nobody knows when the state came about: it counts as the newest of its key,
+    and stands in the way of no later one."""
     found, given = read(document)
     if not found or given is None or given == "":
         raise ValueError(f"there is none at {read.pointer}")
-    if isinstance(given, bool) or not isinstance(given, str | int):
-        raise ValueError("it is a whole number or the text of a time stamp (ISO 8601)")
-    return version_number(str(given))
+    if isinstance(given, bool) or not isinstance(given, str | int | float | Decimal):
+        raise ValueError("it is a number or the text of a time stamp (ISO 8601)")
+    number = version_number(text := given if isinstance(given, str) else number_text(given))
+    if number > _NOT_YET and given.__class__ is str and _STAMPS.in_future(text):
+        return Unbelieved.of(None).number()
+    return number
+
+
+_STAMPS = StampRules()
+_NOT_YET = version_number("2020-01-01T00:00:00Z")  # what lies before is not looked at twice
 
 
 class _Places(NamedTuple):
