@@ -32,6 +32,7 @@ from runtime.connectors.protocols import (
 from runtime.connectors.rawjson import KeyReader, Shape
 from runtime.connectors.rest import paging
 from runtime.connectors.rest.completeness import RowCount, began_at, whole_is_due
+from runtime.connectors.rest.row_order import said_of_order
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import ChangeFeed, RestSettings
 from runtime.connectors.stamps import highest, said_of_wrong
@@ -181,6 +182,8 @@ class RestSource:
         numbered = self.settings.paging.strategy in ("offset", "page")
         rows = paging.rows_in_order(page.payloads, records) if numbered else []
         warnings = [page.warning] if page.warning else []
+        if numbered and (order := self.settings.paging.order_by) and (said := said_of_order(order, page.payloads)):
+            warnings.append(said)
         high, wrong = self._high(cursor, records)
         if wrong:
             shown = self._highest(self._true(high, cursor.get("since")), cursor)
