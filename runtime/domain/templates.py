@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 _NAME = re.compile(r"\{([^{}]*)\}")
 _PATH = re.compile(r"[^\s.{}/]+(\.[^\s.{}/]+)*\Z")
 INSTANCE = "instance"
+_EXACT = Context(prec=128)
 
 
 class NoName(ValueError):
@@ -47,15 +48,16 @@ def fill(template: str, value_of: Callable[[str], Any]) -> str:
 
 
 def text_of(name: str, value: Any) -> str:
-    """Text or a number as text. Raises NoName for everything else: `True` or a list is no name of anything."""
+    """Text, or the value of a number whatever digits it is written with (`7.00` is `7`). Raises NoName for everything
+    else: `True` or a list is no name of anything."""
     if isinstance(value, str):
         if not value:
             raise NoName(name, "is empty")
         return value
     if value is None:
         raise NoName(name, "is missing")
-    if isinstance(value, Decimal):
-        return format(value, "f")
+    if isinstance(value, Decimal) and value.is_finite():
+        return format(value.normalize(_EXACT), "f") if value else "0"
     if isinstance(value, bool | dict | list | float):
         raise NoName(name, f"is {_KINDS[type(value)]}, which is no name")
     return str(value)

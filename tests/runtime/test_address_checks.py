@@ -1,5 +1,6 @@
 """A placeholder that nothing fills is refused when a manifest is handed in, in both directions."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -152,3 +153,11 @@ def test_templates_are_filled_by_text_and_numbers_only() -> None:
     for value in (None, "", True, 1.5, [], {}):
         with pytest.raises(NoName):
             text_of("a", value)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"),
+    [("7", "7"), ("7.00", "7"), ("7e0", "7"), ("1.50", "1.5"), ("0.00", "0"), ("1E-7", "0.0000001"), ("7E+3", "7000")],
+)
+def test_a_number_in_a_name_is_its_value_whatever_the_mapping_makes_of_its_digits(spelling: str, name: str) -> None:
+    assert fill("/orders/{id}", {"id": Decimal(spelling)}.get) == f"/orders/{name}"
