@@ -138,6 +138,11 @@ class Intake(RuntimeView):
         return _answer(receipts)
 
 
+@extend_schema(exclude=True)
+class IntakeWithoutSlash(Intake):
+    """The same under an address without its last slash: a redirect would cost a till its body."""
+
+
 def _per_item(given: Any, items: int) -> tuple[list[str | None] | None, dict[int, str]]:
     """The correlation ids, one per item, and why some of them cannot be used; those items get one of their own."""
     if given is None:

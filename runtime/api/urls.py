@@ -27,6 +27,7 @@ app_name = "runtime-api"
 _PLACE = "dead-letters/parked/<int:subscription>/<int:lane>/<int:position>"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("intake/<slug:key>/", intake.Intake.as_view(), name="intake"),
+    path("intake/<slug:key>", intake.IntakeWithoutSlash.as_view()),
     path("integrations/<slug:key>/intake-grants", intake_grants.IntakeGrantList.as_view(), name="intake-grants"),
     path(
         "integrations/<slug:key>/intake-grants/<int:grant_id>",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.urls import reverse
 
 from runtime.api import serializers as shapes
 from runtime.api.serializers import IntakeReceiptSerializer
@@ -100,3 +101,12 @@ def test_a_mended_message_may_hold_fractions(shape):
     made = shape(data={"payload": {"total": Decimal("1.10")}, "reason": "the till rounded", "keep": True})
     made.is_valid()
     assert "payload" not in made.errors
+
+
+@pytest.mark.parametrize("query", ["", "?environment=production"])
+def test_an_address_without_its_last_slash_is_answered_and_led_nowhere_else(till, query):
+    """Many clients follow a redirect with another method, and all that follow it send the body twice."""
+    path = reverse("runtime-api:intake", args=["sales"]).removesuffix("/") + query
+    answer = till({"items": [{"id": "slash", "total": 1}]}, at=path)
+    assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
+    assert Message.objects.filter(key="slash").exists()
