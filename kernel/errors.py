@@ -112,6 +112,11 @@ class Unavailable(DomainError):
     title = "Temporarily unavailable"
 
 
+class Held(Unavailable):
+    """Others keep what this needs locked, for a moment mostly. Nothing was done: the web server asks again for the
+    caller, for a while."""
+
+
 def finding(pointer: str, message: str, **more: Any) -> dict[str, Any]:
     """One entry of `data["findings"]`: JSON Pointer (RFC 6901) and a sentence."""
     return {"pointer": pointer, "message": message, **more}

@@ -14,11 +14,13 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from kernel.errors import Conflict, DomainError, Invalid, Unavailable
+from kernel.errors import Conflict, DomainError, Held, Invalid, Unavailable
 from kernel.postgresql import errors as database_errors
 from kernel.request import request_id
 
 MEDIA_TYPE = "application/problem+json"
+HELD_HEADER = "X-Tillgate-Held"
+"""Tells the front (`portal.front`) that nothing was done and the same may be asked again; it never leaves the house."""
 log = logging.getLogger(__name__)
 
 
@@ -38,9 +40,15 @@ def document(error: DomainError) -> dict[str, Any]:
 def respond(error: DomainError) -> HttpResponse:
     response = JsonResponse(document(error), status=error.status, json_dumps_params={"default": str})
     response.headers["Content-Type"] = MEDIA_TYPE
-    if isinstance(error, Unavailable):
-        response.headers["Retry-After"] = str(error.data.get("retry_after", 5))
+    for name, value in _come_again(error).items():
+        response.headers[name] = value
     return response
+
+
+def _come_again(error: DomainError) -> dict[str, str]:
+    """When the caller may try again, and whether the web server may do so for it."""
+    headers = {"Retry-After": str(error.data.get("retry_after", 5))} if isinstance(error, Unavailable) else {}
+    return headers | ({HELD_HEADER: "1"} if isinstance(error, Held) else {})
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -65,8 +73,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if not isinstance(error, DomainError):
         return None
     set_rollback()
-    if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.data.get("retry_after", 5))
+    headers |= _come_again(error)
     return Response(document(error), status=error.status, headers=headers, content_type=MEDIA_TYPE)
 
 

@@ -8,11 +8,13 @@ import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
+from typing import IO, Any
 
 from kernel import measures
 from kernel.errors import DomainError
 from kernel.request import serving
+from kernel.retry import RetryPolicy
 from portal import problem
 from portal.front import bodies
 from portal.front.bodies import Receive
@@ -29,6 +31,13 @@ REFUSED = measures.counter(
     "Requests that were refused before they had a thread: body, time, crowd.",
     ["code", "status"],
 )
+HELD_BACK = measures.gauge(
+    "web_held_back_requests", "Requests that wait for what others keep locked, without a thread."
+)
+HELD = RetryPolicy(base=0.2, factor=1.5, ceiling=0.6)
+"""A request that needs what others keep locked is tried again."""
+HELD_SECONDS = 3.0  # for all tries of one request: less than a till waits for its answer
+MOST_HELD_BACK = 256  # requests of one process; their bodies are kept meanwhile
 SEND_SECONDS = 60.0  # for a part of an answer that its reader does not take
 SWITCH_SECONDS = 0.001  # how long a thread may keep the interpreter while the loop waits for it
 _OPERATION = (("/api/v1/intake/", "intake"), ("/api/v1/gate", "gate"), ("/api/v1/stores", "gate"))
@@ -44,6 +53,7 @@ class Front:
     threads: Mapping[str, int] = field(default_factory=lambda: threads_of(os.environ.get("WEB_THREADS", "")))
     seconds: float = bodies.SECONDS
     places: dict[str, ThreadPlaces] = field(init=False)
+    held_back: int = 0
 
     def __post_init__(self) -> None:
         # Tills share a token, so theirs are not divided by client; of the others no client takes more than half.
@@ -72,10 +82,8 @@ class Front:
             body, length = await bodies.read(receive, _announced(headers), self.limit, seconds=self.seconds)
         except DomainError as error:
             return _refusal(error, headers, close=True)
-        environ = environ_of(scope, body, length)
-        places = self.places[next((name for begin, name in _OPERATION if path.startswith(begin)), "other")]
         try:
-            return await places.run(_client(headers, environ), lambda: call(self.django, environ))
+            return await self._answered(scope, headers, body, length)
         except DomainError as error:
             return _refusal(error, headers)
         except asyncio.CancelledError:
@@ -85,6 +93,37 @@ class Front:
             failed = DomainError("page.server_error", "Something failed on our side; the server's log says what.")
             failed.status, failed.title = 500, "This did not work"
             return _refusal(failed, headers)
+
+    async def _answered(
+        self, scope: Scope, headers: Mapping[bytes, bytes], body: IO[bytes], length: int
+    ) -> FrontAnswer:
+        """Who needs what others keep locked for a moment (an open append that stands still ends after a second) waits
+        here, without a thread and as one of `MOST_HELD_BACK`, and is tried again. Raises DomainError."""
+        name = next((name for begin, name in _OPERATION if scope["path"].startswith(begin)), "other")
+        tried, ends = 0, asyncio.get_running_loop().time() + HELD_SECONDS
+        while True:
+            environ = environ_of(scope, body, length)
+            answer = await self.places[name].run(_client(headers, environ), partial(call, self.django, environ))
+            if not answer.held:
+                return answer
+            pause = HELD.pause(tried)
+            if self.held_back >= MOST_HELD_BACK or asyncio.get_running_loop().time() + pause > ends:
+                body.close()
+                return answer
+            await self._hold_back(body, pause)
+            tried += 1
+
+    async def _hold_back(self, body: IO[bytes], pause: float) -> None:
+        self.held_back += 1
+        try:
+            with HELD_BACK.track_inprogress():
+                await asyncio.sleep(pause)
+            body.seek(0)
+        except BaseException:
+            body.close()
+            raise
+        finally:
+            self.held_back -= 1
 
 
 _NEEDED = {b"content-length", b"transfer-encoding", b"x-request-id", b"authorization", b"cookie"}

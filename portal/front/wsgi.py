@@ -10,6 +10,7 @@ from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
 from kernel.request import serving
+from portal.problem import HELD_HEADER
 
 Headers = list[tuple[bytes, bytes]]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -24,6 +25,8 @@ class FrontAnswer:
     status: int
     headers: Headers
     body: bytes | IO[bytes]
+    held: bool = False
+    """Nothing was done, because others keep something locked; the body of the request is still open."""
 
     def parts(self) -> Iterable[bytes]:
         if isinstance(self.body, bytes):
@@ -85,25 +88,32 @@ class SentFile:
 
 
 def call(application: Wsgi, environ: dict[str, Any]) -> FrontAnswer:
-    """Run it to its end. The thread is free when this returns, however slowly the client reads."""
+    """Run it to its end. The thread is free when this returns, however slowly the client reads. The body is closed but
+    for an answer that is `held`."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], error: Any = None) -> Callable[[bytes], None]:
         started[:] = [(status, headers)]
         return _no_write
 
-    # The handler itself writes lines, too, outside of any middleware.
-    with environ["wsgi.input"], serving(environ.get("HTTP_X_REQUEST_ID")):
-        answer = application(environ, start_response)
-        try:
-            body = _collected(answer)
-        finally:
-            close = getattr(answer, "close", None)
-            if close is not None:
-                close()
-    status, headers = started[0]
-    sent = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    return FrontAnswer(int(status.partition(" ")[0]), sent, body)
+    held = False
+    try:
+        # The handler itself writes lines, too, outside of any middleware.
+        with serving(environ.get("HTTP_X_REQUEST_ID")):
+            answer = application(environ, start_response)
+            try:
+                body = _collected(answer)
+            finally:
+                close = getattr(answer, "close", None)
+                if close is not None:
+                    close()
+        status, headers = started[0]
+        held = any(name == HELD_HEADER for name, _ in headers)
+    finally:
+        if not held:
+            environ["wsgi.input"].close()
+    sent = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers if n != HELD_HEADER]
+    return FrontAnswer(int(status.partition(" ")[0]), sent, body, held)
 
 
 def _no_write(_: bytes) -> None:

@@ -1,7 +1,7 @@
 """Lanes that others keep locked, as far as intake in this process has met them.
 
 Calls for such a lane wait by themselves, so that those for other lanes go on; and of the threads of intake they never
-take all.
+take all. The others are told so at once (`Held`), and the web server tries them again without a thread meanwhile.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 from threading import BoundedSemaphore, Lock
 from typing import NamedTuple
 
-from kernel.errors import Unavailable
+from kernel.errors import Held, Unavailable
 from runtime.ledger import lane_locks, pool
 
 MOST_WAITING = 8  # calls, while other lanes are free: half of the threads of intake
 CONNECTIONS = 3  # of those of intake, that may wait for a lane
 WAIT_SECONDS = 3.0  # for one of them
 
+_SAID = "Somebody else is holding what this needs. Nothing was done; send it again."
 _lock = Lock()
 _met: dict[int, frozenset[int]] = {}
 _places = BoundedSemaphore(CONNECTIONS)
@@ -57,4 +58,10 @@ def wait(queue: HeldCalls) -> None:
 
 
 def busy() -> Unavailable:
-    return Unavailable("database.busy", "Somebody else is holding what this needs.")
+    """For who has waited."""
+    return Unavailable("database.busy", _SAID)
+
+
+def held() -> Held:
+    """For who has not waited, because as many do as may."""
+    return Held("database.busy", _SAID, {"retry_after": 1})

@@ -12,6 +12,7 @@ from governance.services import webhooks
 from kernel import outbox
 from kernel.retry import PAUSE_SQL, RetryPolicy
 from portal import process_supervisor
+from portal.front import application as front
 from runtime.domain import retry
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "retries.md"
@@ -20,6 +21,7 @@ MODULES = {
     "kernel/outbox.py": outbox,
     "governance/services/webhooks.py": webhooks,
     "portal/process_supervisor.py": process_supervisor,
+    "portal/front/application.py": front,
 }
 POLICIES = {
     (place, name): value
@@ -64,6 +66,7 @@ PAUSES = {
         20480,
         21600,
     ],
+    ("portal/front/application.py", "HELD"): [0.2, 0.3, 0.45, 0.6, 0.6],
     ("portal/process_supervisor.py", "RESTART"): [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30],
 }
 ATTEMPTS = {
