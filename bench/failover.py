@@ -24,7 +24,7 @@ from bench.installation import Installation, free_port
 from bench.intake import wait, web
 from bench.outages import Tills
 from kernel.processes import die_with_parent
-from tests.faults.database_faults import SmallVolume, log_on_a_volume
+from tests.faults.small_volumes import SmallVolume, log_on_a_volume
 
 LEAST_CONNECTIONS = "max_connections=100"
 

@@ -27,11 +27,11 @@ from tests.faults.harness import Installation
 from tests.faults.injections import CALM, Options
 from tests.faults.judge import Verdict
 from tests.faults.offers import OfferSource
-from tests.faults.plant_names import OTHER_FUNCTIONS, WHAT, WITHOUT_TRIGGERS
+from tests.faults.plant_names import FOUND_BY, IN_THE_CAMPAIGN, OTHER_FUNCTIONS, WHAT, WITHOUT_TRIGGERS
 from tests.faults.product import People
 from tests.faults.progress import Progress
 from tests.faults.rounds import Round
-from tests.faults.vendor_faults import FOUND_BY, KINDS, SOURCES
+from tests.faults.vendor_faults import KINDS, SOURCES
 
 
 @dataclass
@@ -47,7 +47,9 @@ class Campaign:
     source: OfferSource = field(init=False)
 
     def start(self, database_url: str | None = None) -> Campaign:
-        self.installation = Installation(self.folder, self.seed, own=self.own, lease=self.options.lease)
+        self.installation = Installation(
+            self.folder, self.seed, own=self.own, lease=self.options.lease, kinds=self.options.databases
+        )
         if self.own:
             self.installation.prepare_django()
         self.people = People(self.installation, deadline=self.options.deadline)
@@ -55,6 +57,10 @@ class Campaign:
         self.people.source = self.source = OfferSource(self.folder / "source.jsonl", self.seed)
         self.source.dates_within = self.options.dates_within
         self.people.move_in()
+        if self.options.plant in IN_THE_CAMPAIGN:
+            from tests.faults import plants  # loads the product
+
+            plants.put_in(self.options.plant)
         self.installation.start_processes(database_url, self.options.plant)
         if self.options.plant:
             for trigger in WITHOUT_TRIGGERS.get(self.options.plant, ()):
@@ -216,6 +222,8 @@ def main() -> int:
         chosen = frozenset(given.only or FOUND_BY.get(given.plant, ("cuts",)))
         more |= {"vendors": chosen & set(KINDS), "sources": chosen & set(SOURCES)}
         more["databases"] = chosen & set(DATABASES)
+    if given.plant:
+        more["rest_within"] = 60.0
     options = Options(batches=given.batches, till_pause=given.pause, plant=given.plant, **more)
     total = attack(folder, options, minutes=given.minutes, first=given.seed, vendor=given.vendor)
     print(json.dumps(total.facts() | {"kept": str(folder)}))

@@ -3,87 +3,61 @@
     restarts   PostgreSQL is ended without a goodbye and recovers, every few seconds
     readonly   it takes no writes for a while, as after a failover to a standby that is not promoted yet
     full       the volume of the message log is full for a while (needs the right to mount; else it is left out)
+    wal        the volume of the write-ahead log is full: PostgreSQL ends itself, and is started again when there is
+               room (the same right)
     frozen     a session holds every lane of an integration and never goes on: the server has to end it
-    reader     somebody reads the whole log in one transaction for a long time, while partitions are to be made
+    reader     somebody reads the whole log in one transaction for a long time, while a partition is made
     bodies     many clients announce a body and send none of it, or a byte now and then
+    clock      the database's clock is set, for a moment, by hours or a day ahead or back, and a worker is killed
+               meanwhile (needs a C compiler; else it is left out)
 
 `--only NAME` leaves the others out. What a caller may get meanwhile is 202 or "not now": any other answer is untrue.
+When it is over, tills have to be answered well again in time (`waits.py`), and deliveries have to go on.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import random
+import signal
 import socket
-import subprocess
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 
+from tests.faults import waits
 from tests.faults.harness import Installation
 from tests.faults.judge import Verdict
+from tests.faults.small_volumes import eat_wal, log_on_a_volume
+from tests.faults.waits import DISTURBING, Spell, TillCall
 
 if TYPE_CHECKING:
     from tests.faults.product import People
 
-KINDS = ("restarts", "readonly", "full", "frozen", "reader", "bodies")
-EVERY = {"restarts": 20.0, "readonly": 12.0, "full": 12.0, "frozen": 8.0, "reader": 15.0, "bodies": 12.0}
-ALONE = 3.0  # seconds between two of them
+KINDS = ("restarts", "readonly", "full", "wal", "frozen", "reader", "bodies", "clock")
+EVERY = {"restarts": 20.0, "readonly": 12.0, "full": 12.0, "frozen": 8.0, "reader": 20.0, "bodies": 15.0}
+EVERY |= {"wal": 20.0, "clock": 15.0}
+SOON = 0.25  # the first of a round with one kind comes in this share of that time
+SCHEDULER_IS_THERE = 12.0  # seconds
+ALONE = 6.5  # seconds after one, before the next: longer than tills may take to be answered well again
+OF_OUR_OWN = {"restarts", "readonly", "full", "wal", "clock"}  # what needs a server that is ours
 MAY_BE_ANSWERED = {"202", "503", "502", "504", "408", "429", "none"}
 SLOW_CLIENTS = 60
-_PARTS = "select inhrelid::regclass::text from pg_inherits where inhparent = 'runtime_message'::regclass"
-VOLUME_BYTES = 48 * 1024 * 1024
-
-
-class SmallVolume:
-    """A volume of its own for a part of the database, which can be filled and emptied. Raises OSError where nothing may
-    be mounted."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={VOLUME_BYTES},mode=0777", "tmpfs", str(folder)]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        except FileNotFoundError as error:
-            raise OSError(str(error)) from None
-        if done.returncode:
-            raise OSError(done.stderr.strip())
-
-    def fill(self) -> None:
-        with contextlib.suppress(OSError), (self.folder / "ballast").open("wb", buffering=0) as ballast:
-            while ballast.write(b"\0" * 65536):
-                pass
-
-    def free(self) -> None:
-        (self.folder / "ballast").unlink(missing_ok=True)
-
-    def release(self) -> None:
-        subprocess.run(["umount", "-l", str(self.folder)], capture_output=True, check=False)
-
-
-def log_on_a_volume(conn: psycopg.Connection[Any], servers: Any) -> Any:
-    """Move the partitions of the log to a small volume, which is answered; back again where `servers` is None. Raises
-    OSError."""
-    volume, space = None, "pg_default"
-    if servers is not None:
-        volume, space = SmallVolume(Path(servers.state) / "small"), "small"
-        inside = volume.folder / "space"
-        inside.mkdir(mode=0o777)
-        if servers._pg_user is not None:
-            os.chown(inside, servers._pg_user.pw_uid, servers._pg_user.pw_gid)
-        conn.execute(f"create tablespace small location '{inside}'".encode())
-    for (part,) in conn.execute(_PARTS).fetchall():
-        conn.execute(f"alter table {part} set tablespace {space}".encode())
-    if servers is None:
-        conn.execute("drop tablespace small")
-    return volume
+IDLE = 1.0  # seconds after which the server ends a transaction of intake that does nothing
+STEPS = (86_400.0, 7_200.0, -7_200.0, -86_400.0)  # seconds
+GOES_ON_WITHIN = 8.0  # seconds, beside a lease: deliveries after a step of the clock, on a machine that others load
+_NEXT = """
+select child.relname
+from pg_inherits i
+join pg_class child on child.oid = i.inhrelid
+where i.inhparent = 'runtime_message'::regclass and child.relname ~ '^runtime_message_[0-9]{6}$'
+order by child.relname desc
+limit 1"""
 
 
 @dataclass
@@ -97,23 +71,34 @@ class DatabaseFaults:
     undo: list[tuple[float, Any]]
     due: dict[str, float] = field(default_factory=dict)
     quiet_until: float = 0.0
+    spells: list[Spell] = field(default_factory=list)
     _over: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def begin(self) -> None:
         now = time.monotonic()
-        kinds = self.kinds - (set() if self.installation.servers.own else {"restarts", "readonly", "full"})
+        servers = self.installation.servers
+        kinds = self.kinds - (set() if servers.own else OF_OUR_OWN)
         if "full" in kinds and not self._on_a_small_volume():
             kinds = kinds - {"full"}
-        self.due = {kind: now + self.random.uniform(0.5, EVERY[kind]) for kind in sorted(kinds)}
+        if servers.wal is None:
+            kinds = kinds - {"wal"}
+        if not servers.clock.settable:
+            kinds = kinds - {"clock"}
+        soon = SOON if len(kinds) == 1 else 1.0
+        self.due = {kind: now + self.random.uniform(0.5, EVERY[kind] * soon) for kind in sorted(kinds)}
+        if "clock" in self.due:  # it is the scheduler that sees a step, so it has to be there before
+            self.due["clock"] += SCHEDULER_IS_THERE
 
     def act(self) -> None:
         """One at a time: what is due meanwhile comes later."""
         now = time.monotonic()
         kind = min(self.due, key=self.due.__getitem__, default=None)
-        if kind is None or now < max(self.due[kind], self.quiet_until):
+        under_way = any(spell.over is None for spell in self.spells)
+        if kind is None or under_way or now < max(self.due[kind], self.quiet_until):
             return
         self.installation.history.note(f"database {kind}")
+        self.spells.append(Spell(kind, time.time()))
         getattr(self, f"_{kind}")()
         done = time.monotonic()
         self.quiet_until = done + ALONE
@@ -124,18 +109,67 @@ class DatabaseFaults:
         for thread in self._threads:
             thread.join(20)
 
-    def judge(self, verdict: Verdict, answers: Counter[str]) -> None:
-        """What the callers were told."""
+    def judge(self, verdict: Verdict, tills: list[list[TillCall]], effects: list[float]) -> None:
+        """What the callers were told, and how long they waited; `effects` are the times of the vendors' journals."""
+        answers = Counter(call.answer for calls in tills for call in calls)
         for answer in sorted(set(answers) - MAY_BE_ANSWERED) if self.kinds else ():
             verdict.add("untrue", f"a till was answered {answer}, {answers[answer]} times", answers[answer])
+        disturbed = [at for at, event in self.installation.history.events if event in DISTURBING]
+        told = waits.judge(verdict, self.spells, tills, disturbed)
+        if self.spells:
+            verdict.facts["waits"] = told.facts() | {"longest call": _longest(tills)}
+        self._deliveries(verdict, tills, effects, disturbed)
+
+    def _deliveries(
+        self, verdict: Verdict, tills: list[list[TillCall]], effects: list[float], disturbed: list[float]
+    ) -> None:
+        """A step of the clock stops nothing longer than a lease: something is delivered while sales come in."""
+        within = self.installation.lease + GOES_ON_WITHIN
+        for spell in self.spells:
+            over = spell.over
+            if spell.kind != "clock" or over is None or any(over < at < over + within for at in disturbed):
+                continue
+            sold = any(call.answer == "202" and over < call.ended < over + 1.0 for calls in tills for call in calls)
+            if sold and not any(over < at < over + within for at in effects):
+                verdict.add("held_up", f"nothing was delivered for {within:g} s after the clock was right again")
 
     # -- kinds -------------------------------------------------------------------------------------------------------
+    def _over_now(self) -> None:
+        self.spells[-1].over = time.time()
+
+    def _later(self, seconds: float, undo: Callable[[], object]) -> None:
+        """Undo it then; from there on it is over."""
+        spell = self.spells[-1]
+
+        def end() -> None:
+            undo()
+            spell.over = spell.over or time.time()
+            self.quiet_until = time.monotonic() + ALONE
+
+        self.undo.append((time.monotonic() + seconds, end))
+
     def _restarts(self) -> None:
         self.installation.servers.restart_postgres()
+        self._over_now()
 
     def _readonly(self) -> None:
-        self._set_read_only("on")
-        self.undo.append((time.monotonic() + self.random.uniform(0.5, 2.5), lambda: self._set_read_only("off")))
+        """The whole server, or each session that begins meanwhile, for as long as it lives: what a quota of a managed
+        server does, or an address that led to a standby."""
+        for_life = self.random.random() < 0.5
+        way = self._read_only_sessions if for_life else self._set_read_only
+        way("on")
+        self._later(self.random.uniform(0.5, 2.5), lambda: way("off"))
+
+    def _read_only_sessions(self, value: str) -> None:
+        with self._admin() as conn:
+            conn.execute("set default_transaction_read_only = off")
+            name = conn.info.dbname
+            conn.execute(f'alter database "{name}" set default_transaction_read_only = {value}'.encode())
+            if value == "on":
+                conn.execute(
+                    """select pg_terminate_backend(pid) from pg_stat_activity
+                        where datname = current_database() and pid <> pg_backend_pid()"""
+                )
 
     def _set_read_only(self, value: str) -> None:
         with self._admin() as conn:
@@ -147,7 +181,38 @@ class DatabaseFaults:
         volume = self.installation.volume
         assert volume is not None
         volume.fill()
-        self.undo.append((time.monotonic() + self.random.uniform(1.0, 3.0), volume.free))
+        self._later(self.random.uniform(1.0, 3.0), volume.free)
+
+    def _wal(self) -> None:
+        servers = self.installation.servers
+        volume = servers.wal
+        assert volume is not None
+        volume.fill()
+        if not eat_wal(servers.postgres_url):
+            self.installation.history.note("the write-ahead log found room")
+
+        def room() -> None:
+            volume.free()
+            servers.restart_postgres()
+
+        self._later(self.random.uniform(1.0, 3.0), room)
+
+    def _clock(self) -> None:
+        """What is leased or put off by the wrong clock is left by a worker that is killed."""
+        clock = self.installation.servers.clock
+        clock.set(step := self.random.choice(STEPS))
+        self.installation.history.note("clock", step=step)
+        seconds = self.random.uniform(1.5, 4.0)
+        self.undo.append((time.monotonic() + seconds / 2, self._kill_a_worker))
+        self._later(seconds, lambda: clock.set(0.0))
+
+    def _kill_a_worker(self) -> None:
+        processes = self.installation.processes
+        assert processes is not None
+        if workers := sorted(slot for slot, one in processes.running.items() if one.kind == "worker"):
+            slot = self.random.choice(workers)
+            self.installation.history.note("kill", slot=slot)
+            processes.signal(slot, signal.SIGKILL)
 
     def _frozen(self) -> None:
         """What a process that the scheduler of a host has stopped leaves behind: an open transaction with locks, from
@@ -160,8 +225,11 @@ class DatabaseFaults:
             conn.execute("begin")
             conn.execute("select from runtime_lane where stream_id = %s order by lane for update", (stream,))
             self.undo.append((time.monotonic() + 3600.0, conn.close))
+            self.spells[-1].over = time.time() + IDLE
 
     def _reader(self) -> None:
+        """The last partition ahead holds nothing: it is taken away, so that one has to be made while somebody reads."""
+
         def read() -> None:
             with contextlib.suppress(psycopg.Error), self._admin() as conn:
                 conn.execute("begin transaction isolation level repeatable read")
@@ -170,20 +238,25 @@ class DatabaseFaults:
 
         from runtime.services import log_partitions
 
-        seconds = self.random.uniform(4.0, 8.0)
-        self._run(read)
-
         def make() -> None:
+            self._over.wait(1.0)
             with contextlib.suppress(psycopg.Error):
                 log_partitions.make_ahead()
 
-        self.undo.append((time.monotonic() + 1.0, make))
+        seconds = self.random.uniform(9.0, 12.0)
+        with contextlib.suppress(psycopg.Error), self._admin() as conn:
+            conn.execute("set lock_timeout = '1s'")
+            if row := conn.execute(_NEXT).fetchone():
+                conn.execute(f"drop table {row[0]}".encode())
+        self._over_now()
+        self._run(read)
+        self._run(make)
 
     def _bodies(self) -> None:
         web = self.installation.web
         if web is None or web.process is None:
             return
-        place, seconds = web.proxy.upstream, self.random.uniform(2.0, 5.0)
+        place, seconds = web.proxy.upstream, self.random.uniform(7.0, 9.0)
 
         def hang() -> None:
             opened: list[socket.socket] = []
@@ -199,6 +272,7 @@ class DatabaseFaults:
             for one in opened:
                 one.close()
 
+        self._over_now()
         self._run(hang)
 
     # -- means -------------------------------------------------------------------------------------------------------
@@ -221,3 +295,10 @@ class DatabaseFaults:
             self.installation.history.note("no small volume", why=str(error))
             return False
         return True
+
+
+def _longest(tills: list[list[TillCall]]) -> float:
+    """Seconds of the longest call that was answered 202."""
+    return round(
+        max((call.ended - call.began for calls in tills for call in calls if call.answer == "202"), default=0.0), 2
+    )

@@ -14,10 +14,11 @@ import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
 from kernel.processes import die_with_parent
@@ -25,7 +26,9 @@ from portal import web_server
 from portal.embedded import Embedded
 from sandbox.client import Sandbox
 from tests.faults.certificates import Certificates
+from tests.faults.database_clock import DatabaseClock, can_be_set
 from tests.faults.proxy import FaultProxy
+from tests.faults.small_volumes import WAL_SETTINGS, SmallVolume, wal_on_a_volume
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITES_ALWAYS = "-c default_transaction_read_only=off"  # the campaign's own sessions, whatever the server's setting
@@ -44,13 +47,35 @@ def port_of(url: str) -> int:
     return port
 
 
+class EmbeddedForFaults(Embedded):
+    """PostgreSQL with a clock that can be set, and with its write-ahead log on a volume that can be filled, where the
+    machine allows it and `kinds` asks for it (`database_faults.py`)."""
+
+    def __init__(self, state: Path, kinds: Collection[str]) -> None:
+        super().__init__(state, durable=True)
+        self.kinds, self.wal = kinds, cast("SmallVolume | None", None)
+        self.clock = DatabaseClock(self.state, settable="clock" in kinds and can_be_set())
+
+    def _init_data(self, binaries: Path) -> None:
+        super()._init_data(binaries)
+        if "wal" in self.kinds:
+            with contextlib.suppress(OSError):
+                self.wal = wal_on_a_volume(self)
+
+    def _spawn(self, command: list[str], name: str, stop_signal: int, **identity: Any) -> subprocess.Popen[bytes]:
+        if name == "postgres":
+            command = [*self.clock.command(), *command, *(WAL_SETTINGS if self.wal is not None else ())]
+        return super()._spawn(command, name, stop_signal, **identity)
+
+
 class Servers:
     """PostgreSQL and Valkey behind proxies. `own`: started here, durable, and may be restarted; else those of the
     environment."""
 
-    def __init__(self, folder: Path, seed: int, *, own: bool) -> None:
+    def __init__(self, folder: Path, seed: int, *, own: bool, kinds: Collection[str] = ()) -> None:
         self.own = own
-        self.embedded = Embedded(folder / "servers", durable=True) if own else None
+        self.embedded = EmbeddedForFaults(folder / "servers", kinds) if own else None
+        self.clock = self.embedded.clock if self.embedded is not None else DatabaseClock(folder)
         if self.embedded is not None:
             self.postgres_url, self.redis_url = self.embedded.start_postgres(), self.embedded.start_valkey()
         else:
@@ -60,15 +85,23 @@ class Servers:
         self.redis = FaultProxy(("127.0.0.1", port_of(self.redis_url)), seed=seed + 1).start()
 
     def restart_postgres(self) -> None:
-        """Immediate shutdown (SIGQUIT: no checkpoint, no goodbye), then crash recovery, perhaps on another port."""
+        """Immediate shutdown (SIGQUIT: no checkpoint, no goodbye), then crash recovery, perhaps on another port. Also
+        where the server has ended, or is about to."""
         assert self.embedded is not None
-        pid = int((self.embedded.data / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGQUIT)
-        _gone(pid)
-        (self.embedded.data / "postmaster.pid").unlink(missing_ok=True)
+        pid_file = self.embedded.data / "postmaster.pid"
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            pid = int(pid_file.read_text().split()[0])
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGQUIT)
+                _gone(pid)
+        pid_file.unlink(missing_ok=True)
         self.postgres_url = self.embedded.start_postgres()
         for proxy in (self.postgres, self.admin):
             proxy.upstream = ("127.0.0.1", port_of(self.postgres_url))
+
+    @property
+    def wal(self) -> SmallVolume | None:
+        return self.embedded.wal if self.embedded is not None else None
 
     def kill_redis(self) -> None:
         assert self.embedded is not None
@@ -86,6 +119,8 @@ class Servers:
             proxy.stop()
         if self.embedded is not None:
             self.embedded.stop()
+            if self.embedded.wal is not None:
+                self.embedded.wal.release()
 
 
 def _gone(pid: int) -> None:
@@ -216,9 +251,11 @@ class History:
 
     path: Path
     counts: dict[str, int] = field(default_factory=dict)
+    events: list[tuple[float, str]] = field(default_factory=list)
 
     def note(self, event: str, **more: Any) -> None:
         self.counts[event] = self.counts.get(event, 0) + 1
+        self.events.append((time.time(), event))
         with self.path.open("a") as lines:
             lines.write(json.dumps({"at": time.time(), "event": event, **more}, default=str) + "\n")
 
@@ -355,10 +392,10 @@ class WebServer:
 class Installation:
     """Everything together. Django in this process speaks to the database through a proxy that is never broken."""
 
-    def __init__(self, folder: Path, seed: int, *, own: bool, lease: float) -> None:
+    def __init__(self, folder: Path, seed: int, *, own: bool, lease: float, kinds: Collection[str] = ()) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.seed, self.lease = folder, seed, lease
-        self.servers = Servers(folder, seed, own=own)
+        self.servers = Servers(folder, seed, own=own, kinds=kinds)
         self.vendors = Vendors(folder, seed)
         self.processes: Processes | None = None
         self.web: WebServer | None = None

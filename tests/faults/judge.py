@@ -25,10 +25,11 @@ class Verdict:
     unauthorised: int = 0
     unknown: int = 0
     untrue: int = 0
+    held_up: int = 0
     examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     facts: dict[str, Any] = field(default_factory=dict)
 
-    KINDS = ("lost", "twice", "disorder", "unauthorised", "unknown", "untrue")
+    KINDS = ("lost", "twice", "disorder", "unauthorised", "unknown", "untrue", "held_up")
 
     def add(self, kind: str, example: str, count: int = 1) -> None:
         setattr(self, kind, getattr(self, kind) + count)
@@ -289,7 +290,7 @@ def _grants(verdict: Verdict, people: People) -> None:
         "order by at"
     ):
         count += 1
-        build = people.builds.get(release)
+        at, build = people.installation.servers.clock.ours(at), people.builds.get(release)
         if ended is not None:  # since the lane was due: its lease over, its vendor to be called again, its gate open
             opened = [begin for begin, _ in people.permits.get(build or 0, []) if begin <= at]
             late.append(min(ended, at - max(opened)) if opened else ended)

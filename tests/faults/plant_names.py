@@ -27,10 +27,53 @@ WHAT = {
     "unbounded": "a call has its whole deadline from the moment at which it is made, not from the look at the lease",
     "hasty": "a batch whose sender has lost its session is asked about at once, and what is not there is sent again",
     "rehashed": "after a change of the number of lanes nobody waits for what is left in the old ones",
+    "dead_pool": "a session that has ended goes back into the pool of intake and is used again",
+    "read_only_pool": "a session that began while the database took no writes stays in the pool",
+    "unflushed": "a call is answered before its commit is on the disk",
+    "roomless": "a database without room is taken for a fault of ours",
+    "limitless": "neither a wait for a lock nor a transaction that does nothing ends",
+    "blocking": "a partition is made by a statement that locks the whole log, and waits for it",
+    "body_threads": "a thread waits for each body",
+    "clock_history": "leases and pauses are believed, whatever the clock has done since",
+    "new_key": "what is sent again after a failure has another key",
 }
 
-REAL_ONLY = frozenset({"queue"})
-"""Plants that show in what the product says, and so in real processes only (`told.py`)."""
+FOUND_BY: dict[str, tuple[str, ...]] = {
+    "trusting": ("lies",),
+    "shrug": ("behind",),
+    "forgetful": ("forgotten",),
+    "nosettle": ("slow",),
+    "rejects": ("odd",),
+    "queue": ("unread",),
+    "dead_pool": ("restarts",),
+    "read_only_pool": ("readonly",),
+    "unflushed": ("wal",),
+    "roomless": ("full",),
+    "limitless": ("frozen",),
+    "blocking": ("reader",),
+    "body_threads": ("bodies",),
+    "clock_history": ("clock",),
+    "new_key": ("behind",),
+}
+"""The kind of fault that shows a planted bug in real processes; the others show without any of these."""
+REAL_ONLY = frozenset(
+    {
+        "queue",
+        "dead_pool",
+        "read_only_pool",
+        "unflushed",
+        "roomless",
+        "limitless",
+        "blocking",
+        "body_threads",
+        "clock_history",
+        "new_key",
+    }
+)
+"""Plants that show in what the product says (`told.py`), or before a real database or web server only."""
+IN_THE_CAMPAIGN = frozenset({"limitless", "blocking"})
+"""Plants that are in the campaign's own process, too: it stands for one of the product that is frozen, or makes
+partitions."""
 IN_REWOUND = frozenset({"rekeyed", "unnoticed"})
 """Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""
 IN_LANES = frozenset({"rehashed"})

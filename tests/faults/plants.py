@@ -7,6 +7,8 @@ the client of a vendor in `sim_vendor_server.py`, by the same name.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import runtime.ledger.append as append_module
@@ -15,6 +17,7 @@ from runtime.domain import degraded
 from runtime.ledger import claims, connections, database_target, quarantine, send_batch, vendor_target
 from runtime.ledger.claims import step
 from runtime.worker.source_reader import SourceReader
+from tests.faults.database_plants import DATABASE_PLANTS
 from tests.faults.plant_names import IN_REWOUND, WHAT, WITHOUT_TRIGGERS
 
 
@@ -66,10 +69,10 @@ def _outside(
 
 
 def _lock_like_a_sequence(
-    conn: Any, reader: Any, stream: Any, by_lane: dict[int, Any], items: Any, cursor: Any, token: Any, lease: float
+    conn: Any, reader: Any, stream: Any, by_lane: dict[int, Any], items: Any, source: Any, within: str | None
 ) -> Any:
     """`append._lock` with numbers taken and committed on another connection, as `nextval` does."""
-    counters = {}
+    counters, places = {}, {}
     with connections.connected(name="plant") as other:
         for lane in sorted(by_lane):
             row = other.execute(
@@ -78,11 +81,18 @@ def _lock_like_a_sequence(
             ).fetchone()
             assert row
             counters[lane] = row[0]
+    if source is not None:
+        given = (source.cursor, source.lease_seconds, source.id, source.token)
+        if conn.execute(append_module._MOVE_SOURCE, given).rowcount != 1:
+            raise append_module.Fenced("another poller has the source")
     reader.execute(
-        "select key, hash, version, position from runtime_head where stream_id = %s and key = any(%s)",
+        "select key, hash, version, position, ctid::text from runtime_head where stream_id = %s and key = any(%s)",
         (stream.id, list({item.key for item in items})),
     )
-    return counters, {row[0]: row[1:] for row in reader.fetchall()}
+    rows = reader.fetchall()
+    if len(items) >= append_module.BULK:
+        places = {row[0]: row[4] for row in rows}
+    return counters, {row[0]: row[1:4] for row in rows}, places
 
 
 def _past_rejects(self: SourceReader) -> None:
@@ -179,15 +189,30 @@ PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
         (append_module, "_lock", _lock_like_a_sequence),
         (append_module._Plan, "write", _write_without_counters),
     ],
+    **DATABASE_PLANTS,
 }
+
+
+def _places(name: str) -> list[tuple[Any, str, Any]]:
+    return [*SIMULATED.get(name, []), *PROCESSES.get(name, []), *changed(name)]
 
 
 def put_in(name: str) -> None:
     """Put one known bug into this process. `early` is the till's own (see `runner.py`)."""
-    for module, attribute, value in [*SIMULATED[name], *PROCESSES.get(name, [])]:
+    for module, attribute, value in _places(name):
         setattr(module, attribute, value)
-    for module, attribute, text in changed(name):
-        setattr(module, attribute, text)
+
+
+@contextmanager
+def planted(name: str) -> Iterator[None]:
+    """The same for the length of the block."""
+    before = [(module, attribute, getattr(module, attribute)) for module, attribute, _ in _places(name)]
+    put_in(name)
+    try:
+        yield
+    finally:
+        for module, attribute, value in before:
+            setattr(module, attribute, value)
 
 
 def changed(name: str) -> list[tuple[Any, str, str]]:
@@ -202,4 +227,4 @@ def changed(name: str) -> list[tuple[Any, str, str]]:
     return made
 
 
-__all__ = ["IN_REWOUND", "PROCESSES", "SIMULATED", "WHAT", "WITHOUT_TRIGGERS", "changed", "put_in"]
+__all__ = ["IN_REWOUND", "PROCESSES", "SIMULATED", "WHAT", "WITHOUT_TRIGGERS", "changed", "planted", "put_in"]

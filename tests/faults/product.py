@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import psycopg
 import yaml
 
+from kernel.postgresql import errors
 from tests.faults import offers
 from tests.faults.harness import Installation
 from tests.faults.load import DEMO, KEY_KEPT, PRICES, SALES, TABLE, manifests
@@ -83,14 +84,14 @@ class People:
         return self._persistently(run)
 
     def _persistently(self, run: Callable[[], T]) -> T:
-        from django.db import OperationalError, connection
+        from django.db import Error, connection
 
         ends = time.monotonic() + 120
         while True:
             try:
                 return run()
-            except (psycopg.OperationalError, OperationalError):
-                if time.monotonic() > ends:
+            except (psycopg.Error, Error) as error:
+                if time.monotonic() > ends or not errors.unavailable(error):
                     raise
                 if self._conn is not None:
                     self._conn.close()
@@ -205,7 +206,7 @@ class People:
         )[0][0]
         self.sql(
             "insert into governance_freezeinterval (freeze_id, period) "
-            "values (%s, tstzrange(clock_timestamp() - interval '1 s', clock_timestamp() + interval '1 h'))",
+            "values (%s, tstzrange(clock_timestamp() - interval '2 d', clock_timestamp() + interval '2 d'))",
             window,
         )
         self.frozen.append(window)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import journal
+from tests.faults import waits
 from tests.faults.database_faults import DatabaseFaults
 from tests.faults.harness import Installation
 from tests.faults.injections import COLLECTOR_POINTS, FOCUS, POINTS, TILL_POINTS, WINDOW, Injections, Options
-from tests.faults.judge import Verdict, judge
+from tests.faults.judge import Verdict, judge, second
 from tests.faults.load import LONG_DEADLINE, Plan
 from tests.faults.product import People
 from tests.faults.progress import Progress
@@ -125,12 +126,12 @@ class Round(Injections):
         self.people.deploy()
         assert installation.processes is not None
         processes = installation.processes
+        processes.spawn("scheduler", "scheduler")
         for number in range(options.workers):
             self._spawn_worker(f"worker{number}")
         self._spawn_collector("collector0")
         for plan in self.plans:
             self._spawn_till(plan)
-        processes.spawn("scheduler", "scheduler")
         finished: set[str] = set()
         self._draw_all()
         self.database_faults.begin()
@@ -160,12 +161,10 @@ class Round(Injections):
         verdict = judge(self.plans, journals, self.people, grace=grace, rest=rest, allowed=self.vendor_faults.allowed)
         self.source_faults.judge(verdict, journals["stores"])
         verdict.facts["seconds"] = round(injected, 1)
-        answers: Counter[str] = Counter()
-        for plan in self.plans:
-            with contextlib.suppress(OSError):
-                answers.update(self._answers(plan).read_text().split())
-        verdict.facts["http"] = dict(answers)
-        self.database_faults.judge(verdict, answers)
+        tills = [calls for plan in self.plans if (calls := waits.read(self._answers(plan)))]
+        verdict.facts["http"] = dict(Counter(call.answer for calls in tills for call in calls))
+        effects = [second(entry) for entries in journals.values() for entry in entries]
+        self.database_faults.judge(verdict, tills, effects)
         return verdict
 
     def _vendor_faults(self) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -18,17 +17,9 @@ from runtime.ledger.quarantine_claims import claim_quarantined
 from runtime.ledger.quarantine_retry import retry_at_vendor
 from runtime.ledger.vendor_target import MappedVendor
 from tests.runtime import make
-from tests.runtime.conftest import empty_runtime
 from tests.runtime.make import FakeVendor, Flow
 
 pytestmark = pytest.mark.faults
-
-
-@pytest.fixture
-def ledger(db: None) -> Iterator[Connection]:
-    with connections.connected(name="tillgate-test") as conn:
-        yield conn
-        empty_runtime(conn)
 
 
 class Site:

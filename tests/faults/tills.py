@@ -35,14 +35,17 @@ class Direct:
     """The product's service in this process."""
 
     def push(self, integration: str, items: Sequence[dict[str, Any]]) -> None:
-        from django.db import OperationalError, connection
+        from django.db import Error, connection
 
         from kernel.errors import Unavailable
+        from kernel.postgresql import errors
         from runtime.services import intake
 
         try:
             receipts = intake.accept(integration, "production", items)
-        except (Unavailable, OperationalError) as error:  # to a till both are no answer
+        except (Unavailable, Error) as error:  # to a till both are no answer
+            if isinstance(error, Error) and not errors.unavailable(error):
+                raise
             connection.close()
             raise NoAnswer(str(error)) from None
         if any(receipt.status in ("refused", "conflict") for receipt in receipts):
@@ -50,7 +53,8 @@ class Direct:
 
 
 class OverHttp:
-    """The product's web server. `answers` gets a line for every call: its status, or `none`."""
+    """The product's web server. `answers` gets a line for every call: its status, or `none`; when it
+    began and when it ended."""
 
     def __init__(self, url: str, token: str, answers: Path) -> None:
         self.client = httpx.Client(
@@ -59,7 +63,7 @@ class OverHttp:
         self.answers = answers.open("a", buffering=1)
 
     def push(self, integration: str, items: Sequence[dict[str, Any]]) -> None:
-        path = f"/api/v1/intake/{integration}/"
+        path, self._began = f"/api/v1/intake/{integration}/", time.time()
         try:
             answer = self.client.post(path, params={"environment": "production"}, json={"items": list(items)})
         except httpx.TransportError as error:
@@ -79,7 +83,7 @@ class OverHttp:
         self.answers.close()
 
     def _note(self, word: str) -> None:
-        self.answers.write(word + "\n")
+        self.answers.write(f"{word} {self._began:.3f} {time.time():.3f}\n")
 
 
 def hand_in(way: Way, batches: Sequence[Batch], draws: random.Random, *, again: bool = True) -> None:

@@ -32,9 +32,6 @@ from tests.faults.load import KEY_KEPT, Plan
 
 KINDS = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison", "moved", "certificate")
 ELSEWHERE = ("redirect", "sign_in")  # lies that lead the caller to another place
-FOUND_BY = {"trusting": ("lies",), "shrug": ("behind",), "forgetful": ("forgotten",), "nosettle": ("slow",)}
-FOUND_BY |= {"rejects": ("odd",), "queue": ("unread",)}
-"""What shows a planted bug of the vendors' or the sources' half; the others show without any of these."""
 SOURCES = ("odd", "unread")  # what is wrong with a source: `source_faults.py`
 SLOW_MS = (900.0, 3600.0)  # longer than a call may take and than a lease, shorter than the vendors' own time limit
 OUTAGE = KEY_KEPT + 2.0  # seconds
