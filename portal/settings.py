@@ -99,6 +99,8 @@ SECRET_KEY = env(
 ALLOWED_HOSTS = [h for h in env("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h]
 CSRF_TRUSTED_ORIGINS = [o for o in env("CSRF_TRUSTED_ORIGINS", "").split(",") if o]
 PUBLIC_URL = env("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+# Ed25519 keys in PEM; the first signs statements, the others are only published (docs/reference/statements.md).
+STATEMENT_KEYS = env("STATEMENT_KEYS", "")
 
 INSTALLED_APPS = [
     "django.contrib.admin",

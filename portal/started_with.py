@@ -101,10 +101,12 @@ def wrong(environment: Mapping[str, str]) -> str | None:
             return f"{name} {should}; it is {shown[:120]!r}."
     try:
         sessions.limits_of("web", environment.get("DATABASE_LIMITS", ""))
-        importlib.import_module("portal.settings")
+        keys: str = importlib.import_module("portal.settings").STATEMENT_KEYS
         threads_of(environment.get("WEB_THREADS", ""))
     except ImproperlyConfigured as error:
         return " ".join(str(error).split())
+    if keys and (said := importlib.import_module("governance.domain.statement_keys").wrong(keys)) is not None:
+        return said
     return None
 
 

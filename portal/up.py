@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 from kernel.processes import die_with_parent, how_it_ended
 from portal import process_supervisor, web_server
+from portal.demo_keys import statement_key
 from portal.embedded import Embedded, EmbeddedError
 from portal.sign_ins import PASSWORD, SIGN_INS
 
@@ -95,6 +96,8 @@ class LocalInstallation:
             if not self.services.data.exists():
                 self.say("PostgreSQL: creating a private one, at the first start only")
             self.environment.setdefault("SECRET_KEY", self.services.secrets["django"])
+        if not {"STATEMENT_KEYS", "STATEMENT_KEYS_FILE"} & set(self.environment):
+            self.environment["STATEMENT_KEYS_FILE"] = str(statement_key(self.state))
         if self.services and not given_database:
             self.environment["DATABASE_URL"] = self.services.start_postgres()
             self.say(f"PostgreSQL: private, data in {self.services.data}")

@@ -26,6 +26,7 @@ urlpatterns = [
     path("health/ready", health.ready, name="ready"),
     path("metrics", metrics.metrics, name="metrics"),
     path("", include("catalog.api.well_known")),
+    path("", include("governance.api.well_known")),
     path("", include("catalog.web.urls")),
     path("", include("governance.web.urls")),
     path("", include("runtime.web.urls")),

@@ -28,6 +28,7 @@ COMMANDS = {
     "record-release": ("tillgate.recording", "record_release", "Tell: this may now run there too."),
     "end-release": ("tillgate.recording", "end_release", "Tell: the support of this version has ended there."),
     "undeploy": ("tillgate.recording", "undeploy", "Tell: nothing of this application runs there any more."),
+    "verify": ("tillgate.verifying", "run", "Check a signed statement of the gate; needs no server."),
     "contracts": ("", "", "Read, compare and lint API contracts; needs no server."),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from governance.api import changes, gate, rules
+from governance.api import changes, gate, rules, statements
 
 app_name = "governance-api"
 urlpatterns = [
@@ -22,10 +22,12 @@ urlpatterns = [
     path("changes/<int:change_id>/differences", changes.Differences.as_view(), name="differences"),
     path("changes/<int:change_id>/events", changes.Events.as_view(), name="events"),
     path("approvals", changes.ApprovalList.as_view(), name="approvals"),
+    path("approvals/<int:approval_id>/statement", statements.ApprovalStatement.as_view(), name="approval-statement"),
     path("gate/verdicts", gate.Verdicts.as_view(), name="verdicts"),
     path("gate/verdicts/<int:verdict_id>", gate.VerdictDetail.as_view(), name="verdict"),
     path("gate/verdicts/<int:verdict_id>/evidence", gate.VerdictEvidence.as_view(), name="evidence"),
     path("gate/verdicts/<int:verdict_id>/reproduce", gate.Reproduce.as_view(), name="reproduce"),
+    path("gate/verdicts/<int:verdict_id>/statement", statements.VerdictStatement.as_view(), name="verdict-statement"),
     path("gate/deployments", gate.Deployments.as_view(), name="deployments"),
     path("gate/releases", gate.Releases.as_view(), name="releases"),
     path("gate/releases/end", gate.EndRelease.as_view(), name="end-release"),

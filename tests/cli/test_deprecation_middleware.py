@@ -154,7 +154,7 @@ def test_it_refuses_during_a_brown_out_of_its_environment_and_at_no_other_time(c
     assert (status == "503 Service Unavailable") is refused
     assert (asgi(told, "/v2/prices")[0] == 503) is refused
     if refused:
-        assert 3500 <= int(headers["Retry-After"]) <= 3600
+        assert 1800 <= int(headers["Retry-After"]) <= 3600  # planned when the tests were collected
         assert json.loads(body)["title"] == "Planned brown-out"
         assert headers["Content-Type"] == "application/problem+json"
         assert "Sunset" in headers

@@ -1,0 +1,55 @@
+"""Signed statements over HTTP, and the keys that check them. See docs/reference/statements.md."""
+
+from __future__ import annotations
+
+import json
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from governance.models import Approval
+from governance.services import statements, verdicts
+from kernel.errors import NotFound
+
+ENVELOPE = "application/vnd.dsse+json"
+AUDIENCE = OpenApiParameter("audience", OpenApiTypes.STR, required=True, description="Who will check the statement.")
+
+
+class VerdictStatement(APIView):
+    """The verdict as a signed statement, for one audience."""
+
+    scopes = {"GET": "gate:ask"}
+
+    @extend_schema(parameters=[AUDIENCE], responses={200: dict})
+    def get(self, request: Request, verdict_id: int) -> HttpResponse:
+        row = verdicts.find(verdict_id)
+        return _enveloped(statements.about_verdict(row, request.query_params.get("audience")))
+
+
+class ApprovalStatement(APIView):
+    """The approval, as it holds now, as a signed statement, for one audience."""
+
+    scope = "governance"
+
+    @extend_schema(parameters=[AUDIENCE], responses={200: dict})
+    def get(self, request: Request, approval_id: int) -> HttpResponse:
+        row = Approval.objects.filter(pk=approval_id).first()
+        if row is None:
+            raise NotFound("approval.unknown", f"There is no approval {approval_id}.")
+        return _enveloped(statements.about_approval(row, request.query_params.get("audience")))
+
+
+def _enveloped(envelope: dict[str, object]) -> HttpResponse:
+    return HttpResponse(json.dumps(envelope), content_type=ENVELOPE, headers={"Cache-Control": "no-store"})
+
+
+@login_not_required
+@require_safe
+def public_keys(request: HttpRequest) -> HttpResponse:
+    """`/.well-known/tillgate-keys.json`: public, and fresh within five minutes of a rotation."""
+    return JsonResponse(statements.public_keys(), headers={"Cache-Control": "public, max-age=300"})
