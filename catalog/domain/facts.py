@@ -29,7 +29,8 @@ class VersionFacts:
     is public, internal, personal or cardholder, "" where it is not stated. `origin` is `registered`, `imported` or
     `declared` (by a reviewed blueprint); an imported version without `approval_id` has not been reviewed: the gate
     answers `unknown`, and reports only until `enforced_from`. `proposed_digest` is a contract change that waits for its
-    approval.
+    approval. `third_party` and `per_instance` are None where nobody has said; `pins` is the rule of its tier. These
+    three are read for the gate only.
     """
 
     id: int
@@ -62,6 +63,9 @@ class VersionFacts:
     proposed_digest: str | None = None
     predecessor_reference: str = ""
     created_at: datetime | None = None
+    third_party: bool | None = None
+    per_instance: bool | None = None
+    pins: str = ""
 
     @property
     def judged(self) -> bool:

@@ -24,10 +24,12 @@ KEYS: Final[dict[str, str]] = {
     "retry": "retry profile",
     "freeze_strictness": "how a freeze window applies: block, warn or none",
     "slots": "approval slots that every change of this tier needs",
+    "pins": "whether consumers say which contract they were built against: advised or required; empty: advised",
     "degraded_mode_required": "true where an integration must say what it does while the target system is down",
 }
 _NUMBERS = ("notice_days", "max_staleness_s", "p95_ms", "rto_s", "rpo_s", "delivery_s")
 _PER_CENT = ("availability", "freshness", "delivery")
+PINS: Final[tuple[str, ...]] = ("advised", "required")
 FREEZES: Final[tuple[str, ...]] = ("block", "warn", "none")
 
 
@@ -71,6 +73,8 @@ def _findings(rules: Mapping[str, Any]) -> list[dict[str, Any]]:
             found.append(finding(f"/rules/{key}", "Per cent between 0 and 100, as text."))
     if rules.get("freeze_strictness", "block") not in FREEZES:
         found.append(finding("/rules/freeze_strictness", f"Choose one of: {', '.join(FREEZES)}."))
+    if rules.get("pins", "advised") not in PINS:
+        found.append(finding("/rules/pins", f"Choose one of: {', '.join(PINS)}."))
     slots = rules.get("slots") or []
     if not isinstance(slots, list) or not all(isinstance(s, dict) for s in slots):
         found.append(finding("/rules/slots", "Give a list of objects."))

@@ -16,6 +16,7 @@ from catalog.models.dependencies import Dependency
 from catalog.models.deprecations import BrownOut, SunsetNotice
 from catalog.models.imports import ContractUpload, ImportFile, ImportRow, ImportRun
 from catalog.models.ownership import Domain, Team
+from catalog.models.provision import ProviderRight, RetailStore
 from catalog.models.scorecards import Campaign
 from catalog.models.search import ApiFacets, ApiSearch, DailyJob, SavedSearch, SearchWord
 from catalog.models.systems import Environment, System, SystemEndpoint
@@ -47,6 +48,8 @@ __all__ = [
     "ImportFile",
     "ImportRow",
     "ImportRun",
+    "ProviderRight",
+    "RetailStore",
     "SavedSearch",
     "ScopeValue",
     "SearchWord",

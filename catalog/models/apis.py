@@ -107,6 +107,12 @@ class Api(models.Model):
     data_class = models.CharField(max_length=10, choices=DataClass.choices, blank=True)
     visibility = models.CharField(max_length=10, choices=Visibility.choices, default=Visibility.INTERNAL)
     system = models.ForeignKey(System, null=True, blank=True, on_delete=models.PROTECT, related_name="apis")
+    third_party = models.BooleanField(
+        null=True, blank=True, help_text="A vendor provides it; empty: as its system says"
+    )
+    per_instance = models.BooleanField(
+        null=True, blank=True, help_text="Each instance (store) has a provider of its own; empty: as the records say"
+    )
     if_it_fails = models.TextField(blank=True, help_text="What stores and channels do while it does not answer")
     documentation_url = models.URLField(max_length=500, blank=True)
     status_url = models.URLField(max_length=500, blank=True)

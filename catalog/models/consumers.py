@@ -1,5 +1,6 @@
 """Applications, their dated subscriptions, and the usage that was reported of them."""
 
+import pgtrigger
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
@@ -147,6 +148,14 @@ class UsageDay(models.Model):
             models.CheckConstraint(
                 condition=Q(calls__gte=0, errors__gte=0, errors__lte=F("calls")), name="usage_counts_make_sense"
             ),
+        ]
+        indexes = [models.Index(fields=["application", "environment", "day"], name="usage_by_application")]
+        triggers = [
+            pgtrigger.Protect(
+                name="recent_usage_never_deleted",
+                operation=pgtrigger.Delete,
+                condition=pgtrigger.Condition("OLD.day > current_date - 60"),
+            )
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from catalog.models.apis import Api
+from catalog.models.protection import dropped_on_purpose
 from catalog.models.systems import System
 
 
@@ -25,6 +26,7 @@ class Dependency(models.Model):
     class Meta:
         ordering = ["api", "id"]
         verbose_name_plural = "dependencies"
+        triggers = [dropped_on_purpose("dependency")]
         constraints = [
             models.CheckConstraint(
                 condition=Q(target_api=None, target_system__isnull=False)

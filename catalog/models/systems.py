@@ -13,6 +13,15 @@ class Environment(models.Model):
     name = models.CharField(max_length=60)
     is_fleet = models.BooleanField(default=False)
     position = models.PositiveSmallIntegerField(default=100)
+    records_complete_since = models.DateTimeField(
+        null=True, blank=True, help_text="From here on everything that runs there is recorded; empty: nobody says so"
+    )
+    records_enforced_from = models.DateTimeField(
+        null=True, blank=True, help_text="Until then the gate only reports that a record is missing"
+    )
+    records_approval_id = models.BigIntegerField(
+        null=True, blank=True, help_text="The approval behind the statement that the record is complete"
+    )
 
     class Meta:
         ordering = ["position", "key"]
@@ -41,6 +50,9 @@ class System(models.Model):
     deployment = models.CharField(max_length=12, choices=Deployment.choices, blank=True)
     network_zone = models.CharField(max_length=60, blank=True)
     description = models.TextField(blank=True)
+    third_party = models.BooleanField(
+        null=True, blank=True, help_text="A vendor runs or ships it: no application of ours provides its APIs"
+    )
     owner_team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="systems")
     retired_at = models.DateTimeField(null=True, blank=True)
 

@@ -1,14 +1,12 @@
-"""What the gate reads for each answer, in two queries: the versions that are named, and the application with its
-subscriptions."""
+"""What the gate reads for each answer: the versions that are named, with what their APIs need and who uses them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 
-from catalog.domain.facts import SubscriptionState, VersionFacts
-from catalog.domain.subscription_state import SubscriptionRow, state_at
+from catalog.domain.facts import VersionFacts
 from catalog.selectors.versions import split_reference
 from kernel import prepared_queries
 from kernel.viewer import Viewer
@@ -17,7 +15,8 @@ _VERSIONS = """
 select v.id, a.slug || '@' || v.label, v.api_id, a.slug, a.name, v.label, v.state, v.contract_id, t.level,
        a.data_class, a.owner_team_id, coalesce(o.key, ''), coalesce(d.key, ''), d.owner_team_id, a.layer, a.style,
        coalesce(s.key, ''), v.deprecated_at, v.sunset_at, coalesce(sa.slug || '@' || sv.label, ''), v.published_at,
-       v.origin, v.approval_id, a.enforced_from
+       v.origin, v.approval_id, a.enforced_from, coalesce(a.third_party, s.third_party), a.per_instance,
+       coalesce(t.rules ->> 'pins', '')
   from unnest(%s::text[], %s::text[]) as asked (slug, label)
   join catalog_api a on a.slug = asked.slug
   join catalog_apiversion v on v.api_id = a.id and v.label = asked.label
@@ -64,6 +63,9 @@ def versions(references: Iterable[str]) -> dict[str, VersionFacts]:
             origin=row[21],
             approval_id=row[22],
             enforced_from=row[23],
+            third_party=row[24],
+            per_instance=row[25],
+            pins=row[26],
         )
         for row in rows
     }
@@ -84,40 +86,59 @@ def hidden_apis(slugs: Iterable[str], viewer: Viewer) -> set[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class GateApplication:
-    """The application that asks. `known` is False where there is no such application; `team_key` is "" where it has
-    no team; `states` holds the subscription's state by version id."""
+class DeclaredNeed:
+    """An API that another one is declared to need. `hard` False: it answers degraded without it."""
 
-    known: bool
-    team_key: str
-    environment_known: bool
-    states: dict[int, SubscriptionState] = field(default_factory=dict)
+    slug: str
+    tier: int | None
+    hard: bool
 
 
-_APPLICATION = """
-select exists (select from catalog_environment e where e.key = %(environment)s),
-       a.id is not null,
-       coalesce(t.key, ''),
-       s.version_id, s.state, s.valid_from, s.valid_until
-  from (select 1) one
-  left join catalog_application a on a.key = %(application)s and a.retired_at is null
-  left join catalog_team t on t.group_id = a.team_id
-  left join catalog_environment e on e.key = %(environment)s
-  left join catalog_subscription s
-    on s.application_id = a.id and s.environment_id = e.id and s.version_id = any(%(versions)s)
+_NEEDS = """
+select d.api_id, t.slug, ti.level, d.criticality = 'hard'
+  from catalog_dependency d
+  join catalog_api t on t.id = d.target_api_id
+  left join catalog_slatier ti on ti.id = t.tier_id
+ where d.api_id = any(%s)
+ order by t.slug
 """
 
 
-def application(application_key: str, version_ids: Iterable[int], environment: str, at: datetime) -> GateApplication:
-    """The application, whether the environment exists, and `subscriptions.state` for every version; one without a row
-    is `none`."""
-    ids = list(version_ids)
-    parameters = {"application": application_key, "environment": environment, "versions": ids}
-    rows = prepared_queries.rows(_APPLICATION, parameters)
-    found: dict[int, list[SubscriptionRow]] = {}
-    for row in rows:
-        if row[3] is not None:
-            found.setdefault(row[3], []).append((row[4], row[5], row[6]))
-    return GateApplication(
-        rows[0][1], rows[0][2], rows[0][0], {version: state_at(found.get(version, []), at) for version in ids}
-    )
+def needs(api_ids: Iterable[int]) -> dict[int, list[DeclaredNeed]]:
+    """The APIs that each of these is declared to need."""
+    found: dict[int, list[DeclaredNeed]] = {api_id: [] for api_id in api_ids}
+    for api_id, slug, tier, hard in prepared_queries.rows(_NEEDS, [list(found)]):
+        found[api_id].append(DeclaredNeed(slug, tier, hard))
+    return found
+
+
+_LIVE = """
+with asked as (select id from catalog_environment where key = %(environment)s),
+used as (
+  select s.version_id, s.application_id, s.last_seen_at
+    from catalog_subscription s
+   where s.version_id = any(%(versions)s)
+     and s.environment_id = (select id from asked)
+     and (s.state = 'requested'
+          or s.state = 'active' and (s.valid_until is null or s.valid_until > clock_timestamp()))
+   union all
+  select u.version_id, u.application_id, max(u.last_seen_at)
+    from catalog_usageday u
+   where u.version_id = any(%(versions)s)
+     and u.environment_id = (select id from asked)
+     and u.day >= current_date - 30
+   group by 1, 2
+  having sum(u.calls) > 0)
+select used.version_id, a.key, max(used.last_seen_at)
+  from used join catalog_application a on a.id = used.application_id
+ group by 1, 2
+"""
+
+
+def live_consumers(version_ids: Iterable[int], environment: str) -> dict[int, dict[str, datetime | None]]:
+    """By version, who would notice its end and when it was seen last: an active or requested subscription, or calls in
+    the last 30 days. The same as `consumers.live_of_version`, in one lean statement for all of them."""
+    found: dict[int, dict[str, datetime | None]] = {version_id: {} for version_id in version_ids}
+    for version_id, key, seen in prepared_queries.rows(_LIVE, {"versions": list(found), "environment": environment}):
+        found[version_id][key] = seen
+    return found

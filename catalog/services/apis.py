@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from catalog import permissions
 from catalog.models import Api, ApiEntity, ApiVersion, Dependency, Environment, System, VersionEndpoint
@@ -168,6 +168,14 @@ def add_dependency(
     return row
 
 
+def drop(row: Dependency) -> None:
+    """Delete a dependency on purpose: it is evidence of the gate, and no other statement may."""
+    with connection.cursor() as cursor:
+        cursor.execute("select set_config('tillgate.dropping', 'dependency', true)")
+        row.delete()
+        cursor.execute("select set_config('tillgate.dropping', '', true)")
+
+
 def drop_dependency(dependency_id: int, *, actor: User, check: Callable[[Dependency], None] | None = None) -> None:
     """The API does not need this any more. The audit log keeps it. `check` may refuse the locked row (If-Match)."""
     with transaction.atomic():
@@ -185,7 +193,7 @@ def drop_dependency(dependency_id: int, *, actor: User, check: Callable[[Depende
         if check:
             check(row)
         target = row.target_api.slug if row.target_api else row.target_system.key if row.target_system else ""
-        row.delete()
+        drop(row)
         audit.record(
             actor=actor,
             verb="catalog.dependency_dropped",

@@ -86,6 +86,12 @@ class Evidence:
             return items.unusable()
         return list(items.value)
 
+    def members_of(self, key: str) -> Iterator[tuple[str, Any]]:
+        """The members of a counted object with plain values, sorted; a value that is none is missing evidence."""
+        for name, node in self.members(key):
+            if node.known:
+                yield name, node.value
+
     def members(self, key: str) -> Iterator[tuple[str, Evidence]]:
         """The members of a counted object `{"total": n, "items": {name: {...}}}`, sorted; a wrong count is missing
         evidence.

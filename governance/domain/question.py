@@ -58,10 +58,11 @@ def _versions(value: Any, at: str, found: list[dict[str, Any]]) -> list[dict[str
     made: dict[str, dict[str, str]] = {}
     for index, entry in enumerate(_entries(value, at, found)):
         here = f"{at}/{index}"
+        said = isinstance(entry, Mapping) and "contract_digest" in entry
         reference, digest = (
             (entry, "")
             if isinstance(entry, str)
-            else (entry.get("version"), entry.get("contract_digest") or "")
+            else (entry.get("version"), entry.get("contract_digest", ""))
             if isinstance(entry, Mapping)
             else (None, "")
         )
@@ -73,8 +74,8 @@ def _versions(value: Any, at: str, found: list[dict[str, Any]]) -> list[dict[str
         ):
             found.append(finding(here, "an API version is written <api>@<label>, such as price-api@v3"))
             continue
-        if digest and not (isinstance(digest, str) and is_digest(digest)):
-            found.append(finding(f"{here}/contract_digest", "sha256: and 64 hex digits"))
+        if said and not (isinstance(digest, str) and is_digest(digest)):
+            found.append(finding(f"{here}/contract_digest", "sha256: and 64 hex digits; leave the key out if unknown"))
             continue
         if reference in made:
             found.append(finding(here, f"{reference} is listed twice"))

@@ -62,6 +62,7 @@ def _document(
         "environment": question["environment"],
         "instance": question["instance"],
         "as_of": evidence.get("as_of"),
+        "hypothetical": evidence.get("hypothetical") is not False,
         "reasons": [reason.as_json() for reason in reasons],
         "flip": smallest_fix(open_ones),
         "warnings": sorted(case.warnings, key=lambda w: (w["code"], w["subject"], w["message"])),

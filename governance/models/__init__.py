@@ -12,7 +12,7 @@ from governance.models.change import (
 )
 from governance.models.decision import BreakAcceptance, Decision
 from governance.models.freeze import FreezeInterval, FreezeWindow
-from governance.models.gate import ApplicationRelease, Verdict
+from governance.models.gate import ApplicationRelease, ReleaseTally, Verdict
 from governance.models.notice import GroupMapping, Notice, ProviderCheck, WebhookDelivery, WebhookEndpoint
 from governance.models.people import Absence, Delegation
 from governance.models.policy import Policy
@@ -38,6 +38,7 @@ __all__ = [
     "Notice",
     "Policy",
     "ProviderCheck",
+    "ReleaseTally",
     "Slot",
     "Verdict",
     "Waiver",

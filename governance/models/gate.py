@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -41,6 +42,61 @@ class Verdict(models.Model):
         return f"Verdict {self.pk}: {self.word} {self.application}@{self.version} → {self.environment}"
 
 
+class ReleaseTally(models.Model):
+    """How many live records there are for an application, or for an API that they provide, in one environment.
+
+    A trigger counts them, so that a record that vanished shows: the gate says `unknown` where rows and count disagree.
+    """
+
+    class Kind(models.TextChoices):
+        APPLICATION = "application", "Application"
+        API = "api", "Provided API"
+
+    environment = models.CharField(max_length=60)
+    kind = models.CharField(max_length=11, choices=Kind.choices)
+    name = models.CharField(max_length=200)
+    live = models.IntegerField()
+
+    class Meta:
+        ordering = ["environment", "kind", "name"]
+        constraints = [models.UniqueConstraint(fields=["environment", "kind", "name"], name="one_release_tally")]
+        triggers = [pgtrigger.Protect(name="tally_never_deleted", operation=pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} in {self.environment}: {self.live}"
+
+
+_CONTENT_STAYS = """
+if (new.application, new.version, new.environment, new.instance, new.mode, new.consumes, new.provides,
+    new.provided_apis, new.integrations, new.recorded_at)
+   is distinct from
+   (old.application, old.version, old.environment, old.instance, old.mode, old.consumes, old.provides,
+    old.provided_apis, old.integrations, old.recorded_at)
+   or (old.ended_at is not null and new.ended_at is distinct from old.ended_at) then
+  raise exception using errcode = 'check_violation', constraint = 'release_content_stays',
+    message = 'a record of what runs is never rewritten; record what runs now';
+end if;
+return new;
+"""
+
+_TALLY = """
+if tg_op = 'UPDATE' and (old.ended_at is null) = (new.ended_at is null) then
+  return null;
+end if;
+if tg_op = 'INSERT' and new.ended_at is not null then
+  return null;
+end if;
+insert into governance_releasetally as t (environment, kind, name, live)
+select new.environment, counted.kind, counted.name, case tg_op when 'INSERT' then 1 else -1 end
+  from (select 'application' as kind, new.application as name
+        union
+        select 'api', unnest(new.provided_apis)) counted
+ order by counted.kind, counted.name
+on conflict (environment, kind, name) do update set live = t.live + excluded.live;
+return null;
+"""
+
+
 class ApplicationRelease(models.Model):
     """An application version that runs on an instance (`deployed`, replaced by the next) or is supported beside
     others (`released`).
@@ -49,6 +105,11 @@ class ApplicationRelease(models.Model):
     class Mode(models.TextChoices):
         DEPLOYED = "deployed", "Deployed"
         RELEASED = "released", "Released"
+
+    class Ending(models.TextChoices):
+        REPLACED = "replaced", "Replaced by another version"
+        UNDEPLOYED = "undeployed", "Taken away"
+        SUPPORT = "support", "Support ended"
 
     application = models.CharField(max_length=200)
     version = models.CharField(max_length=200)
@@ -62,7 +123,14 @@ class ApplicationRelease(models.Model):
     recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     recorded_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
+    ended_how = models.CharField(max_length=12, choices=Ending.choices, blank=True, db_default="")
     verdict = models.ForeignKey(Verdict, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    against_gate = models.BooleanField(
+        db_default=False, help_text="The last verdict about this version there, on the day it went live, was deny"
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -83,6 +151,16 @@ class ApplicationRelease(models.Model):
             GinIndex(fields=["provides"], name="release_provides", condition=models.Q(ended_at=None)),
             GinIndex(fields=["consumes"], name="release_consumes", condition=models.Q(ended_at=None)),
             GinIndex(fields=["provided_apis"], name="release_provided_apis"),
+            models.Index(fields=["-id"], name="release_against_gate", condition=models.Q(against_gate=True)),
+        ]
+        triggers = [
+            pgtrigger.Protect(name="release_never_deleted", operation=pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="release_content_stays", operation=pgtrigger.Update, when=pgtrigger.Before, func=_CONTENT_STAYS
+            ),
+            pgtrigger.Trigger(
+                name="release_tally", operation=pgtrigger.Insert | pgtrigger.Update, when=pgtrigger.After, func=_TALLY
+            ),
         ]
 
     def __str__(self) -> str:

@@ -34,6 +34,15 @@ def present_digest(level: str = ORGANISATION) -> str | None:
     return rows[0][0] if rows else None
 
 
+def present_digests(levels: Sequence[str]) -> dict[str, str]:
+    """The digest of the active policy of each of these levels that has one."""
+    statement = "select level, digest from governance_policy where level = any(%s) and state = 'active' order by level"
+    found: dict[str, str] = {}
+    for level, digest in prepared_queries.rows(statement, [list(levels)]):
+        found[level] = digest
+    return found
+
+
 def by_digest(level: str, digest: str) -> Policy | None:
     """The version of a level with this digest, newest first."""
     return Policy.objects.filter(level=level, digest=digest).order_by("-version").first()

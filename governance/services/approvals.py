@@ -45,13 +45,13 @@ def require(
     return chosen
 
 
-def unmet(subject: Subject, environment: str, at: datetime) -> list[dict[str, Any]]:
-    """What `require` would say about the subject's digest at `at`, for a page that only shows it. Locks nothing,
-    raises nothing.
+def unmet(subject: Subject, environment: str, at: datetime, *, freeze: bool = True) -> list[dict[str, Any]]:
+    """What `require` would say about the subject's digest at `at`, for who only reads it. Locks nothing, raises
+    nothing.
 
     Before the planned window opens, it also names what else is missing by now.
     """
-    found = _judged(subject, subject.digest, environment, at, actor=None, freeze=True, lock=False)[1]
+    found = _judged(subject, subject.digest, environment, at, actor=None, freeze=freeze, lock=False)[1]
     if found and all(u["code"] == "approval.before_window" for u in found):
         waiting = as_value(models.Approval.objects.get(pk=found[0]["approval"]))
         found = found + _lost_rights(waiting) + _blocking(waiting)

@@ -10,7 +10,6 @@ from typing import Any
 
 from django.db import transaction
 
-from catalog.selectors import gate_facts
 from governance.domain import question as questions
 from governance.domain.verdict import ENGINE, answer_bytes, decide
 from governance.models import ApplicationRelease, Verdict
@@ -46,7 +45,7 @@ def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None =
     asked = questions.normalise(question)
     moment = as_of or _as_of(question)
     with tracing.span("gate.answer", {"tillgate.environment": str(asked["environment"])}) as span:
-        known = gate_evidence.gather(asked, moment, _hidden(asked, viewer))
+        known = gate_evidence.gather(asked, moment, viewer)
         document = decide(asked, known)
         span.set(**{"tillgate.verdict": document["verdict"]})
     body = answer_bytes(document)
@@ -69,25 +68,12 @@ def ask(question: Mapping[str, Any], *, viewer: Viewer, as_of: datetime | None =
     return GateAnswer(row.pk, document, body)
 
 
-def _hidden(asked: Mapping[str, Any], viewer: Viewer) -> frozenset[str]:
-    """What the question names and the asker may not see."""
-    if viewer.sees_everything:
-        return frozenset()
-    named = [entry["ref"] for key in ("consumes", "provides") for entry in asked[key] or ()]
-    apis = gate_facts.hidden_apis([ref.partition("@")[0] for ref in named], viewer)
-    keys = [entry["ref"] for entry in asked["integrations"]]
-    return frozenset(
-        [ref for ref in named if ref.partition("@")[0] in apis]
-        + [key for key in keys if not sight.sees(viewer, "integration", key)]
-    )
-
-
 def find(verdict_id: int, viewer: Viewer) -> Verdict:
     """The verdict, for who asked, the application's team, and the role teams where they see all that it names. Raises
     NotFound, with the same words for one that is not there and one that is hidden.
     """
     row: Verdict | None = sight.verdicts(viewer).filter(pk=verdict_id).first()
-    if row is None or (row.asked_by_id != viewer.id and _hidden(row.question, viewer)):
+    if row is None or (row.asked_by_id != viewer.id and gate_evidence.hidden(row.question, viewer)):
         raise NotFound("gate.unknown_verdict", f"There is no verdict {verdict_id}.")
     return row
 

@@ -6,6 +6,8 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from governance.domain.policy import digest_of_levels
+
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -56,8 +58,14 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         consumed[entry["ref"]] = version(chance, number) | {
             "subscription": "none" if waived and number == 0 else "active",
             "contract": chance.choice(["unpinned", "same", "compatible"]),
-            "provider": chance.choice(["running", "external"]),
-            "relation": chance.choice(["none", "full", "backward", "forward", "not_needed"]),
+            "pins": "advised",
+            **chance.choice(
+                [
+                    {"provider": "running", "runs": counted([]), "relation": "not_needed"},
+                    {"provider": "third_party", "runs": counted([]), "relation": "not_needed"},
+                    {"provider": "older", "runs": counted([f"{entry['ref']}-old"]), "relation": "full"},
+                ]
+            ),
         }
     provided = {}
     for number, entry in enumerate(provides):
@@ -70,12 +78,23 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
             for n in range(chance.randint(0, 3))
         }
         provided[entry["ref"]] = version(chance, number) | {
+            "right": chance.choice(["owner", "granted"]),
+            "tier": 1,
             "relation": chance.choice(["none", "full", "backward", "forward"]),
-            "weaker_dependencies": counted([]),
+            "dependencies": counted({"base-price": chance.randint(0, 1)} if chance.random() < 0.5 else {}),
             "consumers": counted(users),
         }
     jobs = {
-        entry["ref"]: {"owner_team": "integration", "approval": "valid", "sor_violations": counted([])}
+        entry["ref"]: {
+            "registered": True,
+            "owner_team": "integration",
+            "approval": "valid",
+            "approval_code": "none",
+            "approval_fix": "none",
+            "checks": counted(
+                {"integration.direction": {"status": "passed", "why": "none", "violations": counted([])}}
+            ),
+        }
         for entry in integrations
     }
     notice = (
@@ -88,18 +107,33 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         waivers["7"] = {
             "rule": "subscription.missing",
             "subject": consumes[0]["ref"],
+            "pointer": "none",
+            "application": "none",
+            "environment": "production",
             "reason": "moved last week",
             "starts_at": (NOW - timedelta(days=1)).isoformat(),
             "expires_at": (NOW + timedelta(days=9)).isoformat(),
         }
+    policies = {"organisation": digest(chance)}
     evidence = {
         "as_of": NOW.isoformat(),
-        "application": {"key": "shop", "owner_team": "online"},
-        "environment": {"key": "production"},
-        "policy_digest": digest(chance),
+        "hypothetical": False,
+        "application": {"key": "shop", "known": True, "owner_team": "online"},
+        "environment": {
+            "key": "production",
+            "known": True,
+            "records": (NOW - timedelta(days=90)).isoformat(),
+            "records_enforced_from": "now",
+        },
+        "store": {"key": "none"},
+        "policies": counted(policies),
+        "policy_digest": digest_of_levels(policies),
         "freezes": counted(notice),
         "consumed": counted(consumed),
         "provided": counted(provided),
+        "replaced": {"known": "recorded", "versions": counted(["gone-0@v1"])},
+        "withdrawn": counted({"gone-0@v1": {"provided": "still", "consumers": counted({})}}),
+        "undeclared_use": counted({}),
         "integrations": counted(jobs),
         "waivers": counted(waivers),
     }

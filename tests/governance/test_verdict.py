@@ -62,8 +62,22 @@ def test_the_wrong_kind_of_value_is_as_good_as_none():
                 node: Any = broken
                 for key in path[:-1]:
                     node = node[key]
+                if path[-2:-1] == ("items",) and "runs" in path and value == "surprise":
+                    continue
                 free_text = (
-                    path[-1] in ("reason", "name", "owner_team", "successor", "policy_digest", "origin")
+                    path[-1]
+                    in (
+                        "reason",
+                        "why",
+                        "name",
+                        "owner_team",
+                        "successor",
+                        "policy_digest",
+                        "origin",
+                        "pointer",
+                        "application",
+                        "environment",
+                    )
                     and value == "surprise"
                 )
                 if type(node[path[-1]]) is type(value) and (node[path[-1]] == value or free_text):
@@ -158,6 +172,9 @@ def test_a_waiver_sets_aside_exactly_its_rule_and_shows_in_the_answer():
     waiver = {
         "rule": "subscription.missing",
         "subject": reference,
+        "pointer": "none",
+        "application": "none",
+        "environment": "production",
         "reason": "moving",
         "starts_at": NOW.isoformat(),
         "expires_at": (NOW + timedelta(days=1)).isoformat(),
@@ -181,6 +198,8 @@ def test_a_waiver_sets_aside_exactly_its_rule_and_shows_in_the_answer():
         "order.producer_first",
         "order.consumers_first",
         "contract.breaking_for_consumer",
+        "provider.not_allowed",
+        "provider.withdrawn",
         "tier.dependency_weaker",
         "sor.violation",
         "approval.missing",
@@ -191,28 +210,43 @@ def test_each_wrong_thing_has_its_own_code(code: str):
     question["provides"] = [{"ref": "own-0@v2", "contract_digest": ""}]
     question["integrations"] = [{"ref": "job-0", "digest": "sha256:" + "a" * 64}]
     own = evidence["consumed"]["items"][question["consumes"][0]["ref"]] | {
+        "right": "owner",
+        "tier": 1,
         "relation": "full",
-        "weaker_dependencies": counted([]),
+        "dependencies": counted({}),
         "consumers": counted({}),
     }
-    for extra in ("subscription", "contract", "provider"):
-        own.pop(extra)
-    job = {"owner_team": "integration", "approval": "valid", "sor_violations": counted([])}
+    job = {
+        "registered": True,
+        "owner_team": "integration",
+        "approval": "valid",
+        "approval_code": "none",
+        "approval_fix": "none",
+        "checks": counted({"integration.direction": {"status": "passed", "why": "none", "violations": counted([])}}),
+    }
     user = {"verdict": "compatible", "ready": True, "last_seen": "never"}
     consumed = evidence["consumed"]["items"][question["consumes"][0]["ref"]]
     match code:
         case "order.producer_first":
-            consumed |= {"provider": "missing", "relation": "forward"}
+            consumed |= {"provider": "older", "runs": counted(["own-9@v1"]), "relation": "forward"}
         case "order.consumers_first":
             own |= {"relation": "backward", "consumers": counted({"till": user | {"ready": False}})}
         case "contract.breaking_for_consumer":
             own |= {"consumers": counted({"till": user | {"verdict": "breaking"}})}
+        case "provider.not_allowed":
+            own |= {"right": "none"}
+        case "provider.withdrawn":
+            gone = {"provided": "no_more", "consumers": counted({"till": {"last_seen": "never"}})}
+            evidence["withdrawn"] = counted({"gone-0@v1": gone})
         case "tier.dependency_weaker":
-            own |= {"weaker_dependencies": counted(["stock-api"])}
+            own |= {"dependencies": counted({"stock-api": 2})}
         case "sor.violation":
-            job |= {"sor_violations": counted(["price is written to its record"])}
+            job["checks"]["items"]["integration.direction"] |= {
+                "status": "failed",
+                "violations": counted(["price is written to its record"]),
+            }
         case "approval.missing":
-            job |= {"approval": "missing"}
+            job |= {"approval": "missing", "approval_code": "approval.missing"}
     evidence |= {"provided": counted({"own-0@v2": own}), "integrations": counted({"job-0": job})}
     answer = decide(question, evidence)
     assert answer["verdict"] == "deny"

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from bench.installation import manifest as order_feed
-from catalog.models import Application, Boundary, System, Team
+from catalog.models import Application, Boundary, Environment, System, Team
 from governance.domain.subject import Subject
 from governance.services import approvals, policies
 from kernel import clock, tokens
@@ -29,6 +29,7 @@ def release() -> Release:
     """An integration in production, the application that brings it, and the policy of the organisation."""
     make.catalog_of_orders()
     Application.objects.create(key="shop", name="Shop", team=Team.objects.get(key="order-team"))
+    Environment.objects.filter(key="production").update(records_complete_since=clock.now())
     policies.install(level="organisation", document=POLICY, actor=None)
     made = integrations.register(integrations.pinned(order_feed(source=False, lanes=2, batch=50)), actor=None)
     with connections.connected() as conn:
@@ -72,4 +73,4 @@ def test_it_is_denied_when_the_system_of_record_is_the_target(release: Release):
 def test_another_digest_of_it_is_denied_and_unknown(release: Release):
     answer = ask("sha256:" + "d" * 64)
     assert answer["verdict"] == "deny"
-    assert {reason["code"] for reason in answer["reasons"]} == {"approval.stale_digest", "evidence.missing"}
+    assert {reason["code"] for reason in answer["reasons"]} == {"approval.stale_digest", "integration.unregistered"}

@@ -16,6 +16,7 @@ from catalog.models import (
     Campaign,
     Dependency,
     Environment,
+    ProviderRight,
     Subscription,
     System,
     Team,
@@ -38,6 +39,9 @@ def apis(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
         "visibility": item.get("visibility") or "internal",
     }
     values = api_values.read(given, writer.found, base=pointer)
+    for name in ("third_party", "per_instance"):
+        if name in item:
+            values[name] = writer.flag(item, name, pointer)
     uses = api_values.entity_uses(item.get("entities") or [], writer.found, base=f"{pointer}/entities")
     before = Api.objects.filter(slug=slug).select_related("owner_team").first()
     owner = before.owner_team if before else None
@@ -170,6 +174,23 @@ def applications(writer: BlueprintWriter, item: dict[str, Any], pointer: str) ->
         "team": writer.found.row_by_key(Team, item.get("team"), f"{pointer}/team", noun="team"),
     }
     writer.upsert(Application, "application", {"key": key}, values, key)
+
+
+def providers(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
+    """An application that may provide an API of another team."""
+    application = writer.found.row_by_key(
+        Application, item.get("application") or "?", f"{pointer}/application", noun="application"
+    )
+    api = writer.found.row_by_key(Api, item.get("api") or "?", f"{pointer}/api", noun="API", field="slug")
+    reason = writer.text(item, "reason", pointer, 2000, "Say why it provides an API of another team.")
+    if application is None or api is None or not reason:
+        return
+    key = f"{application.key} {api.slug}"
+    if ProviderRight.objects.filter(application=application, api=api, ended_at=None).exists():
+        writer.report.add("unchanged", "provider_right", key)
+        return
+    ProviderRight.objects.create(application=application, api=api, reason=reason, granted_by=writer.actor)
+    writer.record("created", "provider_right", key, None, {"reason": reason})
 
 
 def subscriptions(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:

@@ -4,18 +4,21 @@
 blueprint: 1
 teams:        [{key, name, kind: role|domain|consumer, email, on_call}]
 people:       [{username, first_name, last_name, email, kind: person|service, superuser, teams: [key]}]
-environments: [{key, name, is_fleet}]
+environments: [{key, name, is_fleet, records_complete_since, records_enforced_from}]
 domains:      [{key, name, owner_team}]
-systems:      [{key, name, vendor, kind, deployment, network_zone, owner_team,
+systems:      [{key, name, vendor, third_party, kind, deployment, network_zone, owner_team,
                 endpoints: {environment: {base_url, auth_kind, secret_ref}}}]
 tiers:        [{level, name, rules: {…}}]
 scopes:       {banner: [{key, name}], region: […], channel: […]}
+stores:       [{key, name, banner, region, channel, zone}]
 entities:     [{key, name, domain, aliases: [], attribute_groups: [{key, name}]}]
 boundaries:   [{entity, attribute_group, scope: {channel: store}, system, from, until}]
-apis:         [{slug, any field of `domain.api_fields`, entities: [{entity, attribute_group, access}],
+apis:         [{slug, any field of `domain.api_fields`, third_party, per_instance,
+                entities: [{entity, attribute_group, access}],
                 versions: [{label, contract: file, state, predecessor, successor, published_at, deprecated_at,
                             sunset_at, retired_at, migration_guide, endpoints: {environment: url}}]}]
 applications: [{key, name, team, description}]
+providers:    [{application, api, reason}]
 subscriptions: [{application, version: slug@label, environment, state: active|requested, from, until}]
 dependencies: [{api, needs: slug | needs_system: key, criticality, degraded_mode}]
 campaigns:    [{key, name, point, due_on, owner_team}]
@@ -51,10 +54,12 @@ SECTIONS: dict[str, Callable[[BlueprintWriter, dict[str, Any], str], None]] = {
     "systems": landscape_sections.systems,
     "tiers": landscape_sections.tiers,
     "scopes": landscape_sections.scopes,
+    "stores": landscape_sections.stores,
     "entities": landscape_sections.entities,
     "boundaries": landscape_sections.boundaries,
     "apis": api_sections.apis,
     "applications": api_sections.applications,
+    "providers": api_sections.providers,
     "subscriptions": api_sections.subscriptions,
     "dependencies": api_sections.dependencies,
     "campaigns": api_sections.campaigns,

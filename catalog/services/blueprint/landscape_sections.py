@@ -16,14 +16,16 @@ from catalog.models import (
     BusinessEntity,
     Domain,
     Environment,
+    RetailStore,
     ScopeValue,
     SlaTier,
     System,
     SystemEndpoint,
     Team,
 )
-from catalog.services import audit_snapshots
+from catalog.services import audit_snapshots, provision
 from catalog.services.blueprint.writer import BlueprintWriter
+from kernel import clock
 from kernel.models import User
 
 
@@ -74,14 +76,20 @@ def people(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
 
 
 def environments(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
-    """An environment, in the order of the document."""
+    """An environment, in the order of the document. A new one reports for a while what has no record, unless it
+    says from when on that blocks."""
     key = writer.key(item, pointer)
     position = int(pointer.rpartition("/")[2]) + 1
-    values = {
+    values: dict[str, Any] = {
         "name": writer.text(item, "name", pointer, 60) or key,
         "is_fleet": item.get("is_fleet") is True,
         "position": position,
     }
+    for name in ("records_complete_since", "records_enforced_from"):
+        if name in item:
+            values[name] = writer.time(item, name, pointer)
+    if "records_enforced_from" not in item and not Environment.objects.filter(key=key).exists():
+        values["records_enforced_from"] = clock.now() + provision.REPORT_ONLY
     writer.upsert(Environment, "environment", {"key": key}, values, key)
 
 
@@ -109,6 +117,9 @@ def systems(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None
         ),
         "owner_team": writer.found.row_by_key(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team"),
     }
+    third_party = writer.flag(item, "third_party", pointer)
+    if third_party is not None or values["vendor"]:
+        values["third_party"] = third_party if third_party is not None else provision.is_vendors(values["vendor"])
     system = writer.upsert(System, "system", {"key": key}, values, key)
     for env, endpoint in (item.get("endpoints") or {}).items():
         environment = writer.found.row_by_key(Environment, env, f"{pointer}/endpoints/{env}", noun="environment")
@@ -144,6 +155,21 @@ def scopes(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     if dimension and key:
         values = {"name": writer.text(item, "name", pointer, 120) or key}
         writer.upsert(ScopeValue, "scope", {"dimension": dimension, "key": key}, values, f"{dimension}/{key}")
+
+
+def stores(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
+    """A store, where the instance of the same key runs."""
+    key = writer.key(item, pointer)
+    values: dict[str, Any] = {"name": writer.text(item, "name", pointer) or key}
+    values["zone"] = provision.zone(writer.text(item, "zone", pointer, 64), writer.found, f"{pointer}/zone")
+    for dimension in ScopeValue.Dimension.values:
+        given = item.get(dimension)
+        found = ScopeValue.objects.filter(dimension=dimension, key=str(given)[:60]).first() if given else None
+        if given and found is None:
+            writer.found.add(f"{pointer}/{dimension}", f"There is no {dimension} {str(given)[:60]!r}.")
+        values[dimension] = found
+    if key:
+        writer.upsert(RetailStore, "store", {"key": key}, values, key)
 
 
 def entities(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:

@@ -109,6 +109,14 @@ class BlueprintWriter:
         """A trimmed text of at most `limit` characters; `required` is what is said when it is absent."""
         return self.found.text(item.get(name), f"{pointer}/{name}", limit=limit, required=required)
 
+    def flag(self, item: dict[str, Any], name: str, pointer: str) -> bool | None:
+        """True or false; None when it is not said, noted when it is something else."""
+        value = item.get(name)
+        if value is None or isinstance(value, bool):
+            return value
+        self.found.add(f"{pointer}/{name}", "Enter true or false.")
+        return None
+
     def time(self, item: dict[str, Any], name: str, pointer: str) -> datetime | None:
         """A zone-aware moment, see `as_time`."""
         return as_time(item.get(name), self.found, f"{pointer}/{name}")

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from catalog import permissions
 from catalog.domain import contract_hints, lifecycle, naming
 from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity
-from catalog.services import api_values, audit_snapshots, contracts, search_index
+from catalog.services import api_values, audit_snapshots, contracts, provision, search_index
 from catalog.services.contract_proposal import entity_names, operation_texts
 from catalog.services.contracts import ReadContract
 from catalog.services.findings import Findings
@@ -54,7 +54,9 @@ class ImportTarget:
                 for k, v in api_values.read(dict(self.defaults), Findings()).items()
                 if v not in (None, "") and k not in fields
             }
-            api = Api.objects.create(slug=slug, created_by=self.actor, **{"name": slug, **assumed, **fields})
+            values = {"name": slug, **assumed, **fields}
+            reporting = clock.now() + provision.REPORT_ONLY
+            api = Api.objects.create(slug=slug, created_by=self.actor, enforced_from=reporting, **values)
             permissions.hand_over(api, before=None)
             audit.record(
                 actor=self.actor,

@@ -9,17 +9,48 @@ from governance.domain.evidence import MISSING, Evidence
 from governance.domain.judges import entries, lifecycle
 from governance.domain.reasons import ASKER, GateCase
 
+_SUBSCRIPTIONS = {
+    "none": ("subscription.missing", "There is no subscription to {} in this environment.", "Subscribe to {}."),
+    "pending": (
+        "subscription.pending",
+        "The subscription to {} waits for its approval.",
+        "Have the subscription to {} approved.",
+    ),
+    "expired": ("subscription.expired", "The subscription to {} has ended.", "Renew the subscription to {}."),
+}
+
 
 def judge(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> None:
-    entries.each(case, root, "consumed", question["consumes"], _judge_one)
+    known = entries.place_is_known(root)
+    enforced = root.child("environment").moment("records_enforced_from", "now") if known else MISSING
+
+    def judge_one(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
+        reference = asked["ref"]
+        if not lifecycle.judge_version(case, reference, node, provided=False):
+            return
+        _subscribed(case, reference, node, place_is_known=known)
+        _pinned(case, reference, node)
+        _provider(case, reference, node, report_only=entries.reported_only(case, enforced))
+
+    entries.each(case, root, "consumed", question["consumes"], judge_one)
 
 
-def _judge_one(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
-    reference = asked["ref"]
-    if not lifecycle.judge_version(case, reference, node, provided=False):
-        return
-    _subscribed(case, reference, node)
+def _subscribed(case: GateCase, reference: str, node: Evidence, *, place_is_known: bool) -> None:
+    """Where application or environment do not exist, that is told once, and no subscription is looked for."""
+    subscription = node.text("subscription", "active", "unasked", *_SUBSCRIPTIONS)
+    if subscription == "unasked" and place_is_known:
+        node.child("subscription").unusable()
+    elif subscription in _SUBSCRIPTIONS:
+        code, message, fix = (text.format(reference) for text in _SUBSCRIPTIONS[subscription])
+        closed, successor = node.text("state") == "deprecated", node.text("successor")
+        if closed:  # a deprecated version takes no new consumers
+            fix = f"Move to {successor}." if successor not in (MISSING, "none") else "Move to another API."
+        case.deny(code, reference, node, message, fix, leaves=closed)
+
+
+def _pinned(case: GateCase, reference: str, node: Evidence) -> None:
     contract = node.text("contract", "unpinned", "same", "compatible", "breaking", "uncompared")
+    pins = node.text("pins", "advised", "required")
     if contract == "breaking":
         case.deny(
             "contract.breaking_for_consumer",
@@ -37,39 +68,57 @@ def _judge_one(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None
             "Send a digest that the catalog knows.",
             who=ASKER,
         )
-    provider, relation = (
-        node.text("provider", "running", "missing", "external"),
-        node.text("relation", *entries.RELATIONS),
-    )
-    if provider == "missing" and relation in ("forward", "breaking"):
+    elif contract == "unpinned":
+        said = f"The question does not say which contract of {reference} the application was built against."
+        fix = f"Send the contract digest of {reference} that it was built against."
+        if pins == "required":
+            case.unknown("contract.unpinned", reference, node, f"{said} Its tier asks for that.", fix, who=ASKER)
+        else:
+            case.warn("contract.unpinned", reference, f"{said} {fix}")
+
+
+def _provider(case: GateCase, reference: str, node: Evidence, *, report_only: bool) -> None:
+    provider = node.text("provider", "running", "older", "none", "third_party", "unrecorded")
+    relation, runs = node.text("relation", *entries.RELATIONS), ", ".join(entries.listed(node.texts("runs")))
+    owner = entries.team(node.text("owner_team"))
+    api = reference.partition("@")[0]
+    if (provider == "older") != bool(runs) or (provider == "older") == (relation == "not_needed"):
+        node.child("provider").unusable()
+    elif provider == "older":
+        _older(case, reference, node, relation, runs, owner)
+    elif provider == "none":
+        message = f"Nobody provides {reference} here, and no other version of {api} either."
+        fix = f"Release a provider of {reference} first."
+        case.unknown("provider.missing", reference, node, message, fix, who=owner)
+    elif provider == "unrecorded":
+        case.unknown(
+            "provider.unrecorded",
+            reference,
+            node,
+            f"No record says who provides {reference} here, and it is not declared as a third party's.",
+            f"Record the release that provides {api} here, or declare {api} or its system as third party.",
+            who=owner,
+            report_only=report_only,
+        )
+
+
+def _older(case: GateCase, reference: str, node: Evidence, relation: Any, runs: str, owner: str) -> None:
+    """Somewhere here only other versions of the API run: may they serve this one?"""
+    if relation in ("forward", "breaking"):
         case.deny(
             "order.producer_first",
             reference,
             node,
-            f"Nobody provides {reference} in this environment yet, and older providers cannot serve it.",
-            f"Release a provider of {reference} first.",
+            f"Not every provider here runs {reference} yet, and {runs} cannot serve it.",
+            f"Release {reference} first, in each place that runs {runs}.",
+            who=owner,
         )
-
-
-def _subscribed(case: GateCase, reference: str, node: Evidence) -> None:
-    said = {
-        "none": (
-            "subscription.missing",
-            f"There is no subscription to {reference} in this environment.",
-            f"Subscribe to {reference}.",
-        ),
-        "pending": (
-            "subscription.pending",
-            f"The subscription to {reference} waits for its approval.",
-            f"Have the subscription to {reference} approved.",
-        ),
-        "expired": (
-            "subscription.expired",
-            f"The subscription to {reference} has ended.",
-            f"Renew the subscription to {reference}.",
-        ),
-    }
-    subscription = node.text("subscription", "active", *said)
-    if subscription not in (MISSING, "active"):
-        code, message, fix = said[subscription]
-        case.deny(code, reference, node, message, fix)
+    elif relation == "uncompared":
+        case.unknown(
+            "contract.uncompared",
+            reference,
+            node,
+            f"Nobody can say whether {runs}, which runs here, can serve {reference}.",
+            f"Register readable contracts of {reference.partition('@')[0]}.",
+            who=owner,
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from governance.domain.evidence import MISSING, Evidence
@@ -37,3 +38,18 @@ def listed(found: Any) -> list[str]:
 def team(found: Any) -> str:
     """Who repairs it: the owner team where it is known."""
     return f"team {found}" if isinstance(found, str) else "an administrator of the catalog"
+
+
+def did_you_mean(near: Sequence[str]) -> str:
+    """A question back to a person who mistyped; empty where nothing is alike."""
+    return f"Did you mean {' or '.join(near)}?" if near else ""
+
+
+def reported_only(case: GateCase, enforced_from: Any) -> bool:
+    """Whether what is missing is reported only so far, by the dated switch."""
+    return isinstance(enforced_from, datetime) and case.as_of < enforced_from
+
+
+def place_is_known(root: Evidence) -> bool:
+    """Whether application and environment exist. Where they do not, that is told once, and nothing else is asked."""
+    return all(root.child(what).flag("known") is True for what in ("application", "environment"))

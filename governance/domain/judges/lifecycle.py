@@ -5,18 +5,18 @@ from __future__ import annotations
 from datetime import datetime
 
 from governance.domain.evidence import MISSING, Evidence
-from governance.domain.judges.entries import team
+from governance.domain.judges.entries import did_you_mean, listed, reported_only, team
 from governance.domain.reasons import ASKER, GateCase, day
 
 
 def judge_version(case: GateCase, reference: str, node: Evidence, *, provided: bool) -> bool:
     """False: it is not in the catalog, and nothing else can be said of it."""
     state = node.text("state")
-    origin, judged, enforced = node.text("origin"), node.flag("judged"), node.moment("enforced_from", "now")
     if state == "unregistered":
-        fix = f"Register {reference}."
+        fix = did_you_mean(listed(node.texts("near"))) or f"Register {reference}."
         case.unknown("version.unknown", reference, node, f"{reference} is not in the catalog.", fix, who=ASKER)
         return False
+    origin, judged, enforced = node.text("origin"), node.flag("judged"), node.moment("enforced_from", "now")
     owner = node.text("owner_team")
     deprecated, sunset, successor = (
         node.moment("deprecated_at", "never"),
@@ -33,7 +33,7 @@ def judge_version(case: GateCase, reference: str, node: Evidence, *, provided: b
             f"{reference} was imported and nobody has judged it yet.",
             f"Open a change request that publishes {reference}.",
             who=team(owner),
-            report_only=isinstance(enforced, datetime) and case.as_of < enforced,
+            report_only=reported_only(case, enforced),
         )
     _judge_dates(case, reference, node, state, deprecated, sunset, successor, provided=provided)
     return True

@@ -16,7 +16,8 @@ def set_aside(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> li
     for identifier, node in root.members("waivers"):
         rule, subject, reason = node.text("rule"), node.text("subject"), node.text("reason")
         starts, expires = node.moment("starts_at"), node.moment("expires_at")
-        if MISSING in (rule, subject, reason, starts, expires) or not starts <= case.as_of < expires:
+        place = node.text("pointer"), node.text("application"), node.text("environment")
+        if MISSING in (rule, subject, reason, starts, expires, *place) or not starts <= case.as_of < expires:
             continue
         hit = False
         for index, found in enumerate(case.reasons):

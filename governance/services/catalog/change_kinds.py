@@ -15,7 +15,14 @@ from governance.domain import kinds
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject
 from governance.services import waivers
-from governance.services.catalog import contract_checks, landscape_checks, lifecycle_checks, proposals, subject_facts
+from governance.services.catalog import (
+    contract_checks,
+    landscape_checks,
+    lifecycle_checks,
+    proposals,
+    record_statements,
+    subject_facts,
+)
 from kernel import clock
 from kernel.errors import Conflict, NotFound
 from kernel.models import User
@@ -197,6 +204,7 @@ CHANGE_KINDS = (
         subject_kind="api",
         parameters=("tier",),
     ),
+    record_statements.RECORDS_COMPLETE,
 )
 
 

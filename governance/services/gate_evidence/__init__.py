@@ -3,6 +3,6 @@
 A harmless word may only come from a row that says it; absence is written in words.
 """
 
-from governance.services.gate_evidence.gather import gather
+from governance.services.gate_evidence.gather import gather, hidden
 
-__all__ = ["gather"]
+__all__ = ["gather", "hidden"]

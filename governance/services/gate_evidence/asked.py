@@ -8,25 +8,47 @@ from datetime import datetime
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
-from catalog.selectors.gate_facts import GateApplication
+from catalog.selectors.gate_asking import GateApplication, GateEnvironment, GateStore, RecentUse
 from governance.domain.subject import SubjectFacts
+from governance.selectors.records import OwnRecords, ProviderPlaces
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`question` is normalised. `versions` holds those that the catalog knows, by reference; `integrations` the facts
-    of each integration that somebody registered at exactly the digest of the question, by key."""
+    """`question` is normalised. `versions` holds those that the catalog knows, by reference: the question's own and
+    those that it would take away. `integrations` holds the facts of each integration that somebody registered at
+    exactly the digest of the question, by key. `own` and `places` are the records of what runs."""
 
     question: Mapping[str, Any]
     as_of: datetime
     versions: Mapping[str, VersionFacts]
     asking: GateApplication
+    there: GateEnvironment
+    store: GateStore | None
     integrations: Mapping[str, SubjectFacts]
+    own: OwnRecords
+    places: Mapping[str, ProviderPlaces]
+    called: Mapping[str, RecentUse]
     hidden: frozenset[str] = frozenset()  # what the asker may not see: it is told like what does not exist
 
     @property
     def environment(self) -> str:
         return str(self.question["environment"])
+
+    @property
+    def instance(self) -> str:
+        return str(self.question["instance"])
+
+    @property
+    def known_place(self) -> bool:
+        """Whether application and environment exist at all."""
+        return self.asking.known and self.there.known
+
+    @property
+    def all_recorded(self) -> bool:
+        """Whether everything that runs there is recorded, so that no record means that nothing runs."""
+        since = self.there.records_complete_since
+        return since is not None and since <= self.as_of
 
     @property
     def subjects(self) -> list[str]:

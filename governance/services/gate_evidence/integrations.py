@@ -12,7 +12,6 @@ from governance.domain.checks import ChangeFacts, Check, CheckContext
 from governance.domain.subject import Subject, SubjectFacts
 from governance.services import approvals
 from governance.services.gate_evidence.asked import Asked, counted
-from kernel.errors import NotApproved
 
 _APPROVAL_WORDS = {
     "approval.missing": "missing",
@@ -26,10 +25,12 @@ _APPROVAL_WORDS = {
     "check.blocking": "check_blocking",
 }
 
+_HIDDEN = {"approval": "missing", "approval_code": "approval.missing", "approval_fix": "none"}
+
 
 def facts_of(question: Mapping[str, Any]) -> dict[str, SubjectFacts]:
     """What the owning room knows of each integration at the digest of the question; without those it does not know."""
-    kind = _kind_about_records("integration")
+    kind = _kind_about_records()
     found = {}
     for entry in question["integrations"]:
         facts = kind.facts(_subject(entry)) if kind else None
@@ -40,17 +41,18 @@ def facts_of(question: Mapping[str, Any]) -> dict[str, SubjectFacts]:
 
 def gather(asked: Asked) -> dict[str, Any]:
     items = {}
-    kind = _kind_about_records("integration")
+    kind = _kind_about_records()
     for entry in asked.question["integrations"]:
         subject, facts = _subject(entry), asked.integrations.get(entry["ref"])
         items[entry["ref"]] = {
+            "registered": facts is not None,
             "owner_team": _owner(facts),
-            "approval": "missing"
-            if facts is None and entry["ref"] in asked.hidden  # who knows the digest has seen the release
-            else _approval(subject, asked.environment, asked.as_of),
-            "sor_violations": _violations(kind, subject, facts, asked.environment, asked.as_of)
-            if kind and facts
-            else None,
+            **(
+                _HIDDEN
+                if facts is None and entry["ref"] in asked.hidden  # who knows the digest has seen the release
+                else _approval(subject, asked.environment, asked.as_of)
+            ),
+            "checks": _checks(kind, subject, facts, asked) if kind and facts else counted({}),
         }
     return counted(items)
 
@@ -63,9 +65,9 @@ def _checks_about_records(kind: kinds.ChangeKind) -> list[Check]:
     return [check for check in kind.checks if check.about == "systems_of_record"]
 
 
-def _kind_about_records(subject_kind: str) -> kinds.ChangeKind | None:
-    """The kind of change whose checks say how such a subject stands to the systems of record."""
-    candidates = (kind for kind in kinds.all_kinds() if kind.subject_kind == subject_kind)
+def _kind_about_records() -> kinds.ChangeKind | None:
+    """The kind of change whose checks say how an integration stands to the systems of record."""
+    candidates = (kind for kind in kinds.all_kinds() if kind.subject_kind == "integration")
     return next((kind for kind in candidates if _checks_about_records(kind)), None)
 
 
@@ -76,26 +78,26 @@ def _owner(facts: SubjectFacts | None) -> str | None:
     return team.key if team else None
 
 
-def _approval(subject: Subject, environment: str, as_of: datetime) -> str:
-    """A word that the gate knows, or the code that came, which the gate answers with `unknown`."""
-    try:
-        approvals.require(subject, subject.digest, environment, as_of, freeze=False)
-    except NotApproved as error:
-        code = str(error.unmet[0]["code"]) if error.unmet else error.code
-        return _APPROVAL_WORDS.get(code, code)
-    return "valid"
+def _approval(subject: Subject, environment: str, as_of: datetime) -> dict[str, str]:
+    """`valid`, a word that the gate knows, or `other`; with the code that came and what would settle it."""
+    unmet = approvals.unmet(subject, environment, as_of, freeze=False)
+    if not unmet:
+        return {"approval": "valid", "approval_code": "none", "approval_fix": "none"}
+    code = str(unmet[0]["code"])
+    return {
+        "approval": _APPROVAL_WORDS.get(code, "other"),
+        "approval_code": code,
+        "approval_fix": str(unmet[0].get("fix") or "none"),
+    }
 
 
-def _violations(
-    kind: kinds.ChangeKind, subject: Subject, facts: SubjectFacts, environment: str, as_of: datetime
-) -> dict[str, Any] | None:
-    """What the checks about systems of record say of this subject; None when one of them could not run."""
-    change = ChangeFacts(0, kind.key, "", "", "", environment, None, None, (subject,))
-    said: list[str] = []
+def _checks(kind: kinds.ChangeKind, subject: Subject, facts: SubjectFacts, asked: Asked) -> dict[str, Any]:
+    """By the id of the check about systems of record: its status, and what it says against the integration."""
+    change = ChangeFacts(0, kind.key, "", "", "", asked.environment, None, None, (subject,))
+    found = {}
     for check in _checks_about_records(kind):
-        outcome = check.run(CheckContext(change, subject, facts, environment, as_of))
-        if outcome.status == "not_run":
-            return None
-        if outcome.status == "failed":
-            said += [str(f["message"]) for f in outcome.findings if f.get("level") == "error"] or [outcome.why]
-    return counted(sorted(set(said)))
+        outcome = check.run(CheckContext(change, subject, facts, asked.environment, asked.as_of))
+        said = [str(f["message"]) for f in outcome.findings if f.get("level") == "error"] or [outcome.why]
+        against = sorted(set(said)) if outcome.status == "failed" else []
+        found[check.id] = {"status": outcome.status, "why": outcome.why or "none", "violations": counted(against)}
+    return counted(found)

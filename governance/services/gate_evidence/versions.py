@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import contracts, versions
+from catalog.selectors import contracts, gate_asking
 from governance.services import upgrade_order
+from governance.services.gate_evidence.asked import counted
 from kernel.errors import DomainError
 
-UNREGISTERED = {"state": "unregistered", "origin": "none", "judged": False, "enforced_from": "now"}
+
+def unregistered(reference: str) -> dict[str, Any]:
+    return {"state": "unregistered", "near": counted(gate_asking.near("version", reference))}
 
 
 def words(version: VersionFacts) -> dict[str, Any]:
@@ -41,15 +44,9 @@ def pinned(pin: str, present: str | None, as_of: datetime) -> str:
         return "uncompared"
 
 
-def relation_to_predecessor(version: VersionFacts) -> str:
-    before = versions.neighbour_before(version.id)
-    return relation(before.contract_digest if before else None, version.contract_digest)
-
-
 def relation(old: str | None, new: str | None) -> str:
-    if old is None:
-        return "none"
-    if new is None:
+    """How going from one contract to the other stands to order; a contract that is missing cannot be compared."""
+    if old is None or new is None:
         return "uncompared"
     try:
         return upgrade_order.relation(old, new)
@@ -57,6 +54,7 @@ def relation(old: str | None, new: str | None) -> str:
         return "uncompared"
 
 
-def worst(relations: Sequence[str]) -> str:
-    order = ("uncompared", "breaking", "backward", "forward", "full", "none")
-    return min(relations, key=order.index) if relations else "none"
+def worst(relations: Iterable[str]) -> str:
+    """The one that asks for most; `none` where nothing is replaced."""
+    order: Sequence[str] = ("uncompared", "breaking", "backward", "forward", "full", "none")
+    return min(relations, key=order.index, default="none")

@@ -1,0 +1,89 @@
+"""Who asks, where and when: the application, the environment, the store, the policies, and what usage says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from catalog.selectors import gate_asking, teams
+from governance.domain import policy
+from governance.selectors import policies
+from governance.services.gate_evidence.asked import Asked, counted, touched
+from kernel import clock
+
+NOW = timedelta(minutes=5)
+
+
+def is_hypothetical(as_of: datetime) -> bool:
+    """Whether the question is about another time than now: an answer to it is a what-if."""
+    return abs(clock.now() - as_of) > NOW
+
+
+def application(asked: Asked) -> dict[str, Any]:
+    key = asked.question["application"]
+    if not asked.asking.known:
+        return {"key": key, "known": False, "near": counted(gate_asking.near("application", key))}
+    return {"key": key, "known": True, "owner_team": asked.asking.team_key or None}
+
+
+def environment(asked: Asked) -> dict[str, Any]:
+    """`records`: since when everything that runs there is recorded, `unstated` where nobody says so;
+    `records_enforced_from`: until then a missing record is reported only."""
+    key, there = asked.environment, asked.there
+    if not there.known:
+        return {"key": key, "known": False, "near": counted(gate_asking.near("environment", key))}
+    since, enforced = there.records_complete_since, there.records_enforced_from
+    return {
+        "key": key,
+        "known": True,
+        "records": since.isoformat() if since and since <= asked.as_of else "unstated",
+        "records_enforced_from": enforced.isoformat() if enforced else "now",
+    }
+
+
+def store(asked: Asked) -> dict[str, Any]:
+    """The store in which the instance of the question runs; `none` where the question names no instance, `unknown`
+    where the catalog has no such store."""
+    found = asked.store
+    if found is None:
+        return {"key": "unknown" if asked.instance else "none"}
+    words = {"banner": found.banner, "region": found.region, "channel": found.channel, "zone": found.zone}
+    return {"key": asked.instance, **{name: value or "unstated" for name, value in words.items()}}
+
+
+def policies_in_force(asked: Asked) -> dict[str, str]:
+    """The digest of the active policy of every level that bears on the question."""
+    domains = {item.domain for item in touched(asked)}
+    levels = policies.levels_for(domain_keys=domains, team_keys=_owner_keys(asked))
+    return policies.present_digests(levels)
+
+
+def digest_of_policies(digests: dict[str, str]) -> str | None:
+    return policy.digest_of_levels(digests) or None
+
+
+def _owner_keys(asked: Asked) -> Iterable[str]:
+    yield from (version.owner_team_key for version in asked.versions.values())
+    for facts in asked.integrations.values():
+        for team_id in facts.owner_team_ids:
+            team = teams.by_id(team_id)
+            if team is not None:
+                yield team.key
+
+
+def undeclared_use(asked: Asked) -> dict[str, Any]:
+    """What the application called in the last days, and neither the question nor its recorded releases name. An API
+    that the asker may not see counts, without its name."""
+    named = {entry["ref"] for entry in asked.question["consumes"] or ()} | asked.own.consumes
+    return counted(
+        {
+            "a restricted API" if reference in asked.hidden else reference: {
+                "calls": use.calls,
+                "last_day": use.last_day.isoformat(),
+                "sunset_at": use.sunset_at.isoformat() if use.sunset_at else "never",
+            }
+            for reference, use in sorted(asked.called.items())
+            if reference not in named
+        }
+    )
