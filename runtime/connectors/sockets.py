@@ -55,13 +55,30 @@ class Transport(httpx.HTTPTransport):
     def __init__(self, context: ssl.SSLContext | None) -> None:
         context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         super().__init__(verify=context, trust_env=False)
-        self._pool = httpcore.ConnectionPool(
+        self._pool = _Pool(
             ssl_context=context,
             max_connections=20,
             max_keepalive_connections=20,
             keepalive_expiry=15.0,
             network_backend=_Backend(),
         )
+
+
+class _Pool(httpcore.ConnectionPool):
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
+        return _Connection(origin, self._ssl_context, keepalive_expiry=15.0, network_backend=self._network_backend)
+
+
+class _Connection(httpcore.HTTPConnection):
+    """Used again only where nothing came after the answer before: what is there already is no answer to a request that
+    has not left (RFC 9112 §6.3). httpcore looks at the socket, not at what was read from it and not used."""
+
+    def has_expired(self) -> bool:
+        return super().has_expired() or (self.is_idle() and self._has_more())
+
+    def _has_more(self) -> bool:
+        inner = self._connection
+        return isinstance(inner, httpcore.HTTP11Connection) and bool(inner._h11_state.trailing_data[0])
 
 
 class _Backend(httpcore.NetworkBackend):
@@ -128,6 +145,8 @@ class _Stream(httpcore.NetworkStream):
             raise
 
     def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable" and (tls := self.inner.get_extra_info("ssl_object")) and tls.pending():
+            return True  # deciphered and not read; the socket does not show it any more
         return self.inner.get_extra_info(info)
 
 
