@@ -22,7 +22,7 @@ def main() -> int:
     from catalog.services import periodic_jobs as catalog_jobs
     from governance.services import periodic_jobs as governance_jobs
     from runtime.ledger import connections
-    from runtime.services import service_level_jobs
+    from runtime.services import day_sums, service_level_jobs
     from runtime.worker import scheduler
 
     if (why := connections.refusal()) is not None:
@@ -32,6 +32,7 @@ def main() -> int:
     catalog_jobs.start()
     governance_jobs.start()
     service_level_jobs.start()
+    day_sums.start()
     scheduler.run_forever()
     return 0
 

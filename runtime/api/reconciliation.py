@@ -123,6 +123,17 @@ class AccountSerializer(serializers.Serializer[Any]):
     day = serializers.DateField(source="account.day")
     by = serializers.CharField(source="account.by")
     complete = serializers.BooleanField(source="account.complete")
+    as_of = serializers.DateTimeField(source="account.as_of")
+    summed_at = serializers.DateTimeField(
+        source="account.summed_at",
+        allow_null=True,
+        help_text="When the sums of the day were brought up to date; what came since counts, too. Null: none yet.",
+    )
+    unjudged = serializers.ListField(
+        source="account.unjudged",
+        child=serializers.CharField(),
+        help_text="Targets of which all that they have still to take counts as waiting, also what they will skip.",
+    )
     messages = serializers.IntegerField(source="account.messages.count")
     lines = LineSerializer(source="account.lines", many=True)
     gaps = GapSerializer(source="account.gaps", many=True)

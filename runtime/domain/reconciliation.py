@@ -3,7 +3,6 @@ numbered."""
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Context, Decimal, InvalidOperation
@@ -37,20 +36,33 @@ def facts_of(document: Any) -> Facts:
     odd is unknown."""
     if not isinstance(document, Mapping):
         return Facts()
-    sequence = document.get("sequence")
-    day = document.get("businessDate", document.get("business_date"))
+    day = document.get("businessDate")
+    return facts_from(
+        document.get("store"),
+        document.get("till"),
+        document.get("business_date") if day is None else day,
+        document.get("sequence"),
+        document.get("total"),
+        document.get("currency"),
+    )
+
+
+def facts_from(store: Any, till: Any, day: Any, sequence: Any, total: Any, currency: Any) -> Facts:
+    """The values of a message, as they are, as facts."""
     return Facts(
-        _text(document.get("store")),
-        _text(document.get("till")),
+        _text(store),
+        _text(till),
         _text(day)[:10],
         sequence if isinstance(sequence, int) and not isinstance(sequence, bool) else None,
-        amount_of(document.get("total")),
-        _text(document.get("currency"))[:3],
+        amount_of(total),
+        _text(currency)[:3],
     )
 
 
 def _text(value: Any) -> str:
-    return str(value)[:80] if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return ""
+    return str(value)[:80].replace("\0", "\ufffd")
 
 
 def amount_of(value: Any) -> Decimal | None:
@@ -131,12 +143,20 @@ def gaps(facts: Iterable[Facts]) -> list[Gap]:
     """Per till and business day, what lies between the lowest and the highest number that came. What would come after
     the highest is not known. Tills number every transaction, also those that are no sale, so a gap means that something
     is missing."""
-    seen: dict[tuple[str, str, str], set[int]] = {}
+    seen: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
     for one in facts:
         if one.store and one.till and one.day and one.sequence is not None:
-            seen.setdefault((one.store, one.till, one.day), set()).add(one.sequence)
+            seen.setdefault((one.store, one.till, one.day), []).append((one.sequence, one.sequence))
+    return gaps_between(seen)
+
+
+def gaps_between(ranges: Mapping[tuple[str, str, str], Iterable[tuple[int, int]]]) -> list[Gap]:
+    """The same of ranges of numbers that came, first and last of each, by store, till and business day."""
     found = []
-    for (store, till, day), numbers in sorted(seen.items()):
-        ordered = sorted(numbers)
-        found += [Gap(store, till, day, a + 1, b - 1) for a, b in itertools.pairwise(ordered) if b - a > 1]
+    for (store, till, day), came in sorted(ranges.items()):
+        highest: int | None = None
+        for first, last in sorted(came):
+            if highest is not None and first > highest + 1:
+                found.append(Gap(store, till, day, highest + 1, first - 1))
+            highest = last if highest is None else max(highest, last)
     return found

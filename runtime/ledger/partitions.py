@@ -235,16 +235,18 @@ def drop_one(
     name: str,
     *,
     before: Callable[[], bool] = lambda: True,
+    after: Callable[[], object] = lambda: None,
     wait: Callable[[float], object] = time.sleep,
 ) -> bool:
-    """Detach a partition and drop it, with what is done `before` in the same transaction; False where that says no, or
-    others were in the way. (PostgreSQL detaches nothing concurrently beside a default partition.)"""
+    """Detach a partition and drop it, with what is done `before` and `after` in the same transaction; False where
+    `before` says no, or others were in the way. (PostgreSQL detaches nothing concurrently beside a default one.)"""
 
     def step() -> bool:
         if not before():
             return False
         conn.execute(sql.SQL("alter table runtime_message detach partition {}").format(sql.Identifier(name)))
         conn.execute(sql.SQL("drop table {}").format(sql.Identifier(name)))
+        after()
         return True
 
     return bool(_patiently(conn, step, wait))

@@ -21,6 +21,9 @@ _HOLDS = statements.read("partition_holds", part="{part}")
 _COUNT_PARTITION = statements.read("count_partition", part="{part}")
 _DROP_HEADS = statements.read("drop_heads")
 _EVIDENCE = [statements.read("drop_evidence", table=name) for name in ("runtime_delivery", "runtime_attempt")]
+# While nobody reads or writes the log: a few rows. The sums themselves go afterwards.
+_DROP_SPANS = "delete from runtime_dayspan where month >= %(since)s and month < %(until)s"
+_DROP_SUMS = [statements.read("drop_day_sums", table=name) for name in ("runtime_daysum", "runtime_tillnumbers")]
 _OLDEST = """
 select nullif(max(runtime_kept_since(%s, flow)), '-infinity')
 from (select null::bigint as flow union all select id from runtime_integration) f"""
@@ -155,7 +158,21 @@ def drop_partition(conn: Connection, one: Partition, *, wait: Callable[[float], 
         if holds(conn, one):
             return False
         conn.execute(sql.SQL(_COUNT_PARTITION).format(part=sql.Identifier(one.name)))
-    return partitions.drop_one(conn, one.name, before=lambda: not holds(conn, one), wait=wait)
+    months = {"since": one.since.date(), "until": one.until.date()}
+    gone = partitions.drop_one(
+        conn, one.name, before=lambda: not holds(conn, one), after=lambda: conn.execute(_DROP_SPANS, months), wait=wait
+    )
+    if gone:
+        _drop_sums(conn, one.until.date())
+    return gone
+
+
+def _drop_sums(conn: Connection, until: date) -> None:
+    """Sums of days whose messages are gone. Without their spans nobody reads them any more."""
+    for (stream,) in conn.execute("select id from runtime_stream order by 1").fetchall():
+        for statement in _DROP_SUMS:
+            while conn.execute(statement, {"stream": stream, "until": until, "count": ROWS}).rowcount:
+                pass
 
 
 def drop_evidence(conn: Connection, *, rows: int = ROWS) -> int:

@@ -2,6 +2,7 @@
 migrations."""
 
 from runtime.models.alerts import Alert, AlertEntry, AlertRule, AlertSignal, AlertSilence
+from runtime.models.day_sums import DaySpan, DaySum, DaySumCursor, TillNumbers
 from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage
 from runtime.models.grants import IntakeGrant
 from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
@@ -33,6 +34,9 @@ __all__ = [
     "ConflictCase",
     "DatabaseIdentity",
     "DatedState",
+    "DaySpan",
+    "DaySum",
+    "DaySumCursor",
     "Delivery",
     "Deployment",
     "DroppedCount",
@@ -70,6 +74,7 @@ __all__ = [
     "StreamSource",
     "TargetComparison",
     "TargetSubscription",
+    "TillNumbers",
     "ValidityMoment",
     "VendorState",
     "Worker",

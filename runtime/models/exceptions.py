@@ -142,7 +142,8 @@ class RejectedMessage(models.Model):
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["stream", "digest"], name="rejected_once")]
         indexes = [
-            models.Index(fields=["stream", "fingerprint"], name="rejected_open", condition=models.Q(state="open"))
+            models.Index(fields=["stream", "fingerprint"], name="rejected_open", condition=models.Q(state="open")),
+            models.Index(fields=["stream", "at"], name="rejected_by_day"),
         ]
 
     def __str__(self) -> str:
@@ -173,6 +174,7 @@ class ConflictCase(models.Model):
         db_table = "runtime_conflict"
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["stream", "key", "hash"], name="conflict_once")]
+        indexes = [models.Index(fields=["stream", "at"], name="conflict_by_day")]
 
     def __str__(self) -> str:
         return f"{self.stream_id} {self.key}"

@@ -18,7 +18,8 @@ class Run(models.Model):
     first time), `conflicts_again` and `rejected_again` (known already, and come again). `tally`: how many records
     of the source were read and rejected, for the limit of rejected records, which `limit_waived` switches off for
     this run. `fences`: how often a worker lost the source in this run to another one. `fault`: what is wrong with
-    the connection to `fault_system`, where that ended the run (`FaultKind`).
+    the connection to `fault_system`, where that ended the run (`FaultKind`). `logged`: of a pass over a source, how
+    many of its messages are in the log, as far as they are in the sums (`DaySumCursor`).
     """
 
     class State(models.TextChoices):
@@ -44,6 +45,7 @@ class Run(models.Model):
     expected = models.BigIntegerField(null=True, blank=True)
     read = models.BigIntegerField(db_default=0)
     accepted = models.BigIntegerField(db_default=0)
+    logged = models.BigIntegerField(null=True, blank=True)
     unchanged = models.BigIntegerField(db_default=0)
     older = models.BigIntegerField(db_default=0)
     rejected_count = models.BigIntegerField(db_default=0)

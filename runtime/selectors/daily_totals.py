@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
 from catalog.selectors import systems
@@ -18,10 +19,9 @@ from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.outcome_codes import CONFIRMED, DECLINED, SKIPPED
 from runtime.permissions import SEEN, sight
+from runtime.selectors.day_sums import LATE_DAYS
 from runtime.selectors.message_counts import COUNTS, MessageCounts, batches_over
 from runtime.selectors.sql_rows import rows
-
-LATE_DAYS = 8  # after its business day a message may still arrive: tills work offline for up to a week
 
 
 def today() -> date:
@@ -141,11 +141,17 @@ class FlowLine:
 _FLOWS = (
     """
 select i.key as integration, i.title, g.name as team, st.id as stream,
-       (select count(*)
-          from runtime_message m
-         where m.stream_id = st.id
-           and m.received_at >= %(since)s
-           and m.received_at < %(until)s) as logged,
+       coalesce((select sum(d.number)::bigint
+                   from runtime_daysum d
+                  where d.stream_id = st.id
+                    and d.day = %(day)s
+                    and d.target = ''
+                    and exists (select
+                                  from runtime_dayspan p
+                                 where p.stream_id = st.id and p.day = %(day)s and p.month = d.month)
+                    and exists (select
+                                  from runtime_daysumcursor c
+                                 where c.stream_id = st.id and c.about = 'log' and c.zone = %(zone)s)), 0) as logged,
        coalesce((select g.number
                    from runtime_dropped g
                   where g.data_class = 'messages'
@@ -165,12 +171,18 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
        n.read, n.accepted, n.unchanged, n.older, n.read_rejected, n.read_again, n.read_conflicts,
        n.read_conflicts_again,
        coalesce(n.running, false) as running,
-       (select count(*)
-          from runtime_message m
-         where m.stream_id = st.id
-           and m.received_at >= %(since)s
-           and m.received_at < n.over
-           and m.run_id = any(n.ids)) as from_runs
+       n.logged
+       + (select count(*)
+            from runtime_lane l
+            left join runtime_daysumcursor c on c.stream_id = st.id and c.lane = l.lane and c.about = 'runs'
+            join runtime_message m
+              on m.stream_id = st.id
+             and m.lane = l.lane
+             and m.position > coalesce(c.done, 0)
+             and m.received_at >= %(since)s
+             and m.received_at < n.over
+             and m.run_id = any(n.ids)
+           where l.stream_id = st.id) as from_runs
   from runtime_integration i
   join auth_group g on g.id = i.owner_team_id
   join runtime_stream st on st.integration_id = i.id and st.environment = %(environment)s
@@ -180,6 +192,7 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
                             sum(rejected_again)::bigint as read_again, sum(conflicts)::bigint as read_conflicts,
                             sum(conflicts_again)::bigint as read_conflicts_again,
                             bool_or(state = 'running') as running, array_agg(id) as ids,
+                            coalesce(sum(logged), 0)::bigint as logged,
                             max(coalesce(ended_at, clock_timestamp())) + interval '1 hour' as over
                        from runtime_run
                       where stream_id = st.id
@@ -192,14 +205,34 @@ select i.key as integration, i.title, g.name as team, st.id as stream,
  order by i.title"""
 )
 
+# Messages of the day that are in no sums yet, by lane.
+_BEHIND = """
+select l.stream_id, l.lane, count(*) as number, min(m.position) as first, max(m.position) as last
+  from runtime_lane l
+  left join runtime_daysumcursor c
+    on c.stream_id = l.stream_id and c.lane = l.lane and c.about = 'log' and c.zone = %(zone)s
+  join runtime_message m
+    on m.stream_id = l.stream_id
+   and m.lane = l.lane
+   and m.position > coalesce(c.done, 0)
+   and m.received_at >= %(since)s
+   and m.received_at < %(until)s
+ where l.stream_id = any(%(streams)s)
+ group by 1, 2"""
 # A day of arrival is one span of positions per lane, because position order is commit order.
 _TARGETS = f"""
 with spans as (
-       select m.stream_id, m.lane, min(m.position) as first, max(m.position) as last
-         from runtime_message m
-        where m.stream_id = any(%(streams)s)
-          and m.received_at >= %(since)s
-          and m.received_at < %(until)s
+       select stream_id, lane, min(first) as first, max(last) as last
+         from (select p.stream_id, p.lane, p.first, p.last
+                 from runtime_dayspan p
+                where p.stream_id = any(%(streams)s)
+                  and p.day = %(day)s
+                  and exists (select
+                                from runtime_daysumcursor c
+                               where c.stream_id = p.stream_id and c.about = 'log' and c.zone = %(zone)s)
+                union all
+               select *
+                 from unnest(%(behind)s::smallint[], %(lanes)s::int[], %(firsts)s::bigint[], %(lasts)s::bigint[])) x
         group by 1, 2),
      subs as (
        select s.id, s.stream_id, s.target, s.instance, v.system_key
@@ -222,17 +255,27 @@ select s.stream_id as stream, s.target, min(s.system_key) as system, count(*) as
 
 
 def overview(viewer: Viewer, environment: str, day: date) -> list[FlowLine]:
-    """Every flow that the viewer may see, by day of arrival, in three queries."""
+    """Every flow that the viewer may see, by day of arrival: the sums of the day, and what is not in them yet."""
     since, until = bounds(day)
-    chosen = {"environment": environment, "since": since, "until": until}
-    found = [FlowLine(**row) for row in rows(_FLOWS, sight(viewer) | chosen | {"day": day})]
-    for one in found:
-        one.logged += one.dropped
+    chosen = {"environment": environment, "since": since, "until": until, "day": day, "zone": settings.TIME_ZONE}
+    found = [FlowLine(**row) for row in rows(_FLOWS, sight(viewer) | chosen)]
     if not found:
         return []
-    names = {s.key: s.name for s in systems.all_systems()}
     by_stream = {one.stream: one for one in found}
-    for row in rows(_TARGETS, chosen | {"streams": list(by_stream)}):
+    behind = rows(_BEHIND, chosen | {"streams": list(by_stream)})
+    for one in found:
+        one.logged += one.dropped
+    for row in behind:
+        by_stream[row["stream_id"]].logged += row["number"]
+    names = {s.key: s.name for s in systems.all_systems()}
+    given = {
+        "streams": list(by_stream),
+        "behind": [row["stream_id"] for row in behind],
+        "lanes": [row["lane"] for row in behind],
+        "firsts": [row["first"] for row in behind],
+        "lasts": [row["last"] for row in behind],
+    }
+    for row in rows(_TARGETS, chosen | given):
         flow = by_stream[row.pop("stream")]
         flow.targets.append(TargetLine(**(row | {"system": names.get(row["system"], row["system"])})))
     return found
@@ -286,6 +329,10 @@ select s.id as subscription, d.lane, d.first, d.outcomes
 _FAR = (
     "select subscription_id as subscription, lane, position from runtime_progress where subscription_id = any(%(ids)s)"
 )
+
+
+def lanes(stream: int) -> list[int]:
+    return [row["lane"] for row in rows("select lane from runtime_lane where stream_id = %(id)s", {"id": stream})]
 
 
 def messages(stream: int, day: date, *, business: bool, limit: int) -> list[dict[str, Any]]:

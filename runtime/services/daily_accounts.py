@@ -1,82 +1,55 @@
 """Reconciliation of one flow on one day: received, delivered to each target, still open.
 
+It counts messages, and money where every message says it. What has settled comes from the sums of the day
+(`runtime.services.day_sums`); what is not in them yet, what waits and what left its batch is read message by message.
 `target_comparison` asks the target systems.
-
-It counts messages, and money where every message says it.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from datetime import date, datetime, timedelta
 
-from kernel.errors import NotFound
+from django.utils import timezone
+
+from kernel import clock
 from kernel.ui.tones import Tone, ok, quiet, wait
-from runtime.domain import manifest as manifests
-from runtime.domain.correlation import correlation_id
-from runtime.domain.manifest import Manifest, ManifestTarget
-from runtime.domain.outcome_codes import CONFIRMED, QUARANTINED, SKIPPED, SUPERSEDED
-from runtime.domain.outcome_codes import DECLINED as DECLINED_THERE
+from runtime.domain.day_sums import ByCurrency, Days
+from runtime.domain.outcome_codes import CONFIRMED
 from runtime.domain.reconciliation import (
     BEHIND,
     BLOCKED,
     CLOSED,
     DEAD,
-    DECLINED,
-    DELIVERED,
     NOT_MEANT,
     REPLACED,
     RETRYING,
     UNKNOWN,
     WAITING,
-    Facts,
     Gap,
     Tally,
     Total,
-    facts_of,
-    gaps,
+    gaps_between,
 )
-from runtime.ledger.log_reader import decode
-from runtime.mapping import MappingError, compile_mapping, parse
-from runtime.models import Deployment, Integration, Stream, TargetSubscription
-from runtime.selectors import daily_totals
-from runtime.services.mappers import filter_mapping
+from runtime.models import Integration
+from runtime.selectors import daily_totals, day_sums
+from runtime.selectors.day_sums import LOG, TO, Chosen, KeptSums
+from runtime.services.day_messages import (
+    LIMIT,
+    MAX_CASES,
+    STATE_OF,
+    DayMessage,
+    ReconciledFlow,
+    ReconciledTarget,
+    as_entries,
+    flow_of,
+    standing_of,
+    state_of,
+)
+from runtime.services.fleet_accounts import FleetDay
 
-LIMIT = 50_000  # messages of one day that one page or one comparison looks at
-MAX_CASES = 1_000
-_STATE_OF = {
-    "dead": DEAD,
-    "unknown": UNKNOWN,
-    "behind": BEHIND,
-    "blocked": BLOCKED,
-    "closed": CLOSED,
-    "skipped": NOT_MEANT,
-    "declined": DECLINED,
-    CONFIRMED: DELIVERED,
-    SUPERSEDED: REPLACED,
-    SKIPPED: NOT_MEANT,
-    DECLINED_THERE: DECLINED,
-    QUARANTINED: DELIVERED,  # and no longer in quarantine: it was confirmed from there
-}
-"""By the state in quarantine, the last attempt, or the code in the evidence of its batch. Every other state in
-quarantine moves on by itself."""
-
-
-@dataclass(frozen=True, slots=True)
-class DayMessage:
-    """One message of the day with the facts in its document."""
-
-    lane: int
-    position: int
-    key: str
-    received_at: datetime
-    correlation: str
-    document: Any
-    facts: Facts
-    newest: bool = True
+MOST_WAITING = 5_000  # messages that a target has still to take are judged one by one up to so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +91,10 @@ class UndeliveredMessage:
 
 @dataclass(slots=True)
 class DailyAccount:
-    """The day of one flow. Of `dropped` messages that arrived on it only this count is kept. `complete` False: it has
-    more messages than were read, and every number is a lower bound."""
+    """The day of one flow, `as_of` a moment. Of `dropped` messages that arrived on it only this count is kept.
+    `complete` False: more than LIMIT of its messages are in no sums yet, or left their batch, and every number is a
+    lower bound. `unjudged`: targets that have so much to take that all of it counts as waiting, also what they will
+    skip. `summed_at`: when the sums were brought up to date; None without any."""
 
     integration: str
     stream: int
@@ -133,215 +108,220 @@ class DailyAccount:
     cases: list[UndeliveredMessage] = field(default_factory=list)
     cases_left_out: int = 0
     dropped: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ReconciledTarget:
-    """A target of the deployed release with its subscriptions."""
-
-    target: ManifestTarget
-    meant: Callable[[DayMessage], bool]
-    subscriptions: Sequence[TargetSubscription]
-
-
-@dataclass(frozen=True, slots=True)
-class ReconciledFlow:
-    stream: Stream
-    manifest: Manifest
-    deployment: Deployment
-    sides: Sequence[ReconciledTarget]
+    as_of: datetime = field(default_factory=clock.now)
+    summed_at: datetime | None = None
+    unjudged: list[str] = field(default_factory=list)
 
 
 def account(integration: Integration, environment: str, day: date, *, by: str) -> DailyAccount:
-    """The day, from the log, positions, quarantined messages and decisions.
+    """The day, from the sums, the log behind them, positions, quarantined messages and decisions.
 
     The caller has checked the viewer's permission.
     """
-    flow = flow_of(integration, environment)
-    entries, complete = entries_of(flow, day, by)
-    made = DailyAccount(
-        integration.key, flow.stream.pk, day, by, complete, Total(), sum(1 for one in entries if not one.facts.day)
-    )
-    made.dropped = daily_totals.dropped(flow.stream.pk, day)
-    for one in entries:
-        made.messages.add(one.facts)
-    made.gaps = gaps(one.facts for one in entries)
-    far, held = standing_of(flow, entries)
-    for side in flow.sides:
-        fleet = any(one.instance for one in side.subscriptions)
-        for lines, cases in (
-            _of_fleet(side, one, entries, far[one.pk], held[one.pk])
-            if fleet
-            else _of_target(side, one, entries, far[one.pk], held[one.pk])
-            for one in side.subscriptions
-        ):
-            made.lines += lines
-            room = MAX_CASES - len(made.cases)
-            made.cases += cases[:room]
-            made.cases_left_out += max(len(cases) - room, 0)
-    return made
+    return _Day(flow_of(integration, environment), day, by).account(integration.key)
 
 
-# -- the day -----------------------------------------------------------------------------------------------------------
-def flow_of(integration: Integration, environment: str) -> ReconciledFlow:
-    deployment = (
-        Deployment.objects.select_related("release")
-        .filter(integration=integration, environment=environment, active=True)
-        .first()
-    )
-    stream = Stream.objects.filter(integration=integration, environment=environment).first()
-    if deployment is None or stream is None:
-        raise NotFound(
-            "deployment.none", f"{integration.key} is not deployed in {environment}, so there is nothing to reconcile."
+def chosen_of(stream: int, day: date, *, business: bool) -> Chosen:
+    since, until = daily_totals.bounds(day)
+    if business:
+        since, until = since - timedelta(days=1), until + timedelta(days=day_sums.LATE_DAYS)
+    return Chosen(stream, day, business, since, until)
+
+
+@dataclass(slots=True)
+class _States:
+    """What became of the messages of one target: cells by store and state."""
+
+    stores: dict[str, dict[str, ByCurrency]] = field(default_factory=dict)
+
+    def cells(self, store: str, state: str) -> ByCurrency:
+        return self.stores.setdefault(store, {}).setdefault(state, ByCurrency())
+
+    def add(self, state: str, entry: DayMessage, sign: int = 1) -> None:
+        self.cells(entry.facts.store, state).cell(entry.facts.currency).count(entry.facts, sign)
+
+    def tallies(self) -> list[tuple[str, Tally]]:
+        made = []
+        for store, states in sorted(self.stores.items()):
+            tally, due = Tally(), ByCurrency()
+            for state, cells in states.items():
+                tally.by_state[state] = cells.total()
+                if state not in (NOT_MEANT, REPLACED):
+                    due.merge(cells)
+            tally.due = due.total()
+            if any(total.count for total in tally.by_state.values()):
+                made.append((store, tally))
+        return made
+
+
+class _Day:
+    """What is read of one day: the sums, and the messages behind them. `_small`: ordinary targets whose messages that
+    are not in their sums are few enough to be judged one by one; the others by name in `_behind`."""
+
+    def __init__(self, flow: ReconciledFlow, day: date, by: str) -> None:
+        self.flow, self.by = flow, by
+        self.chosen = chosen_of(flow.stream.pk, day, business=by == "business")
+        self.sums = day_sums.kept(self.chosen)
+        self.lanes = daily_totals.lanes(flow.stream.pk)
+        logged = sum(cells.number for cells in self.sums.log.values())
+        names = [side.target.name for side in flow.sides if not _fleet(side)]
+        behind = {name: logged - _count(self.sums, name) for name in names}
+        self.unjudged = {name for name, number in behind.items() if number > MOST_WAITING}
+        lower = {lane: self.sums.done_by(LOG, lane) for lane in self.lanes}
+        self.logged = dict(lower)
+        for name in names:
+            if behind[name] and name not in self.unjudged:
+                lower = {lane: min(at, self.sums.done_by(TO + name, lane)) for lane, at in lower.items()}
+        self.rows = day_sums.behind(self.chosen, lower, LIMIT + 1) if lower else []
+        self.complete = len(self.rows) <= LIMIT
+        self.rows = self.rows[:LIMIT]
+        self.entries = as_entries(flow.stream, self.rows)
+
+    def account(self, key: str) -> DailyAccount:
+        made = DailyAccount(key, self.flow.stream.pk, self.chosen.day, self.by, self.complete, Total(), 0)
+        made.summed_at, made.unjudged = self.sums.at, sorted(self.unjudged)
+        made.dropped = daily_totals.dropped(made.stream, made.day)
+        self._log(made)
+        far, held = standing_of(self.flow, self.entries)
+        left = self._left_their_batch(made)
+        for side in self.flow.sides:
+            if _fleet(side):
+                continue
+            for one in side.subscriptions:
+                self._target(made, side, one.pk, far[one.pk], held[one.pk], left.get(one.pk, ()))
+        fleets = [side for side in self.flow.sides if _fleet(side)]
+        if fleets:
+            self._fleets(made, fleets)
+        return made
+
+    def _log(self, made: DailyAccount) -> None:
+        total, made.undated = ByCurrency(), self.sums.undated
+        for cells in self.sums.log.values():
+            total.merge(cells)
+        new = [one for one in self.entries if one.position > self.logged[one.lane]]
+        for one in new:
+            total.cell(one.facts.currency).count(one.facts)
+        made.messages = total.total()
+        made.undated += sum(1 for one in new if not one.facts.day)
+        made.gaps = gaps_of(self.chosen, new)
+
+    def _left_their_batch(self, made: DailyAccount) -> dict[int, list[tuple[str, str, DayMessage]]]:
+        """{subscription: (state, code in the sums, message)} of what is in the sums and left its batch."""
+        ids = [one.pk for side in self.flow.sides for one in side.subscriptions if not one.instance]
+        found = day_sums.held(self.chosen, ids, LIMIT + 1) if ids and self.sums.at else []
+        made.complete = made.complete and len(found) <= LIMIT
+        left: dict[int, list[tuple[str, str, DayMessage]]] = {}
+        for row, entry in zip(found[:LIMIT], as_entries(self.flow.stream, found[:LIMIT]), strict=True):
+            state = STATE_OF.get(row["state"], RETRYING)
+            left.setdefault(row["subscription"], []).append((state, row["code"] or CONFIRMED, entry))
+        return left
+
+    def _target(
+        self,
+        made: DailyAccount,
+        side: ReconciledTarget,
+        subscription: int,
+        far: dict[int, int],
+        held: dict[tuple[int, int], str],
+        left: Sequence[tuple[str, str, DayMessage]],
+    ) -> None:
+        name, states, cases = side.target.name, _States(), []
+        for code, stores in self.sums.targets.get(name, {}).items():
+            for store, cells in stores.items():
+                states.cells(store, STATE_OF[code]).merge(cells)
+        upto = {lane: self.sums.done_by(TO + name, lane) for lane in self.lanes}
+        if name in self.unjudged:
+            self._waiting(states, name)
+            read_from = self.logged
+        else:
+            read_from = {lane: min(upto[lane], self.logged[lane]) for lane in self.lanes}
+        for state, code, entry in left:
+            if entry.position > read_from[entry.lane]:
+                continue  # read one by one below
+            summed = entry.position <= upto[entry.lane]
+            states.add(STATE_OF[code] if summed else WAITING, entry, -1)
+            states.add(state, entry)
+            cases.append((state, entry))
+        for entry in self.entries:
+            if entry.position > read_from[entry.lane]:
+                state = state_of(side, entry, far, held)
+                states.add(state, entry)
+                cases.append((state, entry))
+        for store, tally in states.tallies():
+            made.lines.append(StoreLine(name, side.target.system, store, tally))
+        add_cases(
+            made,
+            [
+                UndeliveredMessage(state, name, "", entry.facts.store, entry, subscription, state)
+                for state, entry in cases
+                if state in (DEAD, UNKNOWN, CLOSED)
+            ],
         )
-    manifest = manifests.load(deployment.release.manifest)
-    subscriptions = list(
-        TargetSubscription.objects.select_related("vendor")
-        .filter(stream=stream, replay_of=None, open=True)
-        .order_by("instance")
-    )
-    sides = [
-        ReconciledTarget(target, _meant(manifest, target), [one for one in subscriptions if one.target == target.name])
-        for target in manifest.targets
-    ]
-    return ReconciledFlow(stream, manifest, deployment, sides)
 
+    def _waiting(self, states: _States, name: str) -> None:
+        """All that is in the log's sums and not in those of this target."""
+        for store, cells in self.sums.log.items():
+            states.cells(store, WAITING).merge(cells)
+        for stores in self.sums.targets.get(name, {}).values():
+            for store, cells in stores.items():
+                states.cells(store, WAITING).merge(cells, -1)
 
-def entries_of(flow: ReconciledFlow, day: date, by: str) -> tuple[list[DayMessage], bool]:
-    found = daily_totals.messages(flow.stream.pk, day, business=by == "business", limit=LIMIT + 1)
-    complete = len(found) <= LIMIT
-    newest = {row["key"]: (row["lane"], row["position"]) for row in found[:LIMIT]}  # in order: the last one stays
-    made = []
-    for row in found[:LIMIT]:
-        document, place = decode(row["payload"].encode()), (row["lane"], row["position"])
-        correlation = row["correlation"] or correlation_id(flow.stream.salt, flow.stream.pk, *place)
-        last = flow.stream.immutable or newest[row["key"]] == place
-        made.append(DayMessage(*place, row["key"], row["received_at"], correlation, document, facts_of(document), last))
-    return made, complete
-
-
-def standing_of(
-    flow: ReconciledFlow, entries: Sequence[DayMessage], only: TargetSubscription | None = None
-) -> tuple[dict[int, dict[int, int]], dict[int, dict[tuple[int, int], str]]]:
-    """How far each target is, and what became of the entries that left their batch or that it names, by place. Of a
-    fleet, which receives the same messages in each of its stores, only those that left their batch or that a store
-    passed without an effect."""
-    spans: dict[int, tuple[int, int]] = {}
-    for one in entries:
-        first, last = spans.get(one.lane, (one.position, one.position))
-        spans[one.lane] = min(first, one.position), max(last, one.position)
-    ids = [one.pk for side in flow.sides for one in side.subscriptions if only is None or one == only]
-    far, held = daily_totals.standing(ids, spans)
-    stores = [one.pk for side in flow.sides for one in side.subscriptions if one.instance and only is None]
-    for number, passed in (daily_totals.passed_over(stores, spans) if stores else {}).items():
-        held[number] = passed | held[number]
-    for side in flow.sides:
-        for mine in side.subscriptions:
-            if mine.pk in far and (only is not None or not mine.instance):
-                held[mine.pk] = daily_totals.named_outcomes(mine.pk, spans) | held[mine.pk]
-    return far, held
-
-
-def _meant(manifest: Manifest, target: ManifestTarget) -> Callable[[DayMessage], bool]:
-    """Whether a message is for this target, by source and condition.
-
-    One that fails the condition counts: it is a dead letter.
-    """
-    prefix = manifest.prefix(manifest.source_of(target))
-    keep = compile_mapping(parse(filter_mapping(target.when))) if target.when else None
-
-    def meant(entry: DayMessage) -> bool:
-        if not entry.key.startswith(prefix):
-            return False
-        try:
-            return keep is None or keep(entry.document).get("keep") is True
-        except MappingError:
-            return True
-
-    return meant
-
-
-def state_of(side: ReconciledTarget, entry: DayMessage, far: dict[int, int], held: dict[tuple[int, int], str]) -> str:
-    place = (entry.lane, entry.position)
-    if place in held:
-        return _STATE_OF.get(held[place], RETRYING)
-    if not side.meant(entry):
-        return NOT_MEANT
-    if entry.position > far.get(entry.lane, 0):
-        return WAITING
-    return DELIVERED if entry.newest else REPLACED
-
-
-def _of_target(
-    side: ReconciledTarget,
-    subscription: TargetSubscription,
-    entries: Sequence[DayMessage],
-    far: dict[int, int],
-    held: dict[tuple[int, int], str],
-) -> tuple[list[StoreLine], list[UndeliveredMessage]]:
-    """Lines by the store that each message names."""
-    tallies: dict[str, Tally] = {}
-    cases = []
-    for one in entries:
-        state = state_of(side, one, far, held)
-        tallies.setdefault(one.facts.store, Tally()).add(state, one.facts)
-        if state in (DEAD, UNKNOWN, CLOSED):
-            cases.append(UndeliveredMessage(state, side.target.name, "", one.facts.store, one, subscription.pk, state))
-    return [
-        StoreLine(side.target.name, side.target.system, store, tally) for store, tally in sorted(tallies.items())
-    ], cases
-
-
-def _of_fleet(
-    side: ReconciledTarget,
-    subscription: TargetSubscription,
-    entries: Sequence[DayMessage],
-    far: dict[int, int],
-    held: dict[tuple[int, int], str],
-) -> tuple[list[StoreLine], list[UndeliveredMessage]]:
-    """Every store receives the same messages, so positions are counted instead of checking each message for 600
-    stores.
-    """
-    by_lane: dict[int, list[int]] = {}
-    at = {(one.lane, one.position): one for one in entries if one.newest and side.meant(one)}
-    for lane, position in at:
-        by_lane.setdefault(lane, []).append(position)
-    tally, cases = Tally(), []
-    passed = sum(bisect_right(positions, far.get(lane, 0)) for lane, positions in by_lane.items())
-    mine = {place: state for place, state in held.items() if place in at}
-    counts = {WAITING: len(at) - passed, DELIVERED: passed - len(mine)}
-    for place, word in mine.items():
-        state = _STATE_OF.get(word, RETRYING)
-        counts[state] = counts.get(state, 0) + 1
-        if state in (DEAD, UNKNOWN, CLOSED):
-            cases.append(
-                UndeliveredMessage(
-                    state,
-                    side.target.name,
-                    subscription.instance,
-                    subscription.instance,
-                    at[place],
-                    subscription.pk,
-                    state,
+    def _fleets(self, made: DailyAccount, sides: Sequence[ReconciledTarget]) -> None:
+        days = Days(timezone.get_current_timezone())
+        fleet = FleetDay(self.chosen, self.flow, self.sums, self.lanes, self.rows, days)
+        for side in sides:
+            for one in fleet.lines_of(side):
+                made.lines.append(StoreLine(side.target.name, side.target.system, one.instance, one.tally, fleet=True))
+                add_cases(
+                    made,
+                    [
+                        UndeliveredMessage(
+                            state, side.target.name, one.instance, one.instance, entry, one.subscription, state
+                        )
+                        for state, entry in one.cases
+                    ],
                 )
-            )
-    for state, count in counts.items():
-        tally.by_state[state] = Total(count, None)
-    tally.due = Total(len(at) - counts.get(NOT_MEANT, 0) - counts.get(REPLACED, 0), None)
-    return [StoreLine(side.target.name, side.target.system, subscription.instance, tally, fleet=True)], cases
+        made.complete = made.complete and fleet.complete
 
 
-__all__ = [
-    "LIMIT",
-    "DailyAccount",
-    "DayMessage",
-    "ReconciledFlow",
-    "ReconciledTarget",
-    "StoreLine",
-    "UndeliveredMessage",
-    "account",
-    "entries_of",
-    "flow_of",
-    "standing_of",
-    "state_of",
-]
+def add_cases(made: DailyAccount, cases: Sequence[UndeliveredMessage]) -> None:
+    room = max(MAX_CASES - len(made.cases), 0)
+    made.cases += cases[:room]
+    made.cases_left_out += max(len(cases) - room, 0)
+
+
+def _fleet(side: ReconciledTarget) -> bool:
+    return any(one.instance for one in side.subscriptions)
+
+
+def _count(sums: KeptSums, name: str) -> int:
+    return sum(cells.number for stores in sums.targets.get(name, {}).values() for cells in stores.values())
+
+
+def gaps_of(chosen: Chosen, new: Sequence[DayMessage]) -> list[Gap]:
+    """Numbers of tills that are missing, by what is kept of the day and by `new` messages that are not kept yet."""
+    said: dict[day_sums.Till, set[int]] = {}
+    for one in new:
+        facts = one.facts
+        if facts.store and facts.till and facts.day and facts.sequence is not None:
+            said.setdefault((facts.store, facts.till, facts.day), set()).add(facts.sequence)
+    known: Mapping[day_sums.Till, list[tuple[int, int]]] = day_sums.gaps(chosen) | day_sums.numbers(chosen, said)
+    return gaps_between(
+        {
+            till: [*known.get(till, []), *((number, number) for number in said.get(till, ()))]
+            for till in sorted({*known, *said})
+        }
+    )
+
+
+def missing_between(flow: ReconciledFlow, first: date, last: date) -> tuple[list[Gap], bool]:
+    """Numbers of tills that are missing by all that arrived on these days; False: not all of it could be read."""
+    since, until = daily_totals.bounds(first)[0], daily_totals.bounds(last)[1]
+    chosen = Chosen(flow.stream.pk, first, False, since, until, last)
+    done = day_sums.kept(chosen).done.get(LOG, {})
+    after = {lane: done.get(lane, 0) for lane in daily_totals.lanes(flow.stream.pk)}
+    found = day_sums.behind(chosen, after, LIMIT + 1)
+    return gaps_of(chosen, as_entries(flow.stream, found[:LIMIT])), len(found) <= LIMIT
+
+
+__all__ = ["LIMIT", "DailyAccount", "StoreLine", "UndeliveredMessage", "account"]

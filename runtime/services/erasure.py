@@ -19,7 +19,7 @@ from runtime.domain.correlation import STATE_MARK
 from runtime.domain.retention import ERASED
 from runtime.models import Erasure, Stream
 from runtime.selectors.lane_changes import LANES_BEFORE
-from runtime.services import erased_family, erased_quotes
+from runtime.services import day_sums, erased_family, erased_quotes
 
 MOST = 10_000
 BEHIND_MARK = chr(ord(STATE_MARK) + 1)
@@ -208,6 +208,7 @@ def erase(
         chosen |= erased_family.rejected_of(cursor, stream, chosen)
         cursor.execute(_RECORD, chosen)
         erased_quotes.erase(cursor, chosen, _REJECTED)
+        day_sums.leave_out_erased(stream_id, list(zip(chosen["lanes"], chosen["positions"], strict=True)))
         for statement in _ERASE:
             cursor.execute(statement, chosen)
         places = [list(place) for place in zip(chosen["lanes"], chosen["positions"], strict=True)]

@@ -10,9 +10,10 @@ from datetime import date
 from kernel.errors import NotFound
 from kernel.viewer import Viewer
 from runtime import permissions
-from runtime.domain.reconciliation import Gap, gaps
+from runtime.domain.reconciliation import Gap
 from runtime.models import Deployment
-from runtime.services.daily_accounts import entries_of, flow_of
+from runtime.services.daily_accounts import missing_between
+from runtime.services.day_messages import flow_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +44,6 @@ def around(viewer: Viewer, days: Sequence[date]) -> list[MissingNumbers]:
             continue
         if not flow.stream.immutable:
             continue
-        read = [entries_of(flow, day, "arrival") for day in days]
-        found = gaps(entry.facts for entries, _ in read for entry in entries)
-        complete = all(whole for _, whole in read)
+        found, complete = missing_between(flow, min(days), max(days))
         made.append(MissingNumbers(one.integration.key, one.integration.title, one.environment, found, complete))
     return made

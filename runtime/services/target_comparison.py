@@ -30,7 +30,7 @@ from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.models import Integration, TargetComparison, TargetSubscription
 from runtime.selectors import daily_totals
 from runtime.services import system_connections
-from runtime.services.daily_accounts import (
+from runtime.services.day_messages import (
     LIMIT,
     MAX_CASES,
     DayMessage,
