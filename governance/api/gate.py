@@ -14,7 +14,7 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from governance.api import serializers as shapes
-from governance.services import verdicts
+from governance.services import standing, verdicts
 from kernel.digest import digest_bytes
 from kernel.request_bodies import raw_body
 from kernel.viewer import Viewer
@@ -56,6 +56,24 @@ class VerdictDetail(APIView):
             content_type="application/json",
             headers={"Verdict-Id": str(verdict_id)},
         )
+
+
+class VerdictStanding(APIView):
+    """For who holds the verdict: does it still stand? Fresh for 5 seconds; 304 with `If-None-Match` while it does."""
+
+    scopes = ASK
+
+    @extend_schema(responses={200: shapes.StandingOutput, 304: None})
+    def get(self, request: Request, verdict_id: int) -> HttpResponse:
+        viewer = Viewer.of(request.user)
+        found = standing.of(verdicts.find(verdict_id, viewer), viewer)
+        headers = {
+            "ETag": found.etag,
+            "Cache-Control": f"private, max-age={int(standing.FRESH.total_seconds()) if found.stands else 0}",
+        }
+        if found.stands and found.etag in [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]:
+            return HttpResponse(status=status.HTTP_304_NOT_MODIFIED, headers=headers)
+        return Response(shapes.StandingOutput(found).data, headers=headers)
 
 
 class VerdictEvidence(APIView):

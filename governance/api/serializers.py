@@ -402,6 +402,15 @@ class EntryInput(serializers.Serializer[Any]):
     integrations = serializers.ListField(child=serializers.DictField(), required=False)
 
 
+class StandingOutput(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    word = serializers.CharField(help_text="The verdict: allow, deny or unknown.")
+    stands = serializers.BooleanField(help_text="The gate would give the same answer now.")
+    why = serializers.CharField(help_text="Why it does not stand: changed, expired, what-if.")
+    at = serializers.DateTimeField()
+    until = serializers.DateTimeField(help_text="It does not stand longer than this, whatever happens.")
+
+
 class ReleaseOutput(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     application = serializers.CharField()

@@ -12,9 +12,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from governance.models import Approval
+from governance.selectors import sight
 from governance.services import statements, verdicts
 from kernel.errors import NotFound
+from kernel.viewer import Viewer
 
 ENVELOPE = "application/vnd.dsse+json"
 AUDIENCE = OpenApiParameter("audience", OpenApiTypes.STR, required=True, description="Who will check the statement.")
@@ -27,7 +28,7 @@ class VerdictStatement(APIView):
 
     @extend_schema(parameters=[AUDIENCE], responses={200: dict})
     def get(self, request: Request, verdict_id: int) -> HttpResponse:
-        row = verdicts.find(verdict_id)
+        row = verdicts.find(verdict_id, Viewer.of(request.user))
         return _enveloped(statements.about_verdict(row, request.query_params.get("audience")))
 
 
@@ -38,7 +39,7 @@ class ApprovalStatement(APIView):
 
     @extend_schema(parameters=[AUDIENCE], responses={200: dict})
     def get(self, request: Request, approval_id: int) -> HttpResponse:
-        row = Approval.objects.filter(pk=approval_id).first()
+        row = sight.approvals(Viewer.of(request.user)).filter(pk=approval_id).first()
         if row is None:
             raise NotFound("approval.unknown", f"There is no approval {approval_id}.")
         return _enveloped(statements.about_approval(row, request.query_params.get("audience")))

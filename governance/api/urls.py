@@ -27,6 +27,7 @@ urlpatterns = [
     path("gate/verdicts/<int:verdict_id>", gate.VerdictDetail.as_view(), name="verdict"),
     path("gate/verdicts/<int:verdict_id>/evidence", gate.VerdictEvidence.as_view(), name="evidence"),
     path("gate/verdicts/<int:verdict_id>/reproduce", gate.Reproduce.as_view(), name="reproduce"),
+    path("gate/verdicts/<int:verdict_id>/standing", gate.VerdictStanding.as_view(), name="verdict-standing"),
     path("gate/verdicts/<int:verdict_id>/statement", statements.VerdictStatement.as_view(), name="verdict-statement"),
     path("gate/deployments", gate.Deployments.as_view(), name="deployments"),
     path("gate/releases", gate.Releases.as_view(), name="releases"),
