@@ -61,12 +61,14 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
             ("APIs", "catalog", "catalog:apis", "", ""),
             ("Register an API", "plus", "catalog:register", "", ""),
             ("Systems of record", "matrix", "catalog:systems-of-record", "", ""),
+            ("Deprecations", "wait", "catalog:deprecations", "", ""),
         ),
     ),
     (
         "Governance",
         (
             ("Changes", "change", "governance:changes", "changes", ""),
+            ("Gate", "gate-open", "governance:gate", "", ""),
             ("Freeze calendar", "calendar", "governance:freezes", "", ""),
             ("Policies", "policy", "governance:policies", "", ""),
             ("Waivers", "shield", "governance:waivers", "", ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -97,3 +98,8 @@ def applications(*, viewer: Viewer, q: str = "", mine: bool = False) -> QuerySet
         used=Count("subscriptions__version", filter=seen, distinct=True),
         ending=Count("subscriptions__version", filter=ending, distinct=True),
     ).order_by("name")
+
+
+def named(keys: Iterable[str]) -> QuerySet[Application]:
+    """The applications with these keys, retired ones too, with their teams."""
+    return Application.objects.select_related("team").filter(key__in=list(keys))

@@ -40,7 +40,12 @@ class Verdicts(APIView):
         return HttpResponse(
             answer.body,
             content_type="application/json",
-            headers={"Verdict-Id": str(answer.id), "Location": location, "Question-Digest": echo},
+            headers={
+                "Verdict-Id": str(answer.id),
+                "Location": location,
+                "Link": f'<{reverse("governance:verdict", args=[answer.id])}>; rel="alternate"; type="text/html"',
+                "Question-Digest": echo,
+            },
         )
 
 

@@ -63,7 +63,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Client:
 def test_every_verdict_of_the_gate_is_read_and_reported(items: list[str], code: int, form: str, capsys):
     assert main(["check", *ABOUT, *items, "--format", form]) == code
     if code < 3 and form != "gitlab":
-        assert f"/api/v1/gate/verdicts/{Verdict.objects.get().pk}" in capsys.readouterr().out.replace("%3A", ":")
+        assert f"/gate/verdicts/{Verdict.objects.get().pk}/" in capsys.readouterr().out.replace("%3A", ":")
 
 
 def test_words_that_the_gate_trims_are_still_this_question():
