@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from kernel import tokens
 from kernel.errors import Forbidden
 from kernel.models import ApiToken, User
+from kernel.tokens import ReadWithToken
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
@@ -28,12 +29,16 @@ class TokenAuthentication(BaseAuthentication):
         if len(parts) != 2:
             raise AuthenticationFailed(_("The Authorization header is 'Bearer' and one token."))
         try:
-            token = tokens.find(parts[1].decode("ascii"))
+            token = tokens.find(parts[1].decode("ascii"), self.along(request))
         except UnicodeDecodeError:
             token = None
         if token is None:
             raise AuthenticationFailed(_("This token is unknown, expired or revoked. Ask a team owner for a new one."))
         return token.user, token
+
+    def along(self, request: Request) -> ReadWithToken | None:
+        """What a view needs with the token, in the same query."""
+        return None
 
     def authenticate_header(self, request: Request) -> str:
         return 'Bearer realm="tillgate"'
@@ -84,6 +89,7 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
     """How the OpenAPI document names the token: an HTTP bearer scheme."""
 
     target_class = "kernel.access.TokenAuthentication"
+    match_subclasses = True
     name = "token"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

@@ -37,6 +37,8 @@ class ApiToken(models.Model):
     expires_at = models.DateTimeField()
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    # What was read in the same query (`kernel.tokens.ReadWithToken`): what was asked, and the row.
+    read_along: tuple[object, tuple[Any, ...]] | None = None
 
     class Meta:
         verbose_name = "API token"

@@ -24,29 +24,31 @@ def rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]
     Outside a transaction a session that the server has ended is replaced once. Raises Django's errors, so that the
     front door knows them and the connection is not used again. Behind a pooler in transaction mode nothing is kept.
     """
-    return _again_where_lost(statement, parameters)[1]
+    return _again_where_lost(statement, parameters)[0]
 
 
 def named_rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
     """The same, each row as a dictionary."""
-    names, found = _again_where_lost(statement, parameters)
+    found, names = _again_where_lost(statement, parameters, named=True)
     return [dict(zip(names, row, strict=True)) for row in found]
 
 
-_Found = tuple[list[str], list[tuple[Any, ...]]]
+_Found = tuple[list[tuple[Any, ...]], list[str]]
 
 
-def _again_where_lost(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> _Found:
+def _again_where_lost(
+    statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any], *, named: bool = False
+) -> _Found:
     try:
-        return _run(statement, parameters)
+        return _run(statement, parameters, named)
     except Error as error:
         if connection.in_atomic_block or not errors.lost(error):
             raise
         connection.close()
-        return _run(statement, parameters)
+        return _run(statement, parameters, named)
 
 
-def _run(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> _Found:
+def _run(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any], named: bool) -> _Found:
     connection.ensure_connection()
     raw = connection.connection
     keeping = settings.DATABASE_POOLER != "transaction"
@@ -57,4 +59,4 @@ def _run(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]
             cursor.execute("select set_config('plan_cache_mode', 'force_generic_plan', false)")
             _keeping_plans.add(raw)
         found = cursor.execute(statement, parameters, prepare=keeping).fetchall()
-        return [column.name for column in cursor.description or ()], found
+        return found, [column.name for column in cursor.description or ()] if named else []

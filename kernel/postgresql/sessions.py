@@ -9,8 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +17,8 @@ import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import errors
 from psycopg.abc import RV, PQGen
+
+from kernel.postgresql.round_trips import FewRoundTrips
 
 ANSWER_MARGIN = 5.0  # the client waits so many seconds longer than the server should
 
@@ -111,31 +112,13 @@ def set_statement(settings: Mapping[str, str]) -> tuple[str, list[str]]:
     return f"select {parts}", [text for pair in settings.items() for text in pair]
 
 
-class _EndedPipeline(psycopg.Pipeline):
-    """A pipeline whose last word is its sync. psycopg asks for a flush behind it, and for PostgreSQL that flush ends
-    the idleness which `idle` limits: a process that froze after a pipeline would hold its locks without end."""
-
-    def _exit_gen(self) -> PQGen[None]:
-        try:
-            self._enqueue_sync()
-            yield from self._communicate_gen()
-        finally:
-            yield from self._fetch_gen(flush=False)
-
-
-class BoundedConnection(psycopg.Connection[Any]):
+class BoundedConnection(FewRoundTrips):
     """Waits for the server no longer than `answer_within` seconds, then the session is closed: a server that stands
     still sends nothing, and neither keep-alives nor the server's own limits would end the wait."""
 
     answer_within: float | None = None
     lock_wait: str = "0"
     """How long the session waits for a lock, as PostgreSQL writes it."""
-
-    @contextmanager
-    def pipeline(self) -> Iterator[psycopg.Pipeline]:
-        with super().pipeline() as made:
-            made.__class__ = _EndedPipeline
-            yield made
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         if timeout is not None or self.answer_within is None:

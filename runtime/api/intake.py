@@ -10,16 +10,20 @@ from types import MappingProxyType
 from typing import IO, Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.authentication import SessionAuthentication
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel import strict_json, tracing
+from kernel.access import TokenAuthentication
 from kernel.errors import Conflict, Invalid, Malformed, UnsupportedBody, finding
 from kernel.request_bodies import body_of, charset_of
 from kernel.strict_json import Flaw
+from kernel.tokens import ReadWithToken
+from runtime import permissions
 from runtime.api import serializers as shapes
-from runtime.api.base import RuntimeView
+from runtime.api.base import DEFAULT, RuntimeView
 from runtime.api.integrations import ENVIRONMENT
 from runtime.api.problems import IntakeProblemSerializer, ProblemSerializer
 from runtime.connectors.charsets import is_charset
@@ -88,7 +92,16 @@ _PROBLEMS |= {(status, "application/problem+json"): IntakeProblemSerializer for 
 _PROBLEMS[503, "application/problem+json"] = ProblemSerializer
 
 
+class PushToken(TokenAuthentication):
+    """The right to hand in is read with the token."""
+
+    def along(self, request: Request) -> ReadWithToken:
+        named = (request.query_params.get("environment") or DEFAULT).replace("\0", "")
+        return permissions.push_with_token(request.parser_context["kwargs"]["key"], named)
+
+
 class Intake(RuntimeView):
+    authentication_classes = (PushToken, SessionAuthentication)
     scopes = MappingProxyType({"POST": ("intake:write", "runtime:write")})
     parser_classes = (BatchParser, PosLogParser, TextXMLParser)
 
@@ -120,16 +133,14 @@ class Intake(RuntimeView):
             said = 'Send {"items": [...]} as application/json, or a POSLog document as application/xml.'
             raise Malformed("request.empty", f"The body is empty. {said}")
         items: list[IntakeItem] = batch["items"]
-        data = self.validated(shapes.IntakeSerializer, of={**batch, "items": [], "correlation_ids": []})
+        source = None
+        if "source" in batch:
+            given = self.validated(shapes.IntakeSerializer, of={"source": batch["source"], "items": []})
+            source = given.get("source")
         correlations, unusable = _per_item(batch.get("correlation_ids"), len(items))
         self.require_push(key, environment)
         receipts = intake.accept(
-            key,
-            environment,
-            items,
-            source=data.get("source"),
-            correlations=correlations,
-            traceparent=_traceparent(request),
+            key, environment, items, source=source, correlations=correlations, traceparent=_traceparent(request)
         )
         for index, why in unusable.items():
             if receipts[index].status == "accepted":

@@ -4,7 +4,6 @@ commit."""
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from runtime.domain.correlation import lanes_of
 from runtime.domain.versions import AtLeast
 from runtime.ledger import conflicts, sql
 from runtime.ledger.connections import Connection
-from runtime.ledger.copy_format import BINARY_END, BINARY_START, NULL, binary_cell, binary_number
+from runtime.ledger.copied_rows import copied_heads, copied_messages
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.known_content import Compared, HeldContent, Place
 from runtime.ledger.lane_locks import (
@@ -31,7 +30,7 @@ from runtime.ledger.lane_locks import (
     usual_wait,
     wait_for,
 )
-from runtime.ledger.streams import LanesChanged, StreamRef, counters_of
+from runtime.ledger.streams import ChangedMeanwhile, LanesChanged, StillSo, StreamRef, counters_of
 
 _PUT_HEADS, _UPDATE_HEADS = sql.read("put_heads"), sql.read("update_heads")
 _READ_HEADS = """
@@ -143,6 +142,7 @@ def append(
     compared: Compared | None = None,
     finer: Finer | None = None,
     patient: bool = True,
+    still: StillSo | None = None,
 ) -> Appended:
     """Append items in source order. Safe for any number of writers at once; may run inside an open transaction.
 
@@ -154,8 +154,9 @@ def append(
     moves in the same commit; raises Fenced when another poller has the source. With `compared`, which may be empty,
     ManyDoubtful is raised instead of comparing many items under the locks. `finer` orders states of one version.
     While others hold one of the lanes, none is locked; who is not `patient` gets LanesHeld at once.
+    Raises ChangedMeanwhile where something is not `still` so.
     """
-    more, tries = _Given(release_id, run_id, source, ordered, tell_held, inspect, compared, finer), 0
+    more, tries = _Given(release_id, run_id, source, ordered, tell_held, inspect, compared, finer, still), 0
     while True:
         try:
             return _append(conn, stream, items, more, SOON if tries < MOST_TRIES else None)
@@ -178,20 +179,21 @@ class _Given(NamedTuple):
     inspect: Callable[[list[bytes]], None] | None
     compared: Compared | None
     finer: Finer | None
+    still: StillSo | None
 
 
 def _append(
     conn: Connection, stream: StreamRef, items: Sequence[IncomingMessage], given: _Given, within: str | None
 ) -> Appended:
-    release_id, run_id, source, ordered, tell_held, inspect, compared, finer = given
+    release_id, run_id, source, ordered, tell_held, inspect, compared, finer, still = given
     by_lane: dict[int, list[int]] = {}
     for index, lane in enumerate(lanes_of([item[0] for item in items], stream.lanes)):
         by_lane.setdefault(lane, []).append(index)
     done = Appended(positions=[UNCHANGED] * len(items), held={} if tell_held else None)
     payloads = [item[2] for item in items]
     hashes = stream.hashes_of(payloads)
-    with conn.transaction(), conn.cursor(binary=True) as reader:
-        counters, heads, places = _lock(conn, reader, stream, by_lane, items, source, within)
+    with conn.short_transaction(), conn.cursor(binary=True) as reader:
+        counters, heads, places = _lock(conn, reader, stream, by_lane, items, source, still, within)
         held = HeldContent(reader, stream, items, hashes, heads, stream.immutable or not ordered, compared)
         plan = _Plan(stream, release_id, run_id, places, held, ordered, finer)
         if stream.known_since is not None:
@@ -201,12 +203,14 @@ def _append(
         if inspect is not None and (plan.rows or plan.conflicts):
             inspect(payloads if len(plan.rows) == len(items) else plan.payloads())
         hit("append.before_write")
-        plan.write(conn)
+        heads = plan.copy(conn)
         if plan.conflicts:
             done.conflicts_again = done.conflicts - conflicts.record(conn, stream.id, plan.conflicts)
-        if run_id is not None:
-            _count(conn, run_id, len(items), done)
-        hit("append.before_commit")
+        with conn.committing_pipeline():
+            plan.insert(conn, heads)
+            if run_id is not None:
+                _count(conn, run_id, len(items), done)
+            hit("append.before_commit")
     hit("append.after_commit")
     return done
 
@@ -218,14 +222,17 @@ def _lock(
     by_lane: dict[int, Any],
     items: Sequence[IncomingMessage],
     source: SourceMove | None,
+    still: StillSo | None,
     within: str | None,
 ) -> tuple[dict[int, int], dict[str, _Head], dict[str, str]]:
     """Show the token, lock the lanes in order (from here nobody else adds to these keys), read the heads and, of many,
     where they stand. Raises LanesBusy where a lane is not free `within` that time."""
     many = len(items) >= BULK
-    moved = None
+    moved = asked = None
     try:
         with conn.pipeline():
+            if still is not None:
+                asked = conn.execute(still.select, still.parameters)
             if source is not None:
                 moved = conn.execute(_MOVE_SOURCE, (source.cursor, source.lease_seconds, source.id, source.token))
             if within:
@@ -241,6 +248,8 @@ def _lock(
         raise LanesBusy from error
     if moved is not None and moved.rowcount != 1:
         raise Fenced("another poller has the source")
+    if still is not None and (asked is None or asked.fetchone() != still.row):
+        raise ChangedMeanwhile
     rows = reader.fetchall()
     return (
         counters_of(stream, counters.fetchall()),
@@ -363,9 +372,8 @@ class _Plan:
         """All that would be stored, conflicts among it."""
         return [item[2] for _, _, _, item in self.rows] + [payload for _, _, _, payload in self.conflicts]
 
-    def write(self, conn: Connection) -> None:
-        if not self.rows:
-            return
+    def copy(self, conn: Connection) -> dict[str, _Head]:
+        """Write what is many, and answer the heads that are left to write."""
         if len(self.rows) >= BULK:
             self._copy_messages(conn)
         heads: dict[str, _Head] = {}
@@ -375,45 +383,31 @@ class _Plan:
             heads |= self.fresh
         if len(self.changed) < BULK or not self._update_heads(conn):
             heads |= self.changed
-        with conn.pipeline():
-            for counter in self.counters:
-                conn.execute("update runtime_lane set next = %s where stream_id = %s and lane = %s", counter)
-            if len(self.rows) < BULK:
-                self._insert_messages(conn)
-            if heads:
-                conn.execute(_PUT_HEADS, (self.stream.id, _SEPARATOR.join(heads), *_columns(heads)))
+        return heads
+
+    def insert(self, conn: Connection, heads: dict[str, _Head]) -> None:
+        """Write the rest, in a pipeline."""
+        for counter in self.counters:
+            conn.execute("update runtime_lane set next = %s where stream_id = %s and lane = %s", counter)
+        if 0 < len(self.rows) < BULK:
+            self._insert_messages(conn)
+        if heads:
+            conn.execute(_PUT_HEADS, (self.stream.id, _SEPARATOR.join(heads), *_columns(heads)))
 
     def _copy_messages(self, conn: Connection) -> None:
         """One write in binary format. The time is the database's own, asked for under the lock: a default that is
         worked out row by row would keep COPY from writing page by page."""
         now = conn.execute(_NOW).fetchone()
         assert now is not None
-        stream, release_and_run = self.stream.id, binary_number(self.release_id) + binary_number(self.run_id)
-        plain = release_and_run + NULL * 3
-        parts = [BINARY_START]
-        add = parts.append
-        for lane, position, previous, (key, version, payload, correlation, causation, traceparent) in self.rows:
-            text = key.encode()
-            rest = plain
-            if correlation is not None or causation is not None or traceparent is not None:
-                rest = release_and_run + binary_cell(correlation) + binary_cell(causation) + binary_cell(traceparent)
-            add(_MESSAGE(13, 2, stream, 2, lane, 8, position, len(text)) + text)
-            add(_VERSIONS(8, version, 8, previous, 8, now[0]) + rest + _SIZE(len(payload)))
-            add(payload)
-        add(BINARY_END)
+        made = copied_messages(self.stream.id, self.release_id, self.run_id, now[0], self.rows)
         with conn.cursor() as writer, writer.copy(_COPY_MESSAGES) as copy:
-            copy.write(b"".join(parts))
+            copy.write(made)
 
     def _copy_heads(self, conn: Connection) -> None:
-        """New keys cannot collide: their lane is locked. Sorted, so that the index is filled in order."""
-        stream, parts = self.stream.id, [BINARY_START]
-        add, fresh = parts.append, self.fresh
-        for key in sorted(fresh):
-            text, (content, version, position) = key.encode(), fresh[key]
-            add(_HEAD(5, 2, stream, len(text)) + text + _STATE(8, content, 8, version, 8, position))
-        add(BINARY_END)
+        """New keys cannot collide: their lane is locked."""
+        made = copied_heads(self.stream.id, self.fresh)
         with conn.cursor() as writer, writer.copy(_COPY_HEADS) as copy:
-            copy.write(b"".join(parts))
+            copy.write(made)
 
     def _update_heads(self, conn: Connection) -> bool:
         """Changed heads stand where they were read a moment ago, for their lanes are locked: no index is asked again.
@@ -471,8 +465,6 @@ copy runtime_message (
     release_id, run_id, correlation, causation, traceparent, payload
 ) from stdin (format binary)"""
 _COPY_HEADS = "copy runtime_head (stream_id, key, hash, version, position) from stdin (format binary)"
-_MESSAGE, _VERSIONS, _SIZE = struct.Struct(">hihihiqi").pack, struct.Struct(">iqiqiq").pack, struct.Struct(">i").pack
-_HEAD, _STATE = struct.Struct(">hihi").pack, struct.Struct(">iqiqiq").pack
 
 
 def _columns(heads: dict[str, _Head]) -> Iterator[str]:
@@ -482,10 +474,9 @@ def _columns(heads: dict[str, _Head]) -> Iterator[str]:
 
 def _count(conn: Connection, run_id: int, read: int, done: Appended) -> None:
     new = done.conflicts - done.conflicts_again
-    with conn.pipeline():
-        conn.execute(_COUNT_RUN, (read, done.accepted, done.unchanged, done.older, new, done.conflicts_again, run_id))
-        for lane, first, last in done.spans:
-            conn.execute(
-                "insert into runtime_runspan (run_id, lane, first, last) values (%s, %s, %s, %s)",
-                (run_id, lane, first, last),
-            )
+    conn.execute(_COUNT_RUN, (read, done.accepted, done.unchanged, done.older, new, done.conflicts_again, run_id))
+    for lane, first, last in done.spans:
+        conn.execute(
+            "insert into runtime_runspan (run_id, lane, first, last) values (%s, %s, %s, %s)",
+            (run_id, lane, first, last),
+        )

@@ -18,7 +18,7 @@ from kernel import clock
 from kernel.postgresql import pooler, sessions
 from runtime.ledger import rewind
 
-Connection = psycopg.Connection[tuple[Any, ...]]
+Connection = sessions.BoundedConnection
 
 
 class _AsBytes(Loader):

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
+from typing import Any, LiteralString, NamedTuple
 
 from runtime.domain.correlation import lane_of
 from runtime.ledger.connections import Connection
@@ -24,6 +24,19 @@ where t.id = %s"""  # noqa: S608 - constants
 
 class LanesChanged(Exception):
     """The stream has another number of lanes than the writer has read: nothing was written."""
+
+
+class ChangedMeanwhile(Exception):
+    """What the caller took for known is not so any more: nothing was written."""
+
+
+class StillSo(NamedTuple):
+    """What the caller knows from before. The select that told it is asked again in the same round trip as the locks,
+    and has to answer the same row."""
+
+    select: LiteralString
+    parameters: Sequence[Any]
+    row: tuple[Any, ...]
 
 
 @dataclass(slots=True)

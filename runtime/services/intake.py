@@ -8,7 +8,6 @@ from collections.abc import Hashable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import lru_cache
 from typing import Any, NamedTuple, cast
 
 import psycopg
@@ -18,7 +17,6 @@ from kernel.errors import Invalid, NotFound, Unavailable
 from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
 from runtime.connectors.stamps import StampRules
-from runtime.domain import manifest as manifests
 from runtime.domain.batches import IntakeItem, item_of
 from runtime.domain.correlation import correlation_id, lanes_of
 from runtime.domain.manifest import Manifest, ManifestSource
@@ -31,8 +29,8 @@ from runtime.ledger.connections import Connection
 from runtime.ledger.group_commit import FailedForAll, GroupCommit, PendingCall
 from runtime.ledger.known_content import Compared, ManyDoubtful
 from runtime.ledger.lane_locks import LanesHeld
-from runtime.ledger.streams import CHANGES_OF_LANES, StreamRef
-from runtime.services import finer_versions, held_lanes
+from runtime.ledger.streams import ChangedMeanwhile, StreamRef
+from runtime.services import finer_versions, held_lanes, intake_place
 from runtime.services.dating import DatedItems, items_of
 from runtime.services.held_lanes import HeldCalls
 from runtime.services.message_checks import (
@@ -49,13 +47,6 @@ from runtime.services.wakeups import announce
 
 MAX_ITEMS = 5_000
 MOST_TRIES = 3
-_DEPLOYED = f"""
-select t.id, t.lanes, t.salt, t.immutable, case when t.immutable then runtime_known_since(i.id, t.id) end,
-       {CHANGES_OF_LANES.format("t")}, d.release_id
-  from runtime_integration i
-  join runtime_stream t on t.integration_id = i.id and t.environment = %s
-  join runtime_deployment d on d.integration_id = i.id and d.environment = t.environment and d.active
- where i.key = %s"""  # noqa: S608 - constants
 _SIGN_OF_LIFE = """
 insert into runtime_source (stream_id, name, read_at)
 select %s, unnest(%s::text[]), clock_timestamp()
@@ -110,7 +101,7 @@ def accept(
 def _sign_of_life(integration: str, environment: str, name: str | None) -> None:
     """Of the source that is named, else of all that are fed by intake; a source that is read has looks of its own."""
     with pool.connection() as conn:
-        stream, _, manifest = _deployed(conn, integration, environment)
+        stream, _, manifest = intake_place.deployment(intake_place.deployed_row(conn, (integration, environment)))
         if name is not None and name not in {source.name for source in manifest.sources}:
             raise NotFound("intake.source", f"{integration} has no source {name!r}.")
         fed = [source.name for source in manifest.sources if source.connection is None and name in (None, source.name)]
@@ -230,6 +221,8 @@ def _store(key: Hashable, calls: list[PendingCall[_Handed]]) -> None:
             compared |= found.compare()
         except LanesHeld as found:
             held_lanes.met(found.stream, found.lanes)
+        except ChangedMeanwhile:
+            intake_place.forget((integration, environment))
     _store_once(integration, environment, calls, None, True)
 
 
@@ -238,10 +231,18 @@ def _store_once(
 ) -> None:
     began = time.time_ns()
     with pool.connection() as conn:
-        stream, release, manifest = _deployed(conn, integration, environment)
-        checked = [_check(manifest, call) for call in calls if not call.done]
+        place = (integration, environment)
+        still = intake_place.still(place)
+        row = intake_place.deployed_row(conn, place) if still is None else still.row
+        stream, release, manifest = intake_place.deployment(row)
+        try:
+            checked = [_check(manifest, call) for call in calls if not call.done]
+        except NotFound:
+            if still is None:
+                raise
+            raise ChangedMeanwhile from None  # or not: the next try looks
         if not patient and (held := held_lanes.of(stream.id)):
-            checked = _without_held((integration, environment), stream, held, checked)
+            checked = _without_held(place, stream, held, checked)
         if not checked:
             return
         extra = stream.known_since is not None or any(one.rejected or one.dated for one in checked)
@@ -256,6 +257,7 @@ def _store_once(
                 compared=compared,
                 finer=finer_versions.of_event(manifest),
                 patient=patient,
+                still=still,
             )
             start = 0
             for one in checked:
@@ -276,6 +278,7 @@ def _store_once(
                     one.receipts[index] = receipt_of(stream, index, item, done, number)
                 number += 1
             one.call.answer(one.receipts)
+        intake_place.remember(place, row)
         _note_life(conn, stream, manifest, checked)
     _count((environment, integration), checked)
     _trace(began, [one.call for one in checked])
@@ -458,21 +461,3 @@ def _usable(value: Any) -> str | None:
         return None
     text = value if isinstance(value, str) else number_text(value)
     return text if usable_key(text) else None
-
-
-def _deployed(conn: Connection, key: str, environment: str) -> tuple[StreamRef, int, Manifest]:
-    row = conn.execute(_DEPLOYED, (environment, key)).fetchone()
-    if row is None:
-        raise NotFound(
-            "deployment.none", f"{key} is not deployed in {environment}; nothing accepts its messages there."
-        )
-    return StreamRef(*row[:6]), row[6], _manifest_of(row[6])
-
-
-@lru_cache(maxsize=64)
-def _manifest_of(release: int) -> Manifest:
-    with pool.connection() as conn:
-        row = conn.execute("select manifest from runtime_release where id = %s", (release,)).fetchone()
-    if row is None:
-        raise NotFound("release.unknown", f"There is no release {release}.")
-    return manifests.load(row[0])

@@ -70,15 +70,15 @@ def shards_of(conn: Connection, stream: int) -> list[int]:
 
 class _Announcer:
     """Collects wake-ups and sends them at most once in SIGNAL_SECONDS, to Celery at most once in CELERY_SECONDS per
-    shard.
+    stream.
     """
 
     def __init__(self) -> None:
         self.process = os.getpid()
         self._lock, self._stored = Lock(), Event()
         self._streams: dict[int, int] = {}
-        self._wanted: set[tuple[int, int]] = set()
-        self._sent: dict[tuple[int, int], float] = {}
+        self._wanted: dict[int, int] = {}
+        self._sent: dict[int, float] = {}
         Thread(target=self._run, name="wake-ups", daemon=True).start()
 
     def add(self, tier: int, stream_id: int) -> None:
@@ -101,16 +101,21 @@ class _Announcer:
             time.sleep(SIGNAL_SECONDS)
 
     def _tell(self, streams: dict[int, int]) -> None:
-        if streams:
-            with pool.connection() as conn:
-                signal(conn)
-                self._wanted |= {(tier, shard) for stream, tier in streams.items() for shard in shards_of(conn, stream)}
+        self._wanted |= streams
         now = time.monotonic()
-        for tier, shard in sorted(self._wanted):
-            if now - self._sent.get((tier, shard), 0.0) >= CELERY_SECONDS:
-                self._wanted.discard((tier, shard))
-                self._sent[tier, shard] = now
-                wake(tier, [shard])
+        due = {
+            s: tier for s, tier in self._wanted.items() if now - self._sent.get(s, -CELERY_SECONDS) >= CELERY_SECONDS
+        }
+        if not streams and not due:
+            return
+        with pool.connection() as conn:
+            if streams:
+                signal(conn)
+            shards = {stream: shards_of(conn, stream) for stream in due}
+        for stream, tier in due.items():
+            del self._wanted[stream]
+            self._sent[stream] = now
+            wake(tier, shards[stream])
 
 
 _announcer: _Announcer | None = None

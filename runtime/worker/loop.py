@@ -21,6 +21,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from kernel import log_lines, process_measures
+from kernel.garbage_collection import collect_rarely
 from kernel.postgresql import errors as database_errors
 from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
@@ -33,7 +34,6 @@ from runtime.ledger.trial import TrialRunner, in_this_process
 from runtime.worker import source_polling
 from runtime.worker.delivery import serve_one
 from runtime.worker.forked_trial import in_forked_child
-from runtime.worker.garbage_collection import collect_rarely
 from runtime.worker.target_clients import TargetClients
 
 log = logging.getLogger(__name__)

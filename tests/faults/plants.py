@@ -69,7 +69,7 @@ def _outside(
 
 
 def _lock_like_a_sequence(
-    conn: Any, reader: Any, stream: Any, by_lane: dict[int, Any], items: Any, source: Any, within: str | None
+    conn: Any, reader: Any, stream: Any, by_lane: dict[int, Any], items: Any, source: Any, *_: Any
 ) -> Any:
     """`append._lock` with numbers taken and committed on another connection, as `nextval` does."""
     counters, places = {}, {}
@@ -110,12 +110,12 @@ def _at_once(taken: Any, batch: Any, made_by: int) -> Any:
     return settled
 
 
-_write = append_module._Plan.write
+_insert = append_module._Plan.insert
 
 
-def _write_without_counters(self: Any, conn: Any) -> None:
+def _insert_without_counters(self: Any, conn: Any, heads: Any) -> None:
     self.counters = []
-    _write(self, conn)
+    _insert(self, conn, heads)
 
 
 SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
@@ -187,7 +187,7 @@ PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
     "shrug": [(outcomes, "_BY_STATUS", outcomes._BY_STATUS | {503: outcomes._BY_STATUS[429]})],
     "sequence": [
         (append_module, "_lock", _lock_like_a_sequence),
-        (append_module._Plan, "write", _write_without_counters),
+        (append_module._Plan, "insert", _insert_without_counters),
     ],
     **DATABASE_PLANTS,
 }

@@ -225,7 +225,14 @@ class SimConnection:
     def transaction(self) -> _Block:
         return _Block(self)
 
+    def short_transaction(self) -> _Block:
+        return _Block(self)
+
     def pipeline(self) -> _Nothing:
+        return _NOTHING
+
+    def committing_pipeline(self) -> _Nothing:
+        """The commit itself is the end of the block: nothing stands between the two."""
         return _NOTHING
 
     def usable(self) -> None:

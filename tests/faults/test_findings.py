@@ -244,12 +244,12 @@ def test_intake_says_unavailable_also_when_django_misses_the_database(
 
     from kernel.errors import Unavailable
     from runtime.ledger import pool
-    from runtime.services import intake
+    from runtime.services import intake, intake_place
 
     def gone(*_: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(intake, "_deployed", gone)
+    monkeypatch.setattr(intake_place, "deployed_row", gone)
     try:
         with pytest.raises(Unavailable):
             intake.accept("any", "production", [{}])

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 import pytest
 
 from runtime.domain.correlation import lane_of
 from runtime.ledger.append import Fenced, IncomingMessage, SourceMove, append
 from runtime.ledger.connections import Connection, connected
+from runtime.ledger.streams import ChangedMeanwhile, StillSo
+from tests.round_trips import record
 from tests.runtime.make import Flow
 
 
@@ -180,3 +183,29 @@ def test_many_changed_heads_are_updated_each_once(
         "select position, previous from runtime_message where key in ('k5', 'new') order by position"
     )
     assert chain.fetchall() == [(6, 0), (106, 6), (191, 106), (192, 0), (193, 192)]
+
+
+def test_a_message_is_stored_in_two_round_trips(ledger: Connection, tmp_path: Path) -> None:
+    """Each one is a wake-up on both sides and a turn among the threads: more than the statements themselves cost."""
+    flow = Flow(ledger)
+    stream = flow.ref
+    for number in range(2):  # prepares the statements
+        append(ledger, stream, [flow.item(f"a{number}")])
+    with record(ledger, tmp_path) as line:
+        done = append(ledger, stream, [flow.item("b")])
+    assert done.accepted == 1
+    assert line.round_trips == 2
+
+
+def test_what_the_caller_took_for_known_is_asked_again_with_the_locks(ledger: Connection, tmp_path: Path) -> None:
+    flow = Flow(ledger)
+    stream, asked = flow.ref, "select 7"
+    for number in range(2):
+        append(ledger, stream, [flow.item(f"a{number}")], still=StillSo(asked, (), (7,)))
+    with record(ledger, tmp_path) as line:
+        append(ledger, stream, [flow.item("b")], still=StillSo(asked, (), (7,)))
+    assert line.round_trips == 2
+    with pytest.raises(ChangedMeanwhile):
+        append(ledger, stream, [flow.item("c")], still=StillSo(asked, (), (8,)))
+    assert [key for _, _, key, _ in log_of(flow)].count("c") == 0
+    append(ledger, stream, [flow.item("c")])  # nothing is locked

@@ -5,11 +5,16 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.db.models.functions import Now
 from django.urls import reverse
 
 from runtime.api import serializers as shapes
 from runtime.api.serializers import IntakeReceiptSerializer
-from runtime.models import ConflictCase, Message, RejectedMessage, StreamSource
+from runtime.ledger import pool
+from runtime.models import ConflictCase, Deployment, Message, RejectedMessage, StreamSource
+from runtime.services import intake
+from tests.round_trips import record
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -110,3 +115,36 @@ def test_an_address_without_its_last_slash_is_answered_and_led_nowhere_else(till
     answer = till({"items": [{"id": "slash", "total": 1}]}, at=path)
     assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
     assert Message.objects.filter(key="slash").exists()
+
+
+def test_a_sale_is_three_round_trips_to_the_database(till, tmp_path, monkeypatch):
+    """Who asks and what that account may do; the locks with what is deployed; the rows with their commit."""
+    monkeypatch.setattr(intake, "announce", lambda *_: None)  # its thread speaks over the same line
+    for number in range(3):
+        assert till({"items": [{"id": f"before-{number}"}]}).status_code == 202
+    storing = pool._pool.idle[-1][0]
+    with record(connection.connection, tmp_path) as asking, record(storing, tmp_path) as line:
+        assert till({"items": [{"id": "a"}]}).status_code == 202
+    assert asking.round_trips == 1
+    assert line.round_trips == 2
+
+
+def test_what_is_deployed_is_asked_again_with_each_call(till):
+    assert till({"items": [{"id": "a"}]}).status_code == 202
+    Deployment.objects.update(active=False, ended_at=Now())
+    refused = till({"items": [{"id": "b"}]})
+    assert (refused.status_code, refused.json()["code"]) == (404, "deployment.none")
+    Deployment.objects.update(active=True, ended_at=None)
+    assert till({"items": [{"id": "c"}]}).status_code == 202
+    assert sorted(Message.objects.values_list("key", flat=True)) == ["a", "c"]
+
+
+def test_the_environment_in_the_body_decides_which_right_is_asked(till):
+    answer = till({"items": [{"id": "a"}], "environment": "moon"})
+    assert (answer.status_code, answer.json()["code"]) == (404, "environment.unknown")
+
+
+@pytest.mark.parametrize("accept", ["application/xml", "text/html"])
+def test_who_takes_no_json_is_told_so(till, accept):
+    assert till({"items": [{"id": "a"}]}, accept=accept).status_code == 406
+    assert till({"items": [{"id": "a"}]}, accept="text/csv, */*;q=0.1").status_code == 202
