@@ -9,6 +9,7 @@ from django.db import connection
 from django.db.models import QuerySet
 
 from catalog.domain.facts import ConsumerFacts
+from catalog.domain.typo_correction import nearest
 from catalog.models import Application
 from kernel.viewer import Viewer
 
@@ -92,3 +93,9 @@ def blocking_retirement(version_id: int, at: datetime) -> list[ConsumerFacts]:
 def applications_of(viewer: Viewer) -> QuerySet[Application, str]:
     """The keys of the applications of the viewer's teams, as a part of another query."""
     return Application.objects.filter(team__in=viewer.team_ids).values_list("key", flat=True)
+
+
+def application_near(key: str) -> str | None:
+    """The application of this key, else the one that may be meant, else None."""
+    known = list(Application.objects.filter(retired_at=None).values_list("key", flat=True))
+    return key if key in known else next(iter(nearest(key, known, limit=1)), None)

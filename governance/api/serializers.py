@@ -256,6 +256,7 @@ class WaiverOutput(serializers.ModelSerializer[Waiver]):
             "pointer",
             "subject_kind",
             "subject_id",
+            "application",
             "environment",
             "reason",
             "starts_at",
@@ -272,6 +273,9 @@ class WaiverInput(serializers.Serializer[Any]):
     pointer = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
     subject_kind = serializers.CharField(max_length=60)
     subject_id = serializers.CharField(max_length=200)
+    application = serializers.CharField(
+        max_length=200, required=False, default="", allow_blank=True, help_text="Who may pass; for rules of the gate"
+    )
     environment = serializers.CharField(max_length=60)
     reason = serializers.CharField(max_length=20_000)
     expires_at = serializers.DateTimeField()

@@ -39,8 +39,20 @@ def grows(old: Sequence[Mapping[str, Any]] | None, new: Sequence[Mapping[str, An
     return any((row["application"], row["environment"]) not in had for row in new)
 
 
-def risk(*, tier: int | None, breaking: int | None, consumers: int | None, data_class: str | None) -> str:
-    """`high`, `medium`, `low` or `unknown`: one word for the inbox. Unknown facts never look low."""
+_GRAVER = ("low", "medium", "unknown", "high")
+
+
+def risk(
+    *, tier: int | None, breaking: int | None, consumers: int | None, data_class: str | None, least: Iterable[str] = ()
+) -> str:
+    """`high`, `medium`, `low` or `unknown`: one word for the inbox. Unknown facts never look low, and it is never less
+    than what the subjects themselves say (`least`).
+    """
+    word = _risk(tier, breaking, consumers, data_class)
+    return max((word, *(one for one in least if one in _GRAVER)), key=_GRAVER.index)
+
+
+def _risk(tier: int | None, breaking: int | None, consumers: int | None, data_class: str | None) -> str:
     if tier is None or breaking is None or consumers is None:
         return "high" if tier == 0 or (breaking or 0) > 0 else "unknown"
     if (breaking and consumers) or (tier == 0 and consumers) or data_class == "cardholder":

@@ -64,7 +64,7 @@ class SubjectFacts:
     `digest` is the present digest of the thing, so that an outdated change shows. None or an empty tuple of owners
     means unknown, which never helps an approval. `consumers_affected` None: unknown; empty: known to have none. `old`
     and `new` are JSON documents for the difference; `old` None where there is no predecessor. `contributor_ids`: the
-    people who made this digest; they may not decide on it.
+    people who made this digest; they may not decide on it. `least_risk` is the risk that the change has at least.
     """
 
     title: str
@@ -80,6 +80,7 @@ class SubjectFacts:
     domain_key: str | None = None
     system_keys: tuple[str, ...] = ()
     contributor_ids: tuple[int, ...] = ()
+    least_risk: str = ""
     url: str = ""
     old: Any = None
     new: Any = None

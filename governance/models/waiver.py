@@ -11,7 +11,8 @@ from governance.models.change import DIGEST
 
 
 class Waiver(models.Model):
-    """`rule` and `pointer` name exactly what is set aside; `subject_kind` and `subject_id` where. It ends within
+    """`rule` and `pointer` name exactly what is set aside; `subject_kind` and `subject_id` where, `application` for
+    whom at the gate (empty: it settles findings of changes, and opens nothing there). It ends within
     `limits.WAIVER_DAYS` days.
 
     Granting needs a live approval of this waiver's digest (trigger). Granted waivers are immutable but for revoking.
@@ -26,6 +27,7 @@ class Waiver(models.Model):
     pointer = models.CharField(max_length=500, blank=True)
     subject_kind = models.CharField(max_length=60)
     subject_id = models.CharField(max_length=200)
+    application = models.CharField(max_length=200, blank=True, db_default="", default="")
     environment = models.CharField(max_length=60)
     reason = models.TextField()
     starts_at = models.DateTimeField()

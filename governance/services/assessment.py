@@ -106,7 +106,11 @@ def assess(
         owner_team_ids=owners,
         contributor_ids=tuple(sorted({person for f in facts for person in f.contributor_ids})),
         risk=impact.risk(
-            tier=profile.tier, breaking=profile.breaking, consumers=profile.consumers, data_class=profile.data_class
+            tier=profile.tier,
+            breaking=profile.breaking,
+            consumers=profile.consumers,
+            data_class=profile.data_class,
+            least=[f.least_risk for f in facts],
         ),
         scope=_scope(environment, profile.tier, facts),
         facts=_stored(profile, facts, asked),

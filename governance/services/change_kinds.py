@@ -153,7 +153,9 @@ def _waiver_bounded(context: CheckContext) -> CheckOutcome:
             [finding("waiver.bounded", "/expires_at", "This day is in the past.")],
             ["Ask for a new waiver."],
         )
-    return passed(f"{facts.new['rule']} at {facts.new['pointer'] or 'the whole document'}, until {expires:%d %b %Y}.")
+    opens = f"{facts.new['rule']} at {facts.new['pointer'] or 'the whole document'}, until {expires:%d %b %Y}"
+    whom = facts.new.get("application")
+    return passed(f"It lets {whom} pass {opens}." if whom else f"{opens}. It opens nothing at the gate.")
 
 
 def _grant(approved: ApprovedSubject) -> None:

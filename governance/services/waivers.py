@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db import transaction
 
+from catalog.selectors import consumers
 from governance import permissions
-from governance.domain import kinds, limits
+from governance.domain import gate_rules, kinds, limits
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeRequest, Waiver
 from governance.selectors import sight
@@ -32,14 +33,17 @@ def propose(
     reason: str,
     expires_at: datetime,
     starts_at: datetime | None = None,
+    application: str = "",
     submit: bool = True,
 ) -> ChangeRequest:
     """Ask to waive `rule` at `pointer` for one subject in one environment: opens (and submits) a `waiver.grant` change.
 
+    A rule of the gate is waived for one application, at the place that the verdict's reason names.
+
     Raises Invalid with findings: no reason, no rule, an end in the past or too far away.
     """
     starts = starts_at or clock.now()
-    _require_usable(rule, reason, starts, expires_at)
+    _require_usable(rule, reason, starts, expires_at, _gate_findings(rule.strip(), pointer, application))
     _require_seen(actor, subject)
     with transaction.atomic():
         waiver = Waiver(
@@ -47,6 +51,7 @@ def propose(
             pointer=pointer,
             subject_kind=subject.kind,
             subject_id=subject.id,
+            application=application,
             environment=environment,
             reason=reason.strip(),
             starts_at=starts,
@@ -60,7 +65,7 @@ def propose(
             kind="waiver.grant",
             subjects=[Subject("waiver", str(waiver.pk), waiver.digest)],
             environment=environment,
-            title=f"Waiver: {waiver.rule} for {subject.id}"[:200],
+            title=_title(waiver)[:200],
             justification=reason.strip(),
             rollback_plan="Revoking the waiver puts the rule back in force at once.",
             planned_from=min(starts, clock.now()),
@@ -69,8 +74,31 @@ def propose(
         return changes.submit(change, actor=actor) if submit else change
 
 
-def _require_usable(rule: str, reason: str, starts: datetime, expires_at: datetime) -> None:
+def _title(waiver: Waiver) -> str:
+    about = f"{waiver.rule} for {waiver.subject_id}"
+    return f"Waiver: {waiver.application} may pass {about}" if waiver.application else f"Waiver: {about}"
+
+
+def _gate_findings(rule: str, pointer: str, application: str) -> list[dict[str, Any]]:
+    """What a waiver of a rule of the gate must name beside it."""
     found = []
+    if application:
+        near = consumers.application_near(application)
+        if near != application:
+            meant = f" Did you mean {near}?" if near else ""
+            found.append(finding("/application", f"There is no application {application[:80]!r}.{meant}"))
+    elif rule in gate_rules.DENIALS:
+        message = "Name the application that may pass: a waiver of the gate is for one application."
+        found.append(finding("/application", message))
+    if not pointer and (application or rule in gate_rules.DENIALS):
+        message = "Name the place that the reason of the verdict names, such as /consumed/items/price-api@v2."
+        found.append(finding("/pointer", message))
+    return found
+
+
+def _require_usable(
+    rule: str, reason: str, starts: datetime, expires_at: datetime, found: list[dict[str, Any]]
+) -> None:
     if not rule.strip():
         found.append(finding("/rule", "Name the rule."))
     if len(reason.split()) < 3:
@@ -105,6 +133,7 @@ def document(waiver: Waiver) -> dict[str, Any]:
         "reason": waiver.reason,
         "starts_at": waiver.starts_at.isoformat(),
         "expires_at": waiver.expires_at.isoformat(),
+        **({"application": waiver.application} if waiver.application else {}),
     }
 
 
@@ -126,6 +155,7 @@ def facts(subject: Subject) -> SubjectFacts | None:
         domain_key=about.domain_key if about else None,
         system_keys=about.system_keys if about else (),
         contributor_ids=(waiver.requested_by_id,),
+        least_risk=gate_rules.risk_of_waiving(waiver.rule),
         url=f"/waivers/#w{waiver.pk}",
         new=document(waiver),
     )

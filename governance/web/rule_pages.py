@@ -204,6 +204,12 @@ class WaiverForm(forms.Form):
     )
     subject_kind = forms.ChoiceField(label="About")
     subject_id = forms.CharField(label="Reference", max_length=200, help_text="such as price-api@v3")
+    application = forms.CharField(
+        label="Application that may pass",
+        max_length=200,
+        required=False,
+        help_text="For a rule of the gate: exactly one application. Empty for a finding of a change",
+    )
     environment = forms.ChoiceField(label="Environment")
     reason = forms.CharField(label="Reason", widget=forms.Textarea(attrs={"rows": 3}))
     expires_at = forms.DateTimeField(
@@ -223,9 +229,9 @@ class WaiverForm(forms.Form):
 @require_http_methods(["GET", "HEAD", "POST"])
 def waiver_list(request: HttpRequest) -> HttpResponse:
     """Waivers in force first; below them a form that asks for one."""
-    start = {key: request.GET.get(key, "") for key in ("rule", "pointer", "subject_kind", "subject_id")} | {
-        "environment": request.GET.get("environment", "production")
-    }
+    asked = ("rule", "pointer", "subject_kind", "subject_id", "application")
+    start = {key: request.GET.get(key, "") for key in asked}
+    start["environment"] = request.GET.get("environment", "production")
     form = WaiverForm(request.POST or None, initial=start)
     status = 200
     if request.method == "POST":

@@ -107,8 +107,8 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         waivers["7"] = {
             "rule": "subscription.missing",
             "subject": consumes[0]["ref"],
-            "pointer": "none",
-            "application": "none",
+            "pointer": f"/consumed/items/{consumes[0]['ref']}",
+            "application": "shop",
             "environment": "production",
             "reason": "moved last week",
             "starts_at": (NOW - timedelta(days=1)).isoformat(),

@@ -130,8 +130,9 @@ def test_an_approved_page_denies_when_an_approver_has_left_and_waits_for_its_win
     assert "It goes live in its planned window." not in page
 
 
-def granted(house: make.House, subject: Subject, rule: str, pointer: str) -> Waiver:
+def granted(house: make.House, subject: Subject, rule: str, pointer: str, application: str = "") -> Waiver:
     asked = waivers.propose(
+        application=application,
         actor=house.stranger,
         rule=rule,
         pointer=pointer,
@@ -163,7 +164,8 @@ def test_the_gate_says_which_waiver_opened_it_and_denies_from_its_last_day_on(ho
         return dict(json.loads(client.post("/api/v1/gate/verdicts", body, content_type="application/json").content))
 
     assert (ask()["verdict"], ask()["reasons"][0]["code"]) == ("deny", "version.past_sunset")
-    waiver = granted(house, Subject("version", "price-api@v2", ""), "version.past_sunset", "")
+    place = "/consumed/items/price-api@v2"
+    waiver = granted(house, Subject("version", "price-api@v2", ""), "version.past_sunset", place, "till")
     allowed = ask()
     assert (allowed["verdict"], [w["id"] for w in allowed["waivers"]]) == ("allow", [waiver.pk])
     assert ask((waiver.expires_at - timedelta(seconds=1)).isoformat())["verdict"] == "allow"

@@ -172,9 +172,9 @@ def test_a_waiver_sets_aside_exactly_its_rule_and_shows_in_the_answer():
     waiver = {
         "rule": "subscription.missing",
         "subject": reference,
-        "pointer": "none",
-        "application": "none",
-        "environment": "production",
+        "pointer": f"/consumed/items/{reference}",
+        "application": question["application"],
+        "environment": question["environment"],
         "reason": "moving",
         "starts_at": NOW.isoformat(),
         "expires_at": (NOW + timedelta(days=1)).isoformat(),
@@ -188,8 +188,9 @@ def test_a_waiver_sets_aside_exactly_its_rule_and_shows_in_the_answer():
     assert answer["reasons"][0]["waived_by"] == 12
     evidence["waivers"] = counted({"12": waiver | {"expires_at": NOW.isoformat()}})
     assert decide(question, evidence)["verdict"] == "deny"
-    evidence["waivers"] = counted({"12": waiver | {"subject": "another@v1"}})
-    assert decide(question, evidence)["verdict"] == "deny"
+    for part in ("rule", "subject", "pointer", "application", "environment"):
+        evidence["waivers"] = counted({"12": waiver | {part: "another@v1"}})
+        assert decide(question, evidence)["verdict"] == "deny", part
 
 
 @pytest.mark.parametrize(

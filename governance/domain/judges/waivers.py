@@ -7,31 +7,41 @@ from dataclasses import replace
 from typing import Any
 
 from governance.domain.evidence import MISSING, Evidence
+from governance.domain.gate_rules import names_a_consumer
 from governance.domain.reasons import GateCase
 
 
 def set_aside(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Mark the deny reasons that a granted waiver in force names exactly. `unknown` is never waived."""
+    """Mark the deny reasons that a granted waiver in force names by all five parts. `unknown` is never waived."""
     listed = []
     for identifier, node in root.members("waivers"):
-        rule, subject, reason = node.text("rule"), node.text("subject"), node.text("reason")
-        starts, expires = node.moment("starts_at"), node.moment("expires_at")
-        place = node.text("pointer"), node.text("application"), node.text("environment")
-        if MISSING in (rule, subject, reason, starts, expires, *place) or not starts <= case.as_of < expires:
+        parts = {name: node.text(name) for name in ("rule", "subject", "pointer", "application", "environment")}
+        reason, starts, expires = node.text("reason"), node.moment("starts_at"), node.moment("expires_at")
+        if MISSING in (*parts.values(), reason, starts, expires) or not starts <= case.as_of < expires:
             continue
-        hit = False
-        for index, found in enumerate(case.reasons):
-            if found.word == "deny" and found.code == rule and found.subject == subject and found.waived_by is None:
-                case.reasons[index] = replace(found, waived_by=int(identifier))
-                hit = True
-        if hit:
-            listed.append(
-                {
-                    "id": int(identifier),
-                    "rule": rule,
-                    "subject": subject,
-                    "reason": reason,
-                    "expires_at": expires.isoformat(),
-                }
-            )
+        if not _asks(parts, question):
+            continue
+        if _mark(case, parts, int(identifier)):
+            listed.append({"id": int(identifier), **parts, "reason": reason, "expires_at": expires.isoformat()})
     return listed
+
+
+def _asks(parts: Mapping[str, Any], question: Mapping[str, Any]) -> bool:
+    """Whether the waiver is for who asks, where they ask. Of the time before applications were named, one whose place
+    is that of a consumer names that consumer, as its approvers saw it; others open nothing.
+    """
+    if parts["environment"] != question["environment"]:
+        return False
+    if parts["application"] == "none":
+        return names_a_consumer(str(parts["pointer"]))
+    return bool(parts["application"] == question["application"])
+
+
+def _mark(case: GateCase, parts: Mapping[str, Any], waiver: int) -> bool:
+    hit = False
+    wanted = (parts["rule"], parts["subject"], parts["pointer"])
+    for index, found in enumerate(case.reasons):
+        if found.word == "deny" and (found.code, found.subject, found.pointer) == wanted and found.waived_by is None:
+            case.reasons[index] = replace(found, waived_by=waiver)
+            hit = True
+    return hit

@@ -31,11 +31,13 @@ def deprecation(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, 
         "successor": parameters.get("successor") or old["successor"],
         "migration_guide": parameters.get("guide") or old["migration_guide"],
     }
-    return replace(facts, old=old, new=new, extras={**facts.extras, "parameters": dict(parameters)})
+    least = "medium" if facts.consumers_affected else facts.least_risk
+    return replace(facts, old=old, new=new, least_risk=least, extras={**facts.extras, "parameters": dict(parameters)})
 
 
 def retirement(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, Any]) -> SubjectFacts:
-    return replace(facts, old={"state": facts.extras["version"].state}, new={"state": "retired"})
+    least = "medium" if facts.consumers_affected else facts.least_risk
+    return replace(facts, old={"state": facts.extras["version"].state}, new={"state": "retired"}, least_risk=least)
 
 
 def boundary_move(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, Any]) -> SubjectFacts:

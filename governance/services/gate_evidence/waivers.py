@@ -8,7 +8,7 @@ from governance.services.gate_evidence.asked import Asked, counted
 from kernel import prepared_queries
 
 _WAIVERS = """
-select id, rule, subject_id, pointer, environment, reason, starts_at, expires_at from governance_waiver
+select id, rule, subject_id, pointer, application, environment, reason, starts_at, expires_at from governance_waiver
  where subject_kind in ('version', 'integration') and subject_id = any(%s) and environment = %s and state = 'granted'
    and starts_at <= %s and expires_at > %s order by id
 """
@@ -23,13 +23,13 @@ def gather(asked: Asked) -> dict[str, Any]:
             "rule": rule,
             "subject": subject,
             "pointer": pointer or "none",
-            "application": "none",
+            "application": application or "none",
             "environment": environment,
             "reason": reason,
             "starts_at": starts.isoformat(),
             "expires_at": expires.isoformat(),
         }
-        for pk, rule, subject, pointer, environment, reason, starts, expires in prepared_queries.rows(
+        for pk, rule, subject, pointer, application, environment, reason, starts, expires in prepared_queries.rows(
             _WAIVERS, parameters
         )
     }

@@ -1,0 +1,46 @@
+"""The rules of the gate that a waiver can set aside, and how grave it is to do so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+Grave = Literal["high", "medium"]
+
+# By the code of the reason. What lets something broken, ended or unapproved go live is grave; the rest concerns one
+# application that has not asked.
+DENIALS: Mapping[str, Grave] = {
+    "approval.check_blocking": "high",
+    "approval.expired": "high",
+    "approval.lost_right": "high",
+    "approval.missing": "high",
+    "approval.outside_window": "high",
+    "approval.stale_digest": "high",
+    "approval.void": "high",
+    "contract.breaking_for_consumer": "high",
+    "freeze.active": "high",
+    "order.consumers_first": "high",
+    "order.producer_first": "high",
+    "provider.not_allowed": "high",
+    "provider.withdrawn": "high",
+    "sor.violation": "high",
+    "subscription.expired": "medium",
+    "subscription.missing": "medium",
+    "subscription.pending": "medium",
+    "tier.dependency_weaker": "medium",
+    "usage.undeclared": "high",
+    "version.not_published": "high",
+    "version.past_sunset": "high",
+    "version.retired": "high",
+}
+
+
+def risk_of_waiving(rule: str) -> Grave:
+    """The risk that a waiver of this rule has at least; one of a check is never low."""
+    return DENIALS.get(rule, "medium")
+
+
+def names_a_consumer(pointer: str) -> bool:
+    """Whether the place in the evidence is that of one consumer, so that who approved saw for whom it is."""
+    parts = pointer.split("/")
+    return len(parts) == 7 and parts[1:3] == ["provided", "items"] and parts[4:6] == ["consumers", "items"]
