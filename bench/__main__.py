@@ -24,6 +24,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.at_size",),
     ("bench.refresh",),
     ("bench.evidence",),
+    ("bench.command_line",),
     ("bench.retention",),
     ("bench.catalog", "--apis", "10000"),
     ("bench.catalog", "--apis", "30000"),
