@@ -75,8 +75,11 @@ class Evidence:
 
     def texts(self, key: str) -> Any:
         """A counted list of strings: `{"total": n, "items": [...]}`."""
-        node = self.child(key)
-        total, items = node.whole("total"), node.child("items")
+        return self.child(key).texts_here()
+
+    def texts_here(self) -> Any:
+        """The same, of this very piece."""
+        total, items = self.whole("total"), self.child("items")
         if (
             total is MISSING
             or not isinstance(items.value, list)

@@ -17,17 +17,26 @@ Documents (`zone` is an IANA name, times are `HH:MM`):
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from governance.domain import retail_calendar
 from kernel.errors import Invalid, finding
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 KINDS = ("once", "weekly", "retail_weeks", "period_close", "dates")
+KEYS = {
+    "once": ("kind", "zone", "from", "until"),
+    "weekly": ("kind", "zone", "days", "from", "until", "hours"),
+    "retail_weeks": ("kind", "zone", "weeks", "from", "until"),
+    "period_close": ("kind", "zone", "days_before", "days_after", "from", "until", "calendar"),
+    "dates": ("kind", "zone", "dates", "from", "until"),
+}
 MAX_HORIZON = timedelta(days=3700)
 
 
@@ -49,6 +58,14 @@ class FreezeScope:
     systems: tuple[str, ...] = ()
     channel: str | None = None
     banner: str | None = None
+    domains: tuple[str, ...] = ()  # instead of `domain`, where there are several and all are known
+
+    @classmethod
+    def of_facts(cls, environment: str, facts: Mapping[str, Any]) -> FreezeScope:
+        """The scope of a change, from what was stored of its facts."""
+        domains = tuple(facts.get("domains") or ())
+        domain = facts.get("domain") if not domains else None
+        return cls(environment, facts.get("tier"), domain, tuple(facts.get("systems") or ()), domains=domains)
 
 
 def covers(window: dict[str, Any], scope: FreezeScope) -> bool:
@@ -60,6 +77,8 @@ def covers(window: dict[str, Any], scope: FreezeScope) -> bool:
     if window.get("tier") is not None and scope.tier is not None and scope.tier > window["tier"]:
         return False
     if window.get("system") is not None and scope.systems and window["system"] not in scope.systems:
+        return False
+    if scope.domains and window.get("domain") is not None and window["domain"] not in scope.domains:
         return False
     return all(
         window.get(key) is None or getattr(scope, key) in (None, window[key]) for key in ("domain", "channel", "banner")
@@ -91,6 +110,12 @@ def _after_gap(moment: datetime, zone: ZoneInfo) -> datetime:
     return high.replace(microsecond=0)
 
 
+@functools.cache
+def _zones() -> frozenset[str]:
+    """The names of places; `localtime` is whatever the machine says, and another one on the next machine."""
+    return frozenset(available_timezones() - {"localtime", "Factory", "posixrules"})
+
+
 def validate(document: Any) -> None:
     """Raises Invalid `freeze.calendar` with findings."""
     found: list[dict[str, Any]] = []
@@ -101,22 +126,39 @@ def validate(document: Any) -> None:
             {"findings": [finding("/kind", "unknown kind")]},
         )
     try:
-        if not isinstance(document.get("zone"), str) or not document["zone"]:
+        if not isinstance(document.get("zone"), str) or document["zone"] not in _zones():
             raise ValueError
         ZoneInfo(document["zone"])
     except (ZoneInfoNotFoundError, ValueError, OSError):
         found.append(finding("/zone", "an IANA time zone such as Europe/Berlin"))
+    found += [finding(f"/{key}", _unknown_key(key, document)) for key in document if key not in KEYS[document["kind"]]]
     if not found:
         try:
             list(_spans(document, date(2024, 1, 1), date(2026, 1, 1)))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             found.append(finding("", f"cannot be read: {type(error).__name__} {error}"))
+    if not found and document.get("calendar", "gregorian") not in ("gregorian", "454"):
+        found.append(finding("/calendar", "gregorian or 454"))
+    if not found and document["kind"] == "weekly" and ("hours" in document) == ("until" in document):
+        found.append(finding("/until", "either until or hours"))
     if not found and document["kind"] == "once" and not _once(document)[0] < _once(document)[1]:
         found.append(finding("/until", "later than from"))
     if found:
         raise Invalid(
             "freeze.calendar", f"The calendar of the freeze cannot be used: {found[0]['message']}.", {"findings": found}
         )
+
+
+def _unknown_key(key: str, document: Mapping[str, Any]) -> str:
+    return f"unknown key; a calendar of the kind {document['kind']} has {', '.join(KEYS[document['kind']])}"
+
+
+def is_over(document: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a calendar without repetition lies wholly in the past."""
+    if document["kind"] not in ("once", "dates"):
+        return False
+    zone = ZoneInfo(document["zone"])
+    return all(local(ends, zone, end=True) <= now for _, ends in _spans(dict(document), date.min, date.max))
 
 
 def compile_intervals(document: dict[str, Any], *, start: datetime, end: datetime) -> list[Interval]:
@@ -135,6 +177,28 @@ def compile_intervals(document: dict[str, Any], *, start: datetime, end: datetim
         else:
             joined.append(interval)
     return joined
+
+
+UNREADABLE = Interval(datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))
+
+
+@functools.lru_cache(maxsize=4096)
+def _compiled_around(calendar: str, day: date) -> tuple[Interval, ...] | None:
+    start = datetime.combine(day, time(0), UTC) - timedelta(days=1)
+    try:
+        return tuple(compile_intervals(json.loads(calendar), start=start, end=start + timedelta(days=40)))
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, ZoneInfoNotFoundError, OSError):
+        return None
+
+
+def compiled_at(calendar: str, moment: datetime) -> Interval | None:
+    """The occurrence of a calendar (as JSON text) that is open at this moment, whatever was compiled before; None where
+    there is none; UNREADABLE where the calendar cannot be read.
+    """
+    found = _compiled_around(calendar, moment.astimezone(UTC).date())
+    if found is None:
+        return UNREADABLE
+    return next((one for one in found if one.starts <= moment < one.ends), None)
 
 
 def _clock(text: Any) -> time:
@@ -179,7 +243,7 @@ def _weekly(document: dict[str, Any], first: date, last: date) -> Iterator[tuple
     if not days:
         raise ValueError("at least one day")
     hours = document.get("hours")
-    if hours is not None and not (isinstance(hours, int) and 1 <= hours <= 168):
+    if hours is not None and not (_whole(hours) and 1 <= hours <= 168):
         raise ValueError("hours is 1 to 168")
     ends = None if hours else _clock(document["until"])
     day = first
@@ -194,18 +258,27 @@ def _weekly(document: dict[str, Any], first: date, last: date) -> Iterator[tuple
 
 
 def _retail_weeks(document: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:
+    """Weeks that follow one another are one unbroken span, across the turn of the retail year too."""
     begins, ends = _clock(document["from"]), _clock(document["until"])
-    weeks = sorted(set(document["weeks"]))
-    if not weeks or not all(isinstance(w, int) and 1 <= w <= 53 for w in weeks):
+    weeks = document["weeks"]
+    if not isinstance(weeks, list) or not weeks or not all(_whole(w) and 1 <= w <= 53 for w in weeks):
         raise ValueError("weeks are 1 to 53")
-    for year in range(first.year - 1, last.year + 1):
-        known = [w for w in weeks if w <= retail_calendar.weeks_in(year)]
-        for week in known:
-            start = retail_calendar.week_start(year, week)
-            yield (
-                datetime.combine(start, begins if week - 1 not in known else time(0)),
-                datetime.combine(start + timedelta(days=7), ends if week + 1 not in known else time(0)),
-            )
+    chosen = {
+        retail_calendar.week_start(year, week)
+        for year in range(first.year - 2, last.year + 2)
+        for week in weeks
+        if week <= retail_calendar.weeks_in(year)
+    }
+    for start in sorted(chosen):
+        after = start + timedelta(days=7)
+        yield (
+            datetime.combine(start, begins if start - timedelta(days=7) not in chosen else time(0)),
+            datetime.combine(after, ends if after not in chosen else time(0)),
+        )
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _period_close(document: dict[str, Any], first: date, last: date) -> Iterator[tuple[datetime, datetime]]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
 from psycopg.types.range import TimestamptzRange
 
-from governance.domain.freeze import FreezeScope, covers
+from governance.domain.freeze import UNREADABLE, FreezeScope, compiled_at, covers
 from governance.models import ChangeRequest, FreezeInterval, FreezeWindow
 from kernel import prepared_queries
 
@@ -62,21 +63,73 @@ def _between(start: datetime, end: datetime, *, ended: bool = False) -> list[Occ
     return [_occurrence(row) for row in rows.order_by("period")]
 
 
-_ACTIVE = """
-select w.id, w.name, w.reason, w.strictness, lower(i.period), upper(i.period),
-       w.environment, w.tier, w.domain, w.system, w.channel, w.banner
-  from governance_freezeinterval i join governance_freezewindow w on w.id = i.freeze_id
- where i.period @> %s::timestamptz and w.ended_at is null order by w.id
+@dataclass(frozen=True, slots=True)
+class WindowAt:
+    """A window that is open at a moment, or of which nobody can say so (`compiled` False). `ends` None: unknown."""
+
+    id: int
+    name: str
+    reason: str
+    strictness: str
+    compiled: bool
+    starts: datetime | None
+    ends: datetime | None
+    scope: dict[str, Any]
+
+
+_LIVE = """
+select w.id, w.name, w.reason, w.strictness, w.calendar, w.environment, w.tier, w.domain, w.system, w.channel,
+       w.banner, lower(i.period), upper(i.period)
+  from governance_freezewindow w
+  left join governance_freezeinterval i on i.freeze_id = w.id and i.period @> %s::timestamptz
+ where w.ended_at is null order by w.id
 """
 
 
-def active(scope: FreezeScope, at: datetime) -> list[Occurrence]:
-    """Every window that is open at `at` and covers the scope, notices included."""
-    found = [
-        Occurrence(pk, name, reason, strictness, starts, ends, dict(zip(SCOPE_FIELDS, limits, strict=True)))
-        for pk, name, reason, strictness, starts, ends, *limits in prepared_queries.rows(_ACTIVE, [at])
+def at(moment: datetime) -> list[WindowAt]:
+    """Every live window that is open at this moment, or that cannot be told: by its calendar, whatever is stored of
+    its occurrences. A stored occurrence may make it longer, never shorter.
+    """
+    found = []
+    for pk, name, reason, strictness, calendar, *limits, starts, ends in prepared_queries.rows(_LIVE, [moment]):
+        interval = compiled_at(_text(calendar), moment)
+        if interval is None and ends is None:
+            continue
+        compiled = interval is not UNREADABLE or ends is not None
+        if interval is not None and interval is not UNREADABLE:
+            starts = min(starts or interval.starts, interval.starts)
+            ends = max(ends or interval.ends, interval.ends)
+        scope = dict(zip(SCOPE_FIELDS, limits, strict=True))
+        found.append(WindowAt(pk, name, reason, strictness, compiled, starts, ends, scope))
+    return found
+
+
+def _text(calendar: Any) -> str:
+    return calendar if isinstance(calendar, str) else json.dumps(calendar, sort_keys=True)
+
+
+_LOST = """
+select exists (select from kernel_auditentry a
+                where a.verb = 'governance.freeze_planned'
+                  and not exists (select from governance_freezewindow w where w.id::text = a.subject_id))
+"""
+
+
+def all_there() -> bool:
+    """Whether every window that the ledger says was planned still has its row."""
+    return not prepared_queries.rows(_LOST, [])[0][0]
+
+
+def active(scope: FreezeScope, moment: datetime) -> list[Occurrence]:
+    """Every window that is open and covers the scope, notices included; one of which nobody can say whether it is open
+    counts as open.
+    """
+    later = moment + timedelta(days=1)
+    return [
+        Occurrence(w.id, w.name, w.reason, w.strictness, w.starts or moment, w.ends or later, w.scope)
+        for w in at(moment)
+        if covers(w.scope, scope)
     ]
-    return [occurrence for occurrence in found if covers(occurrence.scope, scope)]
 
 
 def touching(scope: FreezeScope, start: datetime, end: datetime) -> list[Occurrence]:
@@ -98,7 +151,7 @@ def touching_change(change: ChangeRequest, occurrences: list[Occurrence]) -> lis
     if change.planned_from is None:
         return []
     facts = change.facts or {}
-    scope = FreezeScope(change.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
+    scope = FreezeScope.of_facts(change.environment, facts)
     return [
         o
         for o in occurrences

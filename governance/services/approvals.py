@@ -151,7 +151,7 @@ def _frozen(approval: SealedApproval, at: datetime) -> list[dict[str, Any]]:
     facts = change[0] or {} if change else {}
     if change and kinds.kind(change[1]).passes_freezes:
         return []
-    scope = FreezeScope(approval.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
+    scope = FreezeScope.of_facts(approval.environment, facts)
     return [
         {
             "code": "freeze.active",

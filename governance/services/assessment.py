@@ -154,7 +154,8 @@ def _profile(
 def _scope(environment: str, tier: int | None, facts: Sequence[SubjectFacts]) -> FreezeScope:
     domains = {f.domain_key for f in facts}
     systems = tuple(sorted({system for f in facts for system in f.system_keys}))
-    return FreezeScope(environment, tier, facts[0].domain_key if len(domains) == 1 else None, systems)
+    known = tuple(sorted(d for d in domains if d)) if all(domains) else ()
+    return FreezeScope(environment, tier, None, systems, domains=known)
 
 
 def _checks(kind: ChangeKind, by_policy: Sequence[str]) -> tuple[tuple[str, str], ...]:
@@ -273,6 +274,7 @@ def _stored(
         "consumers": profile.consumers,
         "breaking": profile.breaking,
         "domain": next((f.domain_key for f in facts if f.domain_key), None),
+        "domains": sorted({f.domain_key for f in facts if f.domain_key}) if all(f.domain_key for f in facts) else [],
         "systems": sorted({s for f in facts for s in f.system_keys}),
         "rules": list(asked.matched) if asked else [],
         "titles": [f.title for f in facts],

@@ -14,7 +14,7 @@ from django.db import transaction
 from psycopg.types.range import TimestamptzRange
 
 from governance import permissions
-from governance.domain.freeze import compile_intervals, validate
+from governance.domain.freeze import compile_intervals, is_over, validate
 from governance.models import FreezeInterval, FreezeWindow
 from governance.selectors import freeze_scopes
 from governance.selectors.freezes import SCOPE_FIELDS
@@ -56,6 +56,9 @@ def require_usable(values: Mapping[str, Any]) -> None:
     if found:
         raise Invalid("freeze.invalid", f"The freeze cannot be planned: {found[0]['message']}", {"findings": found})
     validate(values["calendar"])
+    if is_over(values["calendar"], clock.now()):
+        message = "The whole window lies in the past."
+        raise Invalid("freeze.calendar", f"{message}", {"findings": [finding("/until", message)]})
 
 
 def _findings(values: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -206,9 +209,35 @@ def compile_ahead(window: FreezeWindow, *, now: datetime | None = None) -> int:
     return added
 
 
+def compile_again(window: FreezeWindow, *, now: datetime) -> bool:
+    """Whether what is stored of the occurrences ahead had to be made anew, because the rules of time zones are others
+    by now. What has begun stays.
+    """
+    if window.compiled_until is None or window.compiled_until <= now:
+        return False
+    wanted = {
+        (one.starts, one.ends)
+        for one in compile_intervals(window.calendar, start=now, end=window.compiled_until)
+        if one.starts > now
+    }
+    ahead = window.intervals.filter(period__startswith__gt=now)
+    if {(period.lower, period.upper) for period in ahead.values_list("period", flat=True)} == wanted:
+        return False
+    with transaction.atomic():
+        FreezeWindow.objects.filter(pk=window.pk).update(compiled_until=None)
+        ahead.delete()
+        window.compiled_until = now
+        compile_ahead(window, now=now)
+    return True
+
+
 def compile_all(*, now: datetime | None = None) -> int:
-    """The daily task: keep every live window compiled ahead."""
+    """The daily task: keep every live window compiled ahead, by the rules of time zones as they are now. Returns how
+    many occurrences it added.
+    """
     now = now or clock.now()
+    for window in FreezeWindow.objects.filter(ended_at=None):
+        compile_again(window, now=now)
     return sum(
         compile_ahead(window, now=now)
         for window in FreezeWindow.objects.filter(ended_at=None, compiled_until__lt=now + AHEAD - timedelta(days=30))

@@ -219,7 +219,7 @@ def _bar_note(decide: Permission, results: list[CheckResult], blocking: list[tup
 
 def _freezes(change: ChangeRequest, now: datetime) -> list[freezes.Occurrence]:
     facts = change.facts or {}
-    scope = FreezeScope(change.environment, facts.get("tier"), facts.get("domain"), tuple(facts.get("systems") or ()))
+    scope = FreezeScope.of_facts(change.environment, facts)
     return freezes.touching(scope, now, (change.planned_until or now) + timedelta(days=14))[:3]
 
 

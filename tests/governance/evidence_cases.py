@@ -35,6 +35,12 @@ def version(chance: random.Random, number: int) -> dict[str, Any]:
     }
 
 
+def freeze(strictness: str, name: str, ends: datetime) -> dict[str, Any]:
+    dimensions = dict.fromkeys(("environment", "tier", "domain", "system", "channel", "banner"), "any")
+    said = {"strictness": strictness, "name": name, "compiled": True, "ends_at": ends.isoformat()}
+    return said | {"dimensions": dimensions, "not_known": counted({})}
+
+
 def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """A question and evidence that the gate answers with allow."""
     chance = random.Random(seed)
@@ -97,11 +103,7 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         }
         for entry in integrations
     }
-    notice = (
-        {"3": {"strictness": "notice", "name": "Peak", "ends_at": (NOW + timedelta(days=2)).isoformat()}}
-        if chance.random() < 0.3
-        else {}
-    )
+    notice = {"3": freeze("notice", "Peak", NOW + timedelta(days=2))} if chance.random() < 0.3 else {}
     waivers = {}
     if waived and consumes:
         waivers["7"] = {
@@ -128,7 +130,7 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         "store": {"key": "none"},
         "policies": counted(policies),
         "policy_digest": digest_of_levels(policies),
-        "freezes": counted(notice),
+        "freezes": counted(notice) | {"all_there": True},
         "consumed": counted(consumed),
         "provided": counted(provided),
         "replaced": {"known": "recorded", "versions": counted(["gone-0@v1"])},

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from governance.domain import retail_calendar
-from governance.domain.freeze import FreezeScope, compile_intervals, covers, validate
+from governance.domain.freeze import FreezeScope, compile_intervals, covers, is_over, validate
 from kernel.errors import Invalid
 
 
@@ -101,6 +101,27 @@ def test_thanksgiving_week_and_the_one_after_are_one_unbroken_retail_freeze():
     assert compiled(document, "2026-10-01", "2026-12-31") == [("2026-11-22T05:00", "2026-12-06T11:00")]
 
 
+@pytest.mark.parametrize("year", range(2020, 2036))
+def test_a_freeze_over_the_turn_of_the_retail_year_has_no_gap(year: int):
+    document = {"kind": "retail_weeks", "zone": "America/New_York", "weeks": [52, 53, 1]} | {
+        "from": "18:00",
+        "until": "06:00",
+    }
+    turn = retail_calendar.year_start(year)
+    (found,) = compile_intervals(
+        document, start=utc(f"{turn - timedelta(days=20)}"), end=utc(f"{turn + timedelta(days=20)}")
+    )
+    assert (found.ends - found.starts).days >= 13
+
+
+def test_a_window_that_is_over_is_told_from_one_that_is_ahead():
+    past = {"kind": "once", "zone": "UTC", "from": "2019-01-01T00:00", "until": "2019-01-02T00:00"}
+    assert is_over(past, utc("2019-01-02"))
+    assert not is_over(past, utc("2019-01-01"))
+    dates = {"kind": "dates", "zone": "UTC", "dates": ["2019-01-01", "2030-01-01"], "from": "00:00", "until": "00:00"}
+    assert not is_over(dates, utc("2020-01-01"))
+
+
 def test_period_close_spans_the_turn_of_each_month():
     document = {
         "kind": "period_close",
@@ -140,6 +161,13 @@ def test_stock_takes_are_dates():
         {"kind": "retail_weeks", "zone": "UTC", "weeks": [0], "from": "00:00", "until": "00:00"},
         {"kind": "period_close", "zone": "UTC", "days_before": 0, "days_after": 0, "from": "18:00", "until": "06:00"},
         {"kind": "dates", "zone": "UTC", "dates": "2027-01-01", "from": "00:00", "until": "00:00"},
+        {"kind": "weekly", "zone": "localtime", "days": ["mon"], "from": "10:00", "until": "12:00"},
+        {"kind": "weekly", "zone": "UTC", "days": ["mon"], "from": "10:00", "until": "12:00", "untill": "13:00"},
+        {"kind": "weekly", "zone": "UTC", "days": ["mon"], "from": "10:00", "until": "12:00", "hours": 3},
+        {"kind": "weekly", "zone": "UTC", "days": ["mon"], "from": "10:00", "hours": True},
+        {"kind": "retail_weeks", "zone": "UTC", "weeks": [True], "from": "00:00", "until": "00:00"},
+        {"kind": "period_close", "zone": "UTC", "days_before": 1, "days_after": 1, "from": "18:00", "until": "06:00"}
+        | {"calendar": "445"},
     ],
 )
 def test_a_calendar_that_cannot_be_read_is_refused(document: object):

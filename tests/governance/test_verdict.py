@@ -16,7 +16,7 @@ import pytest
 from governance.domain.question import normalise
 from governance.domain.verdict import answer_bytes, decide
 from kernel.errors import Invalid
-from tests.governance.evidence_cases import NOW, allowed, counted
+from tests.governance.evidence_cases import NOW, allowed, counted, freeze
 
 DELETIONS_AT_LEAST = 10_000
 SITUATIONS = 75
@@ -91,9 +91,7 @@ def test_the_wrong_kind_of_value_is_as_good_as_none():
 def test_verdicts_are_the_same_bytes_in_another_process_with_another_hash_seed():
     cases = [allowed(seed) for seed in range(40)]
     for _, evidence in cases[::3]:
-        evidence["freezes"] = counted(
-            {"1": {"strictness": "changes", "name": "Close", "ends_at": (NOW + timedelta(days=1)).isoformat()}}
-        )
+        evidence["freezes"] = counted({"1": freeze("changes", "Close", NOW + timedelta(days=1))}) | {"all_there": True}
     here = [answer_bytes(decide(q, e)).decode() for q, e in cases]
     script = (
         "import json,sys\nfrom governance.domain.verdict import answer_bytes, decide\n"

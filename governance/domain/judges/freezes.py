@@ -8,23 +8,37 @@ from typing import Any
 from governance.domain.evidence import MISSING, Evidence
 from governance.domain.reasons import GateCase, day
 
+WHO = "a release manager"
+DIMENSIONS = ("environment", "tier", "domain", "system", "channel", "banner")
+
 
 def judge(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> None:
+    node = root.child("freezes")
+    if node.flag("all_there") is False:
+        message = "A freeze that was planned is not in its table any more, so nobody can say whether one is open."
+        case.unknown("freeze.rows_missing", "freezes", node, message, "Restore the freeze from a backup.", who=WHO)
     for identifier, freeze in root.members("freezes"):
-        strictness, name, ends = (
-            freeze.text("strictness", "notice", "changes", "work"),
-            freeze.text("name"),
-            freeze.moment("ends_at"),
-        )
-        if MISSING in (strictness, name, ends):
-            continue
-        if strictness == "notice":
-            case.warn("freeze.notice", f"freeze {identifier}", f"{name} until {day(ends)}.")
-        else:
-            case.deny(
-                "freeze.active",
-                f"freeze {identifier}",
-                freeze,
-                f"{name}: nothing goes live before {day(ends)}.",
-                f"Wait until {day(ends)}.",
-            )
+        _judge_one(case, f"freeze {identifier}", freeze)
+
+
+def _judge_one(case: GateCase, subject: str, freeze: Evidence) -> None:
+    strictness, name = freeze.text("strictness", "notice", "changes", "work"), freeze.text("name")
+    compiled, ends = freeze.flag("compiled"), freeze.moment("ends_at", "unknown")
+    unknown = {item: dims.texts_here() for item, dims in freeze.members("not_known")}
+    named = [freeze.child("dimensions").text(key) for key in DIMENSIONS]
+    if MISSING in (strictness, name, compiled, ends, *named, *unknown.values()):
+        return
+    if strictness == "notice":
+        until = f" until {day(ends)}" if ends != "unknown" else ""
+        case.warn("freeze.notice", subject, f"{name}{until}.")
+    elif not compiled or ends == "unknown":
+        message = f"Nobody can say whether {name} is open at this time: its calendar cannot be read."
+        case.unknown("freeze.not_compiled", subject, freeze, message, "Plan the freeze anew.", who=WHO)
+    elif unknown:
+        listed = "; ".join(f"{item}: {', '.join(dims)}" for item, dims in unknown.items())
+        message = f"{name} is open, and nobody can say whether it covers this: {listed} not known."
+        fix = f"State it in the catalog, or wait until {day(ends)}."
+        case.unknown("freeze.scope_unknown", subject, freeze, message, fix, who="the team that owns it")
+    else:
+        message = f"{name}: nothing goes live before {day(ends)}."
+        case.deny("freeze.active", subject, freeze, message, f"Wait until {day(ends)}.")

@@ -1,46 +1,76 @@
-"""Freeze windows that bear on the question, and what each item of the question says of their dimensions."""
+"""Freeze windows that bear on the question, and what each item of the question says of their dimensions.
+
+A window counts by its own calendar, compiled for the time of the question; the stored occurrences may only add to it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from governance.domain.freeze import FreezeScope
 from governance.selectors import freezes
 from governance.services.gate_evidence.asked import Asked, TouchedItem, counted, touched
 
+OF_STORES = ("channel", "banner")
+
 
 def gather(asked: Asked) -> dict[str, Any]:
-    """By window: its words, its dimensions (`any` where it names none), and which of them an item does not know."""
+    """By window: its words, its dimensions (`any` where it names none), and what the items do not know of those.
+    `all_there` says that no planned window is missing."""
     items = touched(asked)
-    found = {
-        str(o.id): {
-            "name": o.name,
-            "strictness": o.strictness,
-            "compiled": True,
-            "ends_at": o.ends.isoformat(),
-            "dimensions": {key: "any" if value is None else str(value) for key, value in o.scope.items()},
-            "not_known": counted({item.name: dims for item in items if (dims := _not_known(item, o.scope))}),
+    found = {}
+    for window in freezes.at(asked.as_of):
+        unknown = _not_known(window.scope, items, asked)
+        if unknown is None:
+            continue
+        found[str(window.id)] = {
+            "name": window.name,
+            "strictness": window.strictness,
+            "compiled": window.compiled,
+            "ends_at": window.ends.isoformat() if window.ends else "unknown",
+            "dimensions": {key: "any" if value is None else str(value) for key, value in window.scope.items()},
+            "not_known": counted({name: counted(sorted(missing)) for name, missing in sorted(unknown.items())}),
         }
-        for o in freezes.active(_scope(asked.environment, items), asked.as_of)
-    }
-    return counted(found)
+    return {**counted(found), "all_there": freezes.all_there()}
 
 
-def _scope(environment: str, items: Sequence[TouchedItem]) -> FreezeScope:
-    levels = [item.tier for item in items]
-    domains = {item.domain for item in items}
-    return FreezeScope(
-        environment,
-        None if not levels or None in levels else min(level for level in levels if level is not None),
-        next(iter(domains)) if len(domains) == 1 else None,
-        tuple(sorted({system for item in items for system in item.systems})),
-    )
+def _not_known(scope: dict[str, Any], items: Sequence[TouchedItem], asked: Asked) -> dict[str, list[str]] | None:
+    """None where the window is about something else: one of its dimensions is known, and no item has that value.
+    Otherwise by item the dimensions that nobody can tell; empty where some item has each of them."""
+    missing: dict[str, list[str]] = {}
+    for dimension, value in scope.items():
+        if value is None:
+            continue
+        said = {item.name: _has(item, dimension, value, asked) for item in items}
+        if any(word is True for word in said.values()):
+            continue
+        unknown = [name for name, word in said.items() if word is None]
+        if not unknown:
+            return None
+        for name in unknown:
+            missing.setdefault(name, []).append(dimension)
+    return missing
 
 
-def _not_known(item: TouchedItem, dimensions: dict[str, Any]) -> dict[str, Any]:
-    """The dimensions that the window names and this item does not have, as a counted list; empty where there are
-    none."""
-    known = {"tier": item.tier is not None, "domain": item.domain is not None, "system": bool(item.systems)}
-    missing = sorted(key for key, is_known in known.items() if dimensions[key] is not None and not is_known)
-    return counted(missing) if missing else {}
+def _has(item: TouchedItem, dimension: str, value: Any, asked: Asked) -> bool | None:
+    """Whether the item has this value of the dimension; None: nobody knows."""
+    if dimension == "environment":
+        return bool(value == asked.environment)
+    if dimension == "tier":
+        return None if item.tier is None else item.tier <= value
+    if dimension == "domain":
+        return None if item.domain is None else item.domain == value
+    if dimension == "system":
+        return value in item.systems if item.systems else None
+    return _has_store(dimension, value, asked)
+
+
+def _has_store(dimension: str, value: str, asked: Asked) -> bool | None:
+    """By the store of the instance. Without an instance a release goes to the whole environment: to every store of a
+    fleet, and to none where the environment has no stores."""
+    if asked.store is not None:
+        of_store = getattr(asked.store, dimension)
+        return None if of_store is None else bool(of_store == value)
+    if asked.instance:
+        return None
+    return asked.there.is_fleet
