@@ -36,6 +36,7 @@ def check() -> CommandParser:
     option("--strict", action="store_true", help="exit 2 on unknown even while the gate only reports")
     _add_connection(parser)
     option("--wait", type=_seconds(0), default=0.0, metavar="SECONDS", help="ask again on unknown and on 408, 429, 503")
+    option("--hold", metavar="FILE", help="keep the verdict there, and ask next time only whether it still stands")
     option("--format", choices=FORMATS, default="text")
     option("--output", metavar="FILE", help="write the chosen format there, and text to the terminal")
     return parser

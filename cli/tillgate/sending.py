@@ -47,7 +47,7 @@ def write(text: str) -> None:
     sys.stdout.flush()
 
 
-def write_file(name: str, text: str) -> None:
+def write_file(name: str, text: str, mode: int = 0o666) -> None:
     """A report is there whole or not at all; what is no plain file (a pipe, a device) is written as it is."""
     path = Path(name)
     if path.exists() and not path.is_file():
@@ -55,7 +55,7 @@ def write_file(name: str, text: str) -> None:
         return
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("w", encoding="utf-8") as out:
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "w", encoding="utf-8") as out:
             out.write(text)
             out.flush()
             os.fsync(out.fileno())

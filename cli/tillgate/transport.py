@@ -1,4 +1,4 @@
-"""One POST to the gate: within one time limit, to one address, following nothing.
+"""One request to the gate: within one time limit, to one address, following nothing.
 
 The whole exchange (name, connection, proxy, TLS, sending, reading) runs in a thread that is left behind when the time
 is over: a limit for each read would never end with a server that sends a byte now and then. Redirects are refused, so
@@ -105,17 +105,25 @@ class Heard(NamedTuple):
 def post(gate: GateAddress, path: str, body: dict[str, Any], seconds: float) -> tuple[Heard, bytes]:
     """The response with a status of success, and the bytes that were sent. Raises Failure 3 or 4."""
     sent = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
-    exchange = _Exchange(gate, path, sent, seconds)
-    heard = exchange.run()
+    return _heard(gate, path, sent, seconds), sent
+
+
+def get(gate: GateAddress, path: str, seconds: float) -> Heard:
+    """The response with a status of success. Raises Failure 3 or 4."""
+    return _heard(gate, path, None, seconds)
+
+
+def _heard(gate: GateAddress, path: str, sent: bytes | None, seconds: float) -> Heard:
+    heard = _Exchange(gate, path, sent, seconds).run()
     if heard.header("Content-Encoding") not in ("", "identity"):
         raise Failure(NO_VERDICT, f"The gate at {gate.url} sent a packed answer, which was not asked for.")
     if 200 <= heard.status < 300:
-        return heard, sent
+        return heard
     raise _refusal(gate, heard)
 
 
 class _Exchange:
-    def __init__(self, gate: GateAddress, path: str, sent: bytes, seconds: float) -> None:
+    def __init__(self, gate: GateAddress, path: str, sent: bytes | None, seconds: float) -> None:
         self.gate, self.path, self.sent, self.seconds = gate, gate.path + path, sent, seconds
         self.over = threading.Event()
         self.heard: Heard | None = None
@@ -156,7 +164,7 @@ class _Exchange:
         target = self.path
         self.connection = connection = self._connection()
         headers = {
-            "Content-Type": "application/json",
+            **({} if self.sent is None else {"Content-Type": "application/json"}),
             "Accept": "application/json, application/problem+json",
             "Accept-Encoding": "identity",
             "User-Agent": "tillgate",
@@ -167,7 +175,7 @@ class _Exchange:
         if self.gate.proxy and not self.gate.secure:
             target = f"{self.gate.url.removesuffix(self.gate.path)}{target}"
             headers |= _credentials(self.gate.proxy)
-        connection.request("POST", target, self.sent, headers)
+        connection.request("GET" if self.sent is None else "POST", target, self.sent, headers)
         with connection.getresponse() as response:
             body = response.read(LARGEST + 1)
             if len(body) > LARGEST:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from email.message import Message
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 
-from catalog.models import ApiVersion
+from catalog.models import ApiVersion, Subscription
 from governance.models import ApplicationRelease, Verdict
 from governance.services import policies
-from kernel import tokens
+from kernel import clock, tokens
 from kernel.digest import digest_bytes
 from tests.catalog import make as catalog
 from tests.governance import make
@@ -34,16 +36,19 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Client:
 
     def post(gate: GateAddress, path: str, body: dict, seconds: float) -> tuple[Heard, bytes]:
         sent = json.dumps(body).encode()
-        response = client.post(path, sent, content_type="application/json")
+        return heard_of(client.post(path, sent, content_type="application/json")), sent
+
+    def heard_of(response: HttpResponse) -> Heard:
         headers = Message()
         for name, value in response.headers.items():
             headers[name] = value
         heard = Heard(response.status_code, headers, response.content)
         if not 200 <= heard.status < 300:
             raise Failure(3, transport.problem_text(heard.body))
-        return heard, sent
+        return heard
 
     monkeypatch.setattr(transport, "post", post)
+    monkeypatch.setattr(transport, "get", lambda gate, path, seconds: heard_of(client.get(path)))
     monkeypatch.chdir(tmp_path)
     return client
 
@@ -68,6 +73,15 @@ def test_every_verdict_of_the_gate_is_read_and_reported(items: list[str], code: 
 
 def test_words_that_the_gate_trims_are_still_this_question():
     assert main(["check", "--application", " till ", *ABOUT[2:], "--consumes", "price-api@v2"]) == 0
+
+
+def test_a_verdict_that_is_held_is_used_until_what_it_was_made_from_changes():
+    asked = ["check", *ABOUT, "--consumes", "price-api@v2", "--hold", "held.json"]
+    assert [main(asked), main(asked)] == [0, 0]
+    assert Verdict.objects.count() == 1
+    Subscription.objects.filter(application__key="till").update(valid_until=clock.now() - timedelta(seconds=1))
+    assert main(asked) == 1
+    assert Verdict.objects.count() == 2
 
 
 def test_a_what_if_is_answered_as_of_its_time():
