@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from governance.services import applying, changes, checks, notices, webhooks
+from governance.services import applying, changes, checks, notices, release_records, webhooks
 
 
 def on_change_submitted(event: Mapping[str, Any]) -> None:
@@ -24,6 +24,11 @@ def on_change_approved(event: Mapping[str, Any]) -> None:
 def on_any(event: Mapping[str, Any]) -> None:
     """`governance.*` → notices and e-mail."""
     notices.tell(event)
+
+
+def on_deployed_against_gate(event: Mapping[str, Any]) -> None:
+    """`governance.deployed_against_gate` → notices to the application's team and to who watches releases."""
+    release_records.tell_against_gate(event)
 
 
 def on_webhook(event: Mapping[str, Any]) -> None:

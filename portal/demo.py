@@ -126,7 +126,11 @@ def _pipeline_token() -> None:
     if path.exists() and tokens.find(path.read_text().strip()):
         return
     _, secret = tokens.issue(
-        actor=None, user=user, name="demo pipeline", scopes=["gate:ask", "catalog:read", "usage:write"], days=90
+        actor=None,
+        user=user,
+        name="demo pipeline",
+        scopes=["gate:ask", "record:write", "catalog:read", "usage:write"],
+        days=90,
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:

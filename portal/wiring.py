@@ -13,6 +13,7 @@ from kernel import outbox
 REACTIONS: tuple[tuple[str, str], ...] = (
     ("governance.change_submitted", "governance.tasks:on_change_submitted"),
     ("governance.change_approved", "governance.tasks:on_change_approved"),
+    ("governance.deployed_against_gate", "governance.tasks:on_deployed_against_gate"),
     ("governance.*", "governance.tasks:on_any"),
     ("catalog.version_*", "governance.tasks:on_version_changed"),
     ("catalog.contract_revision_proposed", "governance.tasks:on_version_changed"),

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from django.http import HttpResponse
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -47,6 +47,25 @@ class Verdicts(APIView):
                 "Question-Digest": echo,
             },
         )
+
+    @extend_schema(
+        operation_id="gate_ask_in_the_address",
+        parameters=[
+            *(OpenApiParameter(name, str, required=True) for name in ("application", "version", "environment")),
+            *(OpenApiParameter(name, str) for name in ("instance", "as_of")),
+            *(OpenApiParameter(name, str, many=True) for name in ("consumes", "provides")),
+        ],
+        responses={200: OpenApiResponse(dict, description="The verdict: tillgate.verdict/1")},
+        description="The same question in the address, such as one about a single API version. Unknown names are 422.",
+    )
+    def get(self, request: Request) -> HttpResponse:
+        given = request.query_params
+        lists = {key: given.getlist(key) for key in ("consumes", "provides") if key in given}
+        question = {key: given[key] for key in given if key not in lists} | lists
+        answer = verdicts.ask(question, viewer=Viewer.of(request.user))
+        location = reverse("governance-api:verdict", args=[answer.id], request=request)
+        headers = {"Verdict-Id": str(answer.id), "Location": location, "Cache-Control": "no-store"}
+        return HttpResponse(answer.body, content_type="application/json", headers=headers)
 
 
 class VerdictDetail(APIView):
@@ -103,37 +122,3 @@ class Reproduce(APIView):
     def post(self, request: Request, verdict_id: int) -> Response:
         same, body = verdicts.reproduce(verdict_id, Viewer.of(request.user))
         return Response({"same": same, "answer": json.loads(body)})
-
-
-class Deployments(APIView):
-    scopes = ASK
-
-    @extend_schema(
-        request=shapes.EntryInput,
-        responses={201: shapes.ReleaseOutput},
-        description="Replaces what runs on an instance.",
-    )
-    def post(self, request: Request) -> Response:
-        made = verdicts.record_deployment(plain(request.data), viewer=Viewer.of(request.user))
-        return Response(shapes.ReleaseOutput(made).data, status=status.HTTP_201_CREATED)
-
-
-class Releases(APIView):
-    scopes = ASK
-
-    @extend_schema(
-        request=shapes.EntryInput, responses={201: shapes.ReleaseOutput}, description="Lets versions coexist."
-    )
-    def post(self, request: Request) -> Response:
-        made = verdicts.record_release(plain(request.data), viewer=Viewer.of(request.user))
-        return Response(shapes.ReleaseOutput(made).data, status=status.HTTP_201_CREATED)
-
-
-class EndRelease(APIView):
-    scopes = ASK
-
-    @extend_schema(
-        request=shapes.EntryInput, responses={200: dict}, description="Support of a released version has ended."
-    )
-    def post(self, request: Request) -> Response:
-        return Response({"ended": verdicts.end_release(plain(request.data), viewer=Viewer.of(request.user))})

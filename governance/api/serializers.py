@@ -415,6 +415,12 @@ class StandingOutput(serializers.Serializer[Any]):
     until = serializers.DateTimeField(help_text="It does not stand longer than this, whatever happens.")
 
 
+class PlaceInput(serializers.Serializer[Any]):
+    application = serializers.CharField(max_length=200)
+    environment = serializers.CharField(max_length=60)
+    instance = serializers.CharField(max_length=200, required=False)
+
+
 class ReleaseOutput(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     application = serializers.CharField()
@@ -422,5 +428,11 @@ class ReleaseOutput(serializers.Serializer[Any]):
     environment = serializers.CharField()
     instance = serializers.CharField()
     mode = serializers.CharField()
+    consumes = serializers.ListField(child=serializers.CharField())
+    provides = serializers.ListField(child=serializers.CharField())
+    integrations = serializers.ListField(child=serializers.CharField())
     recorded_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
+    ended_how = serializers.CharField()
+    verdict = serializers.IntegerField(source="verdict_id", allow_null=True)
+    against_gate = serializers.BooleanField()

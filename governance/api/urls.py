@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from governance.api import changes, gate, rules, statements
+from governance.api import changes, gate, records, rules, statements
 
 app_name = "governance-api"
 urlpatterns = [
@@ -29,9 +29,10 @@ urlpatterns = [
     path("gate/verdicts/<int:verdict_id>/reproduce", gate.Reproduce.as_view(), name="reproduce"),
     path("gate/verdicts/<int:verdict_id>/standing", gate.VerdictStanding.as_view(), name="verdict-standing"),
     path("gate/verdicts/<int:verdict_id>/statement", statements.VerdictStatement.as_view(), name="verdict-statement"),
-    path("gate/deployments", gate.Deployments.as_view(), name="deployments"),
-    path("gate/releases", gate.Releases.as_view(), name="releases"),
-    path("gate/releases/end", gate.EndRelease.as_view(), name="end-release"),
+    path("gate/deployments", records.Deployments.as_view(), name="deployments"),
+    path("gate/undeploy", records.Undeploy.as_view(), name="undeploy"),
+    path("gate/releases", records.Releases.as_view(), name="releases"),
+    path("gate/releases/end", records.EndRelease.as_view(), name="end-release"),
     path("policies", rules.PolicyList.as_view(), name="policies"),
     path("policies/preview", rules.PolicyPreview.as_view(), name="policy-preview"),
     path("policies/explain", rules.PolicyExplain.as_view(), name="policy-explain"),

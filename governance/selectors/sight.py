@@ -15,7 +15,17 @@ from django.db.models.functions import Cast
 
 from catalog import permissions as catalog_permissions
 from catalog.selectors import consumers, teams
-from governance.models import Approval, BreakGlass, ChangeRequest, ChangeSubject, Delegation, Slot, Verdict, Waiver
+from governance.models import (
+    ApplicationRelease,
+    Approval,
+    BreakGlass,
+    ChangeRequest,
+    ChangeSubject,
+    Delegation,
+    Slot,
+    Verdict,
+    Waiver,
+)
 from kernel import clock
 from kernel.errors import NotFound
 from kernel.viewer import Viewer
@@ -140,6 +150,15 @@ def verdicts(viewer: Viewer) -> Any:
     mine = consumers.applications_of(viewer)
     watching = _in_role_team(viewer, "architects", "security", "release-managers")
     return Verdict.objects.filter(Q(asked_by=viewer.user) | Q(application__in=mine) | watching)
+
+
+def records(viewer: Viewer) -> Any:
+    """Records of what runs, of the applications of the viewer's teams; all for the role teams that watch releases."""
+    if viewer.sees_everything:
+        return ApplicationRelease.objects.all()
+    mine = consumers.applications_of(viewer)
+    watching = _in_role_team(viewer, "architects", "security", "release-managers")
+    return ApplicationRelease.objects.filter(Q(application__in=mine) | watching)
 
 
 def _in_role_team(viewer: Viewer, *keys: str) -> Q:

@@ -29,7 +29,7 @@ def tell(event: Mapping[str, Any]) -> None:
 
 
 def _about_change(event: Mapping[str, Any], payload: Mapping[str, Any], change: ChangeRequest) -> None:
-    title, url = change.title, _url("governance:change", change.pk)
+    title, url = change.title, address("governance:change", change.pk)
     match event["topic"]:
         case "governance.change_submitted" | "governance.seats_added":
             write(event, _asked(change), "review", f"Please review: {title}", url)
@@ -66,7 +66,7 @@ def _about_break_glass(event: Mapping[str, Any], payload: Mapping[str, Any]) -> 
         people,
         "break_glass",
         f"Break-glass {step}: {case.subject_id} in {case.environment}",
-        _url("governance:break-glass"),
+        address("governance:break-glass"),
     )
 
 
@@ -78,7 +78,7 @@ def _emergency_over(event: Mapping[str, Any], payload: Mapping[str, Any]) -> Non
     case = row.break_glass
     people = {case.opened_by_id, case.confirmed_by_id, *members(*case.owner_team_ids)} - {None}
     text = f"Break-glass ended, {row.void_reason}: {case.subject_id} in {case.environment}"
-    write(event, [p for p in people if p], "voided", text, _url("governance:break-glass"))
+    write(event, [p for p in people if p], "voided", text, address("governance:break-glass"))
 
 
 def _writers(change: ChangeRequest) -> set[int]:
@@ -137,7 +137,7 @@ def _source(event: Mapping[str, Any]) -> str:
     return f"{event['topic']}:{event['id']}"
 
 
-def _url(name: str, *arguments: Any) -> str:
+def address(name: str, *arguments: Any) -> str:
     try:
         return reverse(name, args=arguments)
     except NoReverseMatch:

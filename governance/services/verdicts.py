@@ -1,4 +1,4 @@
-"""The gate: answer a question, store the verdict, reproduce it; and the records of what runs where."""
+"""The gate: answer a question, store the verdict, reproduce it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
-
 from governance.domain import question as questions
 from governance.domain.verdict import ENGINE, answer_bytes, decide
-from governance.models import ApplicationRelease, Verdict
+from governance.models import Verdict
 from governance.selectors import sight
 from governance.services import gate_evidence
-from kernel import audit, clock, measures, outbox, tracing
+from kernel import clock, measures, tracing
 from kernel.errors import Invalid, NotFound, finding
 from kernel.viewer import Viewer
 
@@ -100,92 +98,3 @@ def _as_of(question: Mapping[str, Any]) -> datetime:
             {"findings": [finding("/as_of", "a time with its zone, such as 2026-11-23T12:00:00Z")]},
         )
     return at.astimezone(clock.now().tzinfo)
-
-
-# -- what runs where -----------------------------------------------------------------------------------------------
-def record_deployment(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
-    """Record the version that now runs on an instance, and end the record of the version before. Idempotent."""
-    return _record_once(body, ApplicationRelease.Mode.DEPLOYED, "instance", viewer)
-
-
-def record_release(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
-    """Record a version that is supported beside others until `end_release`. Idempotent."""
-    return _record_once(body, ApplicationRelease.Mode.RELEASED, "version", viewer)
-
-
-def _record_once(body: Mapping[str, Any], mode: str, replaces_same: str, viewer: Viewer) -> ApplicationRelease:
-    """Create a record, and end the live one with the same application, environment, mode and value of
-    `replaces_same`. Returns the live one unchanged when it says the same."""
-    asked = questions.normalise(body)
-    same = {key: asked[key] for key in ("application", "environment", replaces_same)}
-    with transaction.atomic():
-        live = ApplicationRelease.objects.select_for_update().filter(**same, mode=mode, ended_at=None)
-        present = live.first()
-        if present is not None and _is_same_record(present, asked):
-            return present
-        live.update(ended_at=clock.now())
-        return _create_record(asked, mode, viewer)
-
-
-def end_release(body: Mapping[str, Any], *, viewer: Viewer) -> int:
-    """End the support of a released version. Returns the number of ended records; 0 when it had ended before."""
-    asked = questions.normalise({key: body.get(key) for key in ("application", "version", "environment")})
-    with transaction.atomic():
-        rows = ApplicationRelease.objects.filter(
-            application=asked["application"],
-            version=asked["version"],
-            environment=asked["environment"],
-            ended_at=None,
-            mode=ApplicationRelease.Mode.RELEASED,
-        )
-        ended = rows.update(ended_at=clock.now())
-        if ended:
-            _announce(asked, "governance.release_ended", viewer)
-    return ended
-
-
-def _is_same_record(row: ApplicationRelease, asked: Mapping[str, Any]) -> bool:
-    return (row.version, row.consumes, row.provides, row.integrations) == (asked["version"], *_lists(asked))
-
-
-def _lists(asked: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
-    return (
-        [entry["ref"] for entry in asked["consumes"] or ()],
-        [entry["ref"] for entry in asked["provides"]],
-        [f"{entry['ref']}@{entry['digest']}" for entry in asked["integrations"]],
-    )
-
-
-def _create_record(asked: Mapping[str, Any], mode: str, viewer: Viewer) -> ApplicationRelease:
-    consumes, provides, integrations = _lists(asked)
-    last = (
-        Verdict.objects.filter(
-            application=asked["application"], version=asked["version"], environment=asked["environment"]
-        )
-        .order_by("-id")
-        .first()
-    )
-    made = ApplicationRelease.objects.create(
-        application=asked["application"],
-        version=asked["version"],
-        environment=asked["environment"],
-        instance=asked["instance"],
-        mode=mode,
-        consumes=consumes,
-        provides=provides,
-        provided_apis=sorted({reference.partition("@")[0] for reference in provides}),
-        integrations=integrations,
-        recorded_by=viewer.user,
-        verdict=last,
-    )
-    _announce(asked, f"governance.application_{mode}", viewer)
-    return made
-
-
-def _announce(asked: Mapping[str, Any], verb: str, viewer: Viewer) -> None:
-    name = f"{asked['application']}@{asked['version']}"
-    after = {"environment": asked["environment"], "instance": asked.get("instance", "")}
-    audit.record(actor=viewer.user, verb=verb, subject_kind="application", subject_id=name[:120], after=after)
-    outbox.emit(
-        verb, key=name[:200], payload={"application": asked["application"], "version": asked["version"], **after}
-    )

@@ -8,6 +8,7 @@ from governance.web import (
     absences,
     change_pages,
     decisions,
+    deployment_pages,
     edit_change,
     freeze_pages,
     freeze_year,
@@ -23,6 +24,7 @@ app_name = "governance"
 urlpatterns = [
     path("sign-in/provider/", oidc.Start.as_view(), name="oidc-start"),
     path("sign-in/provider/callback/", oidc.Callback.as_view(), name="oidc-callback"),
+    path("deployments/", deployment_pages.deployments, name="deployments"),
     path("inbox/", inbox.inbox, name="inbox"),
     path("inbox/read/", inbox.read_notices, name="read-notices"),
     path("changes/", inbox.all_changes, name="changes"),

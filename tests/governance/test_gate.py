@@ -10,7 +10,7 @@ from django.test import Client
 
 from catalog.models import ApiVersion, Application, Environment, Subscription
 from governance.models import Verdict
-from governance.services import approvals, freezes, policies, verdicts
+from governance.services import approvals, freezes, policies, release_records, verdicts
 from kernel import clock, tokens
 from kernel.viewer import SYSTEM
 from tests.catalog import make as catalog
@@ -119,19 +119,19 @@ def test_a_deployment_replaces_and_a_release_coexists_until_its_end():
         "instance": "store-7",
         "consumes": ["price-api@v2"],
     }
-    first = verdicts.record_deployment(body, viewer=SYSTEM)
-    assert verdicts.record_deployment(body, viewer=SYSTEM).pk == first.pk
-    verdicts.record_deployment(body | {"version": "2"}, viewer=SYSTEM)
+    first = release_records.record_deployment(body, viewer=SYSTEM)
+    assert release_records.record_deployment(body, viewer=SYSTEM).pk == first.pk
+    release_records.record_deployment(body | {"version": "2"}, viewer=SYSTEM)
     first.refresh_from_db()
     assert first.ended_at is not None
-    verdicts.record_release(body, viewer=SYSTEM)
-    verdicts.record_release(body | {"version": "2"}, viewer=SYSTEM)
-    assert verdicts.end_release(body, viewer=SYSTEM) == 1
-    assert verdicts.end_release(body, viewer=SYSTEM) == 0
+    release_records.record_release(body, viewer=SYSTEM)
+    release_records.record_release(body | {"version": "2"}, viewer=SYSTEM)
+    assert release_records.end_release(body, viewer=SYSTEM) == 1
+    assert release_records.end_release(body, viewer=SYSTEM) == 0
 
 
 def test_the_api_sends_the_stored_bytes_and_reproduces_them():
-    _, secret = tokens.issue(actor=None, user=catalog.person("robot"), name="ci", scopes=["gate:ask"])
+    _, secret = tokens.issue(actor=None, user=catalog.person("robot"), name="ci", scopes=["gate:ask", "record:write"])
     client = Client(headers={"Authorization": f"Bearer {secret}"})
     question = {
         "application": "till",

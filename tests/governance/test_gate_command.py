@@ -31,7 +31,7 @@ def served(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Client:
     """An estate, and the command line's POST as a request to the views instead of a socket."""
     catalog.estate()
     policies.install(level="organisation", document=make.POLICY, actor=None)
-    _, secret = tokens.issue(actor=None, user=catalog.person("robot"), name="ci", scopes=["gate:ask"])
+    _, secret = tokens.issue(actor=None, user=catalog.person("robot"), name="ci", scopes=["gate:ask", "record:write"])
     client = Client(headers={"Authorization": f"Bearer {secret}"})
 
     def post(gate: GateAddress, path: str, body: dict, seconds: float) -> tuple[Heard, bytes]:

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from governance.models import Verdict
-from governance.services import policies, verdicts
+from governance.services import policies, release_records, verdicts
 from kernel.viewer import SYSTEM, Viewer
 from tests.catalog import make as catalog
 from tests.governance import make
@@ -41,7 +41,7 @@ def test_the_matrix_has_the_newest_answer_of_each_environment_and_what_runs_ther
     ask("stan")
     release = {"application": "till", "version": "7.0", "environment": "production", "consumes": ["price-api@v2"]}
     for store in ("s1", "s2"):
-        verdicts.record_deployment(release | {"instance": store}, viewer=SYSTEM)
+        release_records.record_deployment(release | {"instance": store}, viewer=SYSTEM)
     html = seen(catalog.client("stan"), "gate")
     newest = Verdict.objects.latest("id")
     assert f"/gate/verdicts/{newest.pk}/" in html
