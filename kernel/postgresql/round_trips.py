@@ -59,9 +59,18 @@ class FewRoundTrips(psycopg.Connection[Any]):
 
     @contextmanager
     def pipeline(self) -> Iterator[psycopg.Pipeline]:
-        with super().pipeline() as made:
-            made.__class__ = JoinedPipeline
-            yield made
+        try:
+            with super().pipeline() as made:
+                made.__class__ = JoinedPipeline
+                yield made
+        except psycopg.Error:
+            # The server has passed over what came behind the error, and psycopg takes it for prepared. A rollback
+            # makes it forget; where there is nothing to roll back, we do.
+            if self._status is TransactionStatus.IDLE and self._pipeline is None:
+                with self.lock:
+                    self._prepared.clear()
+                    self.wait(self._prepared.maintain_gen(self))
+            raise
 
     @contextmanager
     def short_transaction(self) -> Iterator[None]:
@@ -81,7 +90,7 @@ class FewRoundTrips(psycopg.Connection[Any]):
             self._to_begin = False
             if self._status in _OPEN:
                 with suppress(psycopg.Error):
-                    self._command(b"ROLLBACK")
+                    self.rollback()
             if not isinstance(error, psycopg.Rollback):
                 raise
         else:

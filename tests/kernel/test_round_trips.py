@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import LiteralString
 
@@ -121,3 +121,29 @@ def test_a_copy_in_a_short_transaction_is_part_of_it(conn: FewRoundTrips) -> Non
     with pytest.raises(ZeroDivisionError):
         copied(conn)
     assert conn.execute("select count(*) from kept").fetchone() == (0,)
+
+
+NEVER_SEEN = "select 2 + %s::int"
+
+
+def failing(conn: FewRoundTrips) -> None:
+    with conn.pipeline():
+        conn.execute("select 1 / %s::int", (0,))
+        conn.execute(NEVER_SEEN, (1,), prepare=True)
+
+
+def failing_shortly(conn: FewRoundTrips) -> None:
+    with conn.short_transaction():
+        failing(conn)
+
+
+@pytest.mark.parametrize("fails", [failing, failing_shortly])
+def test_a_statement_behind_one_that_failed_is_prepared_anew(conn: FewRoundTrips, fails: Callable[..., None]) -> None:
+    """The server passes over the rest of a pipeline, its preparations too, and the client has noted them as done."""
+    conn.prepare_threshold = 1
+    for _ in range(2):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            fails(conn)
+        assert conn.execute(NEVER_SEEN, (1,)).fetchone() == (3,)
+        assert conn.execute(NEVER_SEEN, (2,)).fetchone() == (4,)
+    assert conn.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
