@@ -115,7 +115,7 @@ def _claim_once(conn: Connection, owner: str, scope: ClaimScope, lease: float) -
     """Raises VendorHeld."""
     arguments = {"me": owner, "lease": lease} | scope.arguments()
     try:
-        with conn.transaction():
+        with conn.short_transaction():
             taken = _take(conn, _CLAIM, arguments, lease)
             if taken is not None and taken[1]:
                 admit(conn, taken[0], lease)
@@ -160,7 +160,9 @@ def claim_to_ask(
 def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: float) -> tuple[Claim, bool] | None:
     started = time.monotonic()
     with conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(statement, arguments).fetchone()
+        with conn.pipeline():  # with its BEGIN
+            cursor.execute(statement, arguments)
+        row = cursor.fetchone()
     if row is None:
         return None
     answered = time.monotonic()
@@ -239,7 +241,9 @@ def step(
         "gated": gated,
         "lease": lease,
     }
-    row = conn.execute(_STEP, arguments).fetchone()
+    with conn.pipeline():  # with its BEGIN
+        found = conn.execute(_STEP, arguments)
+    row = found.fetchone()
     if row is None:
         place = f"subscription {taken.subscription} lane {taken.lane}"
         raise Fenced(f"{place}: token {held.token} is not current, or the gate is closed")

@@ -243,7 +243,7 @@ def _apply(
         }
         evidence.outcomes = outcomes_by_position(evidence.first, evidence.last, groups, rest=SUPERSEDED)
     hit("database.before_transaction")
-    with conn.transaction():
+    with conn.short_transaction():
         step(conn, taken, messages[-1].position, evidence=evidence)
         hit("database.after_step")
         values = list(rows.values())
@@ -252,9 +252,10 @@ def _apply(
             known = len(values) >= BULK and not taken.is_replay and all(message.previous > 0 for message in messages)
             upsert(conn, table, values, known=known)
         quarantine(conn, taken, entries)
-        if last:
-            release(conn, taken)
-        hit("database.before_commit")
+        with conn.committing_pipeline():
+            if last:
+                release(conn, taken)
+            hit("database.before_commit")
     measures.count_batch(conn, taken, evidence)
     hit("database.after_commit")
 
