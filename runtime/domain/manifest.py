@@ -16,7 +16,7 @@ import msgspec
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
 from runtime.domain import after as afters
-from runtime.domain import objectives, open_hours, validity
+from runtime.domain import objectives, open_hours, retention, validity
 from runtime.domain import schedule as schedules
 from runtime.domain.open_hours import OpenHours
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
@@ -123,6 +123,7 @@ SCHEMA: dict[str, Any] = {
             key={"type": "string"},
             version={"type": "string", "pattern": "^/"},
             time={"type": "string", "pattern": "^/"},
+            known_days={"type": "integer", "minimum": retention.SHORTEST, "maximum": retention.LONGEST},
             schema={"type": "object"},
             valid=validity.SCHEMA,
         ),
@@ -244,6 +245,7 @@ class EventContract(msgspec.Struct, frozen=True):
 
     JSON Pointers into the payload: `key` to the message key, `version` to the whole number or time stamp that orders
     the states of one key (both for intake), `time` to when it happened. `schema` is what a payload must satisfy.
+    `known_days`: for how long the keys of facts are known, so that a fact that comes again is no other one.
     """
 
     name: str
@@ -251,6 +253,7 @@ class EventContract(msgspec.Struct, frozen=True):
     key: str = ""
     version: str = ""
     time: str = ""
+    known_days: int | None = None
     schema: dict[str, Any] = msgspec.field(default_factory=dict)
     valid: Valid | None = None
 
@@ -401,6 +404,8 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
         yield finding("/event/key", "a JSON Pointer starts with a slash")
     if manifest.event.version and manifest.event.meaning == "fact":
         yield finding("/event/version", "facts are never replaced, so they have no version; only states have one")
+    if manifest.event.known_days is not None and manifest.event.meaning == "state":
+        yield finding("/event/known_days", "only facts are known for a time; of a state the newest is always known")
     if manifest.event.schema:
         try:
             jsonschema_rs.validator_for(manifest.event.schema)

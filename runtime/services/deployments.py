@@ -31,7 +31,7 @@ from runtime.models import (
     VendorState,
 )
 from runtime.models.subscriptions import LONG_AGO
-from runtime.services import dating, integrations, lane_changes, manifest_checks, recovery, target_times
+from runtime.services import dating, integrations, known_keys, lane_changes, manifest_checks, recovery, target_times
 
 
 def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None, kind: str = "deploy") -> Deployment:
@@ -214,6 +214,7 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
     ).update(not_before=Now())
     _wait_for_others(stream, manifest)
     lane_changes.go_on(stream)
+    known_keys.declare(integration, manifest)
     _schedule(integration, environment, manifest)
 
 
