@@ -8,6 +8,7 @@ A correction that a person let in stands under `key#2`, `key#3` and so on, and i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from typing import Any
 
@@ -15,6 +16,8 @@ from runtime.domain.correlation import STATE_MARK, subject_of
 from runtime.models import Stream
 from runtime.selectors.corrections import CAUSE, MOST_CORRECTIONS, first_of
 
+LEAST_NAMED = 6  # characters of a key that is looked for in what was rejected without one
+_AROUND = "[^[:alnum:]_-]"
 _LANES = "any(array(select l.lane from runtime_lane l where l.stream_id = %(stream)s))"
 # Caused by a case, or the same as what a case let in: then somebody else had stored it under that key before.
 _CORRECTIONS = f"""
@@ -93,7 +96,13 @@ def rejected_of(cursor: Any, stream: Stream, chosen: dict[str, Any]) -> dict[str
         "subjects": sorted({subject_of(key) for key in chosen["keys"]}),
         "sources": [source for source, _ in sorted(named)],
         "given": [key for _, key in sorted(named)],
+        "mentions": _mentions({subject_of(key) for key in chosen["keys"]} | {key for _, key in named}),
     }
+
+
+def _mentions(keys: Collection[str]) -> list[str]:
+    """Patterns of PostgreSQL for a text that names one of them, and not a longer one. A short key may be any number."""
+    return [f"(^|{_AROUND}){re.escape(key)}($|{_AROUND})" for key in sorted(keys) if len(key) >= LEAST_NAMED]
 
 
 def _as_given(stream: Stream, key: str) -> Iterable[tuple[str, str]]:

@@ -86,6 +86,7 @@ _REJECTED = """(
      r.key = any(%(keys)s)
      or r.key = any(%(subjects)s)
      or r.id = any(%(rejected)s)
+     or (r.key = '' and r.raw ~ any(%(mentions)s::text[]))
      or (r.source, r.key) in (select * from unnest(%(sources)s::text[], %(given)s::text[])))"""
 _RECORD = f"""
 insert into runtime_erasure (stream_id, lane, position, reason, by_id)

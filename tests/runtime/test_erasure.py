@@ -211,6 +211,40 @@ def test_what_was_rejected_before_it_was_stored_goes_whatever_its_key_was(ledger
     assert left == [("tills", "ada")]  # the key of another source
 
 
+@pytest.mark.parametrize("key", ["person-4711", "ada@example.org", "tills:person-4711"])
+def test_what_was_rejected_without_a_key_goes_where_it_names_the_key(ledger: Connection, key: str) -> None:
+    """A row that nobody could read has no key; what it holds may say the key all the same."""
+    flow = Flow(ledger, lanes=1)
+    names = [{"name": name, "system": "pos"} for name in ("tills", "web")]
+    flow.deploy({"integration": flow.key, "sources": names, "build": 2})
+    put = (
+        "insert into runtime_rejected (stream_id, source, key, digest, reason_class, fingerprint, reason, raw) "
+        "values (%s, 'tills', %s, %s, 'unreadable', 'f', 'cut off', %s)"
+    )
+    given = key.removeprefix("tills:")
+    broken = [f'{{"id": "{given}", "name": "Ada L', f"{given};Ada Lovelace;x", f"<Id>{given}</Id><Name>Ada"]
+    others = [f'{{"id": "{given}1"}}', f"x{given}", f"pre-{given}", '{"id": "somebody else"}']
+    for number, raw in enumerate([*broken, *others]):
+        ledger.execute(put, (flow.stream, "", f"d{number}", raw))
+    ledger.execute(put, (flow.stream, "another", "known", broken[0]))
+    append(ledger, flow.ref, [IncomingMessage(key, 1, SECRET)])
+    assert erasure.erase(flow.stream, key=key, actor=None, reason="request 17") == 1
+    left = {raw for (raw,) in ledger.execute("select raw from runtime_rejected where raw <> 'erased'").fetchall()}
+    assert left == {*others, broken[0]}, "that one has a key of its own, which is another one"
+
+
+def test_a_short_key_is_not_looked_for_in_what_has_none(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1)
+    ledger.execute(
+        "insert into runtime_rejected (stream_id, source, key, digest, reason_class, fingerprint, reason, raw) "
+        "values (%s, '', '', 'd', 'unreadable', 'f', 'cut off', '{\"total\": 12')",
+        (flow.stream,),
+    )
+    append(ledger, flow.ref, [IncomingMessage("12", 1, SECRET)])
+    erasure.erase(flow.stream, key="12", actor=None, reason="request 17")
+    assert ledger.execute("select count(*) from runtime_rejected where raw <> 'erased'").fetchone() == (1,)
+
+
 def test_a_dated_state_goes_with_the_copy_that_came_on_its_day(ledger: Connection) -> None:
     flow, key = Flow(ledger, lanes=1), dated_key("ada", "2026-01-01")
     append(ledger, flow.ref, [IncomingMessage(key, 1, SECRET), IncomingMessage("bob", 1, b'{"mail": "b"}')])
