@@ -17,6 +17,7 @@ from typing import NamedTuple, TypeVar
 
 from psycopg import errors, sql
 
+from kernel import clock
 from kernel.postgresql import lock_holders
 from runtime.domain.retry import PARTITION
 from runtime.ledger.connections import Connection
@@ -75,7 +76,7 @@ def ensure(conn: Connection, *, at: datetime | None = None, wait: Callable[[floa
     What arrived in the default partition before its month was made becomes a partition of its own.
     """
     made: list[str] = []
-    moment = at or datetime.now(UTC)
+    moment = at or clock.now()
     for month in _wanted(moment):
         if not _free(conn, month):
             continue
@@ -93,7 +94,7 @@ def ensure(conn: Connection, *, at: datetime | None = None, wait: Callable[[floa
 def lacking(known: Iterable[Partition], *, at: datetime | None = None) -> list[Partition]:
     """This month and the ones ahead, where no partition holds any of them."""
     taken = list(known)
-    return [one for one in _wanted(at or datetime.now(UTC)) if not any(_meet(one, other) for other in taken)]
+    return [one for one in _wanted(at or clock.now()) if not any(_meet(one, other) for other in taken)]
 
 
 def _meet(one: Partition, other: Partition) -> bool:
@@ -182,7 +183,7 @@ def adopt_default(
     if not found or found[0] is None:
         return None
     first, last = found
-    moment = max(at or datetime.now(UTC), last)
+    moment = max(at or clock.now(), last)
     known = present(conn)
     since = max((one.until for one in known if one.until <= first), default=_EVER)
     until = min((one.since for one in known if one.since > first), default=_month(moment, 1))

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from kernel import prepared_queries
+from kernel import clock, prepared_queries
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.ui.wording import relative
 from runtime.domain import connection_faults
@@ -137,7 +137,7 @@ def at(moment: datetime | None) -> str:
     if moment is None:
         return "further notice"
     here = timezone.localtime(moment)
-    near = abs((moment - timezone.now()).days) < 6
+    near = abs((moment - clock.now()).days) < 6
     return f"{here:%a %H:%M}" if near else f"{here.day} {here:%b %Y, %H:%M}"
 
 

@@ -95,7 +95,7 @@ def main() -> int:
     parser.add_argument("--batches", type=int, default=150, help="batches of each till and round")
     parser.add_argument("--keep", type=Path, help="the folder for journals, logs and history")
     given = parser.parse_args()
-    known = KINDS if given.what == "kinds" else (*PLANTS, *(name for name in WHAT if name in FOUND_BY))
+    known = (*KINDS, *VENDORS) if given.what == "kinds" else (*PLANTS, *(name for name in WHAT if name in FOUND_BY))
     if unknown := set(given.names) - set(known):
         parser.error(f"{', '.join(sorted(unknown))}: choose from {', '.join(dict.fromkeys(known))}")
     names = given.names or (KINDS if given.what == "kinds" else PLANTS)

@@ -5,6 +5,7 @@ Every kind has a name; `--only NAME` leaves the others out, so that one of them 
 
     cuts       an answer cut after acting, a batch applied in part, 503 before acting
     behind     502, 503 or 504 of a proxy after the vendor behind it acted
+    failures   500, 507 and 520 of the vendor itself, before or after it acted, to writes and to questions
     lies       200 with a sign-in page, an error member or nothing that was asked for; acting or not
     slow       the effect comes after the caller has given up, and a question before that finds nothing (blind vendors:
                of classes L and U alone)
@@ -30,7 +31,8 @@ from tests.faults.harness import Installation
 from tests.faults.judge import Allowed
 from tests.faults.load import KEY_KEPT, Plan
 
-KINDS = ("cuts", "behind", "lies", "slow", "jobs", "forgotten", "rotated", "poison", "moved", "certificate")
+KINDS = ("cuts", "behind", "failures", "lies", "slow", "jobs", "forgotten", "rotated", "poison", "moved", "certificate")
+FAILURES = (500, 507, 520)
 ELSEWHERE = ("redirect", "sign_in")  # lies that lead the caller to another place
 SOURCES = ("odd", "unread")  # what is wrong with a source: `source_faults.py`
 SLOW_MS = (900.0, 3600.0)  # longer than a call may take and than a lease, shorter than the vendors' own time limit
@@ -113,6 +115,11 @@ class VendorFaults:
         if "behind" in self.kinds:
             for status in (502, 503, 504):
                 control.fault("status", ops="writes", status=status, when="after", rate=0.01 * often)
+        if "failures" in self.kinds:
+            for status in FAILURES:
+                control.fault("status", ops="writes", status=status, rate=0.007 * often)
+                control.fault("status", ops="writes", status=status, when="after", rate=0.007 * often)
+                control.fault("status", ops="reads", status=status, rate=0.01 * often)
         if "lies" in self.kinds:
             stores = control.port == self._sandbox.stores.port  # newer versions would wait behind one said to be taken
             untrue = [lie for lie in LIES if lie != "empty" or not stores]
