@@ -220,12 +220,21 @@ class DatabaseFaults:
         from runtime.ledger import connections
 
         stream = self.random.choice(self.people.sql("select id from runtime_stream order by id"))[0]
-        with contextlib.suppress(psycopg.Error):
+        try:
             conn = connections.connect(name="tillgate-intake-frozen", role="intake")
+        except psycopg.Error:
+            self.spells.pop()
+            return
+        try:
             conn.execute("begin")
+            conn.execute("set local lock_timeout = '2s'")  # where the one before is still there
             conn.execute("select from runtime_lane where stream_id = %s order by lane for update", (stream,))
-            self.undo.append((time.monotonic() + 3600.0, conn.close))
-            self.spells[-1].over = time.time() + IDLE
+        except psycopg.Error:
+            conn.close()
+            self.spells.pop()
+            return
+        self.undo.append((time.monotonic() + 3600.0, conn.close))
+        self.spells[-1].over = time.time() + IDLE
 
     def _reader(self) -> None:
         """The last partition ahead holds nothing: it is taken away, so that one has to be made while somebody reads."""
