@@ -9,7 +9,8 @@ from tests.architecture.tree import is_migration, text, tracked
 
 ROOMS = ("kernel/", "catalog/", "governance/", "runtime/", "portal/")
 OTHER_CLOCKS = re.compile(
-    r"\b(timezone\.now\(|timezone\.local(?:date|time)\(\)|datetime\.(?:now|utcnow|today)\(|date\.today\(|time\.time\(\))"
+    r"\b(timezone\.now\(|timezone\.local(?:date|time)\(\)|datetime\.(?:now|utcnow|today)\(|"
+    r"date\.today\(|time\.time\(\))"
 )
 OF_THE_HOST = (
     "kernel/clock.py",

@@ -72,6 +72,7 @@ class DatabaseFaults:
     due: dict[str, float] = field(default_factory=dict)
     quiet_until: float = 0.0
     spells: list[Spell] = field(default_factory=list)
+    tills_are_served: Callable[[], bool] = field(default=lambda: True)
     _over: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
@@ -97,6 +98,8 @@ class DatabaseFaults:
         under_way = any(spell.over is None for spell in self.spells)
         if kind is None or under_way or now < max(self.due[kind], self.quiet_until):
             return
+        if not self.spells and not self.tills_are_served():
+            return  # what a till waits for while a slow machine starts says nothing
         self.installation.history.note(f"database {kind}")
         self.spells.append(Spell(kind, time.time()))
         getattr(self, f"_{kind}")()

@@ -55,7 +55,7 @@ def alone(campaign: Campaign, options: Options, seed: int, *, blind: bool) -> Ve
 
 def options_of(base: Options, name: str, *, plants: bool) -> Options:
     kinds = frozenset(FOUND_BY[name] if plants else (name,))
-    more: dict[str, Any] = {"plant": name, "rest_within": 60.0} if plants else {}
+    more: dict[str, Any] = {"plant": name, "rest_within": 40.0} if plants else {}
     return replace(base, databases=kinds & set(KINDS), vendors=kinds & set(VENDORS), **more)
 
 

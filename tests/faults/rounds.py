@@ -115,6 +115,10 @@ class Round(Injections):
     def _answers(self, plan: Plan) -> Path:
         return self.installation.folder / f"answers-{self.seed}-{plan.till}"
 
+    def _tills_are_served(self) -> bool:
+        paths = [self._answers(plan) for plan in self.plans if self._http(plan) is not None]
+        return all(any(call.answer == "202" for call in waits.read(path)) for path in paths)
+
     def _plant(self) -> str | None:
         return None if self.options.plant in (None, "early") else self.options.plant
 
@@ -134,9 +138,10 @@ class Round(Injections):
             self._spawn_till(plan)
         finished: set[str] = set()
         self._draw_all()
+        self.database_faults.tills_are_served = self._tills_are_served
         self.database_faults.begin()
         started = time.monotonic()
-        limit = started + options.batches * options.till_pause * 4 + 60
+        limit = started + options.batches * options.till_pause * 4 + min(60.0, options.rest_within / 2)
         while (len(finished) < options.tills or self.vendor_faults.away) and time.monotonic() < limit:
             self._tend(finished)
             self._inject()
