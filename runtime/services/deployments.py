@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from governance.domain.approval import SealedApproval
@@ -22,6 +23,7 @@ from runtime.models import (
     Deployment,
     Integration,
     Lane,
+    Progress,
     QuarantinedMessage,
     Release,
     Schedule,
@@ -203,6 +205,7 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
         [StreamSource(stream=stream, name=source.name) for source in manifest.sources], ignore_conflicts=True
     )
     transaction.on_commit(lambda: dating.plan_again(stream.pk, manifest))
+    _lock_lanes_first(stream, manifest.tier)
     kept = [
         _subscribe(stream, deployment, manifest, target, instance)
         for target in manifest.targets
@@ -216,6 +219,15 @@ def _wire(integration: Integration, deployment: Deployment, manifest: Manifest) 
     lane_changes.go_on(stream)
     known_keys.declare(integration, manifest)
     _schedule(integration, environment, manifest)
+
+
+def _lock_lanes_first(stream: Stream, tier: int) -> None:
+    """A claim locks a lane, then it may write its target. Where lanes follow their target into another tier, or are
+    woken with it, they are locked before it, too."""
+    targets = TargetSubscription.objects.filter(stream=stream, replay_of=None)
+    if targets.filter(~Q(tier=tier) | Q(open=False)).exists():
+        places = Progress.objects.filter(subscription__in=targets).order_by("subscription_id", "lane")
+        list(places.select_for_update(of=("self",)).values_list("lane", flat=True))
 
 
 def _subscribe(
