@@ -17,7 +17,7 @@ from catalog.services import blueprint
 from governance.domain.subject import Subject
 from governance.selectors import changes as open_changes
 from governance.selectors import policies as policies_in_force
-from governance.services import approvals, changes, checks, policies, reviews
+from governance.services import approvals, changes, checks, policies, release_records, reviews
 from kernel import clock, tokens
 from kernel.models import User
 from kernel.viewer import SYSTEM
@@ -68,6 +68,8 @@ def apply(
     if policies_in_force.present() is None:
         policies.install(level="organisation", document=policy(), actor=None)
     _pipeline_token()
+    say("what runs already")
+    _records()
     say("integration products-and-prices: register, check, approve, deploy")
     _integration("products-and-prices", decide=("ida", "petra", "paul", "stan", "ada", "rita"), deploy=True)
     say("integration sales: register, check, approve in part")
@@ -108,6 +110,21 @@ def _integration(name: str, *, decide: tuple[str, ...], deploy: bool) -> None:
         reviews.approve(change, actor=User.objects.get(username=username), seen=reviews.Seen.of(change))
     if deploy:
         deployments.deploy(subject.id, approval=approvals.require(subject, subject.digest, "production"), actor=author)
+
+
+RUNS: tuple[dict[str, Any], ...] = (
+    {"application": "price-service", "version": "5.2.0", "provides": ["price-api@v1", "price-api@v2"]},
+    {"application": "web-shop", "version": "4.11.0", "consumes": ["price-api@v2"]},
+    {"application": "kiosk", "version": "1.9.3", "consumes": ["price-api@v1"]},
+)
+
+
+def _records() -> None:
+    """What pipelines have recorded already, so that the gate knows who provides what."""
+    if release_records.listed(SYSTEM, environment="production").exists():
+        return
+    for one in RUNS:
+        release_records.record_deployment({"environment": "production", **one}, viewer=SYSTEM)
 
 
 def _sign_ins() -> None:

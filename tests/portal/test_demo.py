@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import Any
+
 import pytest
+from django.test import Client
 
 from catalog.selectors import boundaries, teams, versions
 from catalog.services import blueprint
-from kernel import clock
+from kernel import clock, tokens
+from kernel.models import User
 from portal import demo
+from runtime.models import Release
 
 pytestmark = pytest.mark.django_db
 
@@ -41,3 +48,24 @@ def test_every_version_of_the_demo_has_a_contract_and_an_owner_with_members():
         assert facts is not None, reference
         assert facts.contract_digest
         assert teams.members(facts.owner_team_id), f"{reference} is owned by nobody"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_gate_allows_what_the_demo_runs_and_says_why_it_refuses_the_kiosk(settings: Any, tmp_path: Path):
+    """What is deployed and recorded gets a yes over HTTP, by the token that the demo makes."""
+    settings.STATE_DIR = tmp_path
+    demo.apply()
+    _, secret = tokens.issue(actor=None, user=User.objects.get(username="ada"), name="ci", scopes=["gate:ask"])
+    client = Client(headers={"Authorization": f"Bearer {secret}"})
+    release = Release.objects.get(integration__key="products-and-prices")
+
+    def ask(application: str, **more: Any) -> tuple[str, list[str]]:
+        question = {"application": application, "version": "9", "environment": "production", "consumes": [], **more}
+        answer = client.post("/api/v1/gate/verdicts", json.dumps(question), content_type="application/json").json()
+        return answer["verdict"], [reason["code"] for reason in answer["reasons"]]
+
+    brings = [{"key": "products-and-prices", "digest": release.digest}]
+    assert ask("products-and-prices-sync", integrations=brings) == ("allow", [])
+    assert ask("web-shop", consumes=["price-api@v2"]) == ("allow", [])
+    assert ask("kiosk", consumes=["price-api@v1"]) == ("deny", ["version.past_sunset"])
+    assert ask("price-service", consumes=[]) == ("deny", ["provider.withdrawn"] * 2 + ["evidence.nothing_declared"])

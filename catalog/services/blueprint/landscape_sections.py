@@ -88,8 +88,11 @@ def environments(writer: BlueprintWriter, item: dict[str, Any], pointer: str) ->
     for name in ("records_complete_since", "records_enforced_from"):
         if name in item:
             values[name] = writer.time(item, name, pointer)
-    if "records_enforced_from" not in item and not Environment.objects.filter(key=key).exists():
+    present = Environment.objects.filter(key=key).first()
+    if present is None and "records_enforced_from" not in item:
         values["records_enforced_from"] = clock.now() + provision.REPORT_ONLY
+    if present is not None and present.records_approval_id is not None:
+        values.pop("records_complete_since", None)  # decided by a change request: kept
     writer.upsert(Environment, "environment", {"key": key}, values, key)
 
 
