@@ -29,4 +29,19 @@ select w.id as freeze_id,
   from governance_freezeinterval i
   join governance_freezewindow w on w.id = i.freeze_id
  where w.ended_at is null
-   and i.period @> (select clock_timestamp());
+   and i.period @> (select clock_timestamp())
+union all
+-- A window whose occurrences nobody has worked out for now may be open.
+select w.id,
+       w.environment,
+       w.tier::int,
+       w.domain,
+       w.system,
+       w.strictness,
+       w.channel,
+       w.banner,
+       w.name,
+       (select clock_timestamp()) + interval '1 day'
+  from governance_freezewindow w
+ where w.ended_at is null
+   and (w.compiled_until is null or w.compiled_until <= (select clock_timestamp()));

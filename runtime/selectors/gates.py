@@ -110,8 +110,14 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
                       where f.strictness = 'work'
                         and (f.environment is null or f.environment = d.environment)
                         and (f.tier is null or r.tier <= f.tier)
-                        and (f.domain is null or f.domain = i.domain_key)
+                        and (f.domain is null or f.domain = coalesce(r.manifest ->> 'domain', f.domain))
                         and (f.system is null or f.system = v.system_key)
+                        and not exists (select
+                                          from catalog_retailstore t
+                                          left join catalog_scopevalue b on b.id = t.banner_id
+                                          left join catalog_scopevalue c on c.id = t.channel_id
+                                         where t.key = s.instance and t.retired_at is null
+                                           and (f.banner <> b.key or f.channel <> c.key))
                       order by f.ends_at desc nulls first
                       limit 1) f on true
  where s.id = any(%(ids)s)

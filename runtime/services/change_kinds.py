@@ -352,9 +352,9 @@ _REPLAY_SAFE = Check("replay.safe", "Safe repetition", _replay_safe)
 DEPLOY_CHECKS: tuple[Check, ...] = (
     _check(
         "integration.estate",
-        "Known systems and tier",
-        lambda manifest, at: manifest_checks.systems_and_tier(manifest),
-        fix="Register the system, or correct its key.",
+        "Known systems, domain and tier",
+        lambda manifest, at: manifest_checks.systems_and_tier(manifest) + manifest_checks.domain(manifest),
+        fix="Register the system or the domain, or correct its key.",
     ),
     _check(
         "integration.contracts",

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import boundaries, contracts, systems, tiers, versions
+from catalog.selectors import boundaries, contracts, domains, systems, tiers, versions
 from governance.domain import direction
 from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
@@ -49,6 +49,13 @@ def systems_and_tier(manifest: Manifest) -> Findings:
     if tiers.by_level(manifest.tier) is None:
         found.append(finding("/tier", f"there is no SLA tier {manifest.tier}", code="tier.unknown"))
     return found
+
+
+def domain(manifest: Manifest) -> Findings:
+    """A freeze or a policy of a domain finds an integration by it."""
+    if domains.by_key(manifest.domain) is not None:
+        return []
+    return [finding("/domain", f"the catalog has no domain {manifest.domain!r}", code="domain.unknown")]
 
 
 def _pinned(manifest: Manifest) -> Iterator[tuple[str, ManifestSource | ManifestTarget]]:

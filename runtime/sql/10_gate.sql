@@ -29,7 +29,8 @@ where (a.key is null or w.attribute_group is null or a.key = w.attribute_group)
     end;
 
 -- What people decided: an active deployment of an approved release, not paused, not frozen, not past the sunset of
--- what it pins.
+-- what it pins. What a freeze goes by is read from the approved release: the integration's own row follows whatever
+-- manifest its author registers. What nobody can tell counts as frozen.
 create or replace view runtime_permitted as
 select
     s.id as subscription_id,
@@ -67,8 +68,17 @@ where s.open
         where f.strictness = 'work'
             and (f.environment is null or f.environment = d.environment)
             and (f.tier is null or r.tier <= f.tier)
-            and (f.domain is null or f.domain = i.domain_key)
+            and (f.domain is null or f.domain = coalesce(r.manifest ->> 'domain', f.domain))
             and (f.system is null or f.system = v.system_key)
+            and not exists (
+                select
+                from catalog_retailstore t
+                left join catalog_scopevalue b on b.id = t.banner_id
+                left join catalog_scopevalue c on c.id = t.channel_id
+                where t.key = s.instance
+                    and t.retired_at is null
+                    and (f.banner <> b.key or f.channel <> c.key)
+            )
     );
 
 -- The same, where the vendor can take work now: its circuit breaker is closed or due for a probe, and quota is left.

@@ -200,8 +200,8 @@ class People:
 
     def freeze(self) -> None:
         window = self.sql(
-            "insert into governance_freezewindow (name, reason, environment, strictness, calendar) "
-            "values ('campaign', '', 'production', 'work', '{}') "
+            "insert into governance_freezewindow (name, reason, environment, strictness, calendar, compiled_until) "
+            "values ('campaign', '', 'production', 'work', '{}', clock_timestamp() + interval '2 d') "
             "returning id"
         )[0][0]
         self.sql(
@@ -216,7 +216,7 @@ class People:
     def thaw(self) -> None:
         self.permits[self.build].append([time.time(), float("inf")])
         for window in self.frozen:
-            self.sql("delete from governance_freezeinterval where freeze_id = %s", window)
+            self.sql("update governance_freezewindow set ended_at = clock_timestamp() where id = %s", window)
         self.frozen.clear()
         self.installation.history.note("thaw", build=self.build)
 

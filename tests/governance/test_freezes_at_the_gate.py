@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from catalog.models import Api, Environment, RetailStore, ScopeValue, System
-from governance.models import FreezeInterval, FreezeWindow
+from governance.models import FreezeWindow
 from governance.services import freezes, policies, verdicts
 from kernel import clock
 from kernel.errors import Invalid
@@ -44,6 +44,15 @@ def frozen(**more: Any) -> dict[str, str]:
 
 def plan(**scope: Any) -> FreezeWindow:
     return freezes.plan(actor=None, name="Peak", calendar=NIGHTS, **scope)
+
+
+def without_occurrences(*more: str) -> None:
+    """As an owner of the database could leave it."""
+    with connection.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        for table in ("governance_freezeinterval", *more):
+            cursor.execute(f"delete from {table}")
+        cursor.execute("set local session_replication_role = origin")
 
 
 ACTIVE = {"freeze.active": "deny"}
@@ -106,23 +115,19 @@ def test_a_window_is_open_at_every_time_of_its_calendar_however_far_it_was_compi
 
 def test_deleted_occurrences_change_no_answer():
     plan()
-    FreezeInterval.objects.all()._raw_delete("default")
+    without_occurrences()
     assert frozen() == ACTIVE
 
 
 def test_a_window_whose_row_is_gone_is_missed():
     plan()
-    FreezeInterval.objects.all()._raw_delete("default")
-    with connection.cursor() as cursor:
-        cursor.execute("set local session_replication_role = replica")
-        cursor.execute("delete from governance_freezewindow")
-        cursor.execute("set local session_replication_role = origin")
+    without_occurrences("governance_freezewindow")
     assert frozen() == {"freeze.rows_missing": "unknown"}
 
 
 def test_a_calendar_that_cannot_be_read_is_unknown_never_open():
     window = plan()
-    FreezeInterval.objects.all()._raw_delete("default")
+    without_occurrences()
     FreezeWindow.objects.filter(pk=window.pk).update(calendar={"kind": "weekly", "zone": "Nowhere/Else"})
     assert frozen() == {"freeze.not_compiled": "unknown"}
 
