@@ -115,3 +115,8 @@ def test_what_is_recorded_is_read_back_and_ended(capsys):
     assert main(["end-release", *ABOUT, "--format", "text"]) == 0
     assert "0 records" in capsys.readouterr().out
     assert ApplicationRelease.objects.filter(ended_at=None).count() == 1
+    place = ["--application", "till", "--environment", "production", "--instance"]
+    assert main(["undeploy", *place, "s2"]) == 0
+    assert ApplicationRelease.objects.filter(ended_at=None).count() == 1
+    assert main(["undeploy", *place, "s1"]) == 0
+    assert not ApplicationRelease.objects.filter(ended_at=None).exists()
