@@ -94,7 +94,9 @@ def _from_drf(error: exceptions.APIException) -> DomainError:
             "request.invalid", "Some fields are not valid; see findings.", {"findings": list(_findings(error.detail))}
         )
     code = str(getattr(error, "default_code", "error")).replace("_", "-")
-    return _plain(error.status_code, f"request.{code}", str(error.default_detail), str(error.detail))
+    said = str(error.detail)
+    title = said if "{" in str(error.default_detail) else str(error.default_detail)
+    return _plain(error.status_code, f"request.{code}", title, said)
 
 
 def _findings(detail: Any, pointer: str = "") -> Any:

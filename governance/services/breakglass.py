@@ -92,8 +92,8 @@ def confirm(case_id: int, *, actor: User) -> SealedApproval:
 
 
 def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
-    """Close the review that is owed: another person than the one who asked writes down what was done and what
-    follows.
+    """Close the review that is owed: a third person, neither the one who asked nor the one who confirmed, writes down
+    what was done and what follows.
     """
     if len(note.split()) < 3:
         raise Invalid(
@@ -107,8 +107,10 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
         changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if case.confirmed_by_id is None or case.reviewed_at is not None:
             raise Conflict("break_glass.no_debt", "No review is owed here.")
-        if actor.pk == case.opened_by_id:
-            raise Forbidden("break_glass.two_people", "The person who asked may not review it.")
+        if actor.pk in (case.opened_by_id, case.confirmed_by_id):
+            raise Forbidden(
+                "break_glass.third_person", "The two people who opened it may not review it. Ask a third person."
+            )
         case.reviewed_by, case.reviewed_at, case.review_note = actor, changes.database_clock(), note.strip()
         case.save(update_fields=["reviewed_by", "reviewed_at", "review_note"])
         _record(case, actor, "reviewed", note)

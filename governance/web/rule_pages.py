@@ -351,10 +351,14 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
     confirm = permissions.may_confirm_break_glass(viewer)
     if confirm and viewer.id == case.opened_by_id:
         confirm = type(confirm)(False, "You requested it; another person must take this step.")
+    review = confirm
+    if confirm and viewer.id == case.confirmed_by_id:
+        review = type(confirm)(False, "You confirmed it; a third person reviews it.")
     return {
         "case": case,
         "tone": tone,
         "may_confirm": confirm,
+        "may_review": review,
         "confirm_id": f"confirm-{case.pk}",
         "end_id": f"end-{case.pk}",
         "confirm_label": f"Confirm for {counted(case.hours, 'hour')}",

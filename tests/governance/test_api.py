@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from governance.models import Approval, ChangeRequest, Decision, WebhookEndpoint
-from governance.services import reviews
+from governance.services import breakglass, reviews
 from kernel import clock, tokens
 from kernel.models import User
 from tests.governance import make
@@ -94,6 +94,23 @@ def test_self_approval_and_a_stale_digest_are_refused_over_the_api(house: make.H
     status, problem = in_session(house.owner, f"changes/{made['id']}/decisions", {"outcome": "approve", **stale})
     assert (status, problem["code"], problem["changed"]) == (409, "change.stale_page", ["the policy"])
     assert not Decision.objects.exists()
+
+
+def test_a_method_that_is_not_known_is_named_in_the_title(house: make.House):
+    status, problem = call(house.author, "PUT", "freezes", {})
+    assert (status, problem["title"]) == (405, 'Method "PUT" not allowed.')
+
+
+def test_a_third_person_reviews_a_break_glass(house: make.House):
+    subject = make.thing()
+    case = breakglass.open_case(
+        actor=house.owner, subject=subject, environment="production", reason="Tills show no prices."
+    )
+    breakglass.confirm(case.pk, actor=house.releaser)
+    note = {"note": "Prices were loaded by hand."}
+    for who in (house.owner, house.releaser):
+        assert in_session(who, f"break-glass/{case.pk}/review", note)[0] == 403
+    assert in_session(house.architect, f"break-glass/{case.pk}/review", note)[0] == 200
 
 
 def test_scopes_are_needed_and_reading_is_not_writing(house: make.House):
