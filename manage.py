@@ -4,13 +4,32 @@
 import sys
 
 from kernel.postgresql import sessions
+from kernel.postgresql.pooler import PoolerInTheWay
 from portal import started_with
 
 ROLES = {"migrate": "migration", "boot": "migration", "runserver": "web"}
 
-if __name__ == "__main__":
+
+def main(arguments: list[str]) -> int | None:
+    """Runs one command. 2, after one line, where the address of the database can never do for it."""
     started_with.refuse_wrong_settings()
-    sessions.serve_as(ROLES.get(sys.argv[1] if len(sys.argv) > 1 else "", "report"))
+    role = ROLES.get(arguments[1] if len(arguments) > 1 else "", "report")
+    sessions.serve_as(role)
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        if role == "migration":
+            from runtime.ledger import connections
+
+            if (why := connections.refusal()) is not None:
+                sys.stderr.write(f"tillgate: {why}\n")
+                return 2
+        execute_from_command_line(arguments)
+    except PoolerInTheWay as error:
+        sys.stderr.write(f"tillgate: {error}.\n")
+        return 2
+    return None
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

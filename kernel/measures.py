@@ -18,8 +18,11 @@ from typing import Literal, NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
+from kernel import clock
+
 Kind = Literal["counter", "gauge", "histogram"]
 AddUp = Literal["sum", "live", "latest"]
+CLOCKS_DIFFER = 5.0  # seconds; a stamp further ahead than that is none
 Snapshot = dict[str, dict[str, float]]
 """Sample name → label values as a JSON list → value."""
 
@@ -33,7 +36,8 @@ _before: list[Callable[[], None]] = []
 @dataclass(frozen=True, slots=True)
 class Declared:
     """One metric. `name` is that of its family, without `_total`. `add_up`: how the values of several processes become
-    one; `sum` also of those that have ended, `live` only of running ones, `latest` the greatest."""
+    one; `sum` also of those that have ended, `live` only of running ones, `latest` the greatest that is not in the
+    future."""
 
     name: str
     kind: Kind
@@ -114,6 +118,8 @@ def merge(into: Snapshot, more: Snapshot, *, ended: bool = False) -> Snapshot:
             continue
         mine = into.setdefault(sample, {})
         for labels, value in values.items():
+            if add_up == "latest" and value > clock.now().timestamp() + CLOCKS_DIFFER:
+                continue  # a process whose clock was wrong: its stamp would hide for so long that nothing succeeds
             known = mine.get(labels)
             if known is None:
                 mine[labels] = value

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.db import Error, connection
 
-from kernel import measures
+from kernel import clock, measures
 from kernel.postgresql import errors
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ def run(job: str, work: Callable[[], T]) -> T:
         FAILED.labels(job).inc()
         raise
     if getattr(done, "ran", True):
-        SUCCEEDED.labels(job).set_to_current_time()
+        SUCCEEDED.labels(job).set(clock.now().timestamp())
     return done
 
 

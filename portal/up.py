@@ -258,13 +258,13 @@ def check_database(url: str) -> None:
             "DATABASE_URL looks like postgresql://user:password@host:5432/name; only PostgreSQL 15 or newer will do."
         )
     try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
             version = connection.info.server_version
             row = connection.execute(
                 "select has_schema_privilege(current_user, 'public', 'create'), current_user, current_database()"
             ).fetchone()
             if os.environ.get("DATABASE_POOLER") != "transaction":
-                refuse_transaction_mode(connection, lambda: psycopg.connect(url, connect_timeout=5))
+                refuse_transaction_mode(connection, lambda: psycopg.connect(url, connect_timeout=5, autocommit=True))
     except PoolerInTheWay as error:
         raise StartRefused(f"DATABASE_URL: {error}") from None
     except psycopg.OperationalError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import threading
 import time
 
-from governance.services import applying, freezes, webhooks
+from governance.services import applying, freezes, webhook_delivery
 from kernel import periodic_jobs
 from kernel.periodic_jobs import run
 
@@ -24,7 +24,7 @@ class GovernanceJobs:
 
     def run_due(self) -> int:
         """Run the jobs that are due. Returns the number of items that they processed."""
-        done = run("webhooks", webhooks.deliver_due)
+        done = run("webhooks", webhook_delivery.deliver_due)
         now = time.monotonic()
         if now - self._applied >= APPLY_SECONDS:
             self._applied = now

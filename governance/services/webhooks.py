@@ -1,18 +1,14 @@
-"""Outgoing webhooks to registered receivers: queued by the outbox, retried with a growing delay, replayed with the
-same bytes.
-"""
+"""Outgoing webhooks to registered receivers: queued by the outbox, replayed with the same bytes. `webhook_delivery`
+sends them."""
 
 from __future__ import annotations
 
-import logging
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
-import httpx
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from governance import permissions
 from governance.domain import cloud_events
@@ -21,18 +17,13 @@ from governance.services import changes
 from kernel import audit, clock, measures
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
-from kernel.retry import RetryPolicy
 from kernel.viewer import Viewer
 
-log = logging.getLogger(__name__)
 TRIES = measures.counter(
     "webhook_tries",
     "Tries to deliver a webhook by how they ended: delivered, again (tried later), failed for good.",
     ["outcome"],
 )
-TIMEOUT = httpx.Timeout(5.0)
-WEBHOOK_RETRY = RetryPolicy(base=5.0, ceiling=6 * 3600.0, attempts=12)  # counts from 1
-LEASE_SECONDS = 60
 
 
 def register(*, actor: User, name: str, url: str, topics: Sequence[str]) -> tuple[WebhookEndpoint, str]:
@@ -96,73 +87,6 @@ def enqueue(event: Mapping[str, Any]) -> None:
             WebhookDelivery.objects.get_or_create(
                 endpoint=endpoint, event_id=f"evt_{event['id']}", defaults={"topic": event["topic"], "body": body}
             )
-
-
-# Materialized: a plan that runs the inner select again for each row would claim more than the limit.
-_CLAIM = """
-with c as materialized (
-  select w.id from governance_webhookdelivery w join governance_webhookendpoint e on e.id = w.endpoint_id and e.active
-   where w.state = 'open' and w.next_at <= clock_timestamp() order by w.id limit %(limit)s for update of w skip locked)
-update governance_webhookdelivery d
-   set attempts = d.attempts + 1, next_at = clock_timestamp() + %(lease)s * interval '1 second'
-  from c
- where d.id = c.id
-returning d.id
-"""
-
-
-def deliver_due(*, limit: int = 20, client: httpx.Client | None = None) -> int:
-    """Send what is due. Returns how many were tried. The call itself is outside any transaction."""
-    with connection.cursor() as cursor:
-        cursor.execute(_CLAIM, {"lease": LEASE_SECONDS, "limit": limit})
-        claimed = [row[0] for row in cursor.fetchall()]
-    if not claimed:
-        return 0
-    with client or httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as http:
-        for delivery in WebhookDelivery.objects.select_related("endpoint").filter(pk__in=claimed).order_by("id"):
-            _send(delivery, http)
-    return len(claimed)
-
-
-def _send(delivery: WebhookDelivery, http: httpx.Client) -> None:
-    timestamp = int(clock.now().timestamp())
-    headers = {
-        "content-type": cloud_events.CONTENT_TYPE,
-        "user-agent": "tillgate-webhooks/1",
-        "webhook-id": delivery.event_id,
-        "webhook-timestamp": str(timestamp),
-        "webhook-signature": cloud_events.signature(
-            key_of(delivery.endpoint), event_id=delivery.event_id, timestamp=timestamp, body=delivery.body
-        ),
-    }
-    status, error = None, ""
-    try:
-        cloud_events.require_receiver(delivery.endpoint.url)
-        answer = http.post(delivery.endpoint.url, content=delivery.body.encode(), headers=headers)
-        status = answer.status_code
-        if not 200 <= status < 300:
-            error = f"The receiver answered {status}."
-    except (httpx.HTTPError, Invalid) as problem:
-        error = f"{type(problem).__name__}: {problem}"[:500]
-    _note(delivery, status, error)
-
-
-def _note(delivery: WebhookDelivery, status: int | None, error: str) -> None:
-    rows = WebhookDelivery.objects.filter(pk=delivery.pk, attempts=delivery.attempts)
-    if not error:
-        rows.update(state=WebhookDelivery.State.DELIVERED, last_status=status, last_error="", delivered_at=clock.now())
-        TRIES.labels("delivered").inc()
-        return
-    gone = WEBHOOK_RETRY.exhausted(delivery.attempts) or status == 410
-    TRIES.labels("failed" if gone else "again").inc()
-    delay = timedelta(seconds=WEBHOOK_RETRY.pause(delivery.attempts))
-    rows.update(
-        state=WebhookDelivery.State.FAILED if gone else WebhookDelivery.State.OPEN,
-        last_status=status,
-        last_error=error,
-        next_at=changes.database_clock() + delay,
-    )
-    log.info("webhook %s to %s failed at attempt %s: %s", delivery.pk, delivery.endpoint.name, delivery.attempts, error)
 
 
 def activate(endpoint_id: int, *, actor: User) -> None:

@@ -18,6 +18,11 @@ ADVICE = (
     "transaction), or set pool_mode = session"
 )
 
+STATEMENT_MODE = (
+    "this address is a pooler in statement mode, which allows no transactions; nothing of Tillgate can use it. Set "
+    "pool_mode = session, or give the address of the server"
+)
+
 
 class PoolerInTheWay(psycopg.OperationalError):
     """Sessions here are shared between clients from transaction to transaction."""
@@ -25,8 +30,19 @@ class PoolerInTheWay(psycopg.OperationalError):
 
 def refuse_transaction_mode(conn: psycopg.Connection[Any], another: Callable[[], psycopg.Connection[Any]]) -> None:
     """Raises PoolerInTheWay where `conn` and another connection are given the same session in turn. `another` opens
-    one; it is not called where the server itself answers."""
-    if _pid(conn) != conn.info.backend_pid and _shares_sessions(conn, another):
+    one; it is not called where the server itself answers.
+
+    `conn` is in autocommit: one that has a transaction open keeps its session, and would prove nothing.
+    """
+    if not conn.autocommit:
+        raise ValueError("a connection without autocommit cannot tell whether a pooler is in the way")
+    try:
+        shared = _pid(conn) != conn.info.backend_pid and _shares_sessions(conn, another)
+    except psycopg.Error as error:
+        if "statement pooling" in str(error):
+            raise PoolerInTheWay(STATEMENT_MODE) from error
+        raise
+    if shared:
         raise PoolerInTheWay(ADVICE)
 
 

@@ -229,6 +229,7 @@ def _lock(
     where they stand. Raises LanesBusy where a lane is not free `within` that time."""
     many = len(items) >= BULK
     moved = asked = None
+    counters: psycopg.Cursor[Any] | None = None
     try:
         with conn.pipeline():
             if still is not None:
@@ -243,14 +244,15 @@ def _lock(
             keys = _SEPARATOR.join({item.key for item in items})
             reader.execute(_READ_HEADS_WITH_PLACE if many else _READ_HEADS, (stream.id, keys))
     except LockNotAvailable as error:
-        if within is None:
-            raise
+        if within is None or (counters is not None and counters.rowcount == len(by_lane)):
+            raise  # the lanes were free: somebody holds a whole table
         raise LanesBusy from error
     if moved is not None and moved.rowcount != 1:
         raise Fenced("another poller has the source")
     if still is not None and (asked is None or asked.fetchone() != still.row):
         raise ChangedMeanwhile
     rows = reader.fetchall()
+    assert counters is not None
     return (
         counters_of(stream, counters.fetchall()),
         {row[0]: row[1:4] for row in rows},

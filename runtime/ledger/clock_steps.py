@@ -41,6 +41,8 @@ _LEASES: Columns = (
     ("catalog_importrun", "lease_until"),
 )
 _PLACES_IN_LINE: Columns = (("runtime_progress", "waits_since"),)
+_LOOKS: Columns = (("runtime_source", "read_at"), ("runtime_vendorstate", "last_success_at"))
+"""When something was last seen to be well: never in the future, which would stay fresh for as long as the step."""
 _SENT: Columns = (("runtime_progress", "sent_at"), ("runtime_quarantine", "sent_at"))
 _LONGEST_SETTLE = "select coalesce(max(settle), 0)::float8 from runtime_subscription"
 
@@ -97,7 +99,7 @@ def attend(conn: Connection, step: float) -> int:
     """
     if step < 0:
         moved = _move(conn, "clock_back", _PAUSES, step, 0.0) + _move(conn, "clock_back", _LEASES, step, LONGEST_LEASE)
-        moved += _move(conn, "clock_sent_back", _SENT, step, 0.0)
+        moved += _move(conn, "clock_sent_back", _SENT + _LOOKS, step, 0.0)
         _move(conn, "clock_back", _PLACES_IN_LINE, step, 0.0)
     else:
         moved = _move(conn, "clock_ahead", _PAUSES + _LEASES, step, 0.0)

@@ -118,14 +118,15 @@ class Scheduler:
         self._reported = bool(waiting)
 
     def _attend_the_clock(self) -> None:
-        """The database's clock may have been set, also by a failover while it was away, and that of this host, by which
-        schedules go."""
-        if self._host.look_with(time.time) < 0:
+        """The database's clock, by which schedules go, may have been set, also by a failover while it was away; and
+        that of this host, where the database has not been asked yet."""
+        step = self._watch.look_with(_now)
+        self._step += step
+        if self._host.look_with(time.time) < 0 or step < 0:
             self._set_back = True
         if self._set_back:
             schedules.plan_again()
             self._set_back = False
-        self._step += self._watch.look_with(_now)
         if self._step or not self._bounded:
             with connections.connected(name="tillgate-clock", role="scheduler") as conn:
                 if self._step:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from governance.services import webhooks
+from governance.services import webhook_delivery
 from kernel import outbox
 from kernel.retry import PAUSE_SQL, RetryPolicy
 from portal import process_supervisor
@@ -19,7 +19,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "retries.md"
 MODULES = {
     "runtime/domain/retry.py": retry,
     "kernel/outbox.py": outbox,
-    "governance/services/webhooks.py": webhooks,
+    "governance/services/webhook_delivery.py": webhook_delivery,
     "portal/process_supervisor.py": process_supervisor,
     "portal/front/application.py": front,
 }
@@ -50,7 +50,7 @@ PAUSES = {
     ("runtime/domain/retry.py", "DATABASE_LOST"): [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5],
     ("runtime/domain/retry.py", "PARTITION"): [0.2, 0.8, 3.2],
     ("kernel/outbox.py", "OUTBOX_RETRY"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600],
-    ("governance/services/webhooks.py", "WEBHOOK_RETRY"): [
+    ("governance/services/webhook_delivery.py", "WEBHOOK_RETRY"): [
         5,
         10,
         20,
@@ -78,7 +78,7 @@ ATTEMPTS = {
     ("runtime/domain/retry.py", "SOURCE_PAGE"): 4,
     ("runtime/domain/retry.py", "PARTITION"): 4,
     ("kernel/outbox.py", "OUTBOX_RETRY"): 12,
-    ("governance/services/webhooks.py", "WEBHOOK_RETRY"): 12,
+    ("governance/services/webhook_delivery.py", "WEBHOOK_RETRY"): 12,
 }
 
 

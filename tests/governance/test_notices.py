@@ -8,14 +8,14 @@ import hmac
 import json
 import threading
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 import pytest
 from django.core import mail
 
 from governance.domain import cloud_events
 from governance.models import Absence, Notice, WebhookDelivery
-from governance.services import changes, notices, people, periodic_jobs, reviews, webhooks
+from governance.services import changes, notices, people, periodic_jobs, reviews, webhook_delivery, webhooks
 from kernel import clock, outbox
 from kernel.errors import Forbidden, Invalid
 from kernel.models import OutboxEvent
@@ -56,10 +56,13 @@ def test_the_author_hears_of_the_seal_and_everybody_of_the_void(house: make.Hous
 class Receiver(BaseHTTPRequestHandler):
     answers: list[int] = []
     got: list[tuple[dict[str, str], bytes]] = []
+    arrived: threading.Event | None = None
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
         Receiver.got.append((dict(self.headers.items()), body))
+        if Receiver.arrived is not None:
+            Receiver.arrived.set()
         self.send_response(Receiver.answers.pop(0) if Receiver.answers else 200)
         self.end_headers()
 
@@ -87,16 +90,16 @@ def test_a_webhook_is_a_signed_cloud_event_retried_and_replayed_with_the_same_by
     webhooks.enqueue({"id": 1, "topic": "catalog.version_published", "key": "x", "payload": {}})
     assert WebhookDelivery.objects.count() == 1
     Receiver.answers = [500]
-    assert webhooks.deliver_due() == 1
+    assert webhook_delivery.deliver_due() == 1
     delivery = WebhookDelivery.objects.get()
     assert (delivery.state, delivery.attempts, delivery.last_status) == ("open", 1, 500)
-    assert webhooks.deliver_due() == 0, "it waits before it tries again"
+    assert webhook_delivery.deliver_due() == 0, "it waits before it tries again"
     webhooks.replay(delivery.pk, actor=house.releaser)
-    assert webhooks.deliver_due() == 1
+    assert webhook_delivery.deliver_due() == 1
     delivery.refresh_from_db()
     assert delivery.state == "delivered"
     webhooks.replay(delivery.pk, actor=house.releaser)
-    webhooks.deliver_due()
+    webhook_delivery.deliver_due()
     (first, body), (_, second), (headers, third) = Receiver.got
     assert body == second == third
     document = json.loads(body)
@@ -109,7 +112,7 @@ def test_a_webhook_is_a_signed_cloud_event_retried_and_replayed_with_the_same_by
     assert headers["webhook-signature"] == f"v1,{wanted}"
     webhooks.deactivate(endpoint.pk, actor=house.releaser)
     webhooks.replay(delivery.pk, actor=house.releaser)
-    assert webhooks.deliver_due() == 0
+    assert webhook_delivery.deliver_due() == 0
 
 
 def test_a_receiver_that_is_gone_fails_and_one_that_is_silent_is_tried_again(house: make.House, receiver: str):
@@ -117,8 +120,55 @@ def test_a_receiver_that_is_gone_fails_and_one_that_is_silent_is_tried_again(hou
     make.in_review(house.author)
     webhooks.enqueue(event("governance.change_submitted"))
     Receiver.answers = [410]
-    webhooks.deliver_due()
+    webhook_delivery.deliver_due()
     assert WebhookDelivery.objects.get().state == "failed"
+
+
+class Silent:
+    """A receiver that takes a call and answers only when `until` is set; `waited` has what it saw of it."""
+
+    def __init__(self, until: threading.Event) -> None:
+        outer, self.waited = self, []
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                outer.waited.append(until.wait(3))
+                self.close_connection = True
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def test_receivers_that_hang_hold_up_nobody_and_are_asked_once_and_not_once_for_each_event(house: make.House, receiver):
+    arrived = threading.Event()
+    Receiver.arrived = arrived
+    silent = [Silent(arrived) for _ in range(3)]
+    try:
+        for number, one in enumerate(silent):
+            webhooks.register(actor=house.releaser, name=f"silent {number}", url=one.url, topics=["governance.*"])
+        webhooks.register(actor=house.releaser, name="good", url=receiver, topics=["governance.*"])
+        make.in_review(house.author)
+        told = event("governance.change_submitted")
+        for number in range(3):
+            webhooks.enqueue(told | {"id": told["id"] + number})
+        assert webhook_delivery.deliver_due() == 12
+        assert WebhookDelivery.objects.filter(endpoint__name="good", state="delivered").count() == 3
+        assert [one.waited for one in silent] == [[True]] * 3, "the good one came while these hung"
+        left = WebhookDelivery.objects.filter(endpoint__name="silent 0").order_by("id")
+        assert [one.attempts for one in left] == [1, 0, 0]
+        assert webhook_delivery.deliver_due() == 0, "the others of a silent receiver wait with the first"
+    finally:
+        Receiver.arrived = None
+        for one in silent:
+            one.close()
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,17 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import psycopg
 import pytest
+from django.core import management
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
+import manage
 from kernel import prepared_queries
-from kernel.postgresql import pooler
+from kernel.postgresql import pooler, sessions
 from portal import settings as product
+from runtime.ledger import connections as ledger_connections
 
 
 class Pool:
@@ -36,6 +40,8 @@ class Pool:
 
 
 class Client:
+    autocommit = True
+
     def __init__(self, pool: Pool, number: int) -> None:
         self.pool, self.held = pool, None
         self.info = SimpleNamespace(backend_pid=90_000 + number)  # made up by the pooler
@@ -81,6 +87,48 @@ def test_the_server_itself_is_asked_once_and_no_second_connection_is_made() -> N
         raise AssertionError("another connection")
 
     pooler.refuse_transaction_mode(conn, never)
+
+
+def test_a_connection_that_keeps_its_session_by_a_transaction_is_no_proof() -> None:
+    conn = Pool(shared=True).client()
+    conn.autocommit = False
+    with pytest.raises(ValueError, match="autocommit"):
+        pooler.refuse_transaction_mode(conn, Pool(shared=True).client)
+
+
+def test_a_pooler_in_statement_mode_is_refused_with_what_to_do() -> None:
+    pool = Pool(shared=True)
+    said = "transaction blocks not allowed in statement pooling mode"
+
+    def another() -> Any:
+        raise psycopg.errors.ProtocolViolation(said)
+
+    with pytest.raises(pooler.PoolerInTheWay, match="pool_mode = session"):
+        pooler.refuse_transaction_mode(pool.client(), another)
+
+
+@pytest.mark.parametrize("command", ["migrate", "boot"])
+def test_migrations_refuse_a_pooler_in_the_way_before_they_do_anything(command, monkeypatch, capsys) -> None:
+    def in_the_way(**_: Any) -> Any:
+        raise pooler.PoolerInTheWay(pooler.ADVICE)
+
+    monkeypatch.setattr(ledger_connections, "connect", in_the_way)
+    monkeypatch.setattr(management, "execute_from_command_line", lambda _: pytest.fail("it began"))
+    monkeypatch.setattr(sessions, "serve_as", lambda _: None)
+    assert manage.main(["manage.py", command]) == 2
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert "DATABASE_DIRECT_URL" in said
+
+
+def test_a_report_behind_a_pooler_ends_in_one_line_and_not_in_a_traceback(monkeypatch, capsys) -> None:
+    def command(_: Any) -> None:
+        raise pooler.PoolerInTheWay(pooler.ADVICE)
+
+    monkeypatch.setattr(management, "execute_from_command_line", command)
+    monkeypatch.setattr(sessions, "serve_as", lambda _: None)
+    assert manage.main(["manage.py", "retention", "--dry-run"]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
 
 
 @pytest.mark.django_db(transaction=True)

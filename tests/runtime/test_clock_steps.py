@@ -21,6 +21,7 @@ from runtime.ledger.connections import Connection, connected
 from runtime.models import Schedule
 from runtime.selectors import infrastructure
 from runtime.services import schedules
+from runtime.worker import scheduler as worker_scheduler
 from runtime.worker.scheduler import Scheduler
 from runtime.worker.silent_work import SECONDS, SilentWork
 from tests.runtime import make
@@ -247,6 +248,27 @@ def test_schedules_are_planned_again_when_the_clock_goes_back(schedule):
     schedule.refresh_from_db()
     assert schedule.next_due_at <= now + timedelta(minutes=16)
     assert schedules.plan_again() == 0, "what is due sooner stays due"
+
+
+def test_schedules_are_planned_again_when_the_databases_clock_goes_back(schedule, monkeypatch):
+    made, far = Scheduler(), clock.now() + timedelta(days=1)
+    made.turn()
+    Schedule.objects.filter(pk=schedule.pk).update(next_due_at=far)
+    real = worker_scheduler._now
+    monkeypatch.setattr(worker_scheduler, "_now", lambda: real() - DAY)
+    made.turn()
+    schedule.refresh_from_db()
+    assert schedule.next_due_at < far
+
+
+def test_a_look_of_tomorrow_is_not_fresh_until_then(ledger, flow):
+    ledger.execute(
+        "insert into runtime_source (stream_id, name, read_at) "
+        "select id, 'looked', clock_timestamp() + interval '1 day' - interval '20 seconds' from runtime_stream"
+    )
+    clock_steps.attend(ledger, -DAY)
+    assert -30 < left(ledger, "read_at", "runtime_source where name = 'looked'") <= -20
+    ledger.execute("delete from runtime_source where name = 'looked'")
 
 
 def test_the_scheduler_notices_that_the_clock_of_its_own_host_was_set(schedule, monkeypatch):

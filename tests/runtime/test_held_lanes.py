@@ -175,3 +175,20 @@ def test_who_moves_a_call_goes_on_with_the_others_and_the_moved_come_again_toget
     assert served == [("k", [1]), ("held", [1])]
     assert not group_commit._queues
     assert group_commit.moved == 0
+
+
+def test_a_table_that_somebody_locks_is_no_lane_that_somebody_holds(
+    stream: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_LIMITS", "intake.lock=200ms")
+    asked: list[Any] = []
+    monkeypatch.setattr(held_lanes, "wait", lambda queue: asked.append(queue))
+    with connections.connected(role="unlimited") as conn, ThreadPoolExecutor(4) as threads:
+        conn.execute("begin")
+        conn.execute("lock table runtime_head in access exclusive mode")
+        waiting = [threads.submit(intake.accept, FEED, "production", [one]) for one in orders_of(HELD, 4)]
+        errors = [one.exception(SOON) for one in waiting]
+        conn.rollback()
+    assert {error.code for error in errors if isinstance(error, Unavailable)} == {"database.busy"}
+    assert asked == []
+    assert not held_lanes.of(stream)
