@@ -20,6 +20,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
 from kernel import clock
+from kernel.counts import CountedSoFar
 from kernel.digest import short
 from kernel.money import Money
 from kernel.ui import charts, wording
@@ -76,9 +77,10 @@ def count(n: Any, tone: str = "") -> SafeString:
     """A number in a small round box. None prints nothing: an unknown count is not zero."""
     if n is None:
         return SafeString("")
+    said = f"{int(n):,}+" if isinstance(n, CountedSoFar) else number(n)
     if tone:
-        return format_html('<span class="count" data-tone="{}">{}</span>', tone, number(n))
-    return format_html('<span class="count">{}</span>', number(n))
+        return format_html('<span class="count" data-tone="{}">{}</span>', tone, said)
+    return format_html('<span class="count">{}</span>', said)
 
 
 # -- digest, time, amounts ---------------------------------------------------------------------------------------------

@@ -6,9 +6,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from kernel.counts import CountedSoFar
+
 
 def number(value: Any) -> str:
-    """12041 as "12,041"; decimals keep their digits; None is "unknown"."""
+    """12041 as "12,041"; decimals keep their digits; None is "unknown"; a count that ended is "more than 10,000"."""
+    if isinstance(value, CountedSoFar):
+        return f"more than {int(value):,}"
     if value is None or value == "":
         return "unknown"
     return f"{value:,}" if isinstance(value, int | float | Decimal) else str(value)

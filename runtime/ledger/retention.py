@@ -3,6 +3,7 @@ thousand rows a statement. Nothing goes that something still needs, and what goe
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from psycopg import sql
 
+from kernel.counts import MOST_COUNTED, CountedSoFar, counted_up_to
 from runtime.ledger import partitions
 from runtime.ledger import sql as statements
 from runtime.ledger.connections import Connection
@@ -36,7 +38,7 @@ set number = d.number + excluded.number, read = d.read + excluded.read, accepted
     dropped_at = clock_timestamp()
 returning number"""
 # (class, what goes; `o` is the row): rows that are settled, and that no other row points to.
-_ROWS: tuple[tuple[str, str, str, str, str], ...] = (
+_SETTLED: tuple[tuple[str, str, str, str, str], ...] = (
     (
         "runs",
         "runtime_runspan",
@@ -125,6 +127,18 @@ _ROWS: tuple[tuple[str, str, str, str, str], ...] = (
 )
 
 
+_EDGE = f"({_OLDEST.strip()})"
+_KEPT_SINCE = re.compile(r"(\w\.\w+) < (runtime_kept_since\('(\w+)')")
+
+
+def _quickly(where: str) -> str:
+    """What is younger than the shortest policy is passed over before each row's own policy is asked for."""
+    return _KEPT_SINCE.sub(lambda found: f"{found[1]} < {_EDGE % repr(found[3])} and {found[0]}", where)
+
+
+_ROWS = tuple((*one[:4], _quickly(one[4])) for one in _SETTLED)
+
+
 class Due(NamedTuple):
     """A part of what is kept that the policy no longer keeps, and what still needs it."""
 
@@ -132,6 +146,11 @@ class Due(NamedTuple):
     what: str
     number: int
     holds: tuple[str, ...] = ()
+
+    @property
+    def more(self) -> bool:
+        """There are more than `number`."""
+        return isinstance(self.number, CountedSoFar)
 
 
 def due_partitions(conn: Connection) -> list[tuple[Partition, tuple[str, ...]]]:
@@ -258,18 +277,31 @@ def _heads_of(conn: Connection, stream: int, lanes: int, day: date, window: date
     return gone
 
 
+_ROWS_OF = """
+select coalesce(nullif(greatest(c.reltuples, 0), 0)::bigint, (select count(*) from (select from {part} limit %s) few))
+from pg_class c
+where c.oid = %s::regclass"""
+
+
 def due(conn: Connection) -> list[Due]:
-    """What would go now, with what holds it back; changes nothing."""
+    """What would go now, with what holds it back; changes nothing. Rows are counted up to MOST_COUNTED; of a month of
+    messages it is told what PostgreSQL estimates."""
     found = []
     for part, why in due_partitions(conn):
-        row = conn.execute(sql.SQL("select count(*) from {}").format(sql.Identifier(part.name))).fetchone()
+        statement = sql.SQL(_ROWS_OF).format(part=sql.Identifier(part.name))
+        row = conn.execute(statement, (MOST_COUNTED, part.name)).fetchone()
         found.append(Due("messages", part.name, row[0] if row else 0, why))
     oldest = conn.execute(_OLDEST, ("evidence",)).fetchone()
     for name, text in zip(("deliveries", "attempts"), _EVIDENCE, strict=True):
-        asked = text[text.index("select o.ctid") : text.rindex("limit")].replace("o.ctid", "count(*)", 1)
-        row = conn.execute(asked, {"oldest": oldest[0] if oldest else None}).fetchone()
-        found.append(Due("evidence", name, row[0] if row else 0))
+        asked = text[text.index("select o.ctid") : text.rindex("limit")].replace("o.ctid", "1 as one", 1)
+        found.append(Due("evidence", name, _counted(conn, asked, {"oldest": oldest[0] if oldest else None})))
     for what, table, _, _, where in _ROWS:
-        row = conn.execute(f"select count(*) from {table} o {where}").fetchone()  # noqa: S608 - constants
-        found.append(Due(what, table.partition("_")[2], row[0] if row else 0))
+        chosen = f"select 1 as one from {table} o {where}"  # noqa: S608 - constants
+        found.append(Due(what, table.partition("_")[2], _counted(conn, chosen, {})))
     return [one for one in found if one.number or one.data_class == "messages"]
+
+
+def _counted(conn: Connection, chosen: str, given: dict[str, object]) -> int:
+    text = f"select count(*) from ({chosen} limit {MOST_COUNTED + 1}) few"  # noqa: S608 - constants of this module
+    row = conn.execute(text.encode(), given).fetchone()
+    return counted_up_to(row[0] if row else 0, MOST_COUNTED)

@@ -68,6 +68,7 @@ class QuarantinedMessage(models.Model):
                 name="quarantine_dead",
                 condition=models.Q(state__in=["dead", "unknown"]),
             ),
+            models.Index(fields=["subscription"], name="quarantine_unknown", condition=models.Q(state="unknown")),
             models.Index(
                 fields=["subscription", "lane", "not_before", "position"],
                 name="quarantine_awake",
@@ -144,6 +145,7 @@ class RejectedMessage(models.Model):
         indexes = [
             models.Index(fields=["stream", "fingerprint"], name="rejected_open", condition=models.Q(state="open")),
             models.Index(fields=["stream", "at"], name="rejected_by_day"),
+            models.Index(fields=["decided_at"], name="rejected_decided", condition=models.Q(decided_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -174,7 +176,11 @@ class ConflictCase(models.Model):
         db_table = "runtime_conflict"
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["stream", "key", "hash"], name="conflict_once")]
-        indexes = [models.Index(fields=["stream", "at"], name="conflict_by_day")]
+        indexes = [
+            models.Index(fields=["stream", "at"], name="conflict_by_day"),
+            models.Index(fields=["stream"], name="conflict_open", condition=models.Q(state="open")),
+            models.Index(fields=["decided_at"], name="conflict_decided", condition=models.Q(decided_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return f"{self.stream_id} {self.key}"

@@ -17,7 +17,9 @@ from typing import Any
 from django.urls import reverse
 
 from catalog.selectors import systems
+from kernel.counts import MOST_COUNTED, CountedSoFar
 from kernel.ui.tones import Tone, stop, wait
+from kernel.ui.wording import counted
 from kernel.viewer import Viewer
 from runtime.permissions import SEEN, sight
 from runtime.selectors.flows import midnight
@@ -100,7 +102,7 @@ class DeadLetterGroup:
 
     @property
     def tone(self) -> Tone:
-        word = f"{self.count:,} message{'s' if self.count != 1 else ''}"
+        word = counted(self.count, "message")
         return stop(word, "dead") if self.kind in ("parked", "rejected") else wait(word, "dead")
 
 
@@ -136,7 +138,6 @@ def headline(reason: str) -> str:
     return (first[:1].upper() + first[1:])[:110] + ("…" if len(first) > 110 else "")
 
 
-_WAITS_FOR_PERSON = "p.state in ('dead', 'unknown')"
 # A question at fault is shown at once, every other one when it has had a minute to be answered.
 _ASKED = """p.state = 'sending'
    and p.reason_class <> ''
@@ -163,6 +164,57 @@ select %(kind)s::text as kind, st.id as stream, i.key as integration, i.title, g
  group by st.id, i.key, i.title, g.name, i.owner_team_id, s.target, p.fingerprint"""
 )
 
+# Of each target the fingerprints are found one after the other in their index, and of each only so many messages are
+# looked at: what it costs is bounded by what is shown.
+_DEAD = (
+    """
+select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id, s.target,
+       min(v.system_key) as system, f.fingerprint, min(c.reason_class) as reason_class,
+       (array_agg(c.reason order by c.oldest_at))[1] as reason, sum(least(c.count, %(most)s - 1))::bigint as count,
+       bool_or(c.count >= %(most)s) as more,
+       coalesce(array_agg(distinct s.instance) filter (where s.instance <> ''), '{}') as instances,
+       min(c.oldest_at) as oldest_at, bool_or(c.unknown) as unknown
+  from runtime_subscription s
+  join runtime_stream st on st.id = s.stream_id
+  join runtime_integration i on i.id = st.integration_id
+  join auth_group g on g.id = i.owner_team_id
+  join runtime_vendorstate v on v.id = s.vendor_id
+ cross join lateral (
+       with recursive found as (
+              (select p.fingerprint
+                 from runtime_quarantine p
+                where p.subscription_id = s.id
+                  and p.state in ('dead', 'unknown')
+                order by p.fingerprint
+                limit 1)
+               union all
+              select (select p.fingerprint
+                        from runtime_quarantine p
+                       where p.subscription_id = s.id
+                         and p.state in ('dead', 'unknown')
+                         and p.fingerprint > found.fingerprint
+                       order by p.fingerprint
+                       limit 1)
+                from found
+               where found.fingerprint is not null)
+       select fingerprint from found where fingerprint is not null) f
+ cross join lateral (
+       select count(*) as count, min(few.reason_class) as reason_class, min(few.first_seen_at) as oldest_at,
+              (array_agg(few.reason order by few.first_seen_at))[1] as reason,
+              bool_or(few.state = 'unknown') as unknown
+         from (select p.reason_class, p.reason, p.first_seen_at, p.state
+                 from runtime_quarantine p
+                where p.subscription_id = s.id
+                  and p.fingerprint = f.fingerprint
+                  and p.state in ('dead', 'unknown')
+                limit %(most)s) few) c
+ where st.environment = %(environment)s
+   and (%(integration)s = '' or i.key = %(integration)s)
+   and """
+    + SEEN
+    + """
+ group by st.id, i.key, i.title, g.name, i.owner_team_id, s.target, f.fingerprint"""
+)
 _REJECTED = (
     """
 select 'rejected' as kind, st.id as stream, i.key as integration, i.title, g.name as team, i.owner_team_id,
@@ -201,11 +253,17 @@ select 'conflict' as kind, st.id as stream, i.key as integration, i.title, g.nam
 )
 
 _BEHIND = """
-select s.stream_id as stream, s.target, count(*) as count
-  from runtime_quarantine p
-  join runtime_subscription s on s.id = p.subscription_id
- where p.state = 'behind'
-   and s.stream_id = any(%(streams)s)
+select s.stream_id as stream, s.target, sum(c.count)::bigint as count, bool_or(c.count > %(most)s) as more
+  from runtime_subscription s
+ cross join lateral (
+       select count(*) as count
+         from (select
+                 from runtime_quarantine p
+                where p.subscription_id = s.id
+                  and p.state = 'behind'
+                limit %(most)s + 1) few) c
+ where s.stream_id = any(%(streams)s)
+   and c.count > 0
  group by 1, 2"""
 
 
@@ -216,17 +274,21 @@ def asked_groups(viewer: Viewer, environment: str, *, integration: str = "") -> 
 
 
 def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[DeadLetterGroup]:
-    """The oldest group first, because it has waited longest. Four queries."""
-    chosen = sight(viewer) | {"environment": environment, "integration": integration, "kind": "parked"}
-    quarantined = _QUARANTINED.replace("{waiting}", _WAITS_FOR_PERSON)
-    return _made([row for statement in (quarantined, _REJECTED, _CONFLICTS) for row in rows(statement, chosen)])
+    """The oldest group first, because it has waited longest. Four queries. Of each target and kind of error at most
+    MOST_COUNTED messages are counted; where there are more, the count is an CountedSoFar."""
+    chosen = sight(viewer) | {"environment": environment, "integration": integration, "most": MOST_COUNTED + 1}
+    dead = rows(_DEAD, chosen)
+    for one in dead:
+        one["count"] = CountedSoFar(one["count"]) if one.pop("more") else one["count"]
+    return _made([*dead, *(row for statement in (_REJECTED, _CONFLICTS) for row in rows(statement, chosen))])
 
 
 def _made(found: list[dict[str, Any]]) -> list[DeadLetterGroup]:
     if not found:
         return []
     streams = sorted({row["stream"] for row in found if row["kind"] in QUARANTINED_KINDS})
-    behind = {(r["stream"], r["target"]): r["count"] for r in rows(_BEHIND, {"streams": streams})} if streams else {}
+    waiting = rows(_BEHIND, {"streams": streams, "most": MOST_COUNTED}) if streams else []
+    behind = {(r["stream"], r["target"]): CountedSoFar(r["count"] - 1) if r["more"] else r["count"] for r in waiting}
     names = {s.key: s.name for s in systems.all_systems()}
     made = [
         DeadLetterGroup(
@@ -285,40 +347,37 @@ def _states(group: DeadLetterGroup) -> list[str]:
     return ["sending"] if group.kind == "asked" else ["dead", "unknown"]
 
 
-_COUNT = (
-    """
-select (select count(*)
-          from runtime_quarantine p
-          join runtime_subscription s on s.id = p.subscription_id
-          join runtime_stream st on st.id = s.stream_id
+def _count_of(what: str, waits: str) -> str:
+    """Rows that wait for a person, counted up to `most`."""
+    return f"""
+select count(*) as number
+  from (select
+          from {what}
           join runtime_integration i on i.id = st.integration_id
-         where p.state in ('dead', 'unknown')
-           and """
-    + SEEN
-    + """)
-     + (select count(*)
-          from runtime_rejected p
-          join runtime_stream st on st.id = p.stream_id
-          join runtime_integration i on i.id = st.integration_id
-         where p.state = 'open'
-           and """
-    + SEEN
-    + """)
-     + (select count(*)
-          from runtime_conflict p
-          join runtime_stream st on st.id = p.stream_id
-          join runtime_integration i on i.id = st.integration_id
-         where p.state = 'open'
-           and """
-    + SEEN
-    + """) as open"""
+         where {waits}
+           and {SEEN}
+         limit %(most)s) few"""
+
+
+_COUNT = " union all ".join(
+    (
+        _count_of(
+            "runtime_quarantine p join runtime_subscription s on s.id = p.subscription_id "
+            "join runtime_stream st on st.id = s.stream_id",
+            "p.state in ('dead', 'unknown')",
+        ),
+        _count_of("runtime_rejected p join runtime_stream st on st.id = p.stream_id", "p.state = 'open'"),
+        _count_of("runtime_conflict p join runtime_stream st on st.id = p.stream_id", "p.state = 'open'"),
+    )
 )
 
 
 def count_all(viewer: Viewer) -> int:
-    """The number of dead letters in all environments, for the navigation."""
-    found = row(_COUNT, sight(viewer))
-    return int(found["open"]) if found else 0
+    """The number of dead letters in all environments, for the navigation: CountedSoFar where one kind has more than it
+    counts."""
+    found = [row["number"] for row in rows(_COUNT, sight(viewer) | {"most": MOST_COUNTED + 1})]
+    number = sum(min(one, MOST_COUNTED) for one in found)
+    return CountedSoFar(number) if max(found) > MOST_COUNTED else number
 
 
 _SETTLED = (

@@ -86,10 +86,16 @@ COUNTS = f"""
        select t.subscription_id as id, count(*) filter (where t.outcome = 'given_up') as closed,
               count(*) filter (where t.outcome = 'skipped') as skipped,
               count(*) filter (where t.outcome = 'declined') as declined
-         from runtime_attempt t
-         join subs s on s.id = t.subscription_id
-         join spans x on x.stream_id = s.stream_id and x.lane = t.lane and t.last between x.first and x.last
-        where t.outcome in ('given_up', 'skipped', 'declined')
+         from subs s
+         join spans x on x.stream_id = s.stream_id
+        cross join lateral (
+              select t.subscription_id, t.outcome
+                from runtime_attempt t
+               where t.subscription_id = s.id
+                 and t.lane = x.lane
+                 and t.last between x.first and x.last
+                 and t.outcome in ('given_up', 'skipped', 'declined')
+              offset 0) t
         group by 1),
      counts as (
        select s.id, coalesce(p.total, 0) as total, coalesce(p.passed, 0) as passed,

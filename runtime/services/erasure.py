@@ -30,11 +30,14 @@ with recursive chain as (
          join runtime_head h
            on h.stream_id = %(stream)s
           and (h.key = k.key or (h.key >= k.key || '{STATE_MARK}' and h.key < k.key || '{BEHIND_MARK}'))
-         join runtime_message m
-           on m.stream_id = h.stream_id
-          and m.lane = any(array(select l.lane from runtime_lane l where l.stream_id = h.stream_id))
-          and m.position = h.position
-          and m.key = h.key
+        cross join lateral (
+              select *
+                from runtime_message m
+               where m.stream_id = h.stream_id
+                 and m.lane = any(array(select l.lane from runtime_lane l where l.stream_id = h.stream_id))
+                 and m.position = h.position
+                 and m.key = h.key
+              offset 0) m
         union all
        select m.stream_id, m.lane, m.position, m.previous, m.key, c.depth + 1
          from chain c
@@ -49,8 +52,10 @@ select m.lane, m.position, m.key
   from runtime_message m
  where m.stream_id = %(stream)s
    and split_part(m.key, '{STATE_MARK}', 1) = any(%(family)s)
-   and exists (select from runtime_dropped d where d.data_class = 'heads' and d.stream_id = %(stream)s)"""  # noqa: S608
-# What keys were known is dropped after a while: then the messages of one may be in chains that nothing leads to.
+   and (select exists (
+       select from runtime_dropped d where d.data_class = 'heads' and d.stream_id = %(stream)s))"""  # noqa: S608
+# What keys were known is dropped after a while: then the messages of one may be in chains that nothing leads to. Only
+# then all of the log is read, which is asked once.
 _ONE = """
 select m.lane, m.position, m.key
   from runtime_message m

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from kernel.errors import DomainError
+from kernel.ui.wording import number
 from kernel.viewer import Viewer
 from runtime.models import RetentionPolicy
 from runtime.services import retention
@@ -60,6 +61,6 @@ class Command(BaseCommand):
         found = retention.due(Viewer(system=True))
         for one in found:
             held = f"  held: {'; '.join(one.holds)}" if one.holds else ""
-            self.stdout.write(f"{one.data_class:<12} {one.what:<28} {one.number:>12,}{held}")
+            self.stdout.write(f"{one.data_class:<12} {one.what:<28} {number(one.number):>18}{held}")
         if not found:
             self.stdout.write("Nothing is due.")

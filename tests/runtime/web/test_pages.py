@@ -419,7 +419,7 @@ def test_lists_take_the_same_number_of_queries_however_long_they_are(day, django
         (2, lambda: vendors.listed(viewer, "production")),
         (1, lambda: schedules.listed(viewer)),
         (2, lambda: replays.listed(viewer, "production")),
-        (3, lambda: daily_totals.overview(viewer, "production", daily_totals.today())),
+        (4, lambda: daily_totals.overview(viewer, "production", daily_totals.today())),
         (2, lambda: replays.choices(viewer, "production")),
         (4, lambda: infrastructure.state(viewer, "production")),
         (4, lambda: runs.progress(viewer, day.run.pk)),
