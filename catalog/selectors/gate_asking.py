@@ -102,17 +102,19 @@ class RecentUse:
     calls: int
     last_day: date
     sunset_at: datetime | None
+    known: bool
 
 
 _CALLED = """
-select p.slug || '@' || v.label, sum(u.calls)::bigint, max(u.day), v.sunset_at
+select coalesce(p.slug || '@' || v.label, 'version ' || u.version_id), sum(u.calls)::bigint, max(u.day), v.sunset_at,
+       p.id is not null
   from catalog_usageday u
   join catalog_application a on a.id = u.application_id
   join catalog_environment e on e.id = u.environment_id
-  join catalog_apiversion v on v.id = u.version_id
-  join catalog_api p on p.id = v.api_id
+  left join catalog_apiversion v on v.id = u.version_id
+  left join catalog_api p on p.id = v.api_id
  where a.key = %s and e.key = %s and u.day >= current_date - %s::int
- group by 1, 4
+ group by 1, 4, 5
 having sum(u.calls) > 0
 """
 RECENT_DAYS = 7
@@ -121,7 +123,7 @@ RECENT_DAYS = 7
 def called(application_key: str, environment: str) -> dict[str, RecentUse]:
     """What it called in the last days, by reference."""
     rows = prepared_queries.rows(_CALLED, [application_key, environment, RECENT_DAYS])
-    return {reference: RecentUse(calls, day, sunset) for reference, calls, day, sunset in rows}
+    return {reference: RecentUse(*use) for reference, *use in rows}
 
 
 _NEAR = {

@@ -129,8 +129,8 @@ used as (
      and u.day >= current_date - 30
    group by 1, 2
   having sum(u.calls) > 0)
-select used.version_id, a.key, max(used.last_seen_at)
-  from used join catalog_application a on a.id = used.application_id
+select used.version_id, coalesce(a.key, 'application ' || used.application_id), max(used.last_seen_at)
+  from used left join catalog_application a on a.id = used.application_id
  group by 1, 2
 """
 

@@ -72,6 +72,13 @@ def _owner_keys(asked: Asked) -> Iterable[str]:
                 yield team.key
 
 
+def _sunset(use: gate_asking.RecentUse) -> str | None:
+    """Nothing is known of a version whose row is gone."""
+    if not use.known:
+        return None
+    return use.sunset_at.isoformat() if use.sunset_at else "never"
+
+
 def undeclared_use(asked: Asked) -> dict[str, Any]:
     """What the application called in the last days, and neither the question nor its recorded releases name. An API
     that the asker may not see counts, without its name."""
@@ -81,7 +88,7 @@ def undeclared_use(asked: Asked) -> dict[str, Any]:
             "a restricted API" if reference in asked.hidden else reference: {
                 "calls": use.calls,
                 "last_day": use.last_day.isoformat(),
-                "sunset_at": use.sunset_at.isoformat() if use.sunset_at else "never",
+                "sunset_at": _sunset(use),
             }
             for reference, use in sorted(asked.called.items())
             if reference not in named
