@@ -202,7 +202,7 @@ def tell_against_gate(event: Mapping[str, Any]) -> None:
 def listed(viewer: Viewer, **limits: str) -> QuerySet[ApplicationRelease]:
     """Records that the viewer may see, newest first; `limits` name application, environment, instance, and `live`
     (`true` or `false`)."""
-    rows = sight.records(viewer).order_by("-id")
+    rows: QuerySet[ApplicationRelease] = sight.records(viewer).order_by("-id")
     for name in ("application", "environment", "instance"):
         if limits.get(name):
             rows = rows.filter(**{name: limits[name].replace("\x00", "")})
