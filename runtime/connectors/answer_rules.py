@@ -168,6 +168,27 @@ class AnswerReader:
             return AnswerMeaning(found, None, code, shown)
         return self._proof(answer, code, shown)
 
+    def doubt_about_batch(self, answer: Answer, around: Any) -> str:
+        """Why an answer proves nothing that its results say was done; empty where it may. `around`: what it says beside
+        its results."""
+        rule, status = self.success, answer.status
+        if status not in (*rule.status, *rule.accepted, 207):
+            return f"the status {status} proves nothing"
+        if answer.is_problem:
+            return "the answer calls itself a problem"
+        if not self._media_fits(answer):
+            return f"the answer is {answer.media or 'of no media type'}, and {', '.join(rule.media)} was promised"
+        missing = self._missing(answer.document)
+        return missing or self.failures.found_in(around) or self._elsewhere(answer.document)
+
+    def _missing(self, document: Any) -> str:
+        paths = self.success.required
+        missing = [path for path in paths if all(_is_blank(one) for one in every(document, path))]
+        return f"the answer has nothing at {missing[0]!r}" if missing else ""
+
+    def _elsewhere(self, document: Any) -> str:
+        return "" if matches(document, self.success.where) else "the answer does not say what a success says"
+
     def _proof(self, answer: Answer, code: str, shown: str) -> AnswerMeaning:
         """Whether a 2xx proves success."""
         rule, status = self.success, answer.status
@@ -212,18 +233,15 @@ class AnswerReader:
         rule, document = self.success, answer.document
         if not answer.is_json:
             return "the answer is not the JSON that it says it is"
-        missing = [path for path in rule.required if all(_is_blank(one) for one in every(document, path))]
-        if missing:
-            return f"the answer has nothing at {missing[0]!r}"
+        if missing := self._missing(document):
+            return missing
         if not isinstance(document, dict) and not rule.required:
             return "the answer is not an object"
         if document == {} and not self._may_be_empty(answer):
             return "the answer is an empty object"
         if twice := answer.named_twice():
             return f"the answer names {twice!r} twice in one object"
-        return self.failures.found_in(document) or (
-            "" if matches(document, rule.where) else "the answer does not say what a success says"
-        )
+        return self.failures.found_in(document) or self._elsewhere(document)
 
     def _media_fits(self, answer: Answer) -> bool:
         given = answer.media

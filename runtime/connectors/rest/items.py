@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from runtime.connectors.answer_rules import AnswerReader
@@ -13,6 +14,7 @@ from runtime.connectors.protocols import CallContext, OutboundMessage, WriteResu
 from runtime.connectors.rest.settings import RestBatch
 from runtime.domain.retry import MESSAGE_NOT_NOW
 
+_DONE = ("confirmed", "accepted")
 _SEVERAL: Any = object()  # the results of an item that has several, which do not say the same
 
 
@@ -32,34 +34,42 @@ class BatchReader:
         self.plain = not rules.rules and "." not in f"{self.reference}{settings.status}"
 
     def results(self, answer: Answer) -> list[Any] | None:
-        """The list of results of a 2xx answer; None where it has none."""
-        if not 200 <= answer.status < 300 or answer.is_problem or not answer.is_json:
+        """The list of results of an answer, whatever its status; None where it has none, or where its status says that
+        nothing was done and no result contradicts it."""
+        if answer.status in self.rules.nothing_done or 300 <= answer.status < 400 or not answer.is_json:
             return None
         found = at_list(answer.document, self.settings.results)
-        return found if isinstance(found, list) else None
+        if not isinstance(found, list):
+            return None
+        return found if answer.status < 300 or self._counts(answer.status, found) else None
+
+    def _counts(self, status: int, results: list[Any]) -> bool:
+        """Whether the results of an answer that is no 2xx say more than its status."""
+        told = [one for one in results if isinstance(one, dict)]
+        whole = meaning(status, "write")
+        if whole != "not_now" and whole not in FAULTS:
+            return bool(told)
+        return any(self._word_of(one)[0] in _DONE for one in told)
 
     def named_twice(self, answer: Answer, results: list[Any]) -> str:
         """The member that an object of the answer names twice; empty where none does. The usual answer, with as many
-        names as items and none by which an item fails, costs a few looks for text."""
+        names as items and none by which it or an item fails, costs a few looks for text."""
         names = [self.settings.status, self.reference, *([self.echo] if self.echo else [])]
         many = any(answer.body.count(f'"{name}"'.encode()) > len(results) for name in names)
         failed = any(isinstance(one, dict) and self.failures.may_be_in(one) for one in results)
+        around = _around(answer.document, self.settings.results)
+        failed = failed or (isinstance(around, dict) and self.rules.failures.may_be_in(around))
         return answer.named_twice() if many or failed or b"\\u" in answer.body else ""
 
     def outcomes(
-        self,
-        batch: Sequence[OutboundMessage],
-        results: list[Any],
-        call: CallContext,
-        where: str,
-        *,
-        named_twice: str = "",
+        self, batch: Sequence[OutboundMessage], results: list[Any], answer: Answer, call: CallContext, where: str
     ) -> list[WriteResult]:
         """One result per message. Raises ConnectionFault where every item was refused for one. Nothing is known where
-        an object of the answer has a member that is `named_twice`."""
+        an object of the answer has a member that is named twice; and where the answer as a whole is no success, no
+        result of it proves that something was done."""
         settings = self.settings
-        if named_twice:
-            words = f"the answer names {named_twice!r} twice in one object"
+        if twice := self.named_twice(answer, results):
+            words = f"the answer names {twice!r} twice in one object"
             return [WriteResult(item.key, "unknown", code="no_proof", message=words) for item in batch]
         if settings.key:
             found = _by_name(batch, results, settings.key)
@@ -69,7 +79,13 @@ class BatchReader:
         else:
             found = results
         self._raise_fault(found, call, where)
-        return [self._outcome(item, one, call) for item, one in zip(batch, found, strict=True)]
+        made = [self._outcome(item, one, call) for item, one in zip(batch, found, strict=True)]
+        doubt = self.rules.doubt_about_batch(answer, _around(answer.document, settings.results))
+        if doubt:
+            return [_doubted(one, doubt) for one in made]
+        if answer.status in self.rules.success.accepted:
+            return [replace(one, status="accepted") if one.status == "confirmed" else one for one in made]
+        return made
 
     def _raise_fault(self, found: Sequence[Any], call: CallContext, where: str) -> None:
         """Where every item was refused for the caller's credentials, that is no matter of the items."""
@@ -123,6 +139,10 @@ class BatchReader:
         message = message or f"the status {status!r} is not known"
         return WriteResult(item.key, "unknown", shown, code, message, answer=answer)
 
+    def _word_of(self, result: dict[str, Any]) -> tuple[Any, float | None]:
+        status = said(result.get(self.settings.status))
+        return self._word(status, first(result, [self.settings.code]) or status, result)
+
     def _word(self, status: str, code: str, result: dict[str, Any]) -> tuple[Any, float | None]:
         """What the lists, the rules and the table say about an item, and how long it waits."""
         settings, number = self.settings, _number(result.get(self.settings.status))
@@ -162,6 +182,23 @@ def _by_name(batch: Sequence[OutboundMessage], results: list[Any], member: str) 
         else:
             found.append(named_so if sent is None else sent)
     return found
+
+
+def _around(document: Any, path: str) -> Any:
+    """What an answer says beside its results."""
+    step, _, rest = path.partition(".")
+    if not isinstance(document, dict) or step not in document:
+        return document if isinstance(document, dict) else None
+    around = {name: value for name, value in document.items() if name != step}
+    inner = _around(document[step], rest) if rest else None
+    return around | ({step: inner} if inner else {})
+
+
+def _doubted(result: WriteResult, doubt: str) -> WriteResult:
+    """A result in an answer that is no success as a whole: what it says was done is not known."""
+    if result.status not in _DONE:
+        return result
+    return replace(result, status="unknown", code="no_proof", message=f"{result.code or result.status!r}, but {doubt}")
 
 
 def _number(status: Any) -> int | None:

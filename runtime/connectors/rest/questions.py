@@ -12,8 +12,7 @@ import msgspec
 
 from runtime.connectors.addresses import path_of
 from runtime.connectors.answers import Answer, at, first, kept, named, plain, said
-from runtime.connectors.failure_marks import FailureMarks, is_empty
-from runtime.connectors.http import Response
+from runtime.connectors.failure_marks import FailureMarks, doubt_by_head, is_empty
 from runtime.connectors.partial_answers import goes_on
 from runtime.connectors.protocols import AskBy, Asked, CallContext, HeldDocument, Refused, Retriable, WriteResult
 from runtime.connectors.rest.session import RestSession
@@ -36,6 +35,7 @@ class Questions:
         rule = settings.success
         self.of_entry, self.of_job = FailureMarks(rule.absent, rule.unless), FailureMarks(settings.page_errors, {})
         self.whole = settings.whole_answers()
+        self.done_job = settings.whole_answers(but=settings.job.status if settings.job else "")
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None, by: AskBy
@@ -152,26 +152,34 @@ class Questions:
             if response.status in (404, 410):
                 continue  # a job that the target has forgotten says nothing about what it did
             self.session.refuse(response, call=call, effect=False)
-            found[reference] = self._outcome(reference, self._job(response), job, call)
+            answer = Answer(response.status, response.headers, response.body)
+            found[reference] = self._outcome(reference, self._job(answer, job), job, call)
         return found
 
-    def _job(self, response: Response) -> Any:
+    def _job(self, answer: Answer, job: RestJob) -> dict[str, Any]:
         """What is said of a job; its lists of statuses read whether it failed. Raises Retriable."""
-        answer = Answer(response.status, response.headers, response.body)
-        problem = "" if answer.is_json else "a page of HTML" if answer.is_html else "no JSON"
+        problem = "" if answer.is_json else "it is a page of HTML" if answer.is_html else "it is no JSON"
+        document = answer.document
+        if not problem and not isinstance(document, dict):
+            problem = "it is not an object"
+        if not problem and (twice := answer.named_twice()):
+            problem = f"it names {twice!r} twice in one object"
+        if not problem and not (answer.status == 202 and said(at(document, job.status)) in job.pending):
+            problem = doubt_by_head(answer)
         if problem:
-            raise Retriable(f"the answer to the job cannot be read: it is {problem}")
-        if twice := answer.named_twice():
-            raise Retriable(f"the answer to the job cannot be read: it names {twice!r} twice in one object")
-        if problem := self.of_job.found_in(answer.document):
+            raise Retriable(f"the answer to the job proves nothing: {problem}")
+        if problem := self.of_job.found_in(document):
             raise Retriable(f"the answer to the job is no whole one: {problem}")
-        return answer.document
+        made: dict[str, Any] = document
+        return made
 
     def _outcome(self, reference: str, document: Any, job: RestJob, call: CallContext) -> WriteResult:
         status = said(at(document, job.status))
         code, words = first(document, [job.code]) or status, call.secrets.redact(first(document, [job.message]))
         named, shown = first(document, [job.reference]) or reference, kept(document, call.secrets.redact)
         if status in job.confirmed:
+            if problem := self.done_job.failure_in(document):
+                return WriteResult(reference, "unknown", named, code, f"{status!r}, but {problem}", answer=shown)
             return WriteResult(reference, "confirmed", named, code, answer=shown)
         if status in job.pending:
             return WriteResult(reference, "accepted", reference, code, words, answer=shown)

@@ -208,9 +208,10 @@ class RestSettings(msgspec.Struct, frozen=True):
     max_response: int = 64 * 1024 * 1024
     charset: str | None = None
 
-    def whole_answers(self) -> WholeAnswers:
-        """By which the answers to reads are judged: pages and lookups. `page_errors` alone says of `errors` and `error`
-        whether they matter there."""
+    def whole_answers(self, but: str = "") -> WholeAnswers:
+        """By which the answers to reads are judged: pages, lookups and jobs. `page_errors` alone says of `errors` and
+        `error` whether they matter there. `but`: a member with a meaning of its own."""
         own, rule = {plain_name(path) for path in ("errors", "error")}, self.success
         absent = [path for path in rule.absent if plain_name(path) not in own]
-        return WholeAnswers(FailureMarks([*self.page_errors, *absent], rule.unless))
+        unless = {path: values for path, values in rule.unless.items() if plain_name(path) != plain_name(but)}
+        return WholeAnswers(FailureMarks([*self.page_errors, *absent], unless))

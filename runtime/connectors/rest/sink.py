@@ -169,7 +169,7 @@ class RestSink:
         where = f"{self.settings.method} {response.url}"
         results = reader.results(answer)
         if results is not None:
-            return reader.outcomes(batch, results, call, where, named_twice=reader.named_twice(answer, results))
+            return reader.outcomes(batch, results, answer, call, where)
         found = self.rules.read(answer, "addressed" if batch[0].own_address else "write")
         if found.found == "confirmed" and response.ok:
             found = AnswerMeaning("unknown", None, "no_result", "the answer has no list of results")

@@ -340,6 +340,26 @@ def test_what_was_accepted_is_followed_by_its_job_until_the_job_says_what_became
     assert [s.method for s in seen] == ["GET"]
 
 
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ((200, {"Content-Type": "application/problem+json"}, {"status": "done", "id": 9}), "unknown"),
+        ((206, {}, {"status": "done", "id": 9}), "unknown"),
+        ((202, {}, {"status": "done", "id": 9}), "unknown"),
+        ((202, {}, {"status": "running"}), "accepted"),
+        ((200, {}, [{"status": "done", "id": 9}]), "unknown"),
+        ((200, {}, {"status": "done", "id": 9, "success": False}), "unknown"),
+        ((200, {}, {"status": "done", "id": 9, "errorCode": "E7"}), "unknown"),
+        ((200, {}, {"status": "failed", "id": 9, "errorCode": "E7"}), "refused"),
+        ((200, {}, {"status": "done", "id": 9, "success": True}), "confirmed"),
+    ],
+)
+def test_a_job_confirms_only_by_an_answer_that_is_a_whole_success(answer, status):
+    job = {"confirmed": ["done"], "pending": ["running"], "refused": ["failed"]}
+    results, _ = asking(lambda seen: answer, [OutboundMessage("k", "tg-1", accepted_as="/jobs/1")], job=job)
+    assert [one.status for one in results] == [status]
+
+
 def test_a_job_says_nothing_about_the_items_of_a_batch():
     with pytest.raises(Invalid, match="nothing about the items"):
         open_sink("rest", {"base_url": "http://x", "path": "x", "batch": {}, "job": {}})
