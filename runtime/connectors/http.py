@@ -26,7 +26,7 @@ from kernel.tracing import TraceSpan
 from runtime.connectors.answers import Answer
 from runtime.connectors.outcomes import error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, Refused, Retriable, Unknown
-from runtime.connectors.sockets import Transport, deadline_at, tls_context
+from runtime.connectors.sockets import Transport, Wire, tls_context, wire
 from runtime.connectors.unpacking import CODINGS, OverLimit, Unpacker
 
 MAX_RESPONSE = 64 * 1024 * 1024
@@ -34,7 +34,9 @@ MAX_WAIT = 3_600.0
 _SENSIBLE_WAIT = 86_400.0  # what names a longer one is no time that anybody waits for
 USER_AGENT = "Tillgate/0.1"
 _SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?\Z")
-_HEADER = re.compile(r"[\t\x20-\x7e]*\Z")
+_HEADER = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_LONGEST_HEADER = 8_000  # what servers take at least
 _LOG = logging.getLogger("tillgate.connectors")
 
 
@@ -88,12 +90,15 @@ class HttpClient:
 
     def url(self, target: str, params: Mapping[str, Any] | None = None, *, method: str = "GET") -> httpx.URL:
         """An absolute URL on an allowed host. Relative targets go below the base path, `/…` to the host's root."""
-        if target.startswith(("http://", "https://")):
-            url = httpx.URL(target)
-        elif target.startswith("/"):
-            url = self.base.copy_with(raw_path=_path(target))
-        else:
-            url = self.base.copy_with(raw_path=_path(self.base.path.rstrip("/") + "/" + target))
+        try:
+            if target.startswith(("http://", "https://")):
+                url = httpx.URL(target)
+            elif target.startswith("/"):
+                url = self.base.copy_with(raw_path=_path(target))
+            else:
+                url = self.base.copy_with(raw_path=_path(self.base.path.rstrip("/") + "/" + target))
+        except httpx.InvalidURL as error:
+            raise Refused("address", f"{target[:200]!r} is no address that can be called: {error}.") from None
         if _authority(url) not in self.allowed or (self.base.scheme == "https" and url.scheme != "https"):
             raise fault(
                 "address", f"The call to {url.host!r} was stopped: this connection may only reach {self.base.host!r}"
@@ -130,8 +135,7 @@ class HttpClient:
         with self._span(call, method, url) as span:
             own = span.traceparent and (call.traced or not call.traceparent)
             given = self._headers(headers or {}, call, content, span.traceparent if own else call.traceparent)
-            if wrong := next((name for name, value in given.items() if not _HEADER.match(value)), None):
-                raise fault("secret", f"The header {wrong} would hold characters that HTTP does not allow")
+            _check_headers(given)
             response = self._sent(httpx.Request(method, url, headers=given, content=content), effect=effect, ends=ends)
             span.set(**{"http.response.status_code": response.status})
             if response.status >= 500:
@@ -150,8 +154,8 @@ class HttpClient:
             raise Retriable("the deadline had passed before the call was made")
         request.extensions = {"timeout": {"connect": left, "read": left, "write": left, "pool": left}}
         started = time.monotonic()
-        with deadline_at(ends):
-            response = self._send(request, effect=effect, ends=ends)
+        with wire(ends) as on_wire:
+            response = self._send(request, on_wire, effect=effect, ends=ends)
         took, url = time.monotonic() - started, request.url
         _LOG.debug("%s %s%s -> %s in %.3f s", request.method, url.host, url.path, response.status, took)
         return response
@@ -169,7 +173,7 @@ class HttpClient:
         headers.update(given)
         return headers
 
-    def _send(self, request: httpx.Request, *, effect: bool, ends: float) -> Response:
+    def _send(self, request: httpx.Request, on_wire: Wire, *, effect: bool, ends: float) -> Response:
         where = f"{request.method} {request.url.host}"
         try:
             raw = self.transport.handle_request(request)
@@ -182,7 +186,11 @@ class HttpClient:
         ) as error:
             raise Retriable(f"{where}: no connection ({_words(error)})") from None
         except (httpx.TransportError, OSError) as error:
-            raise _lost(f"{where}: no answer ({_words(error)})", effect=effect) from None
+            if on_wire.has_sent:
+                raise _lost(f"{where}: no answer ({_words(error)})", effect=effect) from None
+            if isinstance(error, httpx.LocalProtocolError):
+                raise fault("settings", f"{where}: the request cannot be written ({_words(error)})") from None
+            raise Retriable(f"{where}: nothing was sent ({_words(error)})") from None
         try:
             body = self._read(raw, ends)
         except OverLimit:
@@ -235,18 +243,26 @@ def raise_for(response: Response, *, call: CallContext, effect: bool, code: str 
 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds to wait by `Retry-After`, written as seconds or as a date (RFC 9110 §10.2.3); at most an hour. None
-    without, and for what is no sensible time: nobody waits for `Infinity`, less than nothing, or for days."""
+    without, and for what is no sensible time: nobody waits for `Infinity`, less than nothing, or for days. A date is
+    one of the other side's clock, so it counts from what that clock says (`Date`), where it says something."""
     value = (headers.get("retry-after") or headers.get("Retry-After") or "").strip()
     if _SECONDS.match(value):
         seconds = float(value)
     else:
-        try:
-            at = parsedate_to_datetime(value)
-        except (ValueError, TypeError, IndexError):
+        at = _date(value)
+        if at is None:
             return None
-        at = at if at.tzinfo else at.replace(tzinfo=UTC)
-        seconds = max((at - (now or datetime.now(UTC))).total_seconds(), 0.0)
+        since = _date(headers.get("date") or headers.get("Date") or "") or now or datetime.now(UTC)
+        seconds = max((at - since).total_seconds(), 0.0)
     return min(seconds, MAX_WAIT) if seconds <= _SENSIBLE_WAIT else None
+
+
+def _date(value: str) -> datetime | None:
+    try:
+        at = parsedate_to_datetime(value)
+    except (ValueError, TypeError, IndexError):
+        return None
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _lost(reason: str, *, effect: bool, after: float | None = None) -> Retriable | Unknown:
@@ -270,6 +286,31 @@ def _other_host(url: httpx.URL, location: str, allowed: set[str]) -> str | None:
 def _path(target: str) -> bytes:
     """Percent-encodes what may not stand in a request line; what is already encoded stays."""
     return quote(target, safe="/:()',;=@$%&?~!*+-._").encode("ascii")
+
+
+def header_of(name: str, value: str, code: str, what: str) -> dict[str, str]:
+    """A header with a value of the message's own, which it has to be able to hold. Raises Refused: the message is at
+    fault, and no other one meets the same."""
+    if _HEADER.match(value) and 0 < len(value) <= _LONGEST_HEADER:
+        return {name: value}
+    if not value.isascii():
+        why = "it has other characters than ASCII"
+    elif value != value.strip() or not value:
+        why = "it begins or ends with a blank" if value.strip() else "it is empty"
+    elif len(value) > _LONGEST_HEADER:
+        why = f"it has more than {_LONGEST_HEADER:,} characters"
+    else:
+        why = "it has characters that HTTP does not allow"
+    raise Refused(code, f"{what} {value[:200]!r} cannot stand in the header {name}: {why}. Nothing was sent.")
+
+
+def _check_headers(given: Mapping[str, str]) -> None:
+    """Headers of the connection; those of a message are looked at before (`header_of`). Raises ConnectionFault."""
+    for name, value in given.items():
+        if not _TOKEN.match(name):
+            raise fault("settings", f"{name!r} is no name of a header")
+        if not _HEADER.match(value):
+            raise fault("secret", f"The header {name} would hold characters that HTTP does not allow")
 
 
 def _header_text(value: str) -> str:

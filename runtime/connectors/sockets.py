@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 import httpcore
@@ -21,7 +22,6 @@ import httpx
 from runtime.connectors.outcomes import fault
 from runtime.connectors.protocols import ConnectionFault
 
-_deadline: ContextVar[float] = ContextVar("deadline")
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 # OpenSSL's verification results (X509_V_ERR_…): what is wrong with the certificate.
 _CERTIFICATE: dict[int, str] = {
@@ -41,14 +41,26 @@ def tls_context(verify: bool | str) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
 
 
+@dataclass(slots=True)
+class Wire:
+    """One request: every wait of it ends then (monotonic seconds), and whether a byte of it may have left."""
+
+    ends: float
+    has_sent: bool = False
+
+
+_wire: ContextVar[Wire] = ContextVar("wire")
+
+
 @contextmanager
-def deadline_at(ends: float) -> Iterator[None]:
-    """Every wait inside ends then (monotonic seconds)."""
-    token = _deadline.set(ends)
+def wire(ends: float) -> Iterator[Wire]:
+    """What is called inside is one request."""
+    made = Wire(ends)
+    token = _wire.set(made)
     try:
-        yield
+        yield made
     finally:
-        _deadline.reset(token)
+        _wire.reset(token)
 
 
 class Transport(httpx.HTTPTransport):
@@ -128,7 +140,10 @@ class _Stream(httpcore.NetworkStream):
             raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self.inner.write(buffer, _left(timeout, httpcore.WriteTimeout))
+        left = _left(timeout, httpcore.WriteTimeout)
+        if (request := _wire.get(None)) is not None:
+            request.has_sent = True
+        self.inner.write(buffer, left)
 
     def close(self) -> None:
         self.inner.close()
@@ -190,10 +205,10 @@ def _tls_fault(host: str, error: Exception) -> ConnectionFault:
 
 
 def _left(timeout: float | None, error: type[Exception] = httpcore.ConnectTimeout) -> float | None:
-    ends = _deadline.get(None)
-    if ends is None:
+    request = _wire.get(None)
+    if request is None:
         return timeout
-    left = ends - time.monotonic()
+    left = request.ends - time.monotonic()
     if left <= 0:
         raise error("the deadline has passed")
     return left if timeout is None else min(timeout, left)

@@ -11,7 +11,7 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.answer_rules import AnswerMeaning, AnswerReader, SuccessRule, excerpt, settled
 from runtime.connectors.answers import Answer, at, named, said
-from runtime.connectors.http import Response
+from runtime.connectors.http import Response, header_of
 from runtime.connectors.odata_v2.literals import predicate, text
 from runtime.connectors.odata_v2.session import WHOLE, ODataSession, deadline, error_of, warnings_of
 from runtime.connectors.odata_v2.settings import ODataSettings
@@ -93,7 +93,7 @@ class ODataSink:
         else:
             method, target = settings.update_method, settings.entity_set + self._predicate(item)
             match = self._etag(target, item, call, until)
-            headers = {"If-Match": match} if match else {}
+            headers = header_of("If-Match", match, "odata.match", "The ETag") if match else {}
         response = self.session.write(method, target, item.body, call=call, headers=headers, until=until)
         answer = Answer(response.status, response.headers, response.body)
         found = self._meaning(answer, item)

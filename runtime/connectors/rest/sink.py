@@ -11,7 +11,7 @@ from kernel.errors import Invalid
 from runtime.connectors.addresses import path_of
 from runtime.connectors.answer_rules import AnswerMeaning, AnswerReader, settled
 from runtime.connectors.answers import Answer
-from runtime.connectors.http import Response
+from runtime.connectors.http import Response, header_of
 from runtime.connectors.one_by_one import write_one_by_one
 from runtime.connectors.protocols import (
     AskBy,
@@ -115,9 +115,11 @@ class RestSink:
 
     def _one(self, item: OutboundMessage, call: CallContext, until: float) -> WriteResult:
         settings = self.settings
-        headers = {settings.idempotency_header: _header_key(item)} if settings.idempotency_header else {}
+        headers = dict[str, str]()
+        if settings.idempotency_header:
+            headers |= header_of(settings.idempotency_header, item.sent_key, "rest.key", "The key")
         if item.match:
-            headers["If-Match"] = item.match
+            headers |= header_of("If-Match", item.match, "rest.match", "The ETag")
         response = self._send(item, call, self._body(item), headers, until)
         answer = Answer(response.status, response.headers, response.body)
         found = self.rules.read(answer, "addressed" if item.own_address else "write")
@@ -224,14 +226,6 @@ class RestDecision:
         if not Answer(response.status, response.headers, response.body).is_json:
             raise Unknown("the answer to the question is no JSON")
         return response.body
-
-
-def _header_key(item: OutboundMessage) -> str:
-    """The key, which a header has to be able to hold. Raises Refused."""
-    key = item.sent_key
-    if not key.isascii() or not key.isprintable():
-        raise Refused("rest.key", f"The key {key!r} cannot stand in a header: it has other characters than ASCII.")
-    return key
 
 
 def _splice(body: bytes, given: dict[str, str]) -> bytes:

@@ -155,6 +155,16 @@ def test_a_base_url_that_is_none_is_refused(client, url):
         client(url)
 
 
+def test_a_date_in_retry_after_counts_from_the_date_of_the_same_answer():
+    ours = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+    until = {"retry-after": "Mon, 02 Mar 2026 13:00:04 GMT"}
+    assert retry_after(until | {"date": "Mon, 02 Mar 2026 13:00:00 GMT"}, ours) == 4, "an hour ahead"
+    assert retry_after(until | {"date": "no date"}, ours) == 3600
+    assert retry_after(until | {"date": "Sun, 01 Mar 2026 12:00:00 GMT"}, ours) is None, "nobody waits for days"
+    past = {"retry-after": "Mon, 02 Mar 2026 11:00:04 GMT", "date": "Mon, 02 Mar 2026 11:00:00 GMT"}
+    assert retry_after(past, ours) == 4, "an hour behind"
+
+
 def test_retry_after_is_read_as_seconds_and_as_a_date():
     now = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
     assert retry_after({"retry-after": "7"}) == 7
