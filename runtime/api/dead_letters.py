@@ -99,8 +99,9 @@ class Redrive(GroupView):
             "`dry_run` is true by default: it maps the messages with the deployed release, sends nothing and changes "
             "nothing. What may have arrived is asked about first, and what is asked about (`sending`) is asked about "
             "now; under a circuit breaker that opened by itself that question is the call which tries it. `waits` says "
-            "why nothing goes at once, and until when. 409 `redrive.unproven` where nobody can be asked and "
-            "`not_arrived` is not said."
+            "why nothing goes at once, and until when. 409 `redrive.unproven` where something may have arrived, "
+            "nobody can be asked and `not_arrived` is not said; `dead_letter.decided` where nothing of it waits any "
+            "more."
         ),
         parameters=[ENVIRONMENT],
         request=shapes.RedriveSerializer,
@@ -113,9 +114,9 @@ class Redrive(GroupView):
             rate = data["rate"] / len(chosen) if data.get("rate") and chosen else None
             with transaction.atomic():
                 given = {"rate": rate, "reason": data["reason"], "not_arrived": data["not_arrived"]}
-                count = sum([services.redrive(one, actor=self.actor, **given) for one in chosen])
+                count = services.demand_some(sum([services.redrive(one, actor=self.actor, **given) for one in chosen]))
             asking = self.asked and not data["not_arrived"]
-            waits = why_waits.said([one.subscription for one in chosen], asking=asking) if count else ""
+            waits = why_waits.said([one.subscription for one in chosen], asking=asking)
             return Response(
                 {
                     "dry_run": False,
@@ -164,7 +165,8 @@ class GiveUp(GroupView):
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.GiveUpSerializer)
         with transaction.atomic():
-            count = sum([services.discard(one, actor=self.actor, reason=data["reason"]) for one in self.chosen(data)])
+            given = {"actor": self.actor, "reason": data["reason"]}
+            count = services.demand_some(sum([services.discard(one, **given) for one in self.chosen(data)]))
         return Response({"letters": count})
 
 

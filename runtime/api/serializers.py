@@ -344,7 +344,7 @@ class RedriveResultSerializer(serializers.Serializer[Any]):
     )
     not_askable = serializers.IntegerField(
         allow_null=True,
-        help_text="The target cannot be asked about these: to redrive is to decide that they did not arrive.",
+        help_text="They may have arrived and the target cannot be asked: only redriven with `not_arrived`.",
     )
     key_forgotten = serializers.IntegerField(
         allow_null=True,

@@ -244,7 +244,7 @@ def raise_for(response: Response, *, call: CallContext, effect: bool, code: str 
 def retry_after(headers: Mapping[str, str], now: datetime | None = None) -> float | None:
     """Seconds to wait by `Retry-After`, written as seconds or as a date (RFC 9110 §10.2.3); at most an hour. None
     without, and for what is no sensible time: nobody waits for `Infinity`, less than nothing, or for days. A date is
-    one of the other side's clock, so it counts from what that clock says (`Date`), where it says something."""
+    one of the target system's clock, so it counts from what that clock says (`Date`), where it says something."""
     value = (headers.get("retry-after") or headers.get("Retry-After") or "").strip()
     if _SECONDS.match(value):
         seconds = float(value)

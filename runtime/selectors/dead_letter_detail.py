@@ -15,6 +15,7 @@ from kernel.difference import Difference, differences
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import correlation_id
+from runtime.domain.recovery import NOT_ASKABLE
 from runtime.permissions import SEEN, sight
 from runtime.selectors.dead_letters import DeadLetter
 from runtime.selectors.sql_rows import row, rows
@@ -34,7 +35,8 @@ class AttemptLine:
 @dataclass(slots=True)
 class DeadLetterDetail:
     """A dead letter with its payload, its attempts and what a person needs to decide. `unproven`: an attempt before the
-    one that ended it has no answer that can be trusted."""
+    one that ended it has no answer that can be trusted. `person_decides`: it may have arrived, and its target cannot be
+    asked about it."""
 
     dead_letter: DeadLetter
     integration: str
@@ -49,6 +51,7 @@ class DeadLetterDetail:
     attempts: list[AttemptLine] = field(default_factory=list)
     behind: int = 0
     unproven: bool = False
+    person_decides: bool = False
     differs: list[Difference] = field(default_factory=list)
     decided: str = ""
     stream: int = 0
@@ -61,7 +64,7 @@ _HEAD = """st.id as stream, st.salt, i.key as integration, i.title, i.owner_team
 _ONE_QUARANTINED = (
     """
 select concat_ws('/', p.subscription_id, p.lane, p.position) as place, p.key, p.reason, p.reason_class,
-       p.first_seen_at as since, p.attempt as attempts, s.instance, p.state, p.fingerprint, s.target,
+       p.first_seen_at as since, p.attempt as attempts, s.instance, p.state, p.fingerprint, s.target, s.idempotency,
        v.system_key as system, p.subscription_id, p.lane, p.position, """
     + _HEAD
     + """, m.correlation,
@@ -146,6 +149,10 @@ def quarantined(viewer: Viewer, subscription: int, lane: int, position: int) -> 
     tried = rows(_ATTEMPTS, place)
     detail.attempts = [_attempt(one) for one in tried]
     detail.unproven = found["state"] == "dead" and any(one["outcome"] in UNPROVEN for one in tried)
+    asks, is_unknown = found["idempotency"] != "U", found["state"] == "unknown"
+    detail.person_decides = (is_unknown and (not asks or found["reason_class"] in NOT_ASKABLE)) or (
+        detail.unproven and not asks
+    )
     return detail
 
 

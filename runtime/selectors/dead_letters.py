@@ -21,6 +21,7 @@ from kernel.counts import MOST_COUNTED, CountedSoFar
 from kernel.ui.tones import Tone, stop, wait
 from kernel.ui.wording import counted
 from kernel.viewer import Viewer
+from runtime.domain.recovery import NOT_ASKABLE
 from runtime.permissions import SEEN, sight
 from runtime.selectors.flows import midnight
 from runtime.selectors.sql_rows import row, rows
@@ -47,7 +48,8 @@ REASONS = {
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterGroup:
-    """Dead letters with the same reason. `target` is empty for messages that were rejected before storing."""
+    """Dead letters with the same reason. `target` is empty for messages that were rejected before storing.
+    `person_decides`: some may have arrived, and their target cannot be asked about them."""
 
     kind: str
     stream: int
@@ -65,6 +67,7 @@ class DeadLetterGroup:
     instances: tuple[str, ...]
     oldest_at: datetime
     unknown: bool
+    person_decides: bool = False
 
     @property
     def key(self) -> str:
@@ -173,7 +176,8 @@ select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name 
        (array_agg(c.reason order by c.oldest_at))[1] as reason, sum(least(c.count, %(most)s - 1))::bigint as count,
        bool_or(c.count >= %(most)s) as more,
        coalesce(array_agg(distinct s.instance) filter (where s.instance <> ''), '{}') as instances,
-       min(c.oldest_at) as oldest_at, bool_or(c.unknown) as unknown
+       min(c.oldest_at) as oldest_at, bool_or(c.unknown) as unknown,
+       bool_or(c.unknown and (c.not_askable or s.idempotency = 'U')) as person_decides
   from runtime_subscription s
   join runtime_stream st on st.id = s.stream_id
   join runtime_integration i on i.id = st.integration_id
@@ -201,7 +205,8 @@ select 'parked' as kind, st.id as stream, i.key as integration, i.title, g.name 
  cross join lateral (
        select count(*) as count, min(few.reason_class) as reason_class, min(few.first_seen_at) as oldest_at,
               (array_agg(few.reason order by few.first_seen_at))[1] as reason,
-              bool_or(few.state = 'unknown') as unknown
+              bool_or(few.state = 'unknown') as unknown,
+              bool_or(few.state = 'unknown' and few.reason_class = any(%(not_askable)s)) as not_askable
          from (select p.reason_class, p.reason, p.first_seen_at, p.state
                  from runtime_quarantine p
                 where p.subscription_id = s.id
@@ -277,7 +282,7 @@ def groups(viewer: Viewer, environment: str, *, integration: str = "") -> list[D
     """The oldest group first, because it has waited longest. Four queries. Of each target and kind of error at most
     MOST_COUNTED messages are counted; where there are more, the count is an CountedSoFar."""
     chosen = sight(viewer) | {"environment": environment, "integration": integration, "most": MOST_COUNTED + 1}
-    dead = rows(_DEAD, chosen)
+    dead = rows(_DEAD, chosen | {"not_askable": NOT_ASKABLE})
     for one in dead:
         one["count"] = CountedSoFar(one["count"]) if one.pop("more") else one["count"]
     return _made([*dead, *(row for statement in (_REJECTED, _CONFLICTS) for row in rows(statement, chosen))])

@@ -43,6 +43,8 @@ select min(t.at) as first_at, max(t.at) as last_at
    and t.outcome in ('unknown', 'sending', 'accepted', 'late')
    and p.state = 'dead'
    and not p.not_arrived"""
+# Of what may have arrived: nobody can be asked about it, and the same again could be a second one.
+CANNOT_BE_ASKED_ABOUT = "p.state = 'unknown' and (not %(asks)s or p.reason_class = any(%(not_askable)s))"
 _PAYLOADS = (
     """
 select p.position, p.key, p.state, coalesce(p.payload, m.payload)::text, p.reason_class, p.reason,
@@ -78,7 +80,9 @@ select 1
    for update"""
 _COUNT = (
     """
-select count(*), count(e.last_at)
+select count(*), count(e.last_at), count(*) filter (where """
+    + CANNOT_BE_ASKED_ABOUT
+    + """)
   from runtime_quarantine p
  cross join lateral ("""
     + UNPROVEN
@@ -93,15 +97,14 @@ update runtime_quarantine q
        state = case
                  when %(decided)s then 'retry'
                  when q.state = 'sending' then 'sending'
-                 when q.state = 'unknown' and not q.reason_class = any(%(not_askable)s) and %(asks)s then 'sending'
+                 when q.state = 'unknown' then 'sending'
                  when c.last_at is not null and %(asks_dead)s then 'sending'
                  else 'retry'
                end,
        reason_class = case when %(decided)s and q.reason_class = 'accepted' then 'unknown' else q.reason_class end,
        accepted_as = case when %(decided)s then '' else q.accepted_as end,
        fresh_key = q.fresh_key + (q.state = 'dead' and q.reason ~ %(reused_key)s)::int,
-       not_arrived = q.not_arrived or %(decided)s
-                     or (q.state = 'unknown' and (q.reason_class = any(%(not_askable)s) or not %(asks)s)),
+       not_arrived = q.not_arrived or %(decided)s,
        rounds = 0,
        first_sent_at = case
                          when not %(decided)s and q.reason_class <> all(%(not_askable)s) and %(asks)s
@@ -203,9 +206,10 @@ class DeadLetterFilter:
 class RedriveDryRun:
     """Result of a dry run: how many messages match, how many would now pass the mapping, and why the others would
     not. `fresh_keys`: the vendor knows their key from another message, so each is asked about by its business reference
-    and, where it is not there, sent under a fresh one. `not_askable`: redriving is the decision that they did not
-    arrive. `key_forgotten`: they may have arrived under a key that the vendor has forgotten, so they come back to a
-    person. `unproven`: dead letters of which an earlier try has no trustworthy answer; they are asked about first.
+    and, where it is not there, sent under a fresh one. `not_askable`: they may have arrived and nobody can be asked, so
+    a redrive is refused unless it says that they did not. `key_forgotten`: they may have arrived under a key that the
+    vendor has forgotten, so they come back to a person. `unproven`: dead letters of which an earlier try has no
+    trustworthy answer; they are asked about first.
     """
 
     total: int
@@ -323,10 +327,23 @@ def lock_chosen(cursor: CursorWrapper, where: str, values: dict[str, Any]) -> No
     matched = int(cursor.fetchone()[0])
     cursor.execute(_LOCK.format(where=where), values)
     if matched and not cursor.rowcount:
-        raise Conflict(
-            "dead_letter.decided",
-            "Somebody else has decided about this meanwhile. Nothing was changed: look at its history.",
-        )
+        raise _decided()
+
+
+def demand_some(count: int) -> int:
+    """The number of messages that a decision has changed. Raises Conflict `dead_letter.decided` where it is none: they
+    were there when they were chosen."""
+    if not count:
+        raise _decided()
+    return count
+
+
+def _decided() -> Conflict:
+    return Conflict(
+        "dead_letter.decided",
+        "Somebody else has decided about this meanwhile, or a worker is trying it at this moment. Nothing was changed: "
+        "look at its history.",
+    )
 
 
 def redrive(
@@ -339,17 +356,17 @@ def redrive(
 ) -> int:
     """Let workers deliver dead letters again, `rate` a second; returns how many. First-seen time and history stay.
 
-    For a message of unknown outcome the vendor is queried first. A vendor without a lookup cannot be: redriving is then
-    this person's decision that the message did not arrive, and is recorded as such; nothing is sent before the vendor's
-    `settle` time since the last send has passed. One whose key the vendor knows from
-    another message gets a fresh key, and is asked about by its business reference first. Above APPROVAL_ABOVE messages
-    of one integration within APPROVAL_WINDOW, including earlier redrives and confirmations, an approval of `subject_of`
-    is needed.
+    For a message of unknown outcome the vendor is queried first, or sent the same again where that has one effect.
+    Where neither is so (class U, a key that was forgotten or lost), it is sent only where a person says that it did not
+    arrive; nothing is sent before the vendor's `settle` time since the last send has passed. One whose key the vendor
+    knows from another message gets a fresh key, and is asked about by its business reference first. Above
+    APPROVAL_ABOVE messages of one integration within APPROVAL_WINDOW, including earlier redrives and confirmations, an
+    approval of `subject_of` is needed.
 
     What is asked about is asked about now, also under an open circuit breaker (`asking_now`). A dead letter of which an
     earlier try has no trustworthy answer is asked about before it is sent. `not_arrived`: this person has looked at the
     target and says so; nothing is asked, and the reason is kept. Raises Invalid, Forbidden, NotApproved; Conflict
-    `redrive.unproven` where such a dead letter cannot be asked about and nobody has said that.
+    `redrive.unproven` where something that may have arrived cannot be asked about and nobody has said that.
     """
     subscription = operated_subscription(chosen.subscription, actor)
     if rate is not None and rate <= 0:
@@ -357,17 +374,18 @@ def redrive(
     if not_arrived and not reason.strip():
         raise Invalid("redrive.reason", "Say how you know that these messages did not arrive; the ledger keeps it.")
     where, values = chosen.where()
+    asks = subscription.idempotency != "U"
+    about = {"not_askable": NOT_ASKABLE, "asks": asks}
     with transaction.atomic(), connection.cursor() as cursor:
         lock_chosen(cursor, where, values)
-        cursor.execute(_COUNT.format(where=where), values)
-        count, unproven = (int(value) for value in cursor.fetchone())
-        if unproven and not not_arrived and subscription.idempotency == "U":
+        cursor.execute(_COUNT.format(where=where), values | about)
+        count, earlier, unknown = (int(value) for value in cursor.fetchone())
+        if (unproven := unknown + (0 if asks else earlier)) and not not_arrived:
             raise _unproven(unproven)
         integration, environment = subscription.stream.integration, subscription.stream.environment
         approved = require_approval_of_many(subscription, chosen, count, actor)
-        asks = subscription.idempotency != "U"
         settle = vendor_times.DEFAULT_SETTLE if subscription.settle is None else subscription.settle
-        given: dict[str, Any] = {"not_askable": NOT_ASKABLE, "asks": asks, "reused_key": REUSED_KEY, "settle": settle}
+        given: dict[str, Any] = about | {"reused_key": REUSED_KEY, "settle": settle}
         given |= {"decided": not_arrived, "asks_dead": subscription.idempotency in "KL", "rate": rate or 1e9}
         cursor.execute(_REDRIVE.format(where=where), values | given)
         count = int(cursor.rowcount)
@@ -386,8 +404,9 @@ def redrive(
 def _unproven(count: int) -> Conflict:
     return Conflict(
         "redrive.unproven",
-        f"{count:,} of these may have arrived: an earlier try has no trustworthy answer, and this target cannot be "
-        "asked. Look at the target; then redrive with `not_arrived` and the reason, or discard.",
+        f"{count:,} of these may have arrived, and this target cannot be asked about them: sent again, they could be "
+        "there twice. Look at the target; then say that they did not arrive (`not_arrived`, with the reason) to have "
+        "them sent, that they did arrive, or discard them.",
         {"unproven": count},
     )
 

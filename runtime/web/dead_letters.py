@@ -175,7 +175,7 @@ def _settle(
         given = {"rate": share, "reason": form.cleaned_data["reason"], "not_arrived": act == "resend"}
         try:
             with transaction.atomic():
-                count = sum(services.redrive(one, actor=actor, **given) for one in chosen)
+                count = services.demand_some(sum(services.redrive(one, actor=actor, **given) for one in chosen))
         except Conflict as error:
             form.add_error(None, error.message)
             return None
@@ -184,7 +184,8 @@ def _settle(
     else:
         try:
             with transaction.atomic():
-                count = sum(services.discard(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
+                given = {"actor": actor, "reason": form.cleaned_data["reason"]}
+                count = services.demand_some(sum(services.discard(one, **given) for one in chosen))
         except Conflict as error:
             form.add_error(None, error.message)
             return None

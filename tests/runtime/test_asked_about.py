@@ -150,3 +150,41 @@ def test_where_nobody_can_be_asked_a_person_says_that_a_dead_letter_did_not_arri
     dead_letters.redrive(chosen(site), actor=None, reason="not in their list", not_arrived=True)
     site.work()
     assert (site.effects(), site.parked()) == ([("a", 0)], [])
+
+
+# -- unknown outcomes that nobody can be asked about -------------------------------------------------------------------
+
+
+def unaskable(ledger: Connection, idempotency: str) -> Clock:
+    """A message of unknown outcome at a vendor that cannot be asked: of class U, or of class K with a forgotten key."""
+    if idempotency == "K":
+        site = dead(ledger, "K", arrived=True, hours=25, key_kept=DAY)
+        site.vendor.can_ask = False
+        site.vendor.known.clear()
+        dead_letters.redrive(chosen(site), actor=None)
+    else:
+        site = Clock(ledger, Vendor(can_ask=False), idempotency="U")
+        site.put(site.flow.item("a"))
+        site.vendor.fates = ["cut"]
+    site.work()
+    return site
+
+
+@pytest.mark.parametrize("idempotency", ["U", "K"])
+def test_an_unknown_outcome_that_nobody_can_be_asked_about_is_not_sent_again_by_a_plain_redrive(
+    ledger: Connection, idempotency: str
+) -> None:
+    site = unaskable(ledger, idempotency)
+    waits = [(1, "unknown", "forgotten" if idempotency == "K" else "unknown")]
+    assert (site.effects(), site.parked()) == ([("a", 0)], waits)
+    for narrowed in ({}, {"addresses": ()}):
+        with pytest.raises(Conflict) as refused:
+            dead_letters.redrive(chosen(site, **narrowed), actor=None, reason="try")
+        assert (refused.value.code, refused.value.data["unproven"]) == ("redrive.unproven", 1)
+    site.work()
+    assert (site.effects(), site.parked()) == ([("a", 0)], waits)
+    site.vendor.journal.clear()
+    dead_letters.redrive(chosen(site), actor=None, reason="not in their list", not_arrived=True)
+    site.passes(101.0)
+    site.work()
+    assert (site.effects(), site.parked()) == ([("a", 0)], [])

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from kernel.errors import Conflict
 from kernel.models import AuditEntry, OutboxEvent
 from kernel.viewer import SYSTEM
 from portal import readiness
@@ -120,8 +121,9 @@ def test_without_a_question_a_second_redrive_is_the_decision_that_it_did_not_arr
 ) -> None:
     shop = Shop(ledger, StrictVendor(("key",)))
     reuse(shop)
-    for _ in range(2):
-        dead_letters.redrive(DeadLetterFilter(shop.subscription), actor=None, reason="looked at the vendor's books")
+    for not_arrived in (False, True):
+        given: dict[str, Any] = {"reason": "looked at the vendor's books", "not_arrived": not_arrived}
+        dead_letters.redrive(DeadLetterFilter(shop.subscription), actor=None, **given)
         shop.work()
     assert shop.vendor.booked() == ["a", "lost", "new"]
     assert shop.quarantined() == []
@@ -136,7 +138,9 @@ def test_what_came_again_and_could_not_be_asked_about_is_sent_when_a_person_says
     shop.sell("b")
     shop.work()
     assert shop.vendor.booked() == []
-    dead_letters.redrive(DeadLetterFilter(shop.subscription), actor=None, reason="neither is there")
+    with pytest.raises(Conflict, match="2 of these may have arrived"):
+        dead_letters.redrive(DeadLetterFilter(shop.subscription), actor=None, reason="neither is there")
+    dead_letters.redrive(DeadLetterFilter(shop.subscription), actor=None, reason="neither is there", not_arrived=True)
     shop.work()
     assert shop.vendor.booked() == ["a", "b"]
     assert shop.quarantined() == []

@@ -11,6 +11,7 @@ from django.urls import get_resolver, reverse
 
 from kernel import clock, strict_json, tokens
 from kernel.json_fields import DocumentField
+from kernel.models import AuditEntry
 from runtime.domain import manifest as manifests
 from runtime.models import QuarantinedMessage, VendorState
 from runtime.services import target_times
@@ -270,6 +271,18 @@ def test_a_run_says_what_became_of_its_messages(client, day):
     found = client.get(reverse("runtime-api:run", args=[day.run.pk]), headers=bearer(day.people.sofia)).json()
     assert (found["refused"], found["unknown"], found["percent"], found["live"]) == (3, 1, None, True)
     assert [one["target"] for one in found["targets"]] == ["earn", "journal"]
+
+
+@pytest.mark.parametrize("name", ["redrive", "give-up"])
+def test_a_decision_that_changes_nothing_is_told_so(client, day, name):
+    headers = bearer(day.people.sofia)
+    tried = day.sales.park(day.places[7], "journal", state="sending", reason="x", reason_class="unanswered", key="k7")
+    QuarantinedMessage.objects.filter(pk=tried.pk).update(lease_until=clock.now() + timedelta(minutes=1))
+    place = f"{tried.subscription_id}/{tried.lane}/{tried.position}"
+    body = {"place": place, "reason": "x", **({"dry_run": False} if name == "redrive" else {})}
+    refused = client.post(reverse(f"runtime-api:{name}"), body, content_type="application/json", headers=headers)
+    assert (refused.status_code, refused.json()["code"]) == (409, "dead_letter.decided")
+    assert not AuditEntry.objects.filter(verb__in=("runtime.redriven", "runtime.given_up")).exists()
 
 
 def test_a_redrive_is_a_dry_run_unless_it_is_said_otherwise(client, day):

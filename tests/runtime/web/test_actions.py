@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -161,6 +162,25 @@ def test_an_unknown_outcome_is_asked_about_first_when_it_is_sent_again(client, d
     assert settle(client, day.letters[3], act="redrive").status_code == 302
     day.letters[3].refresh_from_db()
     assert day.letters[3].state == "sending"
+
+
+def test_what_cannot_be_asked_about_is_not_replayed_by_the_plain_button(client, day):
+    client.force_login(day.people.sofia)
+    waits = day.sales.park(day.places[7], "journal", state="unknown", reason="gone", reason_class="forgotten", key="k7")
+    one = client.get(reverse("runtime:dead-letter", args=[waits.subscription_id, waits.lane, waits.position]))
+    assert re.search(r'value="redrive" disabled\s+aria-describedby="why-decide"', one.text)
+    assert "its target cannot be asked" in one.text
+    assert "It did not arrive: send it" in one.text
+    group = f"parked.{day.sales.stream.pk}.journal.{waits.fingerprint}"
+    page = client.get(reverse("runtime:dead-letters"), {"group": group})
+    assert re.search(r'value="redrive"\s+disabled\s+aria-describedby="why-decide"', page.text)
+    refused = client.post(reverse("runtime:dead-letters"), {"group": group, "act": "redrive"})
+    assert "sent again, they could be there twice" in refused.text
+    waits.refresh_from_db()
+    assert waits.state == "unknown"
+    assert settle(client, waits, act="resend", reason="not in their list").status_code == 302
+    waits.refresh_from_db()
+    assert (waits.state, waits.not_arrived) == ("retry", True)
 
 
 def test_a_settled_message_is_gone_and_says_so(client, day):
