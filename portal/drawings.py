@@ -112,7 +112,7 @@ MOVES = (
     ("dead", "sending", "a person redrives it, an earlier attempt has no answer"),
     ("dead", "discarded", "a person discards it"),
     ("unknown", "sending", "a person redrives it, the target is asked first"),
-    ("unknown", "retry", "a person redrives it and says that it did not arrive, or the target cannot be asked"),
+    ("unknown", "retry", "a person redrives it and says that it did not arrive"),
     ("unknown", "discarded", "a person discards it"),
 )
 QUARANTINED = ("retry", "behind", "sending", "dead", "unknown")

@@ -237,6 +237,10 @@ def _entry_after(
             entry.state, entry.rounds = "sending", taken.rounds
         return entry, False
     if result.status == "unknown":
+        if outcome.taken_unasked:
+            entry = _entry(message, "unknown", "unknown", result.detail)
+            entry.accepted_as = taken.accepted_as
+            return entry, False
         if outcome.differs == "" and not exhausted:
             return _sent_again_now(taken, entry), False
         if outcome.question_fault is not None and not outcome.failure:

@@ -27,6 +27,10 @@ LOST_KEY = (
 EDITED_KEY = (
     "it may have arrived as it was before the edit, under the key that it has; sent again it would get the first answer"
 )
+TAKEN = (
+    "the vendor took it, and this connection has neither a job nor a lookup to ask what became of it. Where that is "
+    "its last word, the connection's `success` says so"
+)
 UNSETTLED_KEY = "it cannot be asked about; what was sent may still take effect for {:.0f} s, then it is sent again"
 
 
@@ -39,7 +43,8 @@ class SendOutcome:
     about. `question_fault`: the question itself is wrong, for the reason `question_detail`; that is no failure of the
     vendor, and messages go on. `calls`: what the last call said of each message that it left without an outcome.
     `differs`: another release has sent it and nobody can be asked, so the one of now sends it again where this is
-    empty; else why that would not be the same. None: not looked at."""
+    empty; else why that would not be the same. None: not looked at. `taken_unasked`: the vendor has taken it, and
+    nobody can be asked what became of it."""
 
     results: dict[int, SendResult] = field(default_factory=dict)
     failure: str = ""
@@ -54,6 +59,7 @@ class SendOutcome:
     question_detail: str = ""
     calls: dict[int, SendResult] = field(default_factory=dict)
     differs: str | None = None
+    taken_unasked: bool = False
 
     @property
     def unresolved(self) -> bool:
@@ -245,6 +251,10 @@ class SendBatch:
             messages = [message for message in messages if not message.edited]
         if self.lost_key:
             self._put(messages, SendResult("forgotten", detail=LOST_KEY))
+            return []
+        if self.accepted:  # taken, so not sent again: where nobody can be asked, a person finds out
+            self._put(messages, SendResult("unknown", detail=TAKEN))
+            self.outcome.taken_unasked = True
             return []
         if self.key_holds() and self.may_send:
             now = time.monotonic()

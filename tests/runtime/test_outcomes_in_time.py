@@ -342,6 +342,27 @@ def test_what_is_taken_is_never_sent_again_because_it_does_not_show(ledger: Conn
     assert site.parked() == [(1, "sending", "accepted")]
 
 
+@pytest.mark.parametrize("idempotency", ["K", "N", "U"])
+def test_what_is_taken_and_cannot_be_asked_about_goes_to_a_person_and_is_not_sent_again(
+    ledger: Connection, idempotency: str
+) -> None:
+    site = Clock(ledger, Vendor(can_ask=False, honours_keys=True), idempotency=idempotency, key_kept=DAY)
+    site.vendor.jobs = {"a": "job-7"}
+    site.put(site.flow.item("a"), site.flow.item("b"))
+    taken = claim(ledger, owner="w")
+    assert taken
+    vendor_target.deliver(ledger, taken, site.bind)
+    assert site.parked() == [(1, "sending", "accepted")]
+    site.vendor.jobs = {}
+    site.passes(101.0)
+    site.work(6)
+    assert site.effects() == [("b", 0)]
+    assert site.parked() == [(1, "unknown", "unknown")]
+    row = ledger.execute("select reason, accepted_as from runtime_quarantine").fetchone()
+    assert row
+    assert ("neither a job nor a lookup" in row[0], row[1]) == (True, "job-7")
+
+
 def test_an_answer_of_the_vendors_business_ends_the_message_and_later_ones_follow(ledger: Connection) -> None:
     site = Clock(ledger, Vendor(), idempotency="L")
     site.vendor.says = {"a": SendResult("declined", detail="20 points, 1000 wanted", answer='{"available": 20}')}
