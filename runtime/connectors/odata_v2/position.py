@@ -3,7 +3,8 @@
 The order is that of the change stamp. A stamp arrives in milliseconds, whatever the service keeps, so a position is a
 millisecond: the next page begins *at* the last one, not behind it, and rows that come again unchanged are left out. A
 millisecond that holds more than a page is read by itself, in the order of the key. Rows without a stamp are read by
-themselves too, in the order of the key, by the run that met them and by every later one.
+themselves too, in the order of the key, by the run that met them and by every later one. A page on which no row has a
+place (no readable key, no readable stamp) is left by the `__next` of the service.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from runtime.connectors.odata_v2.literals import after, instant, text
+from runtime.connectors.odata_v2.order import keys_run_backwards, stamps_run_backwards
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.protocols import Cursor, Refused
 from runtime.domain import record_keys
@@ -23,7 +25,8 @@ SEEN = 100  # rows of the last millisecond that are known again by key and conte
 
 
 class Row(NamedTuple):
-    """What a position needs of a row: its stamp in milliseconds (None: it has none) and the parts of its key."""
+    """What a position needs of a row: its stamp in milliseconds (None: it has none) and the parts of its key (none: it
+    cannot be read, and the stamp alone is the place)."""
 
     stamp: int | None
     parts: tuple[Any, ...]
@@ -31,7 +34,7 @@ class Row(NamedTuple):
 
     @property
     def name(self) -> str:
-        return record_keys.joined([str(part) for part in self.parts])
+        return record_keys.joined([str(part) for part in self.parts]) if self.parts else f"unreadable {self.mark}"
 
     @property
     def mark(self) -> str:
@@ -44,6 +47,9 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     seen   rows of the millisecond `at` that were read, with a mark of their content
     nulls  rows without a stamp have been met
     whole  the run began without a stamp: rows that have none are asked for at its end, unless they came by themselves
+    began  the cursor with which the run began
+    link   the `__next` by which to go on, behind a page on which no row has a place
+    owed   the `__next` of a page behind which nothing new has come so far
     """
 
     mode: Literal["main", "within", "null", "keys"] = "main"
@@ -53,6 +59,9 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     seen: dict[str, str] = {}
     nulls: bool = False
     whole: bool = False
+    began: dict[str, Any] = {}
+    link: str = ""
+    owed: str = ""
 
     def conditions(self, settings: ODataSettings, changed: str | None) -> list[str]:
         found = [f"({settings.filter})"] if settings.filter else []
@@ -76,9 +85,26 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         """Whether a row has come already, with the same content."""
         return bool(self.seen) and self.seen.get(row.name) == row.mark
 
-    def following(self, rows: Sequence[Row], *, more: bool, latest: int) -> Position | None:
-        """The position after a page; None at the end of the run. `latest`: the highest stamp that can be true. Raises
-        Refused where the service does not do what it was asked."""
+    def following(self, rows: Sequence[Row], *, more: str, latest: int, new: bool = True) -> Position | None:
+        """The position after a page; None at the end of the run. `more`: its `__next`; `latest`: the highest stamp that
+        can be true; `new`: it has rows that had not come yet. Raises Refused where the service does not do what it was
+        asked."""
+        self._in_order(rows)
+        placed = [row for row in rows if row.parts or (self.mode == "main" and row.stamp is not None)]
+        if more and not placed:
+            if more == self.link:
+                raise _ignored()
+            found: Position | None = msgspec.structs.replace(self, link=more, high=self.highest(rows, latest))
+        else:
+            found = self._behind(placed, more=bool(more), latest=latest)
+        if found is None:
+            return None
+        owed = more or ("" if new else self.owed)
+        link = found.link if found.link != self.link else ""
+        return msgspec.structs.replace(found, began=self.began, owed=owed, link=link)
+
+    def _behind(self, rows: Sequence[Row], *, more: bool, latest: int) -> Position | None:
+        """The position behind rows that have a place."""
         high = self.highest(rows, latest)
         nulls = self._nulls(rows)
         if self.mode == "main":
@@ -103,6 +129,15 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def _nulls(self, rows: Sequence[Row]) -> bool:
         return self.nulls or (self.mode != "keys" and any(row.stamp is None for row in rows))
+
+    def _in_order(self, rows: Sequence[Row]) -> None:
+        """Raises Refused where the rows of a page prove that the service does not keep the order it is asked for: what
+        lies behind the last of them is then not what is missing."""
+        stamped = self.mode == "main"
+        if stamped and (shown := stamps_run_backwards([row.stamp for row in rows])):
+            raise _disordered(shown)
+        if not stamped and (shown := keys_run_backwards([row.parts for row in rows if row.parts])):
+            raise _disordered(shown)
 
     def _strays(self, rows: Sequence[Row]) -> bool:
         if self.mode == "within":
@@ -138,16 +173,30 @@ def position_of(cursor: Cursor, settings: ODataSettings, changed: str | None, la
         return msgspec.convert(cursor, Position)
     if not changed:
         return Position("keys", keys=list(cursor.get("keys", ())))
-    high = cursor.get("changed")
+    high, nulls = cursor.get("changed"), bool(cursor.get("nulls"))
     if high is None or int(high) > latest:
-        return Position("null", nulls=True) if cursor.get("nulls") else Position("main", whole=True)
+        return Position("null", nulls=True, began=cursor) if nulls else Position("main", whole=True)
     at = int(high) - (0 if "keys" in cursor else round(settings.overlap * 1000))
-    return Position("null" if cursor.get("nulls") else "main", at, int(high), nulls=bool(cursor.get("nulls")))
+    began = {} if "keys" in cursor else cursor
+    return Position("null" if nulls else "main", at, int(high), nulls=nulls, began=began)
 
 
 def cursor_of(position: Position) -> Cursor:
     found: Cursor = msgspec.to_builtins(position)
     return {"mode": position.mode} | found
+
+
+def _disordered(shown: str) -> Refused:
+    return Refused(
+        "odata.order",
+        f"The service ignores $orderby ({shown}), so nobody knows which rows are missing. The cursor goes back to "
+        f"where the run began. Have the service sort by what it is asked for, or read the data by another protocol.",
+    )
+
+
+def skipped(rows: int) -> Refused:
+    """What a `__next` that was not followed shows at the end of a run."""
+    return _disordered(f"{rows} rows behind the last one lie at its __next")
 
 
 def _ignored() -> Refused:

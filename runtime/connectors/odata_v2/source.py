@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import httpx
 import msgspec
 from lxml import etree
 
+from runtime.connectors.http import Response
 from runtime.connectors.json_rows import rows_of
 from runtime.connectors.odata_v2.literals import milliseconds
-from runtime.connectors.odata_v2.position import Position, Row, cursor_of, position_of
+from runtime.connectors.odata_v2.position import Position, Row, cursor_of, position_of, skipped
 from runtime.connectors.odata_v2.session import WHOLE, ODataSession, deadline, error_of, warnings_of
 from runtime.connectors.odata_v2.settings import ODataSettings
 from runtime.connectors.protocols import (
     CallContext,
     CallError,
+    ConnectionFault,
     Cursor,
     Health,
     Page,
@@ -26,6 +29,7 @@ from runtime.connectors.protocols import (
 )
 from runtime.connectors.rawjson import KeyReader, Shape, unreadable
 from runtime.connectors.stamps import LATER, said_of_wrong
+from runtime.connectors.void_places import VoidPlaces, refused_here
 
 _PAGE = Shape({"items": ("d.results", list[msgspec.Raw]), "next": ("d.__next", str)})
 
@@ -34,14 +38,18 @@ class ODataSource:
     """Order is (changed field, key), and each page asks for what lies *at or behind the last row seen*.
 
     `__next` only says that there is more. Following its offset would skip a row whenever an earlier row changes during
-    the run and moves to the end; asking by position cannot. Cursor: a `Position` inside a run, `{"changed": ms}` at its
-    end; from there a new run goes back by `overlap`, for rows that were committed late with an earlier stamp.
+    the run and moves to the end; asking by position cannot. It is followed behind a page on which no row has a place,
+    and at the end, where the last one that was promised brought nothing new.
+
+    Cursor: a `Position` inside a run, `{"changed": ms}` at its end; from there a new run goes back by `overlap`, for
+    rows that were committed late with an earlier stamp.
     """
 
     def __init__(self, settings: ODataSettings) -> None:
         self.settings = settings
         self.session = ODataSession(settings)
         self.keys = KeyReader(settings.key_fields, settings.changed)
+        self.places = VoidPlaces()
 
     def close(self) -> None:
         self.session.close()
@@ -67,20 +75,31 @@ class ODataSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page of changes (or of everything, where there is no changed field)."""
-        return self._page(dict(cursor or {}), call, keys_only=False)
+        return self._page_or_anew(cursor, call, keys_only=False)
 
     def sweep(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """All keys, in key order, with empty payloads: what the ledger knows and this does not list has been
         deleted."""
-        return self._page(dict(cursor or {}), call, keys_only=True)
+        return self._page_or_anew(cursor, call, keys_only=True)
 
-    def _page(self, cursor: Cursor, call: CallContext, *, keys_only: bool) -> Page:
+    def _page_or_anew(self, cursor: Cursor | None, call: CallContext, *, keys_only: bool) -> Page:
+        """A page; where the run cannot go on from its place, the next one begins where this one did."""
         changed = None if keys_only else self.settings.changed
-        latest = self.settings.latest_stamp()
-        position = position_of(cursor, self.settings, changed, latest)
-        query = self._query(position, changed, keys_only=keys_only)
+        position = position_of(self.places.taken_up(cursor), self.settings, changed, self.settings.latest_stamp())
         try:
-            response = self.session.get(self.settings.entity_set, call=call, params=query, until=deadline(call))
+            return self._page(position, call, changed, keys_only=keys_only)
+        except (Refused, ConnectionFault) as error:
+            reason = refused_here(error) if position.link else error
+            if isinstance(reason, Refused) and (position.link or reason.code in ("odata.order", "odata.loop")):
+                return self.places.given_up(position.began, reason)
+            raise
+
+    def _page(self, position: Position, call: CallContext, changed: str | None, *, keys_only: bool) -> Page:
+        latest, until = self.settings.latest_stamp(), deadline(call)
+        query = self._query(position, changed, keys_only=keys_only)
+        target, params = (position.link, None) if position.link else (self.settings.entity_set, query)
+        try:
+            response = self.session.get(target, call=call, params=params, until=until)
         except Refused as error:
             if position.mode == "null" and position.whole and error.status in (400, 501):
                 said = f"rows without {changed} were not read: the service does not take {changed} eq null ({error})"
@@ -102,9 +121,11 @@ class ODataSource:
             problem = found.problem(payload) or problem
             if row is not None:
                 rows.append(row)
+            if row is not None and position.known(row):
+                continue
             if problem or key is None or row is None:
                 rejected.append(RejectedRecord(response.url, problem or "a key field is missing", payload, key))
-            elif not position.known(row):
+            else:
                 shown = None if row.stamp is None else str(row.stamp)
                 records.append(Record(key, b"" if keys_only else payload, now, shown, origin=self.settings.entity_set))
         stamps = dict.fromkeys(row.stamp for row in rows)
@@ -113,16 +134,25 @@ class ODataSource:
             shown = None if high is None else str(min(high, self.settings.stamps.now_in(1000)))
             records = self.settings.stamps.believed(records, wrong, shown)
             warnings.append(said_of_wrong(str(changed), wrong))
-        more = bool(found.found["next"])
-        if more and not rows:
-            raise Refused(
-                "odata.stuck",
-                "A whole page has no readable key, so the place after it is not known; nothing was skipped.",
-            )
-        following = position.following(rows, more=more, latest=latest)
+        more = _target(found.found["next"], response)
+        new = bool(records or rejected or (position.keys and found.payloads))
+        following = position.following(rows, more=more, latest=latest, new=new)
         if following is None:
+            if position.owed and not new:
+                self._nothing_owed(position, call, until)
             return Page(records, position.end(rows, latest), True, rejected, warnings)
         return Page(records, cursor_of(following), False, rejected, warnings)
+
+    def _nothing_owed(self, position: Position, call: CallContext, until: float) -> None:
+        """Raises Refused where rows lie behind a `__next` although nothing was found behind the last row: then that was
+        not the last one. A `__next` that cannot be followed says nothing."""
+        try:
+            response = self.session.get(position.owed, call=call, until=until)
+        except (Refused, ConnectionFault):
+            return
+        rows = len(rows_of(_PAGE, response, self.settings.charset).payloads)
+        if rows:
+            raise skipped(rows)
 
     def cursor_at(self, moment: datetime) -> Cursor | None:
         """The cursor from which a run reads everything that changed since a moment."""
@@ -146,14 +176,15 @@ class ODataSource:
             key, version, parts = self.keys.read(legible)
         except (ValueError, RecursionError) as error:
             return None, None, f"not an entity ({error})"
+        problem = ""
         if key is None or not all(isinstance(part, str) for part in parts):
-            return key, None, f"the key ({', '.join(self.settings.key_fields)}) is not complete text"
+            problem, parts = f"the key ({', '.join(self.settings.key_fields)}) is not complete text", ()
         if not changed or version is None:
-            return key, Row(None, parts, payload), ""
+            return key, Row(None, parts, payload) if parts else None, problem
         try:
-            return key, Row(milliseconds(version), parts, payload), ""
+            return key, Row(milliseconds(version), parts, payload), problem
         except ValueError as error:
-            return key, None, f"{changed}: {error}"
+            return key, None, problem or f"{changed}: {error}"
 
     def _query(self, position: Position, changed: str | None, *, keys_only: bool) -> dict[str, str]:
         settings = self.settings
@@ -168,6 +199,11 @@ class ODataSource:
             **({"$expand": ",".join(settings.expand)} if settings.expand and not keys_only else {}),
             "$format": "json",
         }
+
+
+def _target(link: str | None, response: Response) -> str:
+    """A `__next` as path and query on the host that is spoken to, whatever the service calls itself; empty without."""
+    return httpx.URL(response.url).join(link).raw_path.decode("ascii") if link else ""
 
 
 def resources(body: bytes) -> list[Resource]:
