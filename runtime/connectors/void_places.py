@@ -1,5 +1,6 @@
 """Places inside of a run from which it cannot go on: a position that the service refuses, pages in a circle. A run that
-meets one fails, and stores where it began, so that the next one begins anew; what is known comes again and is dropped.
+takes up such a place begins anew, once; one that finds out that its own place is lost fails and stores where it began,
+so that the next one begins anew. What is known comes again and is dropped.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class VoidPlaces:
         self.begun = False
 
     def taken_up(self, cursor: Cursor | None) -> Cursor:
-        """The cursor to go on with. Raises Refused where this reader has given up its place."""
+        """The cursor to go on with. Raises Refused where this reader has left its place."""
         taken, first = dict(cursor or {}), not self.begun
         self.begun = True
         void = taken.pop(VOID, None)
@@ -27,7 +28,7 @@ class VoidPlaces:
             raise Refused(str(void[0]), str(void[1]))
         return taken
 
-    def given_up(self, beginning: Cursor, reason: Refused) -> Page:
+    def left(self, beginning: Cursor, reason: Refused) -> Page:
         return Page([], {**beginning, VOID: [reason.code, reason.message]}, False)
 
 
@@ -39,6 +40,6 @@ def refused_here(error: Refused | ConnectionFault) -> Refused | None:
     words = error.message.removesuffix(".")
     return Refused(
         "paging.void",
-        f"The service does not go on at the place that it gave itself ({error.status}: {words[:500]}). The next run "
-        f"begins anew.",
+        f"The service does not go on at the place that it gave itself ({error.status}: {words[:500]})",
+        status=error.status,
     )

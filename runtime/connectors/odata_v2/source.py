@@ -91,7 +91,7 @@ class ODataSource:
         except (Refused, ConnectionFault) as error:
             reason = refused_here(error) if position.link else error
             if isinstance(reason, Refused) and (position.link or reason.code in ("odata.order", "odata.loop")):
-                return self.places.given_up(position.began, reason)
+                return self.places.left(position.began, reason)
             raise
 
     def _page(self, position: Position, call: CallContext, changed: str | None, *, keys_only: bool) -> Page:

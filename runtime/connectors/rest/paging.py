@@ -13,11 +13,13 @@ from runtime.connectors.rest.settings import Paging
 TAIL = 5  # rows at the end of a page by which the next page shows that nothing has moved in between
 BACK = 20  # steps back in one run, and one more for two pages, after which rows move faster than they can be read
 Rows = Sequence[tuple[str, bytes]]
+AROUND = 2  # times that a page comes again, others in between, after which they go round in a circle
 SAME = 5  # pages with the same rows in a row, after which new positions lead nowhere
 _VALUE = r'(?:"(?:[^"\\]|\\.)*"|[^",;])'
 _LINK = re.compile(rf"<([^>]*)>((?:\s*;\s*{_VALUE}+)*)")
 _PARAMETER = re.compile(rf";\s*([^=;,\s]+)\s*=\s*({_VALUE}*)")
 _SHIFTING = "The rows move faster than they can be read by {}; page by a cursor, a link or a key instead."
+_CIRCLE = "The service gives pages that were read already under positions that are new; paging would never end."
 _LOOP = "The service gave the page that was just read again and again; paging would never end."
 
 
@@ -66,7 +68,10 @@ def after_offset(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes
         return {"at": max(at - max(count, 1), 0), "tail": tail, "back": steps}
     if not count or start + count <= at or (paging.more and not more):
         return None
-    return {"at": start + count, **_place(rows), **_back(cursor), **_once_more(cursor, rows, _LOOP)}
+    again = _once_more(cursor, rows, _LOOP) | _ring(
+        cursor, [payload for _, payload in rows], again=repeats(cursor, rows)
+    )
+    return {"at": start + count, **_place(rows), **_back(cursor), **again}
 
 
 def page_before(paging: Paging, cursor: Cursor) -> int | None:
@@ -118,6 +123,7 @@ def after_page(paging: Paging, cursor: Cursor, rows: Rows) -> Cursor | None:
         if (paging.size and count < paging.size) or (not first and int(cursor.get("same", 0))):
             return None  # the last page twice behind itself: rows that moved would have shown others
     again = _once_more(cursor, rows, f"{_LOOP} It seems to ignore {paging.page_param!r}.")
+    again |= _ring(cursor, [payload for _, payload in rows], again=repeats(cursor, rows))
     return {"at": number + 1, **_place(rows), **_back(cursor), **again}
 
 
@@ -145,7 +151,7 @@ def position_of(found: Any, where: str) -> Any:
 
 def after_position(cursor: Cursor, position: Any, payloads: Sequence[bytes]) -> Cursor:
     """As above, by a position that the service has given. A position that returns is found after at most twice the
-    length of its circle, positions that are always new by the rows that are not."""
+    length of its circle, positions that are always new by the pages that are not."""
     number, mark = int(cursor.get("pages", 0)) + 1, cursor.get("mark")
     page = f"{len(payloads)} {_mark(payloads[0] + payloads[-1])}" if payloads else ""
     same = int(cursor.get("same", 0)) + 1 if page and page == cursor.get("page") else 0
@@ -154,7 +160,26 @@ def after_position(cursor: Cursor, position: Any, payloads: Sequence[bytes]) -> 
     if position == cursor.get("at") or (mark is not None and position == mark):
         raise Refused("rest.loop", "The service pointed to a page that was read already; paging would never end.")
     place = {"at": position, "pages": number, "mark": position if number & (number - 1) == 0 else mark}
+    place |= _ring(cursor, payloads, again=same > 0)
     return place | ({"page": page} if page else {}) | ({"same": same} if same else {})
+
+
+def _ring(cursor: Cursor, payloads: Sequence[bytes], *, again: bool) -> dict[str, Any]:
+    """What is kept to find pages that go round in a circle under positions that are always new: the content of one page
+    (the last whose number is a power of two), how often it came again, how many pages there were, the next to keep. A
+    circle is found after some eight times its length. `again`: the page is the one before once more, which is counted
+    elsewhere."""
+    mark, came, pages, until = cursor.get("ring") or ("", 0, 0, 1)
+    if not payloads or again:
+        return {"ring": [mark, came, pages, until]} if pages else {}
+    made = hashlib.blake2b(digest_size=8)
+    for payload in payloads:
+        made.update(payload)
+    page, pages = made.hexdigest(), pages + 1
+    came += page == mark
+    if came >= AROUND:
+        raise Refused("rest.loop", _CIRCLE)
+    return {"ring": [page, 0, pages, 2 * until] if pages >= until else [mark, came, pages, until]}
 
 
 def _place(rows: Sequence[tuple[str, bytes]]) -> dict[str, Any]:

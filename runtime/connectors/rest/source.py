@@ -20,6 +20,7 @@ from runtime.connectors.json_rows import JsonRows, rows_of
 from runtime.connectors.protocols import (
     CallContext,
     CallError,
+    ConnectionFault,
     Cursor,
     Health,
     Page,
@@ -36,6 +37,7 @@ from runtime.connectors.rest.row_order import said_of_order
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import ChangeFeed, RestSettings
 from runtime.connectors.stamps import highest, said_of_wrong
+from runtime.connectors.void_places import VoidPlaces, refused_here
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ class RestSource:
         self.version_field = settings.changes.field if settings.changes else settings.version_field
         self.keys = KeyReader(settings.key_fields, self.version_field)
         self.resumed: bool | None = None  # this reader goes on inside of a run, whose place may mean nothing any more
+        self.taken: Any = None  # the position that it took up
+        self.places = VoidPlaces()
         members: dict[str, tuple[str, Any]] = {"items": (settings.items, list[msgspec.Raw])}
         if settings.items and settings.paging.strategy in ("next", "cursor"):
             members["next"] = (settings.paging.next, Any)
@@ -106,10 +110,33 @@ class RestSource:
         return [Resource(self.settings.path, self.settings.key_fields, {k: type(v).__name__ for k, v in first.items()})]
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
-        cursor = dict(cursor or {})
+        cursor = self.places.taken_up(cursor)
         if self.resumed is None:
             cursor = paging.fresh(cursor)
-            self.resumed = "at" in cursor
+            self.resumed, self.taken = "at" in cursor, cursor.get("at")
+        try:
+            return self._read(cursor, call)
+        except (Refused, ConnectionFault) as error:
+            if "at" not in cursor:
+                raise
+            return self._without_place(cursor, error)
+
+    def _without_place(self, cursor: Cursor, error: Refused | ConnectionFault) -> Page:
+        """Where a run cannot go on from its place: it begins anew where that is the one that it took up, or one in a
+        circle that was taken up; else it fails, and the next one takes up its place, or begins anew behind a circle."""
+        loops = isinstance(error, Refused) and error.code == "rest.loop"
+        reason = error if isinstance(error, Refused) and loops else refused_here(error)
+        if reason is None:
+            raise error
+        beginning = paging.beginning(cursor)
+        if self.resumed and (loops or cursor["at"] == self.taken):
+            self.resumed = False
+            return Page([], beginning, False, (), [f"{reason.message.removesuffix('.')}; the run begins anew"])
+        if not loops:
+            raise reason from error
+        return self.places.left(beginning, reason)
+
+    def _read(self, cursor: Cursor, call: CallContext) -> Page:
         changes, until = self.settings.changes, time.monotonic() + call.deadline
         if "at" not in cursor and "whole" not in cursor and whole_is_due(changes, cursor):
             cursor["whole"] = clock.now().isoformat()
