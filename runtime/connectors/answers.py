@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from runtime.domain.json_paths import steps
 from runtime.domain.record_keys import number_text
 
 KEPT = 2_000  # characters of an answer that are kept for the trace
@@ -117,7 +118,7 @@ class Answer:
 def at(document: Any, path: str) -> Any:
     """The value at a dotted path; a list on the way is entered at its first element. None where there is none."""
     value = document
-    for step in path.split(".") if path else ():
+    for step in steps(path):
         if isinstance(value, list):
             value = value[0] if value else None
         value = value.get(step) if isinstance(value, dict) else None
@@ -127,7 +128,7 @@ def at(document: Any, path: str) -> Any:
 def at_list(document: Any, path: str) -> Any:
     """The value at a dotted path, lists as they are."""
     value = document
-    for step in path.split(".") if path else ():
+    for step in steps(path):
         value = value.get(step) if isinstance(value, dict) else None
     return value
 
@@ -135,7 +136,7 @@ def at_list(document: Any, path: str) -> Any:
 def every(document: Any, path: str, *, spelled: bool = True) -> Iterator[Any]:
     """All values at a dotted path: lists are entered at every element, `*` at every member. Not `spelled`: also members
     that are named so in other capitals, with or without underscores and hyphens."""
-    yield from _every(document, path.split(".") if path else [], spelled)
+    yield from _every(document, steps(path), spelled)
 
 
 @lru_cache(4_096)
@@ -144,14 +145,14 @@ def plain_name(name: str) -> str:
     return name.replace("_", "").replace("-", "").casefold()
 
 
-def _every(value: Any, steps: list[str], spelled: bool) -> Iterator[Any]:
-    if isinstance(value, list) and steps:
+def _every(value: Any, names: tuple[str, ...], spelled: bool) -> Iterator[Any]:
+    if isinstance(value, list) and names:
         for one in value:
-            yield from _every(one, steps, spelled)
-    elif not steps:
+            yield from _every(one, names, spelled)
+    elif not names:
         yield value
     elif isinstance(value, dict):
-        step, rest = steps[0], steps[1:]
+        step, rest = names[0], names[1:]
         if step == "*":
             found = list(value.values())
         elif spelled:

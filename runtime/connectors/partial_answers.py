@@ -8,6 +8,7 @@ from typing import Any
 
 from runtime.connectors.answers import Answer, plain_name
 from runtime.connectors.failure_marks import is_empty
+from runtime.domain.json_paths import steps
 
 _MORE = frozenset(
     [
@@ -41,7 +42,7 @@ def mark_of_more(
     if link and _LINK.search(headers.get("link", "")):
         return "Link"
     before, around = "", document
-    for step in path.split("."):
+    for step in steps(path) or ("",):
         if not isinstance(around, dict):
             return ""
         if found := _said(around, shown, pages, around=True):

@@ -13,6 +13,7 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.domain import record_keys
+from runtime.domain.json_paths import LONGEST, PATTERN, WRONG, steps
 
 
 class Shape:
@@ -157,7 +158,9 @@ def unreadable(payload: bytes) -> str:
 def _struct(paths: dict[str, Any]) -> Any:
     tree: dict[str, Any] = {}
     for path, kind in paths.items():
-        *way, last = path.split(".")
+        if len(path) > LONGEST or not re.match(PATTERN, path):
+            raise Invalid("connection.settings", f"{path[:80]!r}: {WRONG}.")
+        *way, last = steps(path) or ("",)
         node: Any = tree
         for step in way:
             node = node.setdefault(step, {}) if isinstance(node, dict) else None
@@ -181,7 +184,7 @@ def _define(tree: dict[str, Any]) -> Any:
 def _getter(kind: Any, path: str) -> Callable[[Any], Any]:
     """Reads the member that a dotted path of `_struct` became; None where something on the way is missing."""
     names = []
-    for step in path.split("."):
+    for step in steps(path) or ("",):
         at = kind.__struct_encode_fields__.index(step)
         names.append(kind.__struct_fields__[at])
         kind = next(

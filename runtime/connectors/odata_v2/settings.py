@@ -8,6 +8,7 @@ import msgspec
 
 from runtime.connectors.answer_rules import AnswerRule
 from runtime.connectors.stamps import StampRules
+from runtime.domain.json_paths import JsonPath
 
 
 class ODataLookup(msgspec.Struct, frozen=True):
@@ -43,8 +44,8 @@ class ODataSettings(msgspec.Struct, frozen=True):
     base_url: str
     service: str
     entity_set: str
-    key_fields: list[str]
-    changed: str | None = None
+    key_fields: list[JsonPath]
+    changed: JsonPath | None = None
     changed_type: Literal["datetime", "datetimeoffset"] = "datetimeoffset"
     overlap: float = 120.0
     stamps: StampRules = StampRules()

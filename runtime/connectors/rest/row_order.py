@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from runtime.domain.templates import field
+from runtime.connectors.answers import at_list
 
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 Reading = Callable[[Any], Any]
@@ -54,7 +54,7 @@ def _break(values: Sequence[Any], reading: Reading) -> tuple[Any, Any] | None:
 def _value_of(name: str) -> Callable[[bytes], Any]:
     def value(payload: bytes) -> Any:
         try:
-            return field(_decode(payload), name)
+            return at_list(_decode(payload), name)
         except (ValueError, RecursionError):
             return None
 

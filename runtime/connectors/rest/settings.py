@@ -1,4 +1,5 @@
-"""Settings of a REST connection. Paths into JSON are dotted member names; an empty path is the document itself."""
+"""Settings of a REST connection. Paths into JSON are member names joined by dots, one with a dot of its own in
+backticks; an empty path is the document itself."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from runtime.connectors.answer_rules import AnswerRule, SuccessRule
 from runtime.connectors.answers import plain_name
 from runtime.connectors.failure_marks import FailureMarks, WholeAnswers
 from runtime.connectors.stamps import StampRules
+from runtime.domain.json_paths import JsonPath
 
 
 class Errors(msgspec.Struct, frozen=True):
@@ -43,8 +45,8 @@ class Paging(msgspec.Struct, frozen=True):
     """
 
     strategy: Literal["none", "link", "next", "offset", "cursor", "page"] = "none"
-    next: str = "next"
-    more: str | None = None
+    next: JsonPath = "next"
+    more: JsonPath | None = None
     size: int | None = None
     size_param: str = "limit"
     offset_param: str = "offset"
@@ -52,8 +54,8 @@ class Paging(msgspec.Struct, frozen=True):
     page_param: str = "page"
     first_page: int = 1
     append_only: bool = False
-    order_by: str = ""
-    total: str = ""
+    order_by: JsonPath = ""
+    total: JsonPath = ""
     total_header: str = ""
     whole: bool = False
 
@@ -69,7 +71,7 @@ class ChangeFeed(msgspec.Struct, frozen=True):
     """
 
     param: str
-    field: str
+    field: JsonPath
     value: str = "{since}"
     initial: str | None = None
     overlap: float = 120.0
@@ -177,9 +179,9 @@ class RestSettings(msgspec.Struct, frozen=True):
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     parameters: dict[str, str] = msgspec.field(default_factory=dict)
     headers: dict[str, str] = msgspec.field(default_factory=dict)
-    items: str = ""
-    key_fields: list[str] = msgspec.field(default_factory=list)
-    version_field: str | None = None
+    items: JsonPath = ""
+    key_fields: list[JsonPath] = msgspec.field(default_factory=list)
+    version_field: JsonPath | None = None
     paging: Paging = msgspec.field(default_factory=Paging)
     changes: ChangeFeed | None = None
     stamps: StampRules = StampRules()
@@ -191,7 +193,7 @@ class RestSettings(msgspec.Struct, frozen=True):
     success: SuccessRule = msgspec.field(default_factory=SuccessRule)
     answers: list[AnswerRule] = msgspec.field(default_factory=list)
     nothing_done: list[int] = msgspec.field(default_factory=list)
-    page_errors: list[str] = msgspec.field(default_factory=lambda: ["errors", "error"])
+    page_errors: list[JsonPath] = msgspec.field(default_factory=lambda: ["errors", "error"])
     match_field: str = ""
     not_sent: list[str] = msgspec.field(default_factory=list)
     job: RestJob | None = None

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from kernel import clock
-from kernel.errors import Invalid
+from kernel.errors import Invalid, finding
 from runtime.connectors.answers import first
 from runtime.connectors.failure_marks import is_empty
 from runtime.connectors.http import Response
@@ -38,6 +38,7 @@ from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import ChangeFeed, RestSettings
 from runtime.connectors.stamps import highest, said_of_wrong
 from runtime.connectors.void_places import VoidPlaces, refused_here
+from runtime.domain.templates import names_in, problem_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,7 @@ class RestSource:
         if not settings.key_fields:
             raise Invalid("connection.settings", "Reading needs 'key_fields': what identifies a record.")
         self.settings = settings
+        _takes_since(settings.changes)
         self.session = RestSession(settings)
         self.version_field = settings.changes.field if settings.changes else settings.version_field
         self.keys = KeyReader(settings.key_fields, self.version_field)
@@ -349,6 +351,17 @@ class RestSource:
         initial = changes.initial if changes and changes.initial != "0" else None  # a beginning of every kind
         like = [None if one is None else str(one) for one in (cursor.get("since"), cursor.get("high"), initial)]
         return highest(values, like)
+
+
+def _takes_since(changes: ChangeFeed | None) -> None:
+    """Raises Invalid where the template of the parameter has other names than `{since}`."""
+    if changes is None:
+        return
+    if problem := problem_of(changes.value):
+        raise Invalid("connection.settings", problem, {"findings": [finding("/changes/value", problem)]})
+    if names := [name for name in names_in(changes.value) if name != "since"]:
+        said = f"{changes.value!r} names {names[0]!r}; there is '{{since}}' alone"
+        raise Invalid("connection.settings", said, {"findings": [finding("/changes/value", said)]})
 
 
 def _beside(path: str, members: dict[str, tuple[str, Any]]) -> bool:
