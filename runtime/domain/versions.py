@@ -6,7 +6,8 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
-_WHOLE = re.compile(r"[+-]?[0-9]{1,40}\Z")
+_WHOLE = re.compile(r"[+-]?[0-9]+\Z")
+_DIGITS = 40  # of a whole number; the limit has 19
 _YEAR = re.compile(r"[0-9]{4}-?[0-9W]")
 _ODATA = re.compile(r"/Date\((-?[0-9]+)(?:[+-][0-9]+)?\)/\Z")
 EPOCH = re.compile(r"([0-9]{9,16})\.([0-9]{1,20})\Z")
@@ -45,6 +46,8 @@ def version_number(text: str | None) -> int:
     if match := _ODATA.match(text):
         return _bounded(int(match[1]) * 1000, text)
     if _WHOLE.match(text):
+        if len(text) > _DIGITS:
+            raise ValueError(f"the version {text[:40]!r}… is too large")
         number = int(text)
     elif match := EPOCH.match(text):
         number = int(match[1])

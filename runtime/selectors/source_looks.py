@@ -17,9 +17,9 @@ from runtime.selectors.sql_rows import rows
 class SourceState:
     """One source of a deployed release, as a flow sees it.
 
-    `failing` says why the last run did not succeed, empty where it did. `expect_every`: how often a source that is fed
-    by intake promises a sign of life, within which `hours`. `held`: states that are in force nowhere or not everywhere
-    yet, the next of them from `held_until` on.
+    `failing` says why the last run did not succeed, or why the source is left alone now; else it is empty.
+    `expect_every`: how often a source that is fed by intake promises a sign of life, within which `hours`. `held`:
+    states that are in force nowhere or not everywhere yet, the next of them from `held_until` on.
     """
 
     look: SourceLook = field(default_factory=lambda: SourceLook(can_look=False))
@@ -44,7 +44,8 @@ select st.id as stream, s.name as source, s.polled, s.expect_every, s.expect_wit
                                 and b.source in (s.name, '')
                               order by b.id desc
                               limit 1)) as read_at,
-       last.state, last.error, newest.received_at as last_message,
+       last.state, last.error, coalesce(src.wait_reason, '') as wait_reason, src.not_before,
+       newest.received_at as last_message,
        coalesce(held.states, 0) as held, held.until as held_until
   from runtime_stream st
   join runtime_deployment d on d.integration_id = st.integration_id and d.environment = st.environment and d.active
@@ -99,6 +100,9 @@ def of(streams: Iterable[int]) -> dict[tuple[int, str], SourceState]:
             look = SourceLook(last if every else None, every is not None, last, _counts_from(last, every, hours))
         failed = row["state"] not in (None, "succeeded")
         failing = (row["error"] or f"the last run has {row['state']}") if failed else ""
+        if row["wait_reason"]:
+            until = f"{row['not_before']:%H:%M} UTC" if row["not_before"] else "later"
+            failing = f"it asked to be left alone until {until} ({row['wait_reason']})"
         found[row["stream"], row["source"]] = SourceState(look, failing, every, hours, row["held"], row["held_until"])
     return found
 

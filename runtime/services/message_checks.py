@@ -6,6 +6,7 @@ A message that fails a check is kept as a rejected message, in the transaction t
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ from runtime.ledger.quarantine import fingerprint
 from runtime.ledger.streams import StreamRef
 
 KEY_LENGTH = 500
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 RAW_LENGTH = 200_000  # bytes of a rejected message that are kept
 _INSERT_REJECTED = """
 insert into runtime_rejected (stream_id, run_id, source, key, digest, reason_class, fingerprint, reason, raw, last_at)
@@ -115,14 +117,15 @@ def quick_checks(manifest: Manifest, source: ManifestSource) -> list[Acceptance]
 
 
 def usable_key(key: str) -> bool:
-    """1 to KEY_LENGTH characters, without NUL and without the unit separator that joins composite keys."""
-    return 0 < len(key) <= KEY_LENGTH and "\x00" not in key and "\x1f" not in key
+    """1 to KEY_LENGTH characters, without control characters (U+0000 to U+001F, U+007F to U+009F)."""
+    return 0 < len(key) <= KEY_LENGTH and (key.isprintable() or not _CONTROL.search(key))
 
 
 def usable_keys(keys: Sequence[str]) -> bool:
     """Whether every key of a batch is usable; looks at all of them at once."""
     text = "".join(keys)
-    return "\x00" not in text and "\x1f" not in text and "" not in keys and len(max(keys, key=len)) <= KEY_LENGTH
+    plain = text.isprintable() or not _CONTROL.search(text)
+    return plain and "" not in keys and len(max(keys, key=len)) <= KEY_LENGTH
 
 
 def store_rejected(

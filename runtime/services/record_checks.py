@@ -91,7 +91,7 @@ class RecordChecks:
         if problem:
             return Rejection(record.key, "contract", problem, record.payload)
         if not usable_key(record.key):
-            reason = f"the key is empty, longer than {KEY_LENGTH} characters or contains NUL or the unit separator"
+            reason = f"the key is empty, longer than {KEY_LENGTH} characters or has control characters"
             return Rejection(record.key, "key", reason, record.payload)
         if record.version is None:
             return 0

@@ -105,6 +105,10 @@ def test_a_source_that_asks_to_be_left_alone_is_the_only_one_that_is(two: Two) -
     assert "returns:ORD-00000009" in stored(), "the next run of the other source does not wait either"
     said = {one.name: one.wait_reason for one in StreamSource.objects.all()}
     assert ("429" in said["orders"], said["returns"]) == (True, "")
+    looks = {name: state for (_, name), state in source_looks.of([two.feed.stream.pk]).items()}
+    assert "asked to be left alone until" in looks["orders"].failing
+    assert "429: quota" in looks["orders"].failing
+    assert looks["returns"].failing == ""
 
 
 def test_while_a_slow_source_is_read_another_worker_reads_the_other_one(two: Two) -> None:

@@ -21,7 +21,7 @@ def said_of_order(name: str, payloads: Sequence[bytes]) -> str:
     where all is well, or nothing can be said: services sort texts in many ways."""
     values = [value for value in map(_value_of(name), payloads) if value is not None]
     if not values:
-        return f"no row has {name!r}, by which the service is to sort" if payloads else ""
+        return f"no row has {name!r}, by which the service is to sort" if len(payloads) > 1 else ""
     broken = [_break(values, reading) for reading in (_as_number, _as_time, _as_text)]
     found = [one for one in broken if one is not None]
     if any(one is _SORTED for one in found) or not found:
