@@ -31,6 +31,11 @@ TAKEN = (
     "the vendor took it, and this connection has neither a job nor a lookup to ask what became of it. Where that is "
     "its last word, the connection's `success` says so"
 )
+MOVED = (
+    "it was sent to another address than the one that the catalog has for this system now. That this one does not have "
+    "it proves nothing: look at the old one"
+)
+MOVED_SECONDS = 2.0  # within which all workers call the new address
 UNSETTLED_KEY = "it cannot be asked about; what was sent may still take effect for {:.0f} s, then it is sent again"
 
 
@@ -202,6 +207,11 @@ class SendBatch:
         last = self.outcome.last_sent
         return 0.0 if last is None else max(0.0, last + self.taken.limits.settle - now)
 
+    def sent_elsewhere(self) -> bool:
+        """Whether what is asked about was sent last to another address than the one that is called now."""
+        last, moved = self.taken.last_sent, self.client.moved_at
+        return self.ask_first and last is not None and moved is not None and last < moved + MOVED_SECONDS
+
     # -- asking --------------------------------------------------------------------------------------------------------
 
     def _ask(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
@@ -219,7 +229,9 @@ class SendBatch:
         repeatable: list[OutboundMessage] = []
         for message, result in zip(messages, results, strict=True):
             outcome.question_answered = outcome.question_answered or result.status != "unknown"
-            if result.status in ("unsent", "any_state", "other_state"):
+            if result.status in ("unsent", "any_state", "other_state") and self.sent_elsewhere():
+                result = replace(result, status="differs", detail=MOVED)
+            elif result.status in ("unsent", "any_state", "other_state"):
                 early = self._not_there_yet(asked_at)
                 if early is None and (result.status == "unsent" or self.idempotency == "N"):
                     rest.append(message)
@@ -246,6 +258,9 @@ class SendBatch:
         return self.taken.asks_first(message.position)
 
     def _unaskable(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
+        if self.sent_elsewhere() and self.idempotency != "U":
+            self._put(messages, SendResult("differs", detail=MOVED))
+            return []
         if self.idempotency == "K" and (edited := [message for message in messages if message.edited]):
             self._put(edited, SendResult("differs", detail=EDITED_KEY))  # the same key again gives the first answer
             messages = [message for message in messages if not message.edited]

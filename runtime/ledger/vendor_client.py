@@ -69,7 +69,10 @@ class CannotAsk(Exception):
 
 class VendorClient(Protocol):
     """A vendor client. It never raises for what a vendor does: it answers. `guard` is called right before every request
-    leaves, and raises when there is no time left in the lease."""
+    leaves, and raises when there is no time left in the lease. `moved_at`: since when, in monotonic seconds, it calls
+    the address that it calls now; None where there was no other one before."""
+
+    moved_at: float | None
 
     @property
     def deadline(self) -> float:

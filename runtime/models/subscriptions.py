@@ -24,7 +24,8 @@ class VendorState(models.Model):
     `budget` items per UTC day; null means no limit. `not_before` obeys Retry-After. While the circuit breaker is open,
     one claim at a time may probe after `open_until`. `fault` is what is wrong with the connection (`FaultKind`), empty
     while nothing is known to be: met first at `fault_since` by `fault_subscription`, over with the next call that
-    succeeds. Where another target succeeds, it becomes the fault of that one target.
+    succeeds. Where another target succeeds, it becomes the fault of that one target. `base_url` is the address at which
+    it was called last, since `base_url_since` where there was another one before.
     """
 
     system_key = models.CharField(max_length=80)
@@ -53,6 +54,8 @@ class VendorState(models.Model):
     last_error = models.TextField(blank=True, db_default="")
     last_error_at = models.DateTimeField(null=True, blank=True)
     last_success_at = models.DateTimeField(null=True, blank=True)
+    base_url = models.CharField(max_length=500, blank=True, db_default="")
+    base_url_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["system_key", "instance", "environment"]

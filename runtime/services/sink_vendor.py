@@ -59,6 +59,7 @@ class SinkVendor:
     ) -> None:
         self.sink, self.secrets, self.target = sink, secrets, target
         self.deadline = target.deadline
+        self.moved_at: float | None = None
         self.names = MessageNames(target, instance, prefix)
         self.questions = SinkQuestions(sink, secrets, self.names, deadline=self.deadline, sent_by=sent_by, prove=prove)
         self.wrong = self._wrong_address()

@@ -20,6 +20,7 @@ class LaterRelease:
     def __init__(self, now: VendorClient, before: Callable[[], VendorClient]) -> None:
         self._now, self._before, self._opened = now, before, list[VendorClient]()
         self.deadline = now.deadline
+        self.moved_at: float | None = None
 
     def close(self) -> None:
         for client in (self._now, *self._opened):

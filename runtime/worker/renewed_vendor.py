@@ -16,7 +16,8 @@ OpenSink = Callable[[object | None], OpenedSink | None]
 
 class RenewedVendor:
     """A rotated password so costs one refused call and no pause. What did not change is not tried a second time: a
-    system locks an account after a few wrong passwords."""
+    system locks an account after a few wrong passwords. `moved_at`: since when the system is called where it is called
+    now."""
 
     def __init__(self, open_sink: OpenSink, wrap: Callable[[OpenedSink], SinkVendor]) -> None:
         self._open, self._wrap = open_sink, wrap
@@ -26,6 +27,7 @@ class RenewedVendor:
         self._resolved: object = opened.resolved
         self._client = wrap(opened)
         self.deadline = self._client.deadline
+        self.moved_at: float | None = None
 
     def close(self) -> None:
         self._client.close()

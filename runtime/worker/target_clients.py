@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from catalog.domain.facts import EndpointFacts
+from catalog.selectors import systems
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
 from runtime.ledger import sql
@@ -31,13 +33,26 @@ from runtime.worker.replay_delivery import narrowed
 from runtime.worker.same_again import SameAgain
 
 _ASKING_RELEASE = sql.read("asking_release")
-KEEP_SECONDS = 60.0  # a changed endpoint or secret is used after at most this time, or at the next fault or probe
+KEEP_SECONDS = 60.0  # a changed secret is used after at most this time, or at the next fault or probe
+LOOK_SECONDS = 1.0  # and so is a changed endpoint of the catalog
+_MOVED = """
+update runtime_vendorstate
+   set base_url_since = case when base_url = '' then null else clock_timestamp() end,
+       base_url = %s
+ where id = %s
+   and base_url is distinct from %s"""
+_MOVED_AGO = """
+select extract(epoch from clock_timestamp() - base_url_since)::float8
+  from runtime_vendorstate
+ where id = %s"""
 
 
 @dataclass(slots=True)
 class _Kept:
     until: float
     client: MappedVendor
+    place: tuple[str, str]
+    endpoint: EndpointFacts | None
 
 
 class TargetClients:
@@ -48,6 +63,7 @@ class TargetClients:
         self._manifests: dict[int, Manifest] = {}
         self._vendors: dict[tuple[int, int, str, str], _Kept] = {}
         self._tables: dict[tuple[int, str], MappedTable] = {}
+        self._endpoints: dict[tuple[str, str], tuple[float, EndpointFacts | None]] = {}
         self._narrow: Callable[[Mapper], Mapper] | None = None
 
     def close(self) -> None:
@@ -147,13 +163,34 @@ class TargetClients:
     def _vendor(self, taken: Claim, release: int, asking: int) -> MappedVendor:
         key = (release, asking, taken.target.name, taken.target.instance)
         kept = self._vendors.get(key)
-        if kept is not None and kept.until > time.monotonic() and not taken.lease.probe:
+        fresh = kept is not None and kept.until > time.monotonic() and not taken.lease.probe
+        if kept is not None and fresh and self._endpoint(kept.place) == kept.endpoint:
             return kept.client
         if kept is not None:
             _disconnect(kept.client.vendor)
+            self._endpoints.pop(kept.place, None)
+        place = self._manifest(asking).target(taken.target.name).system, self._environment(taken)
+        endpoint = self._endpoint(place)
         client = self._open_asking(taken, release, asking)
-        self._vendors[key] = _Kept(time.monotonic() + KEEP_SECONDS, client)
+        client.vendor.moved_at = self._moved_at(taken, endpoint)
+        self._vendors[key] = _Kept(time.monotonic() + KEEP_SECONDS, client, place, endpoint)
         return client
+
+    def _endpoint(self, place: tuple[str, str]) -> EndpointFacts | None:
+        """Where the catalog says that a system answers in an environment, as it was a moment ago."""
+        looked = self._endpoints.get(place)
+        if looked is None or looked[0] + LOOK_SECONDS < time.monotonic():
+            looked = self._endpoints[place] = time.monotonic(), systems.endpoint(*place)
+        return looked[1]
+
+    def _moved_at(self, taken: Claim, endpoint: EndpointFacts | None) -> float | None:
+        """Since when, in monotonic seconds, the claimed system is called where it is called now; None where it was
+        never called elsewhere. Noted before the first call to another address."""
+        vendor = taken.target.vendor
+        if endpoint is not None:
+            self.conn.execute(_MOVED, (endpoint.base_url, vendor, endpoint.base_url))
+        row, now = self.conn.execute(_MOVED_AGO, (vendor,)).fetchone(), time.monotonic()
+        return None if row is None or row[0] is None else now - row[0]
 
     def _open_asking(self, taken: Claim, release: int, asking: int) -> MappedVendor:
         if asking == release:

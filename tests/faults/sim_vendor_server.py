@@ -117,6 +117,7 @@ class SimVendor:
     def __init__(self, actor: Actor, release: int) -> None:
         self.actor, self.release = actor, release
         self.deadline = actor.world.shape.deadline
+        self.moved_at: float | None = None
 
     def send(self, items: Any, *, guard: Callable[[], None]) -> list[SendResult]:
         actor = self.actor

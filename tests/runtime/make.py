@@ -217,6 +217,7 @@ class FakeVendor:
     tests use it to reach exact interleavings; whole processes meet the sandbox's emulators over sockets."""
 
     deadline = 0.5
+    moved_at: float | None = None
 
     def __init__(self, *, can_ask: bool = True, honours_keys: bool = False) -> None:
         self.can_ask, self.honours_keys = can_ask, honours_keys

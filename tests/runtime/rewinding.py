@@ -23,6 +23,7 @@ class StrictVendor:
     "reference" (the message's own key), both or nothing. Without `keeps_keys` it acts every time."""
 
     deadline = 0.5
+    moved_at: float | None = None
 
     def __init__(self, asks: Sequence[str] = ("key", "reference"), *, keeps_keys: bool = True) -> None:
         self.asks, self.keeps_keys = asks, keeps_keys

@@ -39,6 +39,7 @@ class Lock:
 
 class Client:
     deadline = 1.0
+    moved_at: float | None = None
 
     def __init__(self, lock: Lock, password: str) -> None:
         self.lock, self.password = lock, password
