@@ -2,6 +2,7 @@
 
     incoming/   where files arrive          work/        claimed, being read
     archive/    read to the end             quarantine/  cannot be read; beside each a `.reason.txt`
+    waiting/    over the limit of rejected records: read again by each run, behind the others; a reason beside each
 
 A file is claimed by a rename on one file system, so two readers never get the same one; it is archived only after the
 caller has come back with the cursor that stands behind it, so that a crash in between reads it again and loses nothing.
@@ -73,6 +74,8 @@ class DropFolder:
         self.root = Path(root)
         self.incoming = Path(incoming) if incoming else self.root / "incoming"
         self.work, self.archive, self.quarantine = self.root / "work", self.root / "archive", self.root / "quarantine"
+        self.waiting = self.root / "waiting"
+        self.again: list[Path] | None = None  # what waited when this reader began, and was not read again yet
         self.patterns, self.quiet, self.done, self.max_size = patterns, quiet, done, max_size
         self.patience, self.unpacks = patience, unpacks
         self.incomplete: dict[Path, tuple[tuple[int, int], str]] = {}  # files that are not claimed yet: state, why
@@ -102,11 +105,18 @@ class DropFolder:
         """The oldest file: one left in `work` by a crash first, else a new one. Too large files go to quarantine."""
         try:
             self.prepare()
+            if self.again is None:
+                self.again = self.held()
             for left in sorted(p for p in self.work.iterdir() if p.is_file() and not p.name.startswith(".")):
                 return self._claimed(left)
             for path in self.stable():
                 if not self._is_incomplete(path) and (claimed := self._take(path)) is not None:
                     return claimed
+            while self.again:
+                if (path := self.again.pop(0)).is_file():
+                    path.with_name(f"{path.name}.reason.txt").unlink(missing_ok=True)
+                    os.replace(path, self.work / path.name)
+                    return self._claimed(self.work / path.name)
         except OSError as error:
             raise Retriable(f"{error.filename}: {error.strerror}") from None
         return None
@@ -124,10 +134,23 @@ class DropFolder:
             day.mkdir(parents=True, exist_ok=True)
             os.replace(path, day / path.name)
 
+    def held(self) -> list[Path]:
+        """The files that wait because they are over the limit of rejected records."""
+        found = self.waiting.iterdir() if self.waiting.is_dir() else ()
+        return sorted(path for path in found if path.is_file() and not path.name.endswith(".reason.txt"))
+
     def refuse(self, name: str, reason: str) -> Path:
         """To quarantine, with the reason beside it."""
-        path, target = self.work / Path(name).name, self.quarantine / Path(name).name
-        (self.quarantine / f"{target.name}.reason.txt").write_text(
+        return self._put(name, self.quarantine, reason)
+
+    def wait(self, name: str, reason: str) -> Path:
+        """Beside the others, until it is read again."""
+        self.waiting.mkdir(parents=True, exist_ok=True)
+        return self._put(name, self.waiting, reason)
+
+    def _put(self, name: str, folder: Path, reason: str) -> Path:
+        path, target = self.work / Path(name).name, folder / Path(name).name
+        (folder / f"{target.name}.reason.txt").write_text(
             f"{datetime.now(UTC).isoformat()}\n{reason}\n", encoding="utf-8"
         )
         if path.is_file():
@@ -309,6 +332,15 @@ class DropReader:
             return Page(records, {"finished": name}, False, rejected, acknowledges=True)
         self.held = (name, start + self.page_size, stream)
         return Page(records, {"file": name, "at": start + self.page_size}, False, rejected)
+
+    def set_aside(self, cursor: Cursor, reason: str) -> Cursor:
+        """The file of a cursor waits beside the others; one that cannot be read on goes to quarantine all the same."""
+        self.close()
+        if refused := cursor.get("refused"):
+            self.folder.refuse(str(refused), str(cursor.get("reason", "")))
+        elif name := cursor.get("finished") or cursor.get("file"):
+            self.folder.wait(str(name), reason)
+        return {}
 
     def close(self) -> None:
         """Closes the file that is open between pages."""

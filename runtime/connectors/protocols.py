@@ -352,6 +352,14 @@ class JudgesAgain(Protocol):
 
 
 @runtime_checkable
+class SetsAside(Protocol):
+    """A source whose parts have no order (files): one that is over the limit of rejected records waits beside the
+    others, and is read again by each run, behind them. Answers the cursor with which the reading goes on."""
+
+    def set_aside(self, cursor: Cursor, reason: str) -> Cursor: ...
+
+
+@runtime_checkable
 class SinkConnector(Protocol):
     """Writes a batch. `write` answers every item, in order, or raises Retriable, Refused or ConnectionFault when
     *nothing* was applied.

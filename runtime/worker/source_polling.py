@@ -209,8 +209,8 @@ class _Polling:
                     return
         finally:
             opened.close()
-        if reader.over:
-            self.fail(_too_many(reader))
+        if reader.over or reader.aside:
+            self.fail(_waiting(reader) if reader.aside else _too_many(reader))
             return
         conn.execute(_RELEASE_AT_END, (reader.looked_at, taken.place, taken.token))
         runs.finish(taken.run)
@@ -235,6 +235,16 @@ def _too_many(reader: SourceReader) -> str:
         f"{limit.share * 100:g} %. The cursor stays where this run began. Correct the contract or the source and run "
         f"again; start with the limit waived if the rejected records are really not wanted. "
         f"First reason: {reader.first_reason}"
+    )
+
+
+def _waiting(reader: SourceReader) -> str:
+    more = f" ({len(reader.aside)} files wait)" if len(reader.aside) > 1 else ""
+    return (
+        f"{reader.aside[0]}. That is more than the limit of {reader.source.rejected_limit.share * 100:g} % of "
+        f"{reader.source.name}, so the file waits in the folder 'waiting'{more}, and the others were read. Each run "
+        f"reads it again: correct the contract or have it sent anew; start with the limit waived if the rejected "
+        f"records are really not wanted."
     )
 
 

@@ -18,6 +18,7 @@ from runtime.connectors.protocols import (
     RejectedRecord,
     Retriable,
     Secrets,
+    SetsAside,
     SourceConnector,
 )
 from runtime.domain.manifest import ManifestSource
@@ -152,6 +153,8 @@ class SourceReader:
         self.read, self.rejected = (0, 0) if begins else (state.read, state.rejected)
         self.looked_at: datetime | None = None
         self.first_reason = ""
+        self.part = self.read, self.rejected  # what was read and rejected before the part (a file) that is being read
+        self.aside: list[str] = []  # why parts wait beside the others
 
     @property
     def over(self) -> bool:
@@ -174,7 +177,20 @@ class SourceReader:
             if failure is not None:
                 raise failure
             if self.over and (found.stops_here or self.rejected >= STOP_REJECTED):
-                return
+                if not isinstance(self.connector, SetsAside) or not self.at:
+                    return
+                self._set_aside(self.connector)
+            if found.stops_here:
+                self.part = self.read, self.rejected
+
+    def _set_aside(self, connector: SetsAside) -> None:
+        """The part that is over the limit waits, and counts no more for the others."""
+        read, rejected = self.read - self.part[0], self.rejected - self.part[1]
+        name = str(self.at.get("finished") or self.at.get("refused") or self.at.get("file") or "")
+        reason = f"{rejected:,} of {read:,} records of {name} were rejected: {self.first_reason}"
+        self.at = connector.set_aside(self.at, reason)
+        self.aside.append(reason)
+        (self.read, self.rejected), self.first_reason = self.part, ""
 
     def _gather(self, found: _Gathered, call: CallContext) -> bool:
         """Read pages until the group is full; answers whether the source has nothing more."""

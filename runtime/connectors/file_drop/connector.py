@@ -84,6 +84,9 @@ class FileDropSource:
     def close(self) -> None:
         self.reading.close()
 
+    def set_aside(self, cursor: Cursor, reason: str) -> Cursor:
+        return self.reading.set_aside(cursor, reason)
+
     def check(self, *, call: CallContext) -> Health:
         return self.folder.check()
 
