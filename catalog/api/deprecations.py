@@ -128,11 +128,17 @@ class BrownOuts(CatalogView):
         return Response(_brown_out(made), status=201)
 
 
-class BrownOutDetail(CatalogView):
+class BrownOutCancellation(CatalogView):
+    """Idempotent."""
+
     @extend_schema(
-        operation_id="brown_outs_cancel", tags=["catalog"], summary="Cancel a brown-out", responses=BrownOutSerializer
+        operation_id="brown_outs_cancel",
+        tags=["catalog"],
+        summary="Cancel a brown-out; its consumers are told",
+        request=None,
+        responses=BrownOutSerializer,
     )
-    def delete(self, request: Request, slug: str, label: str, brown_out_id: int) -> Response:
+    def post(self, request: Request, slug: str, label: str, brown_out_id: int) -> Response:
         _version(slug, label, self)
         return Response(_brown_out(brown_outs.cancel(f"{slug}@{label}", brown_out_id, actor=self.person)))
 

@@ -40,9 +40,9 @@ urlpatterns = [
     ),
     path("apis/<slug:slug>/versions/<label:label>/brown-outs", deprecations.BrownOuts.as_view(), name="brown-outs"),
     path(
-        "apis/<slug:slug>/versions/<label:label>/brown-outs/<int:brown_out_id>",
-        deprecations.BrownOutDetail.as_view(),
-        name="brown-out",
+        "apis/<slug:slug>/versions/<label:label>/brown-outs/<int:brown_out_id>/cancellation",
+        deprecations.BrownOutCancellation.as_view(),
+        name="brown-out-cancellation",
     ),
     path("deprecations", deprecations.DeprecationList.as_view(), name="deprecations"),
     path("contracts/readings", versions.ContractReading.as_view(), name="contract-readings"),

@@ -92,6 +92,10 @@ _PROBLEMS |= {(status, "application/problem+json"): IntakeProblemSerializer for 
 _PROBLEMS[503, "application/problem+json"] = ProblemSerializer
 
 
+_TOKEN_OR_SESSION: Any = [{"token": []}, {"cookieAuth": []}]
+"""To a caller `PushToken` is the same scheme as every token."""
+
+
 class PushToken(TokenAuthentication):
     """The right to hand in is read with the token."""
 
@@ -108,6 +112,7 @@ class Intake(RuntimeView):
     @extend_schema(
         operation_id="intake",
         tags=["runtime"],
+        auth=_TOKEN_OR_SESSION,
         summary="Hand in messages",
         description=(
             "A JSON batch `{items: […]}`, or a POSLog document as application/xml. Answered after the commit: 202 "

@@ -245,7 +245,7 @@ class TestBrownOuts:
         read = ending.read(shown, base_url="https://tillgate.example")["price-api@v2"]
         assert read.brown_out("production", now + timedelta(days=3, minutes=59)).ends_at > read.brown_outs[0].starts_at
         assert read.brown_out("production", now + timedelta(days=3, minutes=61)) is None
-        assert piet.delete(f"{self.URL}/{made.json()['id']}").status_code == 200
+        assert piet.post(f"{self.URL}/{made.json()['id']}/cancellation").status_code == 200
         deliver("catalog.brown_out_cancelled", catalog_notices.on_brown_out)
         assert Notice.objects.filter(person__username="stan", text__startswith="Brown-out cancelled").count() == 1
         assert [b for v in piet.get("/api/v1/deprecations").json() for b in v["brown_outs"]] == []

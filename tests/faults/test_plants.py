@@ -34,7 +34,11 @@ def shape(function: Any) -> list[Any]:
     return [len([one for one in given if one.kind is one.POSITIONAL_OR_KEYWORD])]
 
 
-@pytest.mark.parametrize(("name", "module", "attribute", "value"), REPLACED, ids=[f"{one[0]}-{one[2]}" for one in REPLACED])
+@pytest.mark.parametrize(
+    ("name", "module", "attribute", "value"),
+    REPLACED,
+    ids=[f"{name}-{attribute}" for name, _, attribute, _ in REPLACED],
+)
 def test_a_plant_is_called_as_what_it_replaces(name: str, module: Any, attribute: str, value: Any) -> None:
     takes = inspect.signature(value).parameters.values()
     if any(one.kind in (one.VAR_KEYWORD, one.VAR_POSITIONAL) for one in takes):

@@ -41,9 +41,10 @@ def change() -> ChangeRequest:
     waivers.propose(
         actor=catalog.person("lea"),
         rule="version.past_sunset",
-        pointer="",
+        pointer=f"/consumed/items/{HIDDEN}",
         subject=subject(),
         environment="production",
+        application="till",
         reason="Kiosks are frozen now.",
         expires_at=clock.now() + timedelta(days=5),
     )

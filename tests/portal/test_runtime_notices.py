@@ -15,6 +15,7 @@ from governance.services import approvals
 from kernel import outbox
 from kernel.models import User
 from portal import runtime_notices, wiring
+from runtime.models import Integration
 from tests.governance import make
 
 pytestmark = pytest.mark.django_db
@@ -78,6 +79,7 @@ def test_an_unknown_integration_tells_nobody_and_breaks_nothing(house: make.Hous
 
 def test_those_who_asked_and_those_who_decided_hear_that_it_is_live(house: make.House):
     subject = replace(make.thing(), kind="integration")
+    Integration.objects.create(key="price-feed", title="Prices", domain_key="", owner_team=house.author.groups.get())
     change = make.approved(house, subject, kind="integration.deploy")
     approvals.mark_used(Approval.objects.get(change=change).pk, actor=house.releaser)
     emitted("runtime.deployed", "price-feed", deployment=1, digest=subject.digest, environment="production")
