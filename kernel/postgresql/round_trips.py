@@ -47,8 +47,11 @@ class JoinedPipeline(psycopg.Pipeline):
         try:
             self._enqueue_sync()
             yield from self._communicate_gen()
-        finally:
-            yield from self._fetch_gen(flush=False)
+        except psycopg.Error:  # it says why; what the server passed over behind it says only that it did
+            with suppress(psycopg.Error):
+                yield from self._fetch_gen(flush=False)
+            raise
+        yield from self._fetch_gen(flush=False)
 
 
 class FewRoundTrips(psycopg.Connection[Any]):

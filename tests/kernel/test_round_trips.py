@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from kernel.postgresql import sessions
-from kernel.postgresql.round_trips import FewRoundTrips
+from kernel.postgresql.round_trips import FewRoundTrips, JoinedPipeline
 from tests.kernel.test_database_sessions import url
 from tests.round_trips import record
 
@@ -147,3 +147,22 @@ def test_a_statement_behind_one_that_failed_is_prepared_anew(conn: FewRoundTrips
         assert conn.execute(NEVER_SEEN, (1,)).fetchone() == (3,)
         assert conn.execute(NEVER_SEEN, (2,)).fetchone() == (4,)
     assert conn.info.transaction_status is psycopg.pq.TransactionStatus.IDLE
+
+
+class TornPipeline(JoinedPipeline):
+    """The answers come in two pieces: the error first, and later that the rest was passed over."""
+
+    def _enqueue_sync(self) -> None: ...
+
+    def _communicate_gen(self) -> Iterator[None]:
+        yield
+        raise psycopg.errors.DivisionByZero("division by zero")
+
+    def _fetch_gen(self, *, flush: bool) -> Iterator[None]:
+        yield
+        raise psycopg.errors.PipelineAborted("pipeline aborted")
+
+
+def test_the_error_that_came_first_is_the_one_that_is_raised():
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        list(TornPipeline.__new__(TornPipeline)._exit_gen())

@@ -179,7 +179,7 @@ def test_a_claim_costs_the_same_however_many_lanes_wait(ledger: Connection) -> N
     ledger.execute("delete from runtime_progress")
     ledger.execute("delete from runtime_subscription")
     fleet(ledger, flow, 600)
-    assert claim_pages(ledger) < few + 60
+    assert claim_pages(ledger) < 2 * few, "thirty times as many lanes; rows that earlier tests left cost some pages"
 
 
 def test_a_claim_from_a_vendor_with_a_limit_counts_its_places_once(ledger: Connection) -> None:
