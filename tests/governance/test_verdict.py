@@ -64,6 +64,8 @@ def test_the_wrong_kind_of_value_is_as_good_as_none():
                     node = node[key]
                 if path[-2:-1] == ("items",) and "runs" in path and value == "surprise":
                     continue
+                if path[-2:] == ("dependencies", "items") and value == {"total": 0}:
+                    continue  # the right kind: a dependency of that name, of the most critical tier
                 free_text = (
                     path[-1]
                     in (

@@ -91,13 +91,16 @@ def get(address: str, cookie: str = "") -> int:
         return error.code
 
 
-def test_every_page_answers_through_it_also_for_many_at_once(pooler: str) -> None:
+def test_every_page_answers_through_it_also_for_many_at_once(pooler: str, tmp_path: Path) -> None:
     client, port = Client(), free_port()
     client.force_login(User.objects.create_superuser("ada"))
     name = settings.SESSION_COOKIE_NAME
     cookie = f"{name}={client.cookies[name].value}"
     environment = dict(os.environ, DATABASE_URL=pooler, DATABASE_POOLER="transaction", DATABASE_DIRECT_URL=direct())
     environment |= {"SECRET_KEY": settings.SECRET_KEY, "ALLOWED_HOSTS": "127.0.0.1", "DEBUG": "no"}
+    environment["STATIC_ROOT"] = str(tmp_path / "static")
+    collect = [sys.executable, "manage.py", "collectstatic", "--noinput", "-v0"]
+    subprocess.run(collect, cwd=ROOT, env=environment, check=True)
     server = subprocess.Popen([sys.executable, *web_server.arguments(port)], cwd=ROOT, env=environment)
     here = f"http://127.0.0.1:{port}"
     try:
