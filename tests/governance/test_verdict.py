@@ -52,6 +52,21 @@ def test_deleting_any_piece_of_evidence_never_leaves_an_allow():
     assert tried >= DELETIONS_AT_LEAST, tried
 
 
+FREE_TEXTS = (
+    "reason",
+    "why",
+    "name",
+    "owner_team",
+    "successor",
+    "policy_digest",
+    "origin",
+    "pointer",
+    "application",
+    "environment",
+    "approval_fix",
+)
+
+
 @pytest.mark.thorough
 def test_the_wrong_kind_of_value_is_as_good_as_none():
     for seed in range(12):
@@ -66,22 +81,8 @@ def test_the_wrong_kind_of_value_is_as_good_as_none():
                     continue
                 if path[-2:] == ("dependencies", "items") and value == {"total": 0}:
                     continue  # the right kind: a dependency of that name, of the most critical tier
-                free_text = (
-                    path[-1]
-                    in (
-                        "reason",
-                        "why",
-                        "name",
-                        "owner_team",
-                        "successor",
-                        "policy_digest",
-                        "origin",
-                        "pointer",
-                        "application",
-                        "environment",
-                    )
-                    and value == "surprise"
-                )
+                written_freely = path[-1] in FREE_TEXTS or "dimensions" in path
+                free_text = written_freely and value == "surprise"
                 if type(node[path[-1]]) is type(value) and (node[path[-1]] == value or free_text):
                     continue
                 node[path[-1]] = value
