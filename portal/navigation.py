@@ -69,7 +69,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
         (
             ("Changes", "change", "governance:changes", "changes", ""),
             ("Gate", "gate-open", "governance:gate", "", ""),
-            ("Deployments", "flow", "governance:deployments", "", ""),
+            ("Deployments", "system", "governance:deployments", "", ""),
             ("Freeze calendar", "calendar", "governance:freezes", "", ""),
             ("Policies", "policy", "governance:policies", "", ""),
             ("Waivers", "shield", "governance:waivers", "", ""),

@@ -112,3 +112,10 @@ def test_odd_queries_are_no_error(query: str):
 
 def test_an_unknown_application_is_not_found():
     seen(catalog.client("stan"), "gate-application", "nobody", status=404)
+
+
+@pytest.mark.parametrize("name", ["My shop / 2", "käse", "a" * 200, "<b>x</b>"])
+def test_an_answer_about_a_name_that_is_no_key_has_its_page(name: str):
+    html = seen(catalog.client("stan"), "verdict", ask("stan", application=name))
+    assert "<b>x</b>" not in html
+    assert "is not in the catalog" in html or "evidence.missing" in html or "application.unknown" in html
