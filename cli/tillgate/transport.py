@@ -134,7 +134,9 @@ class _Exchange:
         threading.Thread(target=self._work, daemon=True).start()
         if not self.over.wait(self.seconds):
             self._abandon()
-            raise Failure(NO_VERDICT, f"The gate at {self.gate.url} gave no whole answer in {self.seconds:g} seconds.")
+            raise Failure(
+                NO_VERDICT, f"The gate at {self.gate.url} gave no whole answer in {round(self.seconds, 2):g} seconds."
+            )
         if self.heard is None:
             raise self.failure or Failure(NO_VERDICT, f"The gate at {self.gate.url} gave no answer.")
         return self.heard

@@ -15,6 +15,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import connection
+from django.utils import timezone
 
 from catalog.models import Environment, SlaTier, System
 from kernel import clock
@@ -376,6 +377,13 @@ class Day:
     reading: ReadAgain
 
 
+def today(now: datetime, *, minutes: int) -> datetime:
+    """So many minutes ago, and not before midnight: what a test counts by day came on the day on which it runs."""
+    return max(
+        now - timedelta(minutes=minutes), timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
+    )
+
+
 @kept_rows.once(seconds=10)
 def day() -> Day:
     """Sales with three refused at the ERP, one of unknown outcome; prices with a broken store; something of every
@@ -390,17 +398,15 @@ def day() -> Day:
         accepted=60,
         started_at=now - timedelta(minutes=50),
     )
-    sales.put(*[sale(n) for n in range(60)], at=now - timedelta(minutes=45), run=done)
+    sales.put(*[sale(n) for n in range(60)], at=today(now, minutes=45), run=done)
     for target in ("journal", "earn"):
-        sales.pass_to(target, at=now - timedelta(minutes=42))
+        sales.pass_to(target, at=today(now, minutes=42))
     run = sales.run(read=43, accepted=40, unchanged=1, rejected_count=2, started_at=now - timedelta(minutes=14))
     places = sales.put(
-        *[sale(n, tax_class="R7" if n % 13 == 0 else "R1") for n in range(100, 140)],
-        at=now - timedelta(minutes=13),
-        run=run,
+        *[sale(n, tax_class="R7" if n % 13 == 0 else "R1") for n in range(100, 140)], at=today(now, minutes=13), run=run
     )
-    sales.pass_to("journal", share=0.8, at=now - timedelta(minutes=3))
-    sales.pass_to("earn", at=now - timedelta(minutes=4))
+    sales.pass_to("journal", share=0.8, at=today(now, minutes=3))
+    sales.pass_to("earn", at=today(now, minutes=4))
     refusal = "ERP answered 400: tax code R7 not found in company code 1010"
     letters = [
         sales.park(
@@ -448,10 +454,10 @@ def day() -> Day:
     )
     prices = Site(PRICES, people.groups["pricing"])
     StreamSource.objects.filter(stream=prices.stream).update(read_at=now - timedelta(minutes=1))
-    prices.put(*[{"sku": f"P{n}", "price": 9.99} for n in range(30)], key="sku", at=now - timedelta(minutes=41))
+    prices.put(*[{"sku": f"P{n}", "price": 9.99} for n in range(30)], key="sku", at=today(now, minutes=41))
     for instance in ("0101", "0102", "0103", "0187"):
-        prices.pass_to("stores", instance, at=now - timedelta(minutes=40), superseded=1)
-    prices.pass_to("stores", "0206", share=0.5, at=now - timedelta(minutes=41))
+        prices.pass_to("stores", instance, at=today(now, minutes=40), superseded=1)
+    prices.pass_to("stores", "0206", share=0.5, at=today(now, minutes=41))
     VendorState.objects.filter(system_key="pos", instance="0590").update(
         breaker="open",
         failures=5,
