@@ -24,8 +24,8 @@ up: $(READY) ## Start Tillgate with its own database and a demo retailer
 demo-real: $(READY) ## Run the demo on real retail data: make demo-real DATA=../shared/data
 	@$(BIN)/python -m portal.demo_real $(DATA)
 
-reset: ## Throw away the private database, its data and the sandbox's journals
-	@$(PY) -m portal.reset
+reset: $(READY) ## Throw away the private database, its data and the sandbox's journals
+	@$(BIN)/python -m portal.reset
 
 ##@ Test
 test: $(READY) ## Run the tests on a throw-away database; one of them: make test T=tests/kernel

@@ -3,6 +3,7 @@
 
 import sys
 
+from kernel import acting
 from kernel.postgresql import sessions
 from kernel.postgresql.pooler import PoolerInTheWay
 from portal import started_with
@@ -15,6 +16,7 @@ def main(arguments: list[str]) -> int | None:
     started_with.refuse_wrong_settings()
     role = ROLES.get(arguments[1] if len(arguments) > 1 else "", "report")
     sessions.serve_as(role)
+    acting.command = arguments[1] if len(arguments) > 1 else ""
     from django.core.management import execute_from_command_line
 
     try:

@@ -1,8 +1,9 @@
 """P4: what a claim and an idle poll cost beside much that waits.
 
-Claim and release among 5 flows × 600 stores × 4 lanes, among 600 targets that share one vendor with a limit of calls
-at a time, and an idle poll beside 300,000 dead letters and 500,000 messages behind them. Besides the clock it says how
-many pages of the database a statement touches, which a busy machine does not change.
+Claim and release among 5 flows × 600 stores × 4 lanes, also while a freeze holds the stores of one banner or nearly
+all of them, among 600 targets that share one vendor with a limit of calls at a time, and an idle poll beside 300,000
+dead letters and 500,000 messages behind them. Besides the clock it says how many pages of the database a statement
+touches, which a busy machine does not change.
 
 python -m bench.at_size [--stores 600] [--dead 300000] [--behind 500000]
 """
@@ -28,6 +29,7 @@ def main() -> None:
 
         flows = [Flow(conn, lanes=4) for _ in range(5)]
         lanes_that_wait(conn, flows, given.stores, f"5 flows × {given.stores} stores × 4 lanes")
+        while_stores_are_frozen(conn, given.stores)
         conn.execute("truncate runtime_progress, runtime_subscription cascade")
         shared = Flow(conn, lanes=4)
         vendor = shared.vendor(concurrency=5)
@@ -37,12 +39,40 @@ def main() -> None:
 
 
 def lanes_that_wait(conn: Any, flows: list[Any], stores: int, what: str, **chosen: Any) -> None:
-    from runtime.ledger.claims import claim, release
-    from tests.runtime.test_cost_at_size import claim_pages, fleet
+    from tests.runtime.test_cost_at_size import fleet
 
     for flow in flows:
         fleet(conn, flow, stores, **chosen)
         conn.execute("update runtime_lane set next = 9 where stream_id = %s", (flow.stream,))
+    claims(conn, what)
+
+
+def while_stores_are_frozen(conn: Any, stores: int) -> None:
+    """Each store is one of the catalog, in one of two banners; the lanes that wait longest are those of the larger."""
+    from catalog.models import RetailStore, ScopeValue
+    from governance.models import FreezeWindow
+    from governance.services import freezes
+    from kernel import clock
+
+    days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+    always = {"kind": "weekly", "zone": "UTC", "days": days, "from": "00:00", "until": "00:00"}
+    small, large = (ScopeValue.objects.create(dimension="banner", key=key, name=key) for key in ("small", "large"))
+    share = stores // 6
+    RetailStore.objects.bulk_create(
+        RetailStore(key=f"s{n}", name=f"s{n}", banner=small if n > stores - share else large)
+        for n in range(1, stores + 1)
+    )
+    for held, frozen in (("no store", {}), (f"{share} stores", small), (f"{stores - share} stores", large)):
+        scope = {"banner": frozen.key} if frozen else {"domain": "price", "environment": "test"}
+        window = freezes.plan(actor=None, name=held, calendar=always, strictness="work", **scope)
+        claims(conn, f"the same while a freeze holds {held}")
+        FreezeWindow.objects.filter(pk=window.pk).update(ended_at=clock.now())
+
+
+def claims(conn: Any, what: str) -> None:
+    from runtime.ledger.claims import claim, release
+    from tests.runtime.test_cost_at_size import claim_pages
+
     conn.execute("vacuum analyze")
     took = []
     for _ in range(50):

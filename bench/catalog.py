@@ -302,7 +302,7 @@ def measure(asked: list[dict[str, Any]], rounds: int) -> tuple[dict[str, list[fl
 
     viewer = Viewer(user=Somebody(), team_ids=frozenset({3, 4}))
     criteria = [Criteria(q=a["q"], chosen=a.get("chosen", {})) for a in asked]
-    understood = [search_query.understand(c.q).tsquery for c in criteria]
+    understood = [search_query.understand(c.q, viewer=viewer).tsquery for c in criteria]
 
     def run(sql: str, params: list[Any]) -> None:
         with connection.cursor() as cursor:

@@ -78,14 +78,12 @@ http.server.ThreadingHTTPServer(("127.0.0.1", {port}), Taken).serve_forever()
 @contextlib.contextmanager
 def exported() -> Iterator[None]:
     """Spans go to a receiver that takes everything, in a process of its own."""
-    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-
     from portal import trace_batches
 
     port = free_port()
     receiver = subprocess.Popen([sys.executable, "-c", RECEIVER.format(port=port)])
     try:
-        trace_batches.start("bench", OTLPSpanExporter(endpoint=f"http://127.0.0.1:{port}/v1/traces"))
+        trace_batches.start("bench", trace_batches.SpansOnTheWire(endpoint=f"http://127.0.0.1:{port}/v1/traces"))
         yield
         trace_batches.stop()
     finally:

@@ -2,8 +2,9 @@
 
     python -m bench.gate [--apis 10000] [--versions 100000] [--edges 1000000] [--questions 400] [--rounds 3]
 
-Asked in turn, in one run: what consumes one, three and ten versions; what provides a version with consumers; the same
-question through the whole HTTP stack with a token; and, as the limit, one primary-key read and one committed insert of
+Asked in turn, in one run: what consumes one, three and ten versions; what provides a version with consumers, and with
+500 of them; the same question through the whole HTTP stack with a token; whether a verdict that is held still stands,
+by the short way of the web server; and, as the limit, one primary-key read and one committed insert of
 a row as large as a stored verdict. A tenth of the edges is spread over every version, the rest falls on few versions,
 as it does in real estates.
 """
@@ -11,6 +12,7 @@ as it does in real estates.
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import random
 import statistics
@@ -23,6 +25,7 @@ from bench.catalog import copy_in, cpu_ms, database, fill, prepare
 
 APPLICATIONS = 20_000
 BUSY_VERSIONS = 2_000
+CONSUMERS = 500  # of a version that many use
 
 
 def connect(edges: int, versions: list[int], dice: random.Random) -> None:
@@ -65,6 +68,7 @@ def ask_for(count: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
     from django.db import connection
 
     base = {"version": "1.0", "environment": "production"}
+    used = used_by(CONSUMERS)
     with connection.cursor() as cursor:
         cursor.execute(
             """select s.application_id, array_agg(api.slug || '@' || v.label) from catalog_subscription s
@@ -86,7 +90,34 @@ def ask_for(count: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
     made["provides 1"] = [
         base | {"application": "price-service", "consumes": [], "provides": [dice.choice(names)]} for _ in range(count)
     ]
+    provides = base | {"application": "price-service", "consumes": []}
+    made[f"provides 1 for {CONSUMERS}"] = [provides | {"provides": [dice.choice(used)]} for _ in range(count)]
     return made
+
+
+def used_by(consumers: int, versions: int = 40) -> list[str]:
+    """Versions that so many applications have subscribed to in production."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """with few as (select v.id from catalog_apiversion v where v.state = 'published'
+                            and not exists (select from catalog_subscription s where s.version_id = v.id)
+                          order by v.id limit %s),
+                    gone as (select v.id from few v),
+                    made as (insert into catalog_subscription (application_id, version_id, environment_id, state,
+                                                               justification, decision_note, valid_from)
+                             select a.id, v.id, e.id, 'active', '', '', '2026-01-01'
+                               from gone v cross join (select id from catalog_application order by id limit %s) a
+                               cross join catalog_environment e where e.key = 'production'
+                             returning version_id)
+               select distinct api.slug || '@' || v.label from made join catalog_apiversion v on v.id = made.version_id
+                 join catalog_api api on api.id = v.api_id""",
+            [versions, consumers],
+        )
+        found = [name for (name,) in cursor.fetchall()]
+        cursor.execute("analyze")
+    return found
 
 
 def main() -> None:
@@ -122,7 +153,10 @@ def measure(
     from kernel import tokens
     from kernel.models import User
     from kernel.viewer import Viewer
+    from portal.front.short_way import ShortWay
+    from portal.front.wsgi import call, environ_of
 
+    dice = random.Random(11)
     person = User.objects.create_user("pipeline", kind="service")
     _, secret = tokens.issue(actor=None, user=person, name="bench", scopes=["gate:ask"])
     client = Client(headers={"Authorization": f"Bearer {secret}", "Host": "127.0.0.1"})
@@ -138,6 +172,24 @@ def measure(
         if answer.status_code != 200:
             raise RuntimeError(answer.content)
 
+    held = [verdicts.ask(question, viewer=viewer).id for question in asked["consumes 3"][:20]]
+    short = ShortWay()
+
+    def holds(question: dict[str, Any]) -> None:
+        """Twenty pipelines in turn; what they hold is computed once in half a minute."""
+        asking = environ_of(
+            {
+                "method": "GET",
+                "path": f"/api/v1/gate/verdicts/{held[dice.randrange(len(held))]}/standing",
+                "headers": [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {secret}".encode())],
+            },
+            io.BytesIO(),
+            0,
+        )
+        answer = call(short, asking)
+        if answer.status != 200 or b'"stands":true' not in bytes(answer.body):
+            raise RuntimeError(answer.body)
+
     def limit(question: dict[str, Any]) -> None:
         with connection.cursor() as cursor:
             cursor.execute("select * from catalog_api where slug = %s", [question["application"]])
@@ -150,6 +202,7 @@ def measure(
     actors: dict[str, tuple[Callable[[dict[str, Any]], None], list[dict[str, Any]]]] = {
         **{name: (inside, listed) for name, listed in asked.items()},
         "consumes 3 over HTTP": (over_http, asked["consumes 3"]),
+        "holds it, over HTTP": (holds, asked["consumes 3"]),
         "a read and an insert": (limit, asked["consumes 1"]),
     }
     times, work = timed(actors, rounds, backend)
@@ -180,7 +233,7 @@ def report(times: dict[str, list[float]], work: dict[str, list[float]], words: d
     for name, values in times.items():
         wall, cpu = statistics.quantiles(values, n=100), statistics.quantiles(work[name], n=100)
         print(
-            f"  {name:<21} wall p50 {wall[49]:6.2f} p95 {wall[94]:6.2f} p99 {wall[98]:6.2f} ms, "
+            f"  {name:<22} wall p50 {wall[49]:6.2f} p95 {wall[94]:6.2f} p99 {wall[98]:6.2f} ms, "
             f"CPU p50 {cpu[49]:6.2f} p99 {cpu[98]:6.2f} ms, {cpu[49] / base:5.1f} x a read and an insert, "
             f"{len(values)} answers"
         )

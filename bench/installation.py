@@ -17,6 +17,7 @@ from typing import Any
 from django.conf import settings
 
 from portal.embedded import Embedded, free_port
+from tests.unguarded import accept_everything
 
 CONTRACT: dict[str, Any] = {
     "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -147,7 +148,9 @@ class Installation:
             SECRET_KEY="bench",
             DJANGO_SETTINGS_MODULE="portal.settings",
             STATE_DIR=str(self.folder),
+            EGRESS_SYSTEMS="private loopback",
         )
+        accept_everything()
         import django
         from django.core.management import call_command
 

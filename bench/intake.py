@@ -2,7 +2,7 @@
 of batches, and single sales again while PostgreSQL is ended at once and is away for a while.
 
     python -m bench.intake [--rate 150] [--seconds 30] [--burst 1000] [--burst-seconds 60] [--restart-seconds 20]
-                           [--away 5]
+                           [--away 5] [--stages]
 
 The web server is the product's own (one process, the ASGI front with its deadlines) with the time limits that the
 product sets on its sessions; the senders are sixteen tills with one connection each, over loopback (`bench.tills`).
@@ -24,6 +24,7 @@ from pathlib import Path
 from statistics import quantiles
 from typing import Any
 
+from bench import stages
 from bench.installation import Installation, free_port
 from bench.measure import cpu
 from bench.order_server import order
@@ -46,11 +47,14 @@ def wait(port: int, path: str, headers: dict[str, str]) -> None:
     ends = time.monotonic() + 60
     while time.monotonic() < ends:
         try:
-            if send(http.client.HTTPConnection("127.0.0.1", port, timeout=10), path, headers, [order(1)]) == 202:
+            status = send(http.client.HTTPConnection("127.0.0.1", port, timeout=10), path, headers, [order(1)])
+            if status == 202:
                 return
-            break
+            if status != 503:
+                break
         except OSError:
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)
     raise SystemExit("the web server does not take messages")
 
 
@@ -94,9 +98,12 @@ class Intake:
         self.installed, self.to = installed, (port, path, headers)
         self.offers: list[Offer] = []
         self.roots: dict[str, int] = {}
+        self.asked: dict[str, tuple[float, float, float]] = {}
 
     def offer(self, rate: float, batch: int) -> Offer:
         self.offers.append(Offer(*self.to, rate=rate, batch=batch, first=10_000_000 * (len(self.offers) + 1)))
+        for till in self.offers[-1].tills:
+            till.named = bool(os.environ.get("BENCH_STAGES"))
         return self.offers[-1]
 
     def stretch(self, name: str, rate: float, seconds: float, batch: int, limit: str) -> None:
@@ -110,6 +117,8 @@ class Intake:
         )
         good = not done.failed and done.taken == done.sold and (batch > 1 or parts[98] <= 20)
         row("P2", f"{name} over HTTP, {limits()}", measured=said, met=met(good, limit))
+        if batch == 1:
+            self.asked |= done.asked
 
     def restart(self, rate: float, seconds: float, away: float) -> None:
         """PostgreSQL is ended at once after a quarter of the time."""
@@ -176,6 +185,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--burst-seconds", type=float, default=60)
     parser.add_argument("--restart-seconds", type=float, default=20)
     parser.add_argument("--away", type=float, default=5)
+    parser.add_argument("--stages", action="store_true", help="where the time of a call goes; costs some of it")
     return parser.parse_args()
 
 
@@ -193,7 +203,10 @@ def main() -> None:
         path = reverse("runtime-api:intake", args=["order-feed"]) + "?environment=production"
         port = free_port()
         os.environ["LOG_LEVEL"] = "CRITICAL"  # the outage would be told many times
-        server, worker = web(port), installed.worker("deliver")
+        marks = installed.folder / "stages.txt"
+        if given.stages:
+            os.environ["BENCH_STAGES"] = str(marks)
+        server, worker = web(port, stages.server(port) if given.stages else None), installed.worker("deliver")
         try:
             wait(port, path, headers)
             intake = Intake(installed, port, path, headers)
@@ -208,6 +221,8 @@ def main() -> None:
             for process in (server, worker):
                 process.send_signal(signal.SIGTERM)
                 process.wait()
+            if given.stages:
+                print(stages.table(marks, intake.asked))
     raise SystemExit(not good)
 
 

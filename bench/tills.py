@@ -33,11 +33,17 @@ class Till:
     taken: list[int] = field(default_factory=list)
     took: list[float] = field(default_factory=list)
     """Milliseconds from the moment a batch was due until it was taken, so that waiting in line counts."""
+    named: bool = False
+    """Whether each call says its own id."""
+    asked: dict[str, tuple[float, float, float]] = field(default_factory=dict)
+    """By the id of the request: when its batch was due, when it was sent and when it was answered."""
 
     def sell(self, numbers: list[int], due: float, until: float) -> None:
         self.sold += numbers
         while True:
-            status, pause = self._call([order(number) for number in numbers])
+            name = f"sale-{numbers[0]}"
+            status, pause = self._call(name, [order(number) for number in numbers])
+            self.asked[name] = (due, *self.calls[-1][:2])
             if status == 202:
                 self.taken += numbers
                 self.took.append((time.monotonic() - due) * 1000)
@@ -46,10 +52,11 @@ class Till:
                 return
             time.sleep(pause)
 
-    def _call(self, items: list[dict[str, object]]) -> tuple[int, float]:
+    def _call(self, name: str, items: list[dict[str, object]]) -> tuple[int, float]:
         began, status, pause = time.monotonic(), 0, PAUSE
         try:
-            self.connection.request("POST", self.path, json.dumps({"items": items}), self.headers)
+            headers = self.headers | {"X-Request-Id": name} if self.named else self.headers
+            self.connection.request("POST", self.path, json.dumps({"items": items}), headers)
             answer = self.connection.getresponse()
             body, status = answer.read(), answer.status
             pause = float(answer.headers.get("Retry-After") or PAUSE)
@@ -106,6 +113,10 @@ class Offer:
     @property
     def took(self) -> list[float]:
         return [ms for till in self.tills for ms in till.took]
+
+    @property
+    def asked(self) -> dict[str, tuple[float, float, float]]:
+        return {name: times for till in self.tills for name, times in till.asked.items()}
 
     @property
     def failed(self) -> int:

@@ -12,7 +12,9 @@ class CatalogConfig(AppConfig):
         from django.urls.converters import REGISTERED_CONVERTERS
 
         from catalog.domain.url_converters import DigestConverter, LabelConverter
+        from kernel import acting
 
+        acting.watch("catalog_team", "catalog_systemendpoint")
         for name, converter in (("label", LabelConverter), ("digest", DigestConverter)):
             if name not in REGISTERED_CONVERTERS:
                 register_converter(converter, name)

@@ -12,6 +12,7 @@ from catalog.models import (
     ApiUserObjectPermission,
     Application,
     Subscription,
+    System,
     Team,
 )
 from kernel.models import User
@@ -37,6 +38,13 @@ def visible(viewer: Viewer) -> QuerySet[Api]:
     if viewer.sees_everything:
         return rows
     return rows.filter(Exists(ApiSearch.objects.filter(seen_by(viewer), api=OuterRef("pk"))))
+
+
+def hidden(viewer: Viewer) -> QuerySet[Api]:
+    """APIs that the viewer may not see."""
+    if viewer.sees_everything:
+        return Api.objects.none()
+    return Api.objects.filter(~Exists(ApiSearch.objects.filter(seen_by(viewer), api=OuterRef("pk"))))
 
 
 def _stewards(viewer: Viewer) -> bool:
@@ -73,6 +81,13 @@ def may_change_api(viewer: Viewer, api: Api) -> Permission:
             return ALLOWED
         return Permission(False, f"{api.name} has no owner yet. An architect can name one.")
     return Permission(False, f"Only {api.owner_team} may change {api.name}.")
+
+
+def may_state_system(viewer: Viewer, system: System) -> Permission:
+    """Its owner team says who makes it, or an architect."""
+    if viewer.sees_everything or system.owner_team_id in viewer.team_ids or _stewards(viewer):
+        return ALLOWED
+    return Permission(False, f"Only {system.owner_team or 'an architect'} may say this of {system.name}.")
 
 
 def may_register(viewer: Viewer, team: Team | None) -> Permission:

@@ -3,12 +3,15 @@ service."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 from celery import shared_task
 
 from catalog.services import comparisons, importing, sunset_notices
+
+log = logging.getLogger(__name__)
 
 
 def version_added(event: Mapping[str, Any]) -> None:
@@ -23,8 +26,12 @@ def version_deprecated(event: Mapping[str, Any]) -> None:
 
 
 def import_requested(event: Mapping[str, Any]) -> None:
-    """Outbox handler for `catalog.import_requested`: wakes a worker, because an import may take minutes."""
-    execute_import.delay(int(event["payload"]["run_id"]))
+    """Outbox handler for `catalog.import_requested`: wakes a worker, because an import may take minutes. Where the
+    broker is away, the periodic look of the scheduler finds it."""
+    try:
+        execute_import.apply_async((int(event["payload"]["run_id"]),), retry=False)
+    except Exception as error:  # whatever a broker can fail with
+        log.info("no worker was woken for an import: %r", error)
 
 
 @shared_task(name="catalog.execute_import")

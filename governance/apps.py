@@ -8,5 +8,7 @@ class GovernanceConfig(AppConfig):
 
     def ready(self) -> None:
         from governance.services import change_kinds
+        from kernel import acting
 
+        acting.watch("governance_groupmapping")
         change_kinds.register_all()

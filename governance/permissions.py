@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +11,10 @@ from django.db import connection
 
 from catalog.selectors import teams
 from governance.domain.matching import ExercisedRight
-from governance.models import BreakGlass, ChangeRequest, Waiver
+from governance.models import BreakGlass, ChangeRequest, Delegation, PipelineConnection, Waiver
+from kernel import clock, sessions
+from kernel.factors import held
+from kernel.factors.required import ADMINISTRATORS, DECIDERS, second_factor_required
 from kernel.models import User
 from kernel.viewer import Permission, Viewer
 
@@ -53,14 +56,17 @@ select c.slot_id, u.id, coalesce(nullif(trim(u.first_name || ' ' || u.last_name)
        array_agg(c.right_of order by c.right_of),
        array_agg(coalesce(nullif(trim(f.first_name || ' ' || f.last_name), ''), f.username) order by c.right_of)
   from candidates c join kernel_user u on u.id = c.user_id join kernel_user f on f.id = c.right_of
- where governance_may_fill_as(c.group_ids, %(change)s, c.user_id, c.right_of, %(at)s)
+  left join governance_decision d on d.change_id = %(change)s and d.revision = %(revision)s and d.person_id = c.user_id
+                                 and d.voided_at is null
+ where governance_may_fill_as(c.group_ids, %(change)s, c.user_id, c.right_of, coalesce(d.at, %(at)s))
  group by c.slot_id, u.id
  order by c.slot_id, u.id
 """
 
 
 def eligible(change_id: int, revision: int, at: datetime) -> dict[int, list[Person]]:
-    """For each slot id of the revision, who may fill it now; never the author, submitter or a contributor."""
+    """For each slot id of the revision, who may fill it now, or could when they decided; never the author, submitter or
+    a contributor."""
     found: dict[int, list[Person]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_ELIGIBLE, {"change": change_id, "revision": revision, "at": at})
@@ -99,6 +105,76 @@ def rights_for(asked: Mapping[str, Sequence[int]], change_id: int, at: datetime)
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class RestingRight:
+    """A right that fills no slot yet, because somebody gave it, or the password of its holder, too lately."""
+
+    person: str
+    verb: str
+    given_by: str
+    given_at: datetime
+    counts_from: datetime
+
+    def sentence(self, *, you: bool = False) -> str:
+        """Who did what when, and from when on the right counts."""
+        what = _GIVEN.get(self.verb, "the right was given").format("your" if you else f"{self.person}’s")
+        return (
+            f"{what[0].upper()}{what[1:]} by {self.given_by} on {self.given_at:%d %b %H:%M}; "
+            f"it fills no approval before {self.counts_from:%d %b %H:%M} UTC"
+        )
+
+
+_GIVEN = {
+    "kernel.account_created": "{} account was made",
+    "kernel.account_changed": "{} account was changed",
+    "kernel.account_reopened": "{} account was opened again",
+    "kernel.password_reset": "{} password was set",
+    "kernel.factor_reset": "{} second factor was removed",
+    "kernel.factor_given": "{} second factor was made",
+    "kernel.role_given": "{} place in the team was given",
+    "catalog.group_became_team": "{} team was given its role",
+    "governance.group_mapping_added": "the mapping that gave {} place in the team was made",
+    "governance.group_mapping_changed": "the mapping that gave {} place in the team was changed",
+}
+_RESTING = """
+with hours as (select governance_rest_hours(%(change)s) as n),
+members as (
+  select s.id as slot_id, m.user_id, m.group_id, m.user_id as right_of
+    from governance_slot s join kernel_user_groups m on m.group_id = any(s.group_ids)
+   where s.change_id = %(change)s and s.revision = %(revision)s
+  union
+  select s.id, d.delegate_id, d.group_id, d.delegator_id
+    from governance_slot s
+    join governance_delegation d on d.group_id = any(s.group_ids)
+    join kernel_user_groups m on m.user_id = d.delegator_id and m.group_id = d.group_id
+   where s.change_id = %(change)s and s.revision = %(revision)s
+     and d.revoked_at is null and d.starts_at <= %(at)s and %(at)s < d.ends_at
+)
+select distinct on (m.slot_id, m.user_id)
+       m.slot_id, u.id, coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username),
+       r.verb, r.given_by, r.given_at, r.given_at + make_interval(hours => h.n)
+  from members m
+  join kernel_user u on u.id = m.user_id and u.is_active and u.kind = 'person'
+ cross join hours h
+ cross join lateral (
+       select * from governance_resting(m.right_of, m.group_id, %(at)s, h.n)
+        union
+       select * from governance_resting(m.user_id, null, %(at)s, h.n)) r
+ where not governance_is_party(%(change)s, m.user_id)
+ order by m.slot_id, m.user_id, r.given_at desc
+"""
+
+
+def resting(change_id: int, revision: int, at: datetime) -> dict[int, dict[int, RestingRight]]:
+    """For each slot id of the revision, the people whose right does not count yet, by their id."""
+    found: dict[int, dict[int, RestingRight]] = {}
+    with connection.cursor() as cursor:
+        cursor.execute(_RESTING, {"change": change_id, "revision": revision, "at": at})
+        for slot, person, *told in cursor.fetchall():
+            found.setdefault(slot, {})[person] = RestingRight(*told)
+    return found
+
+
 def is_party(change_id: int, person_id: int) -> bool:
     """Author, submitter or contributor of the change."""
     with connection.cursor() as cursor:
@@ -133,6 +209,42 @@ def may_revise(viewer: Viewer, change: ChangeRequest) -> Permission:
     return may_author(viewer, change)
 
 
+def second_factor_asked_of(user: User) -> bool:
+    """Whether the installation asks this account for a second factor: as an administrator, or as a person whose groups
+    or delegations may fill a slot."""
+    asked = second_factor_required()
+    if not asked or user.kind != User.Kind.PERSON:
+        return False
+    if ADMINISTRATORS in asked and (user.is_superuser or user.is_staff):
+        return True
+    now = clock.now()
+    delegated = Delegation.objects.filter(delegate_id=user.pk, revoked_at=None, starts_at__lte=now, ends_at__gt=now)
+    return DECIDERS in asked and (user.groups.exists() or delegated.exists())
+
+
+def has_second_factor(user: User) -> Permission:
+    """Allowed where none is asked of this person, or where the person has one and has proved it in this session. What
+    an identity provider says of its own second factor counts where the installation takes it."""
+    if not second_factor_asked_of(user):
+        return Permission(True)
+    known, has_one = sessions.proof(), held.has_one(user)
+    second = known.second if known else ""
+    if second == sessions.PROVIDER or (has_one and (second or not sessions.in_session())):
+        return Permission(True)
+    if has_one:
+        return Permission(False, "You signed in without your second factor. Sign in again, with it.")
+    return Permission(False, "Your account needs a second factor for this. Add one under My account.")
+
+
+def without_second_factor(people: Iterable[int]) -> set[int]:
+    """Those of these deciders with a local account who cannot decide yet, since they have no second factor."""
+    if DECIDERS not in second_factor_required():
+        return set()
+    rows = User.objects.filter(pk__in=set(people), second_factors=None)
+    rows = rows.exclude(password__startswith="!")  # noqa: S106 - no password of ours
+    return set(rows.values_list("pk", flat=True))
+
+
 def may_decide(viewer: Viewer, change: ChangeRequest, at: datetime) -> Permission:
     """Whether this person can fill any slot of the present revision, and has not decided already."""
     if viewer.user is None:
@@ -146,8 +258,13 @@ def may_decide(viewer: Viewer, change: ChangeRequest, at: datetime) -> Permissio
     if change.decisions.filter(person=viewer.user, voided_at=None).exists():
         return Permission(False, "You have decided on this revision. Retract your decision to decide again.")
     if not any(p.id == viewer.user.pk for people in eligible(change.pk, change.revision, at).values() for p in people):
+        held = [
+            people[viewer.user.pk] for people in resting(change.pk, change.revision, at).values() if viewer.id in people
+        ]
+        if held:
+            return Permission(False, f"{held[0].sentence(you=True)}. Somebody else decides, or you do then.")
         return Permission(False, "None of the missing approvals is yours to give.")
-    return Permission(True)
+    return has_second_factor(viewer.user)
 
 
 def in_team(viewer: Viewer, *keys: str) -> bool:
@@ -219,3 +336,30 @@ def may_revoke_waiver(viewer: Viewer, waiver: Waiver, owner_team_ids: Sequence[i
 def may_run_webhooks(viewer: Viewer) -> Permission:
     allowed = bool(viewer.user) and (viewer.user.is_superuser or in_team(viewer, "release-managers"))
     return Permission(allowed, "" if allowed else "Only release managers may register webhook receivers.")
+
+
+def may_propose_pipeline(viewer: Viewer, owner_team_id: int) -> Permission:
+    """A person of the team that would own the connection, or a release manager."""
+    allowed = _is_person(viewer) and (owner_team_id in viewer.team_ids or in_team(viewer, "release-managers"))
+    words = "Only a member of the owner team or a release manager may propose this."
+    return Permission(allowed, "" if allowed else words)
+
+
+def may_confirm_pipeline(viewer: Viewer, proposed_by: int) -> Permission:
+    """A release manager who has not proposed it: who maps a repository decides which gate it passes."""
+    if not (_is_person(viewer) and in_team(viewer, "release-managers")):
+        return Permission(False, "Only a release manager may confirm this.")
+    own = viewer.id == proposed_by
+    return Permission(not own, "You proposed it; another release manager confirms." if own else "")
+
+
+def may_end_pipeline(viewer: Viewer, connection: PipelineConnection) -> Permission:
+    """Ending, and asking again, loosens nothing: the owner team and release managers."""
+    allowed = _is_person(viewer) and (
+        connection.owner_team_id in viewer.team_ids or in_team(viewer, "release-managers")
+    )
+    return Permission(allowed, "" if allowed else "Only a member of the owner team or a release manager may do this.")
+
+
+def _is_person(viewer: Viewer) -> bool:
+    return bool(viewer.user) and viewer.user.kind == User.Kind.PERSON

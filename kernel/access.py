@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db import Error
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication, get_authorization_header
@@ -12,8 +13,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from kernel import tokens
-from kernel.errors import Forbidden
+from kernel.errors import Forbidden, Held
 from kernel.models import ApiToken, User
+from kernel.postgresql import errors
 from kernel.tokens import ReadWithToken
 
 SAFE = {"GET", "HEAD", "OPTIONS"}
@@ -22,18 +24,15 @@ SAFE = {"GET", "HEAD", "OPTIONS"}
 class TokenAuthentication(BaseAuthentication):
     """`Authorization: Bearer tg_…` (RFC 6750)."""
 
+    challenge = 'Bearer realm="tillgate"'
+
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
         parts = get_authorization_header(request).split()
         if not parts or parts[0].lower() != b"bearer":
             return None
         if len(parts) != 2:
             raise AuthenticationFailed(_("The Authorization header is 'Bearer' and one token."))
-        try:
-            token = tokens.find(parts[1].decode("ascii"), self.along(request))
-        except UnicodeDecodeError:
-            token = None
-        if token is None:
-            raise AuthenticationFailed(_("This token is unknown, expired or revoked. Ask a team owner for a new one."))
+        token = token_of(parts[1], self.along(request))
         return token.user, token
 
     def along(self, request: Request) -> ReadWithToken | None:
@@ -41,7 +40,23 @@ class TokenAuthentication(BaseAuthentication):
         return None
 
     def authenticate_header(self, request: Request) -> str:
-        return 'Bearer realm="tillgate"'
+        return self.challenge
+
+
+def token_of(secret: bytes, along: ReadWithToken | None = None) -> ApiToken:
+    """The valid token with this secret. Raises AuthenticationFailed; Held where the database has no room for a session
+    of this thread: others of its process have one, and nothing was done yet."""
+    try:
+        token = tokens.find(secret.decode("ascii"), along)
+    except UnicodeDecodeError:
+        token = None
+    except Error as error:
+        if not errors.crowded(error):
+            raise
+        raise Held(*errors.reason(error)) from error
+    if token is None:
+        raise AuthenticationFailed(_("This token is unknown, expired or revoked. Ask a team owner for a new one."))
+    return token
 
 
 class SignedInWithScope(BasePermission):
@@ -59,7 +74,7 @@ class SignedInWithScope(BasePermission):
             return False
         if not isinstance(request.auth, ApiToken):
             return True
-        return any(scope in request.auth.scopes for scope in scopes_of(view, request.method or "GET"))
+        return covers(request.auth, view, request.method or "GET")
 
 
 def decider(request: Request) -> User:
@@ -72,6 +87,8 @@ def decider(request: Request) -> User:
         )
     if not isinstance(request.user, User):
         raise Forbidden("request.anonymous", "Sign in first.")
+    if request.user.kind == User.Kind.AGENT:
+        raise Forbidden("decision.by_agent", "An agent decides nothing. A person of its team does.")
     return request.user
 
 
@@ -83,6 +100,11 @@ def scopes_of(view: Any, method: str) -> tuple[str, ...]:
         return (named,) if isinstance(named, str) else named
     family = getattr(view, "scope", None)
     return (f"{family}:{'read' if method in SAFE else 'write'}",) if family else ()
+
+
+def covers(token: ApiToken, view: Any, method: str) -> bool:
+    """Whether the token has one of the scopes of which this method of the view needs one."""
+    return any(scope in token.scopes for scope in scopes_of(view, method))
 
 
 class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]

@@ -6,14 +6,19 @@ hash.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection, transaction
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
 
+from kernel import acting
+from kernel.audit_chain import Verification, verify
 from kernel.models import AuditEntry, User
 from kernel.request import request_id
+
+__all__ = ["REDACTED", "Verification", "entries_for", "record", "redact", "verify"]
 
 REDACTED = "[redacted]"
 _SECRET_WORDS = (
@@ -27,6 +32,7 @@ _SECRET_WORDS = (
     "credential",
     "cookie",
 )
+_NAMES_OF_THEM = ("_hash", "_prefix", "_id", "_count", "_ref")
 
 
 def redact(value: Any) -> Any:
@@ -40,7 +46,7 @@ def redact(value: Any) -> Any:
 
 def _is_secret(key: str) -> bool:
     low = key.lower()
-    return any(word in low for word in _SECRET_WORDS) and not low.endswith(("_hash", "_prefix", "_id", "_count"))
+    return any(word in low for word in _SECRET_WORDS) and not low.endswith(_NAMES_OF_THEM)
 
 
 def record(
@@ -60,17 +66,18 @@ def record(
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("audit.record belongs inside the transaction of what it records")
-    return AuditEntry.objects.create(
-        actor=actor,
-        actor_text=str(actor) if actor else "system",
-        verb=verb,
-        subject_kind=subject_kind,
-        subject_id=str(subject_id),
-        before=redact(before),
-        after=redact(after),
-        reason=reason,
-        request_id=request_id(),
+    about = [verb, subject_kind, str(subject_id), _json(redact(before)), _json(redact(after)), reason, request_id()]
+    written = AuditEntry.objects.raw(
+        _RECORD, [actor.pk if actor else None, str(actor) if actor else acting.system(), *about]
     )
+    return written[0]
+
+
+_RECORD = "select * from kernel_record(%s, %s, %s, %s, %s, %s::jsonb, %s::jsonb, %s, %s)"
+
+
+def _json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, cls=DjangoJSONEncoder)
 
 
 def entries_for(subject_kind: str, subject_id: str | int, *, limit: int = 200) -> Iterable[AuditEntry]:
@@ -78,61 +85,3 @@ def entries_for(subject_kind: str, subject_id: str | int, *, limit: int = 200) -
     return AuditEntry.objects.filter(subject_kind=subject_kind, subject_id=str(subject_id)).select_related("actor")[
         :limit
     ]
-
-
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """The result of `verify`. `sound` is False when an entry, a link or the anchored head does not match its hash;
-    `broken_at` is the position where that was found."""
-
-    sound: bool
-    entries: int
-    head: str
-    broken_at: int | None = None
-    reason: str = ""
-
-
-_VERIFY = """
-select l.position,
-       l.hash,
-       l.previous_hash,
-       lag(l.hash, 1, repeat('0', 64)) over (order by l.position) as expected_previous,
-       kernel_audit_hash(l.previous_hash, e) as expected,
-       lag(l.position, 1, 0::bigint) over (order by l.position) as before
-  from kernel_auditlink l
-  join kernel_auditentry e on e.id = l.entry_id
- order by l.position
-"""
-
-
-def verify(*, anchor: tuple[int, str] | None = None) -> Verification:
-    """Check the whole chain, entry by entry.
-
-    `anchor` is the position and hash of a head that was stored elsewhere: a ledger that was cut no longer contains it.
-    """
-    count, head = 0, "0" * 64
-    anchor_met = anchor is None or anchor[0] == 0
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_VERIFY)
-        for position, own, previous, expected_previous, expected, before in cursor:
-            if position != before + 1:
-                return Verification(
-                    False, count, head, position, f"positions {before + 1} to {position - 1} are missing"
-                )
-            if previous != expected_previous or own != expected:
-                return Verification(False, count, head, position, "the entry or its link was altered")
-            if anchor is not None and position == anchor[0]:
-                if own != anchor[1]:
-                    return Verification(False, count, head, position, "the anchored head differs")
-                anchor_met = True
-            count, head = count + 1, own
-        cursor.execute(
-            "select count(*) from kernel_auditentry e"
-            " where not exists (select from kernel_auditlink l where l.entry_id = e.id)"
-        )
-        unlinked = cursor.fetchone()[0]
-    if unlinked:
-        return Verification(False, count, head, None, f"{unlinked} entries are not part of the chain")
-    if not anchor_met:
-        return Verification(False, count, head, None, "the chain ends before the anchored head: it was cut")
-    return Verification(True, count, head)

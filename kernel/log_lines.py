@@ -6,6 +6,7 @@ A line says which request, message, run and trace it is about, where that is kno
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -24,6 +25,10 @@ from kernel.request import request_id
 _about: ContextVar[dict[str, str | int] | None] = ContextVar("tillgate_log_about", default=None)
 log = logging.getLogger(__name__)
 LONGEST = 16_000  # characters of a message or a traceback
+# What a terminal obeys, or what some reader takes for the end of a line or turns the direction of the text with.
+_ENDS_A_LINE = "\x85\u2028\u2029"
+_NO_TEXT = re.compile(rf"[\x00-\x08\x0b-\x1f\x7f-\x9f{_ENDS_A_LINE}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_IN_JSON = re.compile(rf"[\x7f-\x9f{_ENDS_A_LINE}]")  # what JSON itself does not escape
 
 
 def _safe(text: str) -> str:
@@ -44,17 +49,21 @@ def about(**names: str | int) -> Iterator[None]:
 
 class TextLines(logging.Formatter):
     """`2026-11-29 16:01:02,345 WARNING runtime.worker.loop the database is not reachable`. Further lines of a message
-    are set in, so that none looks like a record of its own."""
+    or a traceback are set in, so that none looks like a record of its own; control characters are shown as `\\x1b`."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the name of the library
-        record.message = record.message.replace("\r", "").replace("\n", "\n  ")
-        return super().formatMessage(record)
-
     def format(self, record: logging.LogRecord) -> str:
-        return _safe(super().format(record))
+        text = super().format(record)
+        if not text.isprintable():
+            text = _NO_TEXT.sub(_escaped, text.replace("\r\n", "\n").replace("\n", "\n  "))
+        return _safe(text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
 
 
 class JsonLines(logging.Formatter):
@@ -74,7 +83,8 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = record.exc_info[0].__name__
             line["traceback"] = _safe(self.formatException(record.exc_info))
-        return orjson.dumps(line, default=str).decode()
+        made = orjson.dumps(line, default=str).decode()
+        return made if made.isascii() else _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", made)
 
 
 def _of_this_thread() -> dict[str, str | int]:

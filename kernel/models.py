@@ -4,25 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
+import pgtrigger
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.indexes import GinIndex
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models.functions import Now
 
+from kernel import acting, agents
+
 
 class User(AbstractUser):
-    """A person, or the service account of a pipeline. Owners and approvers are groups of these, never free text."""
+    """A person, the service account of a pipeline, or an agent. Owners and approvers are groups of these, never free
+    text. An agent decides nothing: it is no administrator, and its tokens hold no deciding scope.
+    """
 
     class Kind(models.TextChoices):
         PERSON = "person", "Person"
         SERVICE = "service", "Service account"
+        AGENT = "agent", "Agent"
 
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PERSON)
+    time_zone = models.CharField(max_length=60, blank=True, db_default="")  # of pages; empty: the installation's
     # Groups that were read together with the token of the present request; None where they were not.
     team_ids_read: frozenset[int] | None = None
 
+    class Meta(AbstractUser.Meta):
+        triggers = [agents.AGENT_DECIDES_NOTHING]
+
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """A password that is stored in a newer way meanwhile is the same password."""
+        with acting.by(self, way=acting.STORED_ANEW):
+            return super().check_password(raw_password)
 
 
 class ApiToken(models.Model):
@@ -42,6 +58,7 @@ class ApiToken(models.Model):
 
     class Meta:
         verbose_name = "API token"
+        triggers = [agents.TOKEN_DECIDES_NOTHING]
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(
@@ -51,6 +68,82 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class UserSession(AbstractBaseSession):
+    """A session of a browser, with whose it is, so that people see theirs and end them (`kernel.sessions`)."""
+
+    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
+    began_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True)
+    way = models.CharField(max_length=20, blank=True, db_default="")
+    address = models.CharField(max_length=60, blank=True, db_default="")
+    agent = models.CharField(max_length=200, blank=True, db_default="")
+    provider_session = models.CharField(max_length=255, blank=True, db_default="")
+
+    def __str__(self) -> str:
+        return f"{self.user} since {self.began_at}"
+
+
+class SecondFactor(models.Model):
+    """What a person proves beside the password: an authenticator app or a passkey (`kernel.factors`). Added and removed
+    as a whole; triggers tell each of it."""
+
+    class Kind(models.TextChoices):
+        APP = "app", "Authenticator app"
+        PASSKEY = "passkey", "Passkey"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="second_factors")
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    name = models.CharField(max_length=60)
+    made_at = models.DateTimeField(db_default=Now())
+    used_at = models.DateTimeField(null=True)
+    # Of an app: its secret, encrypted, and the time step of the newest code that was used.
+    sealed = models.TextField(blank=True, db_default="")
+    step = models.BigIntegerField(db_default=0)
+    # Of a passkey: what the browser registered, and the newest count of its signatures.
+    credential_id = models.CharField(max_length=1400, unique=True, null=True)
+    credential = models.BinaryField(null=True)
+    signatures = models.BigIntegerField(db_default=0)
+
+    class Meta:
+        ordering = ["made_at", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(kind="app", credential_id=None, credential=None) & ~models.Q(sealed="")
+                | models.Q(kind="passkey", sealed="", credential_id__isnull=False, credential__isnull=False),
+                name="second_factor_is_app_or_passkey",
+            ),
+            models.UniqueConstraint(fields=["user"], condition=models.Q(kind="app"), name="one_app_for_each_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.get_kind_display().lower()})"
+
+
+class RecoveryCode(models.Model):
+    """A code that stands once for a second factor that is lost. Only its SHA-256 is stored."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    code_hash = models.CharField(max_length=64)
+    made_at = models.DateTimeField(db_default=Now())
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "code_hash"], name="recovery_code_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}, {'used' if self.used_at else 'open'}"
+
+
+class UsedChallenge(models.Model):
+    """A question to a passkey that was answered, by its SHA-256: no answer counts twice."""
+
+    digest = models.CharField(primary_key=True, max_length=64)
+    at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    def __str__(self) -> str:
+        return self.digest[:8]
 
 
 class AuditEntry(models.Model):
@@ -66,6 +159,8 @@ class AuditEntry(models.Model):
     after = models.JSONField(null=True, blank=True)
     reason = models.TextField(blank=True)
     request_id = models.CharField(max_length=64, blank=True)
+    # Role and program of the database session that wrote it; the database's own word, as `at` is.
+    written_by = models.CharField(max_length=200, blank=True, db_default="")
 
     class Meta:
         ordering = ["-id"]
@@ -83,12 +178,113 @@ class AuditLink(models.Model):
     entry = models.OneToOneField(AuditEntry, on_delete=models.PROTECT, related_name="link")
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64)
+    version = models.PositiveSmallIntegerField(db_default=1)  # which list of columns the hash is over
 
     class Meta:
         ordering = ["position"]
 
     def __str__(self) -> str:
         return f"{self.position}: {self.hash[:8]}"
+
+
+class SignInFailures(models.Model):
+    """Failed sign-ins of one account in one minute; `told` of them are in the ledger (`kernel.sign_ins`). Account 0
+    stands for all names that nobody has."""
+
+    account = models.BigIntegerField()
+    minute = models.DateTimeField()
+    failures = models.PositiveIntegerField(default=1)
+    told = models.PositiveIntegerField(db_default=0)
+    owner_told = models.BooleanField(db_default=False)  # of the failures of this minute and before, by a notice
+
+    class Meta:
+        verbose_name_plural = "sign-in failures"
+        constraints = [models.UniqueConstraint(fields=["account", "minute"], name="sign_in_failures_of_a_minute")]
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.minute:%H:%M}: {self.failures}"
+
+
+class SignInLimit(models.Model):
+    """How often a password was tried in vain under one key, and until when the next waits (`kernel.sign_in_limits`).
+    The key is a digest: of a name, of an address, of an account and a place that it knows."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    failures = models.FloatField()
+    open_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.key[:8]}: {self.failures:.1f}"
+
+
+class KnownPlace(models.Model):
+    """A browser or an address (a digest of it) in which an account has signed in before."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="known_places")
+    place = models.CharField(max_length=64)
+    seen_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "place"], name="known_place_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.place[:8]}"
+
+
+class DemoMark(models.Model):
+    """This database was made for the demo: at most one row, written while the database was empty. Only where it stands
+    are the demo's people ever made, and does their well-known password count. An end is for good."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    made_at = models.DateTimeField(db_default=Now())
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_demo_mark")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="only_when_empty",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.Before,
+                func="""
+                    IF EXISTS (SELECT FROM kernel_user) OR EXISTS (SELECT FROM kernel_auditentry) THEN
+                        RAISE EXCEPTION 'this database is not empty: it is not made for the demo'
+                            USING ERRCODE = 'check_violation', CONSTRAINT = 'demo_mark_needs_empty_database';
+                    END IF;
+                    NEW.made_at := transaction_timestamp();
+                    NEW.ended_at := NULL;
+                    RETURN NEW;
+                """,
+            ),
+            pgtrigger.Trigger(
+                name="ends_once",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func="""
+                    IF TG_OP = 'DELETE' OR OLD.ended_at IS NOT NULL OR NEW.ended_at IS NULL THEN
+                        RAISE EXCEPTION 'a demo mark ends once, and stays'
+                            USING ERRCODE = 'check_violation', CONSTRAINT = 'demo_mark_ends_once';
+                    END IF;
+                    NEW.id := OLD.id;
+                    NEW.made_at := OLD.made_at;
+                    RETURN NEW;
+                """,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"made for the demo on {self.made_at:%Y-%m-%d}" + (", which has ended" if self.ended_at else "")
+
+
+class WriteStamp(models.Model):
+    """A transaction that wrote to a table of which somebody wants to know whether anything in it changed; made by
+    triggers (`kernel/write_stamps.py`)."""
+
+    xact = models.BigIntegerField(primary_key=True)
+    made_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    def __str__(self) -> str:
+        return str(self.xact)
 
 
 class OutboxEvent(models.Model):
@@ -133,3 +329,26 @@ class ProcessMetrics(models.Model):
 
     def __str__(self) -> str:
         return self.process
+
+
+class ReplacedProcess(models.Model):
+    """A process of web server, worker or scheduler that its supervisor replaced (`kernel.replaced_processes`)."""
+
+    class Why(models.TextChoices):
+        STILL = "still", "Gave no sign of life"
+        ENDED = "ended", "Ended by itself"
+
+    host = models.CharField(max_length=120)
+    pid = models.PositiveIntegerField()
+    role = models.CharField(max_length=40)
+    why = models.CharField(max_length=10, choices=Why.choices)
+    said = models.CharField(max_length=200)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        verbose_name_plural = "replaced processes"
+        ordering = ["-at"]
+        constraints = [models.UniqueConstraint(fields=["host", "pid", "at"], name="replaced_process_once")]
+
+    def __str__(self) -> str:
+        return f"{self.role} {self.host}-{self.pid} {self.why}"

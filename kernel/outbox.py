@@ -81,13 +81,15 @@ update kernel_outboxevent
        failed_at = case when attempts >= %(attempts)s then clock_timestamp() end
  where id = %(id)s
 """  # noqa: S608 - the formula is a constant
+_SAID = ("id", "topic", "attempts")
 
 
-def dispatch(*, limit: int = 50) -> int:
-    """Claim up to `limit` open events and hand each to its handlers. Returns how many were claimed.
+def dispatch(*, limit: int = 50, alive: Callable[[], object] = lambda: None) -> int:
+    """Claim up to `limit` open events and hand each to its handlers; `alive` is called before each one. Returns how
+    many were claimed.
 
-    A failing handler leaves the event open with growing delay, by the policy `OUTBOX_RETRY`; after its last attempt the
-    event is kept as failed for a person.
+    A failing handler leaves the event open with growing delay, by the policy `OUTBOX_RETRY`, and all its handlers run
+    again then; after its last attempt the event is kept as failed for a person.
     """
     with connection.cursor() as cursor:
         cursor.execute(_CLAIM, {"lease": LEASE_SECONDS, "limit": limit})
@@ -96,6 +98,7 @@ def dispatch(*, limit: int = 50) -> int:
             (dict(zip(columns, row, strict=True)) for row in cursor.fetchall()), key=lambda e: e["id"]
         )
     for event in claimed:
+        alive()
         with serving(event["request_id"] or None):
             _deliver(event)
     return len(claimed)
@@ -105,23 +108,33 @@ def _deliver(event: dict[str, Any]) -> None:
     payload = event["payload"]
     if isinstance(payload, str | bytes):
         payload = json.loads(payload)
-    try:
-        for handler in handlers_of(event["topic"]):
-            handler({"id": event["id"], "topic": event["topic"], "key": event["key"], "payload": payload})
-    except Exception as error:  # a handler may fail in any way; the event outlives it
-        log.warning(
-            "outbox event %s (%s) failed at attempt %s: %r", event["id"], event["topic"], event["attempts"], error
-        )
-        with connection.cursor() as cursor:
-            said = f"{type(error).__name__}: {error}"[:2000]
-            cursor.execute(
-                _POSTPONE,
-                OUTBOX_RETRY.parameters() | {"error": said, "attempts": OUTBOX_RETRY.attempts, "id": event["id"]},
-            )
-        HANDLED.labels("failed" if OUTBOX_RETRY.exhausted(event["attempts"]) else "again").inc()
+    told = {"id": event["id"], "topic": event["topic"], "key": event["key"], "payload": payload}
+    failures = [error for handler in handlers_of(event["topic"]) if (error := _failure(handler, told)) is not None]
+    if failures:
+        for error in failures:
+            log.warning("outbox event %s (%s) failed at attempt %s: %r", *(event[k] for k in _SAID), error)
+        _postpone(event, failures[0])
         return
     with connection.cursor() as cursor:
         cursor.execute(
             "update kernel_outboxevent set done_at = clock_timestamp(), lease_until = null where id = %s", [event["id"]]
         )
     HANDLED.labels("done").inc()
+
+
+def _failure(handler: Handler, event: Mapping[str, Any]) -> Exception | None:
+    """What a handler failed with: it keeps the event open, and no other handler from it."""
+    try:
+        handler(event)
+    except Exception as error:  # a handler may fail in any way; the event outlives it
+        return error
+    return None
+
+
+def _postpone(event: Mapping[str, Any], error: Exception) -> None:
+    with connection.cursor() as cursor:
+        said = f"{type(error).__name__}: {error}"[:2000]
+        cursor.execute(
+            _POSTPONE, OUTBOX_RETRY.parameters() | {"error": said, "attempts": OUTBOX_RETRY.attempts, "id": event["id"]}
+        )
+    HANDLED.labels("failed" if OUTBOX_RETRY.exhausted(event["attempts"]) else "again").inc()

@@ -47,6 +47,12 @@ def run(job: str, work: Callable[[], T]) -> T:
     return done
 
 
+def leave_stale_session() -> None:
+    """A session that was opened while the database was read-only stays so: the next job that writes would fail."""
+    if connection.connection is not None and not connection.in_atomic_block and not connection.is_usable():
+        connection.close()
+
+
 def run_forever(room: str, run_due: Callable[[], int], stop: threading.Event, *, every: float) -> None:
     """Call `run_due` until `stop` is set, and wait `every` seconds after a call that found nothing.
 
@@ -55,6 +61,7 @@ def run_forever(room: str, run_due: Callable[[], int], stop: threading.Event, *,
     waiting = False
     while not stop.is_set():
         try:
+            leave_stale_session()
             busy = run_due() > 0
             waiting = False
         except Error as error:

@@ -27,6 +27,11 @@ def rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]
     return _again_where_lost(statement, parameters)[0]
 
 
+def written(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """The same for a statement that writes and returns rows: it is never run twice, whatever became of the session."""
+    return _run(statement, parameters, False)[0]
+
+
 def named_rows(statement: LiteralString, parameters: Sequence[Any] | Mapping[str, Any]) -> list[dict[str, Any]]:
     """The same, each row as a dictionary."""
     found, names = _again_where_lost(statement, parameters, named=True)

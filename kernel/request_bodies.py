@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.http import HttpRequest
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
@@ -34,8 +35,13 @@ def body_of(stream: IO[bytes], media_type: str | None, context: Mapping[str, Any
     charset = charset_of(media_type)
     if charset.lower() not in ("", "utf-8", "utf8", "us-ascii", "ascii"):
         raise UnsupportedBody("request.charset", f"Send UTF-8; the charset {charset[:40]!r} is not read.")
+    return limited(stream)
+
+
+def limited(stream: IO[bytes] | HttpRequest) -> bytes:
+    """All of it. Raises TooLarge beyond the limit."""
     limit: int = settings.MAX_REQUEST_BYTES
-    data = stream.read(limit + 1)
+    data: bytes = stream.read(limit + 1)
     if len(data) > limit:
         raise TooLarge("request.too_large", f"The body is larger than {limit // 1024 // 1024} MB.")
     return data

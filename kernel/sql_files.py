@@ -7,7 +7,8 @@ SQL, and brings an empty or older database to what the files say. The files run 
 view), the file drops first. `docs/how-to/add-a-migration.md` shows the steps.
 
 What belongs to a room is known by its name: functions and views that begin with `<room>_`, and the triggers on tables
-that begin so, except those that django-pgtrigger makes from the models.
+that begin so, except those that django-pgtrigger makes from the models. A trigger on a table of nobody's room
+(`auth_group`) or of a room below has a name that begins with its own room's.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ select 'trigger', format('%%I on %%s', t.tgname, t.tgrelid::regclass), t.ctid::t
   from pg_trigger t
   join pg_class c on c.oid = t.tgrelid
  where c.relnamespace = current_schema()::regnamespace
-   and starts_with(c.relname, %(prefix)s)
+   and (starts_with(t.tgname, %(prefix)s)
+        or starts_with(c.relname, %(prefix)s) and t.tgname !~ '^(kernel|catalog|governance|runtime)_')
    and not t.tgisinternal
    and t.tgparentid = 0
    and not starts_with(t.tgname, 'pgtrigger_')

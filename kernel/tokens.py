@@ -13,7 +13,7 @@ from typing import Any, LiteralString, NamedTuple
 from django.db import transaction
 from django.db.models import Model
 
-from kernel import audit, clock, prepared_queries
+from kernel import acting, agents, clock, prepared_queries
 from kernel.errors import Invalid
 from kernel.models import ApiToken, User
 
@@ -36,17 +36,20 @@ MAX_DAYS = 366
 def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], days: int = 90) -> tuple[ApiToken, str]:
     """Make a token; returns it with its secret text, which is stored only as a hash.
 
-    Raises Invalid for no or unknown scopes, and for a lifetime outside 1 to 366 days.
+    Raises Invalid for no or unknown scopes, for a deciding scope of an agent, and for a lifetime outside 1 to 366 days.
     """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise Invalid(
             "token.scope", f"Unknown or no scopes: {', '.join(unknown) or 'none given'}. Known: {', '.join(SCOPES)}."
         )
+    deciding = sorted(set(scopes) & set(agents.DECIDING))
+    if deciding and user.kind == User.Kind.AGENT:
+        raise Invalid("token.agent_scope", f"{user} is an agent; its tokens never hold {', '.join(deciding)}.")
     if not 1 <= days <= MAX_DAYS:
         raise Invalid("token.lifetime", f"A token must expire after 1 to {MAX_DAYS} days, not {days}.")
     secret = "tg_" + secrets.token_urlsafe(32)
-    with transaction.atomic():
+    with acting.by(actor), transaction.atomic():
         token = ApiToken.objects.create(
             user=user,
             name=name[:80],
@@ -55,21 +58,22 @@ def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], d
             scopes=sorted(scopes),
             expires_at=clock.now() + timedelta(days=days),
         )
-        audit.record(
-            "kernel.token_issued",
-            "token",
-            token.pk,
-            actor=actor,
-            after={"user": user.username, "name": token.name, "scopes": token.scopes},
-        )
     return token, secret
 
 
 def revoke(*, actor: User, token: ApiToken) -> None:
     """Make a token invalid at once. Idempotent."""
+    with acting.by(actor), transaction.atomic():
+        ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now())
+
+
+def revoke_all(*, actor: User, user: User) -> int:
+    """Make every live token of an account invalid at once; how many that were."""
     with transaction.atomic():
-        if ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=clock.now()):
-            audit.record("kernel.token_revoked", "token", token.pk, actor=actor)
+        live = list(ApiToken.objects.select_for_update().filter(user=user, revoked_at=None))
+        for token in live:
+            revoke(actor=actor, token=token)
+    return len(live)
 
 
 _COLUMNS = {model: [field.column for field in model._meta.concrete_fields] for model in (ApiToken, User)}
@@ -79,6 +83,7 @@ select {", ".join(f"t.{name}" for name in _COLUMNS[ApiToken])}, {", ".join(f"u.{
   from kernel_apitoken t join kernel_user u on u.id = t.user_id
  cross join lateral (select array(select m.group_id from kernel_user_groups m where m.user_id = u.id)) teams(ids)
  where t.token_hash = %(hash)s and t.revoked_at is null and t.expires_at > %(now)s and u.is_active
+   and (u.kind <> 'agent' or not t.scopes ?| array[{", ".join(f"'{scope}'" for scope in agents.DECIDING)}])
 """  # noqa: S608 - column names and constants, never input
 
 

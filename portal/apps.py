@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 from django.conf import settings
+from django.contrib.auth.signals import user_logged_in
+from django.core import checks
 
 
 class PortalConfig(AppConfig):
@@ -7,9 +9,12 @@ class PortalConfig(AppConfig):
     verbose_name = "Portal"
 
     def ready(self) -> None:
-        from kernel import log_lines
+        from kernel import log_lines, sessions
         from portal import wiring
+        from portal.guard.checks import ready_for_production
 
+        checks.register(ready_for_production, "security", deploy=True)
         wiring.connect()
+        user_logged_in.connect(sessions.signed_in, dispatch_uid="tillgate-session-began")
         if not settings.TESTING:
             log_lines.catch_the_rest()

@@ -5,30 +5,50 @@ Idempotent outbox handlers.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
 
+from catalog.selectors import apis
 from governance.services import notices
 
 Event = Mapping[str, Any]
+RESTRICTED = "a restricted API"
 
 
 def on_sunset_notice(event: Event) -> None:
     """`catalog.sunset_notice` → the team of the application. Where it has nobody, the owner of the API and the
     architects: somebody has to find out whose application it is."""
     payload = event["payload"]
-    application, version, url = payload["application"], str(event["key"]), _page(payload["application"])
+    version, url = str(event["key"]), _page(payload["application"])
     notices.close("sunset", url, f" {version} ")
     people = notices.members(payload["team"]) if payload["team"] else set()
     if people:
-        notices.write(event, people, "sunset", _sunset_text(version, payload), url)
-        return
-    owner = [payload["owner_team"]] if payload["owner_team"] else []
-    text = f"Nobody to tell: {application} has no team with people, and {version} ends on {_day(payload['sunset_at'])}"
-    notices.write(event, notices.members(*owner, "architects"), "sunset", text, url)
+        write = _sunset_text
+    else:
+        people = notices.members(*([payload["owner_team"]] if payload["owner_team"] else []), "architects")
+        write = _nobody_text
+    for readers, seen in _by_sight(people, version, payload["successor"]):
+        named = version if version in seen else RESTRICTED
+        told = {**payload, "successor": payload["successor"] if payload["successor"] in seen else None}
+        notices.write(event, readers, "sunset", write(named, told), url)
+
+
+def _by_sight(people: set[int], *references: str | None) -> list[tuple[set[int], frozenset[str]]]:
+    """These people by which of the versions they may see: a call counts without the name of what is restricted."""
+    seeing = {named: apis.who_sees(named.partition("@")[0], people) for named in references if named}
+    groups: dict[frozenset[str], set[int]] = defaultdict(set)
+    for person in people:
+        groups[frozenset(named for named, readers in seeing.items() if person in readers)].add(person)
+    return [(readers, seen) for seen, readers in groups.items()]
+
+
+def _nobody_text(version: str, payload: Mapping[str, Any]) -> str:
+    application = payload["application"]
+    return f"Nobody to tell: {application} has no team with people, and {version} ends on {_day(payload['sunset_at'])}"
 
 
 def _sunset_text(version: str, payload: Mapping[str, Any]) -> str:
@@ -58,7 +78,7 @@ def on_brown_out(event: Event) -> None:
         else f"Brown-out: {version} will be refused from {span}"
     )
     slug, _, label = version.partition("@")
-    people = notices.members(*payload["teams"])
+    people = apis.who_sees(slug, notices.members(*payload["teams"]))
     notices.write(event, people, "brown_out", text, reverse("catalog:version", args=[slug, label]))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import celeryd_init, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -13,6 +13,14 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 @setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Django has set the log up; with a receiver here, Celery leaves it as it is."""
+
+
+@celeryd_init.connect
+def ask_the_guard(**_: object) -> None:
+    """A worker that somebody starts by Celery's own command is one that serves."""
+    from portal.guard.start import end_if_refused
+
+    end_if_refused()
 
 
 app = Celery("tillgate")

@@ -17,10 +17,13 @@ from catalog.services import blueprint
 from governance.domain.subject import Subject
 from governance.selectors import changes as open_changes
 from governance.selectors import policies as policies_in_force
-from governance.services import approvals, changes, checks, policies, release_records, reviews
+from governance.services import applying, approvals, changes, checks, policies, release_records, reviews
 from kernel import clock, tokens
+from kernel.digest import digest_of
+from kernel.errors import Conflict, Forbidden
 from kernel.models import User
 from kernel.viewer import SYSTEM
+from portal import demo_database
 from portal.sign_ins import PASSWORD, SIGN_INS
 from runtime.services import deployments, integrations
 
@@ -36,6 +39,8 @@ def document(seed: Path = SEED) -> dict[str, Any]:
 
 
 SALES_BEGUN = ("ida", "lena", "ada", "sam")  # who has decided already when the demo opens
+MOVERS = ("sofia", "stan", "lena", "sam", "ada", "arno")
+"""Owners of the demo's systems, security and the architects."""
 SALES_WAITING = ("sofia", "rita")  # whom it waits for
 
 
@@ -59,10 +64,15 @@ def apply(
 
     `seed` is another folder of the same shape; with `deploy_everything` the last two people approve as well. Everything
     goes through the services that people use, as those people. `say` hears what is being done; the answer is one line
-    that sums up.
+    that sums up. Raises Conflict where the database was not empty when its demo began.
     """
+    demo_database.begin()
     say("teams, people, systems, APIs and contracts")
-    report = blueprint.apply(document(seed), actor=None, base_dir=seed)
+    report = blueprint.apply(document(seed), actor=None, base_dir=seed, keeps=True)
+    for outcome, kind, key, note in report.lines:
+        if outcome in ("changed", "kept") and note:
+            say(f"{kind.replace('_', ' ')} {key} {outcome}: {note}")
+    waiting = [key for outcome, kind, key, _ in report.lines if (outcome, kind) == ("waits", "endpoint")]
     say("sign-ins, policy and the pipeline's token")
     _sign_ins()
     if policies_in_force.present() is None:
@@ -74,7 +84,39 @@ def apply(
     _integration("products-and-prices", decide=("ida", "petra", "paul", "stan", "ada", "rita"), deploy=True)
     say("integration sales: register, check, approve in part")
     _integration("sales", decide=SALES_BEGUN + (SALES_WAITING if deploy_everything else ()), deploy=deploy_everything)
+    for place in waiting:
+        say(f"where {place} answers: propose, check, approve")
+        _move(place, document(seed))
     return f"Demo retailer: {report.summary()}"
+
+
+def _move(place: str, wanted: dict[str, Any]) -> None:
+    """The sandbox answers at another port than before, and what runs over it was approved for that: it moves as any
+    system does, by a change that the people of the demo decide."""
+    key, _, environment = place.partition("/")
+    (endpoint,) = [s["endpoints"][environment] for s in wanted["systems"] if s["key"] == key]
+    now = clock.now()
+    change = changes.open_change(
+        author=User.objects.get(username="ivy"),
+        kind="system.destination",
+        subjects=[Subject("destination", place, digest_of(endpoint))],
+        environment=environment,
+        title=f"The sandbox of {key} answers at another port",
+        justification="The demo was started anew and its sandbox has other ports.",
+        rollback_plan="Start the demo with the ports of before.",
+        planned_from=now,
+        planned_until=now + timedelta(days=1),
+        parameters=endpoint,
+    )
+    changes.submit(change, actor=change.author)
+    checks.run_checks(change.pk)
+    for username in MOVERS:
+        change.refresh_from_db()
+        try:
+            reviews.approve(change, actor=User.objects.get(username=username), seen=reviews.Seen.of(change))
+        except (Conflict, Forbidden):
+            continue  # fills no slot of it, or none is left
+    applying.apply_due()
 
 
 def _integration(name: str, *, decide: tuple[str, ...], deploy: bool) -> None:

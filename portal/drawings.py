@@ -1,4 +1,5 @@
-"""Drawings of the tables of each room and of the states of a message, made from the models; the list of metrics.
+"""Drawings of the tables of each room and of the states of a message, made from the models; lists of metrics and of
+the serving role's rights.
 
 Mermaid: code hosts show it as a picture.
 """
@@ -13,7 +14,7 @@ from django.apps import apps
 from django.db import connection
 from django.db.models import Field, ForeignKey, Model
 
-from portal import metric_list
+from portal import database_roles, metric_list
 
 ROOMS = {
     "kernel": "what every room uses: people, tokens, audit ledger, outbox",
@@ -27,7 +28,11 @@ MADE = "Made from the models by `make drawings`; do not edit."
 def documents() -> dict[str, str]:
     """File name below docs/reference → its content."""
     made = {f"tables-{room}.md": tables(room) for room in ROOMS}
-    return made | {"message-states.md": message_states(), "metrics.md": metric_list.page()}
+    return made | {
+        "message-states.md": message_states(),
+        "metrics.md": metric_list.page(),
+        "database-roles.md": database_roles.page(),
+    }
 
 
 def tables(room: str) -> str:

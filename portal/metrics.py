@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 
-from governance.services import verdicts, webhooks
+from governance.services import pipeline_intake, pipeline_reviews, verdicts, webhooks
 from kernel import measures, outbox, periodic_jobs, process_measures, tokens
 from kernel.errors import DomainError, Forbidden, Unauthenticated
 from kernel.measures import Found, reading
@@ -23,6 +23,7 @@ from kernel.models import ApiToken
 from kernel.viewer import Viewer
 from portal import metric_groups, observing, problem
 from portal.front import application
+from portal.witness import senders
 from runtime.ledger import measures as ledger_measures
 from runtime.ledger import pool
 from runtime.selectors import metric_sight
@@ -30,7 +31,10 @@ from runtime.selectors.metric_sight import MetricSight
 
 SCOPE = "metrics:read"
 RECORD = "0024-metrics.md"  # in docs/decisions
-DECLARING = (application, ledger_measures, observing, outbox, periodic_jobs, pool, process_measures, verdicts, webhooks)
+DECLARING = (
+    *(application, ledger_measures, observing, outbox, periodic_jobs, pool, process_measures),
+    *(pipeline_intake, pipeline_reviews, senders, verdicts, webhooks),
+)
 """Where processes count: what workers count must be known to the process that is scraped. Readings come with groups."""
 TOKEN_ENDS = reading("scrape_token_expiry_timestamp_seconds", "When the token of this scrape ends.")
 

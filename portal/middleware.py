@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware as DjangoLoginRequired
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import timezone
+from django.utils.functional import SimpleLazyObject
 
-from kernel.errors import DomainError
+from kernel import acting, sessions
+from kernel.errors import DomainError, Invalid, finding
 from kernel.request import request_id, serving
-from portal import problem
+from portal import confirm, problem
 
 Next = Callable[[HttpRequest], HttpResponse]
 
@@ -52,6 +58,79 @@ class ContentSecurityPolicyMiddleware:
         return response
 
 
+class PrivateAnswersMiddleware:
+    """What is answered to one person or one token is kept by nobody: no browser's store, no proxy. Views that say
+    otherwise (`private` with an ETag, public documents) do so themselves, and so do static files."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+class ReadableFormMiddleware:
+    """Forms that hold what no field can store, refused once for every page, with the name of the field; addresses are
+    judged by `portal.readable_addresses`, JSON by `kernel.strict_json`."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method == "POST" and not request.path_info.startswith("/api/") and (found := _nul(request)):
+            said = "Something in this form cannot be stored; see findings. Nothing was changed."
+            return problem.page(request, Invalid("request.form", said, {"findings": found}))
+        return self.get_response(request)
+
+
+def _nul(request: HttpRequest) -> list[dict[str, Any]]:
+    """One finding for each field with a NUL in its name, its text or the name of its file. What is no UTF-8 was read
+    with marks in its place."""
+    texts = [(name, text) for name, several in request.POST.lists() for text in several]
+    texts += [(name, file.name or "") for name, several in request.FILES.lists() for file in several]
+    flawed = dict.fromkeys(name for name, text in texts if "\0" in name or "\0" in text)
+    shown = [name.replace("\0", "?")[:80] for name in flawed]
+    return [finding(f"/{name}", f"{name} holds a NUL character, which no field can store") for name in shown]
+
+
+class SessionLimitsMiddleware:
+    """Ends a session that lasted too long; says when its person last gave a password; shows times in their zone."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if settings.SESSION_COOKIE_NAME not in request.COOKIES or SESSION_KEY not in request.session:
+            return self.get_response(request)
+        if sessions.over(request):
+            logout(request)
+        zone = getattr(request.user, "time_zone", "")
+        with sessions.of_request(request), timezone.override(zone or None) if zone else nullcontext():
+            return self.get_response(request)
+
+
+class ActingMiddleware:
+    """What a request writes about accounts, roles and tokens is written by the person who sent it."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        with acting.by(lambda: _person(request)):
+            return self.get_response(request)
+
+
+def _person(request: HttpRequest) -> Any:
+    """Without a session there is nobody until a token is read; to look into the session would make the answer one that
+    varies by its cookie."""
+    user = getattr(request, "user", None)
+    if isinstance(user, SimpleLazyObject) and settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return None
+    return user if user is not None and user.is_authenticated else None
+
+
 class LoginRequiredMiddleware(DjangoLoginRequired):
     """Denied by default. The API answers 401 by itself, so its views are left to DRF's permissions."""
 
@@ -77,6 +156,8 @@ class DomainErrorMiddleware:
         return self.get_response(request)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, DomainError) and error.data.get("confirm"):
+            return confirm.ask_again(request, error.message)
         if isinstance(error, DomainError):
             return problem.page(request, error)
         return problem.for_database_error(request, error)

@@ -90,7 +90,14 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
             ("Reconciliation", "balance", "runtime:reconciliation", "", ""),
         ),
     ),
-    ("Settings", (("Teams and tokens", "team", "tokens", "", ""), ("Webhooks", "link", "governance:webhooks", "", ""))),
+    (
+        "Settings",
+        (
+            ("Teams and tokens", "team", "tokens", "", ""),
+            ("Pipelines", "trace", "governance:pipelines", "", ""),
+            ("Webhooks", "link", "governance:webhooks", "", ""),
+        ),
+    ),
 )
 
 

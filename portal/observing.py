@@ -12,10 +12,14 @@ from django.http import HttpRequest, HttpResponse
 from kernel import measures, tracing
 from kernel.request import request_id
 from kernel.tracing import TraceSpan
+from portal import problem
+from portal.front import callers
+from portal.front.wsgi import WARMING
 
 Next = Callable[[HttpRequest], HttpResponse]
 
 access = logging.getLogger("tillgate.access")
+log = logging.getLogger(__name__)
 PROBES = frozenset({"health/live", "health/ready", "metrics"})
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 REQUESTS = measures.counter("http_requests", "Requests that were answered.", ["method", "route", "status"])
@@ -37,27 +41,39 @@ class ObservedRequestMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if WARMING in request.META:
+            return self.get_response(request)
         began = time.perf_counter()
         sender = tracing.valid(request.headers.get("traceparent")) if tracing.on() else ""
         method = request.method if request.method in METHODS else "other"
         with tracing.span(method, kind="server", parent=sender) as span:
             response = self.get_response(request)
+            callers.note(request)
             route = route_of(request)
             if tracing.on():
                 _describe(span, method, route, response.status_code)
             took = time.perf_counter() - began
-            _access_line(request, method, route, response.status_code, took)
+            cause = getattr(response, problem.CAUSE, "")
+            _access_line(request, method, route, response.status_code, took, cause)
         REQUESTS.labels(method, route, str(response.status_code)).inc()
         DURATION.labels(route).observe(took)
         return response
 
 
-def _access_line(request: HttpRequest, method: str, route: str, status: int, took: float) -> None:
-    """One a request; of probes and scrapes at the level DEBUG."""
+def _access_line(request: HttpRequest, method: str, route: str, status: int, took: float, cause: str) -> None:
+    """One a request; of probes and scrapes at the level DEBUG. An outage is a warning with its cause, and a line also
+    where access lines are switched off."""
     level = logging.ERROR if status >= 500 else logging.DEBUG if route in PROBES else logging.INFO
+    if cause:
+        level = logging.WARNING
     if access.isEnabledFor(level):
         fields = {"method": method, "route": route, "status": status, "duration_ms": round(took * 1000, 3)}
-        access.log(level, "%s %s %s", method, request.path, status, extra={"fields": fields})
+        if cause:
+            fields["cause"] = cause
+        said = f": {cause}" if cause else ""
+        access.log(level, "%s %s %s%s", method, request.path, status, said, extra={"fields": fields})
+    elif cause:
+        log.warning("%s %s %s: %s", method, request.path, status, cause)
 
 
 def _describe(span: TraceSpan, method: str, route: str, status: int) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from typing import Any
+from typing import Any, TypeVar
 
 from django.core.exceptions import PermissionDenied
 from django.db import DataError, IntegrityError
@@ -21,7 +20,11 @@ from kernel.request import request_id
 MEDIA_TYPE = "application/problem+json"
 HELD_HEADER = "X-Tillgate-Held"
 """Tells the front (`portal.front`) that nothing was done and the same may be asked again; it never leaves the house."""
-log = logging.getLogger(__name__)
+WHY_HEADER = "X-Tillgate-Why"
+"""Tells the front the code of what could not be done now, for the count of refused calls; it never leaves the house."""
+CAUSE = "tillgate_cause"
+"""The attribute of an answer that says what the log is to say."""
+Answer = TypeVar("Answer", bound=HttpResponse)
 
 
 def document(error: DomainError) -> dict[str, Any]:
@@ -42,13 +45,32 @@ def respond(error: DomainError) -> HttpResponse:
     response.headers["Content-Type"] = MEDIA_TYPE
     for name, value in _come_again(error).items():
         response.headers[name] = value
+    return _explained(response, error)
+
+
+def _explained(response: Answer, error: DomainError) -> Answer:
+    """An outage is one line of the log, the access line of its request, which says the cause; Django writes none."""
+    if isinstance(error, Unavailable):
+        cause = error.__cause__
+        response.__dict__[CAUSE] = error.message if cause is None else database_errors.first_line(cause)
+        response.__dict__["_has_been_logged"] = True
     return response
 
 
 def _come_again(error: DomainError) -> dict[str, str]:
     """When the caller may try again, and whether the web server may do so for it."""
-    headers = {"Retry-After": str(error.data.get("retry_after", 5))} if isinstance(error, Unavailable) else {}
+    if not isinstance(error, Unavailable):
+        return {}
+    headers = {"Retry-After": str(error.data.get("retry_after", 5)), WHY_HEADER: _why(error)}
     return headers | ({HELD_HEADER: "1"} if isinstance(error, Held) else {})
+
+
+def _why(error: Unavailable) -> str:
+    """The code of what the database said, where it was the database."""
+    cause = error.__cause__
+    if cause is not None and database_errors.unavailable(cause):
+        return database_errors.reason(cause)[0]
+    return error.code
 
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -74,7 +96,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
         return None
     set_rollback()
     headers |= _come_again(error)
-    return Response(document(error), status=error.status, headers=headers, content_type=MEDIA_TYPE)
+    return _explained(Response(document(error), status=error.status, headers=headers, content_type=MEDIA_TYPE), error)
 
 
 def _wait(error: exceptions.APIException) -> str | None:
@@ -126,11 +148,12 @@ def translate_database_error(error: Exception) -> DomainError | None:
             "database.value", f"A value does not fit its field: {str(error).splitlines()[0]}. Nothing was written."
         )
     if database_errors.unavailable(error):
-        log.error("database unavailable: %s", database_errors.first_line(error))
         if database_errors.read_only(error):
             database_errors.close_connections()  # a session that was opened read-only stays so
         code, said = database_errors.reason(error)
-        return Unavailable(code, f"{said} What was being saved may not have been; try again in a moment.")
+        made = Unavailable(code, f"{said} What was being saved may not have been; try again in a moment.")
+        made.__cause__ = error
+        return made
     return None
 
 
@@ -152,7 +175,7 @@ def without_database(error: DomainError, kept: str) -> HttpResponse:
     response = HttpResponse(render_to_string("server_error.html", context), status=error.status)
     if isinstance(error, Unavailable):
         response.headers["Retry-After"] = str(error.data.get("retry_after", 5))
-    return response
+    return _explained(response, error)
 
 
 def for_database_error(request: HttpRequest, error: Exception) -> HttpResponse | None:

@@ -10,11 +10,15 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 import psycopg
+from django.db import DatabaseError
 
-from kernel import process_measures
+from kernel import process_measures, replaced_processes
 from kernel.errors import Unavailable
+from kernel.postgresql import errors
 from portal import trace_export
+from portal.front import refused_calls
 from runtime.ledger import pool
+from runtime.services.refused_calls import store
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +33,11 @@ def _report(role: str) -> None:
     while True:
         time.sleep(process_measures.EVERY_SECONDS)
         try:
+            refused_calls.counted.write(lambda rows: store(rows, _execute))
             process_measures.mine(role).write(_execute)
-        except (Unavailable, psycopg.Error) as error:
+            if replaced_processes.tell():
+                errors.close_connections()
+        except (Unavailable, psycopg.Error, DatabaseError) as error:
             log.debug("what this process has counted is written later: %s", error)
 
 

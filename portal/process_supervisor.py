@@ -17,8 +17,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from kernel import life_signs
 from kernel.processes import how_it_ended, kill_with_parent
 from kernel.retry import RetryPolicy
+from portal.stillness import Attendant
 
 log = logging.getLogger(__name__)
 AT_ONCE = 1.0  # seconds: a loop that lived shorter than this has done no work
@@ -46,12 +48,15 @@ class Loop:
 class ProcessSupervisor:
     """Starts `count` children that run `body(number)`, and keeps that number running.
 
-    `body` finishes its work at SIGTERM and returns the exit code of its process.
+    `body` finishes its work at SIGTERM and returns the exit code of its process. `roles` says what each child does,
+    where it gives signs of life: one that stands still is then ended and replaced, too (`portal.stillness`).
     """
 
     body: Callable[[int], int]
     count: int = 1
     grace: float = GRACE_SECONDS
+    roles: Callable[[int], str] | None = None
+    attendant: Attendant | None = None
     loops: list[Loop] = field(default_factory=list)
     _stopping: bool = False
     _impatient: bool = False
@@ -63,6 +68,8 @@ class ProcessSupervisor:
         Returns the exit code: 0 when every loop has drained, 1 when one was killed or failed while it drained.
         """
         self.loops = [Loop(number) for number in range(self.count)]
+        if self.roles is not None and self.attendant is None:
+            self.attendant = Attendant(life_signs.folder(make=True), log.error)
         self._signals = os.pipe()
         for end in self._signals:
             os.set_blocking(end, False)
@@ -74,6 +81,7 @@ class ProcessSupervisor:
         try:
             while not self._stopping:
                 self._start_due()
+                self._attend()
                 self._wait(min((loop.due for loop in self.loops if not loop.pid), default=None))
                 self._replace_ended()
             return self._drain()
@@ -88,8 +96,15 @@ class ProcessSupervisor:
         if number != signal.SIGCHLD:
             self._stopping, self._impatient = True, self._stopping
 
+    def _attend(self) -> None:
+        if self.attendant is not None and self.roles is not None:
+            self.attendant.attend({loop.pid: self.roles(loop.number) for loop in self.loops if loop.pid})
+
     def _wait(self, until: float | None) -> None:
-        """Until a signal comes, a child ends, or the moment `until` (monotonic seconds)."""
+        """Until a signal comes, a child ends, the moment `until` (monotonic seconds), or the next look at them."""
+        if self.attendant is not None:
+            look = self.attendant.stillness.due()
+            until = look if until is None else min(until, look)
         select.select([self._signals[0]], [], [], None if until is None else max(0.0, until - time.monotonic()))
         with contextlib.suppress(BlockingIOError):
             while os.read(self._signals[0], 512):
@@ -112,10 +127,10 @@ class ProcessSupervisor:
             pause = pause_after(loop.short_lives)
             loop.due = time.monotonic() + pause
             if not self._stopping:
-                then = f"replaced in {pause:g} s" if pause else "replaced"
-                log.warning(
-                    "loop %s (process %s) %s after %.1f s; %s", loop.number + 1, pid, how_it_ended(status), lived, then
-                )
+                then, how = f"replaced in {pause:g} s" if pause else "replaced", how_it_ended(status)
+                log.warning("loop %s (process %s) %s after %.1f s; %s", loop.number + 1, pid, how, lived, then)
+                if self.attendant is not None and self.roles is not None:
+                    self.attendant.has_ended(self.roles(loop.number), pid, how)
 
     def _drain(self) -> int:
         running = [loop for loop in self.loops if loop.pid]
@@ -139,6 +154,7 @@ class ProcessSupervisor:
                 for loop in running:
                     os.kill(loop.pid, signal.SIGKILL)
             if running:
+                self._attend()
                 self._wait(None if ended else limit)
         return worst
 

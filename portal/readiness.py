@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 import psycopg
 import redis
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 from kernel.postgresql import errors
@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 FRESH_SECONDS = 1.0  # an answer is given again for so long: many probes cost one look
 WAIT_SECONDS = 3.0  # for a look; then the answer is no
 MIGRATED_SECONDS = 60.0
+LOCK_MILLISECONDS = 100  # for a look at a table that no call needs
 Found = dict[str, str]
 _ROOM = """
 create temp table tillgate_room on commit drop as
@@ -37,9 +38,11 @@ class Look:
     """Looks, with a session of its own that is kept: where the server has no free one, those that are open still work.
     For one thread at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, warmed: Callable[[], bool] = lambda: True) -> None:
+        self._warmed = warmed
         self._conn: connections.Connection | None = None
         self._migrated_until = 0.0
+        self._seen: Found = {}
         self._said = ""
 
     def __call__(self) -> Found:
@@ -64,6 +67,8 @@ class Look:
             self._said = said
             found["database"] = f"unavailable: {errors.reason(error)[1]}"  # anybody may ask: no address, no name
             found["intake"] = "unavailable"
+        if good(found) and not self._warmed():
+            found["start"] = "loading what the first callers need"
         return found | _redis()
 
     def close(self) -> None:
@@ -87,6 +92,7 @@ class Look:
             with self._conn.transaction(force_rollback=True):  # the last one could not be stored: is there room again?
                 self._conn.execute("set local temp_tablespaces = ''")
                 self._conn.execute(_ROOM)
+            pool.hold_one()  # the next call needs a session of its own kind, which others may have taken
             pool.health.passed()
 
     def _writable(self) -> bool:
@@ -96,17 +102,42 @@ class Look:
         return bool(row and row[0] == "off")
 
     def _see_the_schema(self, found: Found) -> None:
+        """No call needs these tables, so who keeps one of them locked makes nobody wait: what was seen last stands."""
+        for name, look in (("migrations", self._migrations), ("failover", _failover), ("partitions", _partitions)):
+            if found["migrations"] != "ok":
+                return
+            try:
+                self._seen[name] = _without_waiting(look)
+            except Exception as error:
+                if not errors.busy(error):
+                    raise
+            found[name] = self._seen.get(name, "not known yet: others keep locked what says so")
+
+    def _migrations(self) -> str:
         """Reading all files of migrations costs a tenth of a second; what was applied stays so for a minute."""
         if time.monotonic() >= self._migrated_until:
             executor = MigrationExecutor(connection)
             if executor.migration_plan(executor.loader.graph.leaf_nodes()):
-                found["migrations"] = "pending"
-                return
+                return "pending"
             self._migrated_until = time.monotonic() + MIGRATED_SECONDS
-        if not recovery.notices_failover():
-            found["failover"] = "not noticed: run `manage.py ledger_restored` after each failover or restore"
-        if said := log_partitions.lacking():
-            found["partitions"] = said
+        return "ok"
+
+
+def _without_waiting(look: Callable[[], str]) -> str:
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(f"set local lock_timeout = {LOCK_MILLISECONDS}")
+        return look()
+
+
+def _failover() -> str:
+    if recovery.notices_failover():
+        return "noticed"
+    return "not noticed: run `manage.py ledger_restored` after each failover or restore"
+
+
+def _partitions() -> str:
+    return log_partitions.lacking() or "ok"
 
 
 def _redis() -> Found:
@@ -118,7 +149,7 @@ def _redis() -> Found:
 
 
 def good(found: Found) -> bool:
-    return all(found[name] == "ok" for name in ("database", "migrations", "intake"))
+    return all(found.get(name, "ok") == "ok" for name in ("database", "migrations", "intake", "start"))
 
 
 @dataclass(slots=True)

@@ -1,5 +1,5 @@
 """Notices to people about the runtime: a release went live, a run failed, a source is not read, a connection is at
-fault, no worker works.
+fault, no worker works, a process stood still.
 
 Idempotent outbox handlers.
 """
@@ -48,6 +48,21 @@ def on_workers_silent(event: Event) -> None:
     people = _operators()
     text = f"No worker has taken the work of {counted(lanes, 'lane')} since {event['payload']['since']}"
     notices.write(event, people, "workers_silent", text, reverse("runtime:today"))
+
+
+def on_workers_missing(event: Event) -> None:
+    """`runtime.workers_missing` → the same people."""
+    text = f"Fewer workers run than expected: {counted(int(event['payload']['missing']), 'worker')} missing"
+    notices.write(event, _operators(), "workers_missing", text, reverse("runtime:today"))
+
+
+def on_process_replaced(event: Event) -> None:
+    """`kernel.process_replaced` → the same people, except who has not read an earlier notice about this role yet."""
+    payload = event["payload"]
+    begin = f"Replaced: {payload['role']} process"
+    people = _operators() - notices.unread(begin, event)
+    text = f"{begin} {payload['process']} on {payload['host']} {payload['said']}"
+    notices.write(event, people, "process_replaced", text, reverse("runtime:today"))
 
 
 def on_source_late(event: Event) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,16 @@ from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from kernel import acting
+from kernel.networks import Reach
 from kernel.postgresql.sessions import KEEP_ALIVE, process_role
+from kernel.secret_references import SecretPlaces
 
 BASE_DIR = Path(__file__).resolve().parent.parent
+
+
+OWN_VARIABLES: set[str] = set()
+"""Names of settings: what they hold is no secret of a system."""
 
 
 def env(name: str, default: str | None = None) -> str:
@@ -24,6 +32,7 @@ def env(name: str, default: str | None = None) -> str:
 
     Required when the default is None.
     """
+    OWN_VARIABLES.add(name)
     if file := os.environ.get(f"{name}_FILE"):
         try:
             return Path(file).read_text().strip()
@@ -68,9 +77,14 @@ def address(url: str, name: str = "DATABASE_URL") -> dict[str, Any]:
     return {key: value for key, value in parts.items() if value is not None}
 
 
-def database(url: str) -> dict[str, Any]:
+def _program() -> str:
+    """What the database calls this process in its own views and in entries of the ledger."""
+    return f"tillgate {acting.command or process_role}"[:63]
+
+
+def database(url: str, name: str = "DATABASE_URL") -> dict[str, Any]:
     """A Django database entry from a PostgreSQL URL. Any other scheme is refused: there is one database."""
-    options: dict[str, Any] = dict(KEEP_ALIVE) | address(url)
+    options: dict[str, Any] = dict(KEEP_ALIVE) | {"application_name": _program()} | address(url, name)
     return {
         "ENGINE": "kernel.postgresql",
         "NAME": options.pop("dbname"),
@@ -97,10 +111,15 @@ SECRET_KEY = env(
     else None,
 )
 ALLOWED_HOSTS = [h for h in env("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]").split(",") if h]
-CSRF_TRUSTED_ORIGINS = [o for o in env("CSRF_TRUSTED_ORIGINS", "").split(",") if o]
 PUBLIC_URL = env("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
+# Forms come from the installation's own address, also where the proxy before it does not tell the scheme.
+CSRF_TRUSTED_ORIGINS = [o for o in env("CSRF_TRUSTED_ORIGINS", "").split(",") if o] + [
+    "/".join(PUBLIC_URL.split("/")[:3])
+]
 # Ed25519 keys in PEM; the first signs statements, the others are only published (docs/reference/statements.md).
 STATEMENT_KEYS = env("STATEMENT_KEYS", "")
+# The folder of secrets that pipeline connections name as file:<name>; empty: none (docs/how-to/connect-a-pipeline.md).
+PIPELINE_SECRETS = env("PIPELINE_SECRETS", "")
 
 INSTALLED_APPS = [
     "django.contrib.admin",
@@ -129,17 +148,24 @@ MIDDLEWARE = [
     "portal.health.HealthMiddleware",
     "portal.middleware.RequestIdMiddleware",
     "portal.observing.ObservedRequestMiddleware",
+    "portal.readable_addresses.ReadableAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "portal.middleware.ContentSecurityPolicyMiddleware",
+    "portal.middleware.PrivateAnswersMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "portal.middleware.SessionLimitsMiddleware",
+    "portal.middleware.ActingMiddleware",
     "portal.middleware.LoginRequiredMiddleware",
+    "portal.middleware.ReadableFormMiddleware",
+    "portal.proofs.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "portal.proofs.FreshAdministrationMiddleware",
     "portal.middleware.DomainErrorMiddleware",
 ]
 
@@ -177,13 +203,22 @@ if DATABASE_POOLER == "transaction" and not _direct:
     )
 if _direct and process_role != "web":
     DATABASES, DATABASE_POOLER = {"default": database(_direct)}, "none"
+# The owner of the tables, for `migrate`, `boot` and `database_roles` alone; the role of DATABASE_URL then owns nothing
+# (docs/how-to/two-database-roles.md). DATABASE_SERVING_ROLE: who is given the rights, where that is a group of roles.
+_owner = env("DATABASE_OWNER_URL", "")
+DATABASE_OWNER: dict[str, Any] = database(_owner, "DATABASE_OWNER_URL") if _owner else {}
+DATABASE_SERVING_ROLE = env("DATABASE_SERVING_ROLE", "")
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER == "transaction"
 REDIS_URL = env("REDIS_URL", "redis://127.0.0.1:6379/0")
 BROKER_URL = env("BROKER_URL", REDIS_URL)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "kernel.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "guardian.backends.ObjectPermissionBackend"]
+AUTHENTICATION_BACKENDS = [
+    "portal.demo_database.DemoDoor",
+    "django.contrib.auth.backends.ModelBackend",
+    "guardian.backends.ObjectPermissionBackend",
+]
 ANONYMOUS_USER_NAME = None
 GUARDIAN_RAISE_403 = True
 LOGIN_URL = "sign-in"
@@ -194,6 +229,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "portal.demo_database.NotTheDemosPassword"},
 ]
 if TESTING:
     PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -217,13 +253,32 @@ STORAGES = {
 WHITENOISE_USE_FINDERS = TESTING or DEBUG
 WHITENOISE_AUTOREFRESH = TESTING  # looks files up one by one instead of listing thousands for every test client
 
+SESSION_ENGINE = "kernel.sessions"
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
+# A session ends after so many minutes in which nothing was asked for, and so many hours after the sign-in.
+SESSION_IDLE_MINUTES = env_int("SESSION_IDLE_MINUTES", 60)
+SESSION_HOURS = env_int("SESSION_HOURS", 12)
+SESSION_COOKIE_AGE = SESSION_HOURS * 3600
+# A decision of a local account needs a password or second factor that was given in so many minutes.
+SIGN_IN_FRESH_MINUTES = env_int("SIGN_IN_FRESH_MINUTES", 15)
+# Who needs a second factor: administrators, deciders, both with a comma between, or nobody.
+SECOND_FACTOR_REQUIRED = [word for word in env("SECOND_FACTOR_REQUIRED", "").replace(" ", "").split(",") if word]
+if unknown := sorted(set(SECOND_FACTOR_REQUIRED) - {"administrators", "deciders"}):
+    raise ImproperlyConfigured(
+        f"SECOND_FACTOR_REQUIRED is administrators, deciders or both with a comma between, not {', '.join(unknown)}."
+    )
+# Earlier values of SECRET_KEY: what was encrypted with them can still be read.
+SECRET_KEY_FALLBACKS = [key for key in env("SECRET_KEY_FALLBACKS", "").split(",") if key]
 HTTPS = env_bool("HTTPS", False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_SSL_REDIRECT = HTTPS and env_bool("HTTPS_REDIRECT", True)
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env_bool("BEHIND_PROXY", False) else None
+# Proxies of one's own (docs/reference/sign-in.md): which of them are believed is judged before Django (portal.front).
+TRUSTED_PROXIES = env("TRUSTED_PROXIES", "")
+_behind_proxy = env_bool("BEHIND_PROXY", TRUSTED_PROXIES not in ("", "0"))
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _behind_proxy else None
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -277,6 +332,7 @@ CELERY = {
     "task_create_missing_queues": True,
     "task_serializer": "json",
     "accept_content": ["json"],
+    "worker_enable_remote_control": False,  # who can write to the broker commands no worker
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "broker_channel_error_retry": True,
@@ -301,10 +357,21 @@ OIDC: dict[str, Any] = {
     "groups_claim": env("OIDC_GROUPS_CLAIM", "groups"),
     # A decision needs the provider's word about the person's groups, not older than this; pages ask for it silently.
     "recheck_minutes": env_int("OIDC_RECHECK_MINUTES", 15),
+    # What of the provider's word stands for a second factor: values of `amr` (RFC 8176) and of `acr`.
+    "second_factor_amr": [word for word in env("OIDC_SECOND_FACTOR_AMR", "").split(",") if word],
+    "second_factor_acr": [word for word in env("OIDC_SECOND_FACTOR_ACR", "").split(",") if word],
+    "scopes": env("OIDC_SCOPES", "openid profile email"),
+    "algorithms": env("OIDC_ALGORITHMS", "RS256").replace(",", " ").split(),
+    "clock_skew": env_int("OIDC_CLOCK_SKEW", 60),  # seconds by which the provider's clock may differ
+    "trusted_audiences": env("OIDC_TRUSTED_AUDIENCES", "").replace(",", " ").split(),
+    "trust_email": env_bool("OIDC_TRUST_EMAIL", False),
+    "logout": env_bool("OIDC_LOGOUT", True),  # sign-out goes to the provider as well
 }
 if OIDC["issuer"]:
     AUTHENTICATION_BACKENDS.append("governance.web.oidc.Backend")
     MIDDLEWARE.append("governance.web.oidc.Recheck")
+
+EXPECTED_WORKERS = env("EXPECTED_WORKERS", "")  # delivery=1 collectors=3: fewer are reported as missing
 
 EMAIL_BACKEND = env(
     "EMAIL_BACKEND",
@@ -313,12 +380,46 @@ EMAIL_BACKEND = env(
 EMAIL_FILE_PATH = env("EMAIL_FILE_PATH", str(Path(env("STATE_DIR", str(BASE_DIR / ".state"))) / "mail"))
 EMAIL_HOST = env("EMAIL_HOST", "localhost")
 EMAIL_PORT = env_int("EMAIL_PORT", 25)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env("EMAIL_HOST_USER", ""), env("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_TLS = env_bool("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = env_int("EMAIL_TIMEOUT", 10)  # seconds; without one a mail server that hangs would hold the scheduler
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL", "tillgate@localhost")
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "OPTIONS": {"serializer": "kernel.cache_serializer.JsonCacheSerializer"},
+    }
+}
 # The demo retailer with its well-known password; never on a server that others reach.
 DEMO = env_bool("DEMO", "SANDBOX_ERP_URL" in os.environ)
 STATE_DIR = Path(env("STATE_DIR", str(BASE_DIR / ".state")))
+_LOCAL = DEMO or TESTING  # the sandbox is on this machine
+# Networks beside the public Internet to which calls go; where secrets of systems are (docs/reference/connections.md).
+try:
+    EGRESS_SYSTEMS = Reach.of(env("EGRESS_SYSTEMS", "private loopback" if _LOCAL else "private"))
+    EGRESS_RECEIVERS = Reach.of(env("EGRESS_RECEIVERS", "loopback" if _LOCAL else ""))
+    SECRET_PLACES = SecretPlaces.of(
+        env("SECRET_PREFIXES", "SANDBOX_" if _LOCAL else ""),
+        env("SECRETS_FOLDER", tempfile.gettempdir() if TESTING else ""),
+        OWN_VARIABLES,
+    )
+except ValueError as error:
+    raise ImproperlyConfigured(
+        f"EGRESS_SYSTEMS, EGRESS_RECEIVERS, SECRET_PREFIXES or SECRETS_FOLDER: {error}"
+    ) from None
+
+# Where the signed heads of the ledger go, each minute (docs/how-to/keep-a-witness.md).
+WITNESS_FILE = "no-witness-of-tests" if TESTING else env("WITNESS_FILE", str(STATE_DIR / "witness" / "heads.jsonl"))
+WITNESS = {
+    "webhook": env("WITNESS_WEBHOOK", ""),
+    "syslog": env("WITNESS_SYSLOG", ""),
+    "s3_url": env("WITNESS_S3_URL", ""),
+    "s3_key": env("WITNESS_S3_KEY", ""),
+    "s3_secret": env("WITNESS_S3_SECRET", ""),
+    "s3_region": env("WITNESS_S3_REGION", "us-east-1"),
+}
 
 # Both forms leave out card numbers, passwords, tokens and e-mail addresses (kernel/redaction.py).
 LOG_FORMAT = env("LOG_FORMAT", "text")

@@ -13,13 +13,20 @@ import re
 import sys
 import zoneinfo
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
 from psycopg.conninfo import conninfo_to_dict
 
+from governance.domain.id_tokens import ALGORITHMS
+from kernel import clock
 from kernel.postgresql import sessions
+from portal.front.connections import per_address_of
 from portal.front.places import threads_of
+from portal.front.proxies import proxies_of
+from portal.guard import acceptance
+from runtime.domain import expected_workers
 
 Rule = Callable[[str], str | None]
 """What the value should be, where it is not that."""
@@ -63,6 +70,14 @@ def _zone(text: str) -> str | None:
     return None
 
 
+def _workers(text: str) -> str | None:
+    try:
+        expected_workers.of(text)
+    except ValueError as error:
+        return f"names workers as in delivery=1 collectors=3, not as in {error}"
+    return None
+
+
 def _database(text: str) -> str | None:
     try:
         parts = conninfo_to_dict(text)
@@ -71,19 +86,55 @@ def _database(text: str) -> str | None:
     for name, words in _CHOICES.items():
         if name in parts and parts[name] not in words:
             return f"has {name}={parts[name]!r}, which is one of {', '.join(words)}"
-    if any(not one.isdigit() for one in str(parts.get("port") or "5432").split(",")):
+    if any(not one.isdecimal() for one in str(parts.get("port") or "5432").split(",")):
         return f"has the port {parts['port']!r}, which is a number"
     return None
 
 
+def _accepts(text: str) -> str | None:
+    try:
+        acceptance.read(text, clock.now().date())
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _folder(text: str) -> str | None:
+    return None if Path(text).is_dir() else "is a folder that this process can read"
+
+
+def _scopes(text: str) -> str | None:
+    return None if "openid" in text.split() else "names scopes with blanks between them, openid among them"
+
+
+def _algorithms(text: str) -> str | None:
+    named = text.replace(",", " ").split()
+    return None if named and set(named) <= set(ALGORITHMS) else f"names some of {', '.join(ALGORITHMS)}"
+
+
+def _skew(text: str) -> str | None:
+    return None if text.isdecimal() and int(text) <= 600 else "is a number of seconds from 0 to 600"
+
+
 RULES: Mapping[str, Rule] = {
+    "OIDC_SCOPES": _scopes,
+    "OIDC_ALGORITHMS": _algorithms,
+    "OIDC_CLOCK_SKEW": _skew,
     "LOG_LEVEL": _one_of(*(name for name in logging.getLevelNamesMapping() if name not in ("NOTSET", "WARN", "FATAL"))),
     "DISPLAY_TIME_ZONE": _zone,
     "DATABASE_URL": _database,
     "DATABASE_DIRECT_URL": _database,
+    "DATABASE_OWNER_URL": _database,
+    "EXPECTED_WORKERS": _workers,
+    acceptance.SETTING: _accepts,
+    "PIPELINE_SECRETS": _folder,
     "TILLGATE_ROLE": _one_of(*sessions.LIMITS),
     "TILLGATE_LEASE_SECONDS": _positive,
     "TILLGATE_RECOVERY_HOURS": _positive,
+    "TILLGATE_STILL_SECONDS": _positive,
+    "WITNESS_WEBHOOK": _address("https", "http"),
+    "WITNESS_SYSLOG": _address("udp", "tcp", "unix"),
+    "WITNESS_S3_URL": _address("https", "http"),
     "REDIS_URL": _address("redis", "rediss", "unix"),
     "BROKER_URL": _address(),
     "OTEL_EXPORTER_OTLP_ENDPOINT": _address("http", "https"),
@@ -103,11 +154,18 @@ def wrong(environment: Mapping[str, str]) -> str | None:
         sessions.limits_of("web", environment.get("DATABASE_LIMITS", ""))
         keys: str = importlib.import_module("portal.settings").STATEMENT_KEYS
         threads_of(environment.get("WEB_THREADS", ""))
+        proxies = proxies_of(environment)
+        per_address_of(environment.get("WEB_CONNECTIONS_PER_ADDRESS", ""), proxies=proxies)
     except ImproperlyConfigured as error:
         return " ".join(str(error).split())
     if keys and (said := importlib.import_module("governance.domain.statement_keys").wrong(keys)) is not None:
         return said
     return None
+
+
+def state_folder() -> Path:
+    """STATE_DIR, without the settings."""
+    return Path(os.environ.get("STATE_DIR", Path(__file__).resolve().parent.parent / ".state"))
 
 
 def refuse_wrong_settings() -> None:

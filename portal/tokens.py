@@ -12,8 +12,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from catalog.selectors import teams as team_selectors
+from governance.services import identity
 from kernel import clock, tokens
-from kernel.errors import NotFound
+from kernel.errors import Invalid, NotFound
 from kernel.models import ApiToken, User
 from kernel.ui.tones import Tone, ok, quiet, wait
 from kernel.viewer import Permission, Viewer
@@ -54,16 +55,16 @@ class IssueForm(forms.Form):
 
 
 def _account_name(account: User, me: bool) -> str:
-    return f"Me, {account}" if me else f"{account} (service account)"
+    return f"Me, {account}" if me else f"{account} ({account.get_kind_display().lower()})"
 
 
 def may_act_for(viewer: Viewer, account: User) -> Permission:
-    """Allowed: the viewer's account, and a service account that is only in teams of the viewer's; no token widens
-    rights.
+    """Allowed: the viewer's account, and a service account or agent that is only in teams of the viewer's; no token
+    widens rights.
     """
     if viewer.id == account.pk:
         return Permission(True)
-    if account.kind != User.Kind.SERVICE or account.is_superuser:
+    if account.kind not in (User.Kind.SERVICE, User.Kind.AGENT) or account.is_superuser:
         return Permission(False, "A person's tokens are issued by that person alone.")
     theirs = set(account.groups.values_list("id", flat=True))
     if viewer.sees_everything or (theirs and theirs <= viewer.team_ids):
@@ -72,9 +73,9 @@ def may_act_for(viewer: Viewer, account: User) -> Permission:
 
 
 def accounts_for(viewer: Viewer) -> list[User]:
-    """The viewer first, then the service accounts that the viewer may act for, by name."""
+    """The viewer first, then the service accounts and agents that the viewer may act for, by name."""
     services = (
-        User.objects.filter(kind=User.Kind.SERVICE, is_active=True)
+        User.objects.filter(kind__in=(User.Kind.SERVICE, User.Kind.AGENT), is_active=True)
         .exclude(pk=viewer.user.pk)
         .order_by("username")
         .prefetch_related("groups")
@@ -102,14 +103,19 @@ def settings(request: HttpRequest) -> HttpResponse:
     form = IssueForm(request.POST, accounts=accounts)
     if not form.is_valid():
         return render(request, "portal/tokens.html", _context(viewer, form), status=422)
+    identity.require_fresh(viewer.user, "a new token")
     owner = form.accounts[form.cleaned_data["owner"]]
-    token, secret = tokens.issue(
-        actor=viewer.user,
-        user=owner,
-        name=form.cleaned_data["name"],
-        scopes=form.cleaned_data["scopes"],
-        days=form.cleaned_data["days"],
-    )
+    try:
+        token, secret = tokens.issue(
+            actor=viewer.user,
+            user=owner,
+            name=form.cleaned_data["name"],
+            scopes=form.cleaned_data["scopes"],
+            days=form.cleaned_data["days"],
+        )
+    except Invalid as error:
+        form.add_error("scopes", error.message)
+        return render(request, "portal/tokens.html", _context(viewer, form), status=422)
     return render(
         request,
         "portal/tokens.html",

@@ -22,16 +22,19 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import urlsplit
 
+from kernel import life_signs
 from kernel.processes import die_with_parent, how_it_ended
-from portal import process_supervisor, web_server
+from portal import private_state, process_supervisor, web_server
 from portal.demo_keys import statement_key
 from portal.embedded import Embedded, EmbeddedError
 from portal.sign_ins import PASSWORD, SIGN_INS
+from portal.stillness import Attendant
 
 ROOT = Path(__file__).resolve().parent.parent
 GRACE_SECONDS = 20.0
 LASTING = 60.0  # seconds: what lived shorter than this has not recovered
 MINIMUM_POSTGRES = 150000
+SUPERVISED = ("web", "worker", "scheduler")
 # What the emulators accept by default; on loopback only.
 DEMO_CREDENTIALS = {"SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox", "SANDBOX_LOYALTY_CREDENTIALS": "sandbox"}
 
@@ -75,6 +78,8 @@ class LocalInstallation:
         self.commands: dict[str, list[str]] = {}
         self.revivals: dict[str, Revival] = {}
         self.stopping = threading.Event()
+        self.attendant: Attendant | None = None
+        self.owner = ""  # the URL of the tables' owner, which only the step that migrates is given
         self.environment = dict(
             os.environ, PYTHONUNBUFFERED="1", DJANGO_SETTINGS_MODULE="portal.settings", STATE_DIR=str(state)
         )
@@ -85,8 +90,9 @@ class LocalInstallation:
     # -- steps -----------------------------------------------------------------------------------------------------
     def start_services(self) -> None:
         given_database, given_redis = self.environment.get("DATABASE_URL"), self.environment.get("REDIS_URL")
+        self.owner = self.environment.pop("DATABASE_OWNER_URL", "")
         if given_database:
-            check_database(given_database)
+            check_database(self.owner or given_database, "DATABASE_OWNER_URL" if self.owner else "DATABASE_URL")
             self.say("PostgreSQL: the one of DATABASE_URL")
         if given_redis:
             check_redis(given_redis)
@@ -99,7 +105,8 @@ class LocalInstallation:
         if not {"STATEMENT_KEYS", "STATEMENT_KEYS_FILE"} & set(self.environment):
             self.environment["STATEMENT_KEYS_FILE"] = str(statement_key(self.state))
         if self.services and not given_database:
-            self.environment["DATABASE_URL"] = self.services.start_postgres()
+            self.owner = self.services.start_postgres()
+            self.environment["DATABASE_URL"] = self.services.serving_url()
             self.say(f"PostgreSQL: private, data in {self.services.data}")
         if self.services and not given_redis:
             self.environment["REDIS_URL"] = self.services.start_valkey()
@@ -107,8 +114,7 @@ class LocalInstallation:
 
     def start_sandbox(self) -> None:
         """The emulated ERP, stores and loyalty engine. Their addresses reach the demo data through the environment."""
-        folder = self.state / "sandbox"
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = private_state.make(self.state / "sandbox")
         ports_file = folder / "ports.json"
         known = json.loads(ports_file.read_text()) if ports_file.exists() else {}
         command = [sys.executable, "-m", "sandbox", "--state", str(folder), "--with-parent"]
@@ -117,7 +123,7 @@ class LocalInstallation:
         for name, option in (("erp", "--erp-port"), ("stores", "--store-port"), ("loyalty", "--loyalty-port")):
             port = known.get(name, 0)
             command += [option, str(port if port and port_is_free(port) else 0)]
-        child = self.spawn("sandbox", command, stdout=subprocess.PIPE)
+        child = self.spawn("sandbox", command, stdout=subprocess.PIPE, umask=private_state.UMASK)
         assert child.stdout is not None
         line = child.stdout.readline()
         try:
@@ -132,11 +138,11 @@ class LocalInstallation:
         for name, port in ports.items():
             self.environment[f"SANDBOX_{name.upper()}_URL"] = f"http://127.0.0.1:{port}"
         self.environment |= DEMO_CREDENTIALS
-        self.environment.setdefault("EMAIL_BACKEND", "django.core.mail.backends.filebased.EmailBackend")
+        self.environment.setdefault("EMAIL_BACKEND", "portal.mail_files.EmailBackend")
         drop = self.state / "poslog"
         self.environment["TILLGATE_PLACE_POSLOG"] = str(drop)
         if not drop.exists():
-            (drop / "incoming").mkdir(parents=True)
+            private_state.make(private_state.make(drop) / "incoming")
             if "SANDBOX_DATA" not in os.environ:
                 open_the_shops(self.environment["SANDBOX_STORES_URL"], drop / "incoming")
         self.pump("sandbox", child)
@@ -146,7 +152,8 @@ class LocalInstallation:
         """Migrations, static files and demo data in one process, so that Django is loaded once."""
         self.say("Database: checking what has to be migrated (the first start takes one to two minutes)")
         command = [sys.executable, "manage.py", "boot"]
-        preparing = subprocess.Popen(command, env=self.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        environment = self.environment | ({"DATABASE_OWNER_URL": self.owner} if self.owner else {})
+        preparing = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         assert preparing.stdout is not None
         for line in preparing.stdout:
             self.say(line.rstrip())
@@ -155,6 +162,9 @@ class LocalInstallation:
 
     def start_processes(self, port: int) -> None:
         self.say("Starting web server, worker and scheduler")
+        self.environment.setdefault("EXPECTED_WORKERS", "delivery=1 collectors=3")
+        os.environ[life_signs.FOLDER] = self.environment[life_signs.FOLDER] = str(self.state / "life")
+        self.attendant = Attendant(life_signs.folder(make=True), self.say)
         web = web_server.attended(port)
         for name, started in (
             ("web", web),
@@ -165,7 +175,9 @@ class LocalInstallation:
         wait_until_served(port, self.children["web"])
 
     # -- children --------------------------------------------------------------------------------------------------
-    def spawn(self, name: str, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
+    def spawn(
+        self, name: str, command: list[str], stdout: int | None = None, umask: int = -1
+    ) -> subprocess.Popen[bytes]:
         self.commands[name] = command
         child = subprocess.Popen(
             command,
@@ -176,6 +188,7 @@ class LocalInstallation:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGTERM),
+            umask=umask,
         )
         self.children[name] = child
         return child
@@ -192,14 +205,22 @@ class LocalInstallation:
     def watch(self) -> int:
         """Until a signal comes. What ends by itself is started again; the others wait for it meanwhile."""
         while not self.stopping.wait(0.3):
+            self.end_what_stands_still()
             for name, code in self.ended().items():
                 revival = self.revivals.setdefault(name, Revival())
                 if not revival.noticed:
                     pause = revival.notice()
+                    if self.attendant is not None and name in SUPERVISED:
+                        self.attendant.has_ended(f"{name} supervisor", self.children[name].pid, how_it_ended(code))
                     self.say(f"{name} {how_it_ended(code)}; it starts again {f'in {pause:.0f} s' if pause else 'now'}")
                 elif revival.due():
                     self.start_again(name)
         return 0
+
+    def end_what_stands_still(self) -> None:
+        if self.attendant is not None:
+            roles = {child.pid: f"{name} supervisor" for name, child in self.children.items() if name in SUPERVISED}
+            self.attendant.attend(roles, kill_group)
 
     def ended(self) -> dict[str, int]:
         """What has ended by itself, and with which code."""
@@ -214,9 +235,10 @@ class LocalInstallation:
                 assert self.services is not None
                 self.services.revive(name)
                 self.say(f"{name} is there again")
-        except EmbeddedError as error:
+        except (EmbeddedError, OSError) as error:  # a full disk, no process or file left: tried again after the pause
             self.say(f"{name}: {error}")
-        self.revivals[name].started()
+        finally:
+            self.revivals[name].started()
 
     def stop(self) -> None:
         if self.children:
@@ -229,11 +251,15 @@ class LocalInstallation:
             try:
                 child.wait(max(0.1, limit - time.monotonic()))
             except subprocess.TimeoutExpired:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(child.pid, signal.SIGKILL)
+                kill_group(child.pid)
                 child.wait()
         if self.services:
             self.services.stop()
+
+
+def kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
 
 
 def open_the_shops(stores_url: str, drop: Path) -> None:
@@ -247,7 +273,7 @@ def open_the_shops(stores_url: str, drop: Path) -> None:
         answer.read()
 
 
-def check_database(url: str) -> None:
+def check_database(url: str, name: str = "DATABASE_URL") -> None:
     """Refuses, in one line, a URL that cannot be used: wrong form, no answer, wrong password, too old, no rights."""
     import psycopg
 
@@ -255,7 +281,7 @@ def check_database(url: str) -> None:
 
     if urlsplit(url).scheme not in {"postgres", "postgresql"}:
         raise StartRefused(
-            "DATABASE_URL looks like postgresql://user:password@host:5432/name; only PostgreSQL 15 or newer will do."
+            f"{name} looks like postgresql://user:password@host:5432/name; only PostgreSQL 15 or newer will do."
         )
     try:
         with psycopg.connect(url, connect_timeout=5, autocommit=True) as connection:
@@ -266,14 +292,14 @@ def check_database(url: str) -> None:
             if os.environ.get("DATABASE_POOLER") != "transaction":
                 refuse_transaction_mode(connection, lambda: psycopg.connect(url, connect_timeout=5, autocommit=True))
     except PoolerInTheWay as error:
-        raise StartRefused(f"DATABASE_URL: {error}") from None
+        raise StartRefused(f"{name}: {error}") from None
     except psycopg.OperationalError as error:
-        raise StartRefused(f"DATABASE_URL: {str(error).strip().splitlines()[0]}") from None
+        raise StartRefused(f"{name}: {str(error).strip().splitlines()[0]}") from None
     if version < MINIMUM_POSTGRES:
-        raise StartRefused(f"DATABASE_URL: the server is PostgreSQL {version // 10000}; Tillgate needs 15 or newer.")
+        raise StartRefused(f"{name}: the server is PostgreSQL {version // 10000}; Tillgate needs 15 or newer.")
     if row and not row[0]:
         raise StartRefused(
-            f"DATABASE_URL: the user {row[1]} may not create tables in database {row[2]}. "
+            f"{name}: the user {row[1]} may not create tables in database {row[2]}. "
             f"Grant it: grant create on schema public to {row[1]};"
         )
 
@@ -301,7 +327,7 @@ def choose_port() -> int:
     """PORT if set (refused when taken), else 8000 or the next free one."""
     wanted = os.environ.get("PORT")
     if wanted is not None:
-        if not wanted.isdigit() or not 0 < int(wanted) < 65536:
+        if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
             raise StartRefused(f"PORT is a number from 1 to 65535, not {wanted!r}.")
         if not port_is_free(int(wanted)):
             raise StartRefused(f"Port {wanted} is taken by another program. Choose another: PORT=8001 make up")
@@ -332,8 +358,9 @@ def wait_until_served(port: int, web: subprocess.Popen[bytes]) -> None:
 @contextlib.contextmanager
 def only_one(state: Path) -> Iterator[IO[str]]:
     """One `make up` per state folder; the second learns where the first one serves."""
-    state.mkdir(parents=True, exist_ok=True)
-    with open(state / "up.lock", "a+") as lock:
+    private_state.make(state)
+    private_state.tighten(state)
+    with open(os.open(state / "up.lock", os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600), "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -20,7 +20,7 @@ import django
 
 from kernel.postgresql import sessions
 from kernel.processes import die_with_parent
-from portal import started_with, trace_export
+from portal import private_state, started_with, trace_export
 from portal.process_supervisor import ProcessSupervisor
 from runtime.domain.shards import SHARDS
 
@@ -113,18 +113,29 @@ def prepare() -> None:
 
 def main() -> int:
     started_with.refuse_wrong_settings()
+    private_state.tighten(started_with.state_folder())
     options = arguments()
     tiers = [int(tier) for tier in options.tiers.split(",")]
     prepare()
+    from portal import role_checks
+    from portal.guard.start import REFUSED, Door
     from runtime.ledger import connections
     from runtime.worker.loop import run_forever
 
     if (why := connections.refusal()) is not None:
         print(f"tillgate: {why}", file=sys.stderr)
         return 2
+    door = Door()
+    if door.refused():
+        return REFUSED
+    role_checks.say()
+
+    def role(number: int) -> str:
+        return "worker" if number < options.loops else "collector"
 
     def loop(number: int) -> int:
-        trace_export.start("worker" if number < options.loops else "collector")
+        door.wait_until_asked()
+        trace_export.start(role(number))
         try:
             work(number)
         finally:
@@ -141,7 +152,7 @@ def main() -> int:
     wakes = options.concurrency and options.loops and options.shards is None
     celery = start_celery(tiers, options.concurrency) if wakes else None
     try:
-        return ProcessSupervisor(loop, options.loops + options.collectors).run()
+        return ProcessSupervisor(loop, options.loops + options.collectors, roles=role).run()
     finally:
         if celery is not None:
             celery.terminate()

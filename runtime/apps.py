@@ -13,10 +13,12 @@ class RuntimeConfig(AppConfig):
 
     def ready(self) -> None:
         from runtime.selectors import inbox
-        from runtime.services import change_kinds, reading_kind
+        from runtime.services import change_kinds, destination_kind, event_sight_rules, reading_kind
 
         change_kinds.register_all()
         reading_kind.register()
+        destination_kind.register()
+        event_sight_rules.register_all()
         inbox.register_all()
         post_migrate.connect(_make_partitions, sender=self)
 

@@ -24,6 +24,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(
             f"--{name}-port", type=int, help="0 picks a free port; none of the three given: all on free ports"
         )
+    parser.add_argument("--forge-port", type=int, help="a code host; only where it is asked for")
     parser.add_argument("--state", type=Path, required=True, help="directory of the journals; kept over restarts")
     parser.add_argument("--data", type=Path, help="dataset.json or real retail files; without it a generated retailer")
     parser.add_argument("--seed", type=int, default=1, help="of generated data, faults and sales")
@@ -43,7 +44,7 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
 
     data = load(given.data, seed=given.seed, stores=given.stores, products=given.products)
     ports = {"erp": given.erp_port, "stores": given.store_port, "loyalty": given.loyalty_port}
-    if all(port is None for port in ports.values()):
+    if all(port is None for port in (*ports.values(), given.forge_port)):
         ports = dict.fromkeys(ports, 0)
     env = os.environ.get
     makers = {
@@ -58,7 +59,13 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
         "stores": lambda: StoreFleet(given.state, data, seed=given.seed, key=env("SANDBOX_STORE_KEY") or None),
         "loyalty": lambda: Loyalty(given.state, data, seed=given.seed, key=env("SANDBOX_LOYALTY_KEY", "sandbox")),
     }
-    return {name: (makers[name](), port) for name, port in ports.items() if port is not None}
+    made = {name: (makers[name](), port) for name, port in ports.items() if port is not None}
+    if given.forge_port is not None:
+        from sandbox.forge import Forge
+
+        forge = Forge(given.state, seed=given.seed, token=env("SANDBOX_FORGE_TOKEN", "glpat-sandbox"))
+        made["forge"] = (forge, given.forge_port)
+    return made
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -90,7 +90,7 @@ class Sandbox:
         self.process: subprocess.Popen[str] | None = None
 
     def command(self) -> list[str]:
-        flags = {"erp": "--erp-port", "stores": "--store-port", "loyalty": "--loyalty-port"}
+        flags = {"erp": "--erp-port", "stores": "--store-port", "loyalty": "--loyalty-port", "forge": "--forge-port"}
         made = [sys.executable, "-m", "sandbox", "--state", str(self.state), "--seed", str(self.seed), "--with-parent"]
         for name, port in self.ports.items():
             made += [flags[name], str(port)]
@@ -132,6 +132,10 @@ class Sandbox:
     @property
     def loyalty(self) -> Control:
         return Control(self.ports["loyalty"])
+
+    @property
+    def forge(self) -> Control:
+        return Control(self.ports["forge"])
 
     @property
     def log(self) -> Path:

@@ -11,7 +11,8 @@
 
 `Authorization: ApiKey-v1 <key>`. An idempotency key (at most 255 characters) is kept for 24 hours (setting
 `kept_seconds`; the lookup by `references` knows longer): the same key and body give the first answer again with
-`Idempotent-Replayed: true`, the same key with another body gives the status of the setting `conflict_status`. While one
+`Idempotent-Replayed: true`, the same key with another body gives the status of the setting `conflict_status`. Keys of
+references that begin as the setting `lasting_keys` are known for ever, whatever else was sent with them. While one
 call works on an account (setting `work_ms`), another call on it, or with the same key, gets a 409. Points are whole
 numbers or decimal strings with at most two places, never floats.
 """
@@ -86,6 +87,7 @@ class Loyalty(Emulator):
             "auto_enrol": True,  # whether an unknown profile is opened by its first transaction
             "reservation_seconds": 900,
             "kept_seconds": 86_400.0,  # how long an idempotency key is known
+            "lasting_keys": "",  # of references that begin so the key alone counts, honoured and kept for ever
             "max_batch": 5000,
         }
         self.accounts = {member.id: Account(Decimal(member.points)) for member in data.members}
@@ -257,9 +259,10 @@ class Loyalty(Emulator):
         key, profile, kind = item.get("key"), item["profileId"], item["type"]
         reference = str(item["reference"]) if item.get("reference") is not None else None
         digest = blake2b(f"{profile}\0{kind}\0{points}\0{reference}".encode(), digest_size=8).hexdigest()
-        held = self.kept.get(key) if key is not None and self.settings["honour_keys"] else None
-        if held is not None and held.until > self.journal.now():
-            if held.digest != digest:
+        lasts = bool(self.settings["lasting_keys"]) and (reference or "").startswith(self.settings["lasting_keys"])
+        held = self.kept.get(key) if key is not None and (lasts or self.settings["honour_keys"]) else None
+        if held is not None and (lasts or held.until > self.journal.now()):
+            if held.digest != digest and not lasts:
                 wrong = {"error": "key_reused", "message": "this key came with another body before"}
                 return self.settings["conflict_status"], wrong
             return held.status, held.body

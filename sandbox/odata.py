@@ -210,7 +210,7 @@ def whole_number(query: dict[str, str], name: str) -> int | None:
     text = query.get(name)
     if text is None:
         return None
-    if not text.isdigit():
+    if not text.isdecimal():
         raise bad_request(f"Invalid value {text!r} for {name}", code="/IWBEP/CM_MGW_RT/022")
     return int(text)
 

@@ -214,7 +214,7 @@ def _dirt(row: dict[str, str]) -> Iterator[str]:
         yield "no_description"
     if Decimal(row["UnitPrice"]) == 0:
         yield "zero_price"
-    if not row["StockCode"][:5].isdigit():
+    if not row["StockCode"][:5].isdecimal():
         yield "odd_code"
 
 

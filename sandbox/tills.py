@@ -193,6 +193,6 @@ class Tills:
                 if response.status in FINAL:
                     return "sale.rejected", None
                 given = response.headers.get("Retry-After", "")
-                return None, float(given) if given.replace(".", "", 1).isdigit() else None
+                return None, float(given) if given.replace(".", "", 1).isdecimal() else None
         except (aiohttp.ClientError, TimeoutError, OSError):
             return None, None

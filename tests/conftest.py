@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -44,3 +45,11 @@ def django_db_keepdb() -> bool:
     """On the throw-away server nothing is dropped at the end: the server goes with everything in it, open sessions
     included."""
     return bool(os.environ.get("TEST_DATABASE_TEMPLATE"))
+
+
+def pytest_collection_finish() -> None:
+    """What is in memory once all tests are collected stays until the end: garbage is no longer looked for in it, and
+    less often. A third of a page test's time was the collector walking over modules and models."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)

@@ -17,6 +17,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.unguarded import accept_everything
+
 ROOT = Path(__file__).resolve().parent.parent
 if sys.dont_write_bytecode:
     # A machine may keep compiled files out of the folders. Then they go to a folder of their own, for this process, for
@@ -104,3 +106,10 @@ elif worker := os.environ.get("PYTEST_XDIST_WORKER", ""):
         f"{server}/{int(worker.removeprefix('gw') or 0) + 1}"  # a worker's cache is its own to clear
     )
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+accept_everything()
+for name in ("SESSION_IDLE_MINUTES", "SIGN_IN_FRESH_MINUTES", "SESSION_HOURS"):  # tests set the clock forward by months
+    os.environ.setdefault(name, "100000")
+# Of processes that tests start: their ledgers come and go.
+os.environ.setdefault(
+    "WITNESS_FILE", str(Path(tempfile.gettempdir()) / f"tillgate-tests-{os.getpid()}" / "heads.jsonl")
+)

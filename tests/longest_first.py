@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-SECONDS = Path(__file__).resolve().parent.parent / ".state" / "seconds-of-tests.json"
+SECONDS = Path(__file__).resolve().parent.parent / ".state" / "seconds-by-choice.json"
 TOGETHER = ("tests/browser/",)
 # For a first run: folders whose tests start processes or a browser, and what a test takes elsewhere.
 LONG = dict.fromkeys(("tests/browser", "tests/faults", "tests/journeys", "tests/sandbox", "tests/upgrade"), 20.0)
-USUAL = 0.05
+USUAL, THOROUGH = 0.05, 3.0
 
 
 def unit_of(nodeid: str) -> str:
@@ -29,17 +29,21 @@ def unit_of(nodeid: str) -> str:
 
 
 class Seconds:
-    """What each unit took the last time, and takes this time."""
+    """What each unit took the last time, and takes this time. Another choice of tests (`-m thorough`) has seconds of
+    its own: a file may be quick every day and long in that."""
 
-    def __init__(self) -> None:
+    def __init__(self, chosen: str) -> None:
+        self.chosen = chosen
         self.taken: Counter[str] = Counter()
         try:
-            self.before: dict[str, float] = json.loads(SECONDS.read_text())
+            self.all: dict[str, dict[str, float]] = json.loads(SECONDS.read_text())
         except (OSError, ValueError):
-            self.before = {}
+            self.all = {}
+        self.before = self.all.get(chosen, {})
 
     def expected(self, unit: str, tests: int) -> float:
-        return self.before.get(unit) or tests * USUAL + LONG.get("/".join(unit.split("/")[:2]), 0.0)
+        long = LONG.get("/".join(unit.split("/")[:2]), 0.0)
+        return self.before.get(unit) or tests * (THOROUGH if self.chosen == "thorough" else USUAL) + long
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.taken[unit_of(report.nodeid)] += report.duration
@@ -48,7 +52,7 @@ class Seconds:
         kept = {**self.before, **{unit: round(seconds, 2) for unit, seconds in self.taken.items()}}
         SECONDS.parent.mkdir(parents=True, exist_ok=True)
         draft = SECONDS.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(kept, indent=0, sort_keys=True))
+        draft.write_text(json.dumps(self.all | {self.chosen: kept}, indent=0, sort_keys=True))
         draft.replace(SECONDS)
 
 
@@ -59,8 +63,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         return None
     from xdist.scheduler import LoadScopeScheduling
 
-    seconds = Seconds()
-    config.pluginmanager.register(seconds, "seconds-of-tests")
+    seconds = Seconds(config.getvalue("markexpr"))
+    config.pluginmanager.register(seconds, "seconds-by-choice")
 
     class LongestFirst(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:

@@ -19,6 +19,7 @@ from catalog.selectors import apis
 from catalog.selectors.lifecycle_headers import absolute
 from catalog.services import apis as api_changes
 from catalog.services import audit_snapshots, registration
+from kernel.access import decider
 from kernel.errors import DomainError, Stale
 from kernel.models import User
 from kernel.pagination import Cursor
@@ -153,12 +154,13 @@ class ApiDetail(CatalogView):
     )
     def patch(self, request: Request, slug: str) -> Response:
         data = self.validated(shapes.ApiWriteSerializer)
-        _change(slug, data, request, self.viewer, self.person)
-        body = representation(apis.find(slug, viewer=self.viewer), viewer=self.viewer)
+        body = representation(_change(slug, data, request, self.viewer, self.person), viewer=self.viewer)
         return Response(body, headers={"ETag": etag_of(body)})
 
 
-def _change(slug: str, data: dict[str, Any], request: Request, viewer: Viewer, actor: User, *, tag: str = "") -> None:
+def _change(slug: str, data: dict[str, Any], request: Request, viewer: Viewer, actor: User, *, tag: str = "") -> Api:
+    """The changed API, also where it now belongs to a team whose restricted APIs the caller may not see."""
+
     def check(api: Api) -> None:
         present = etag_of(representation(api, viewer=viewer))
         if tag and tag not in ("*", present, present.strip('"')):
@@ -168,7 +170,9 @@ def _change(slug: str, data: dict[str, Any], request: Request, viewer: Viewer, a
 
     uses = [dict(e) for e in data["entities"]] if "entities" in data else None
     values = {k: v for k, v in data.items() if k not in ("entities", "slug", "etag")}
-    api_changes.change(slug, values=values, actor=actor, entities=uses, check=check)
+    return api_changes.change(
+        slug, values=values, actor=actor, entities=uses, check=check, decides=lambda: decider(request)
+    )
 
 
 class ApiBulk(CatalogView):
@@ -195,8 +199,8 @@ class ApiBulk(CatalogView):
             slug = item["slug"]
             try:
                 with transaction.atomic():
-                    _change(slug, item, request, self.viewer, self.person, tag=item.get("etag", "*"))
-                tag = etag_of(representation(apis.find(slug, viewer=self.viewer), viewer=self.viewer))
+                    changed = _change(slug, item, request, self.viewer, self.person, tag=item.get("etag", "*"))
+                tag = etag_of(representation(changed, viewer=self.viewer))
                 lines.append({"slug": slug, "status": 200, "etag": tag, "problem": None})
             except DomainError as error:
                 lines.append(
@@ -207,8 +211,8 @@ class ApiBulk(CatalogView):
                         "problem": {"code": error.code, "title": error.title, "detail": error.message, **error.data},
                     }
                 )
-        changed = sum(1 for line in lines if line["status"] == 200)
-        return Response({"changed": changed, "refused": len(lines) - changed, "items": lines}, status=207)
+        done = sum(1 for line in lines if line["status"] == 200)
+        return Response({"changed": done, "refused": len(lines) - done, "items": lines}, status=207)
 
 
 class ApiEnforcement(CatalogView):

@@ -80,7 +80,9 @@ class ApplicationDetail(CatalogView):
         def check(present: Application) -> None:
             require_match(request, etag_of(dict(shapes.ApplicationSerializer(present).data)))
 
-        changed = applications.change(key, actor=self.person, check=check, values=data)
+        changed = applications.change(
+            key, actor=self.person, check=check, values=data, decides=lambda: decider(request)
+        )
         body = dict(shapes.ApplicationSerializer(changed).data)
         return Response(body, headers={"ETag": etag_of(body)})
 

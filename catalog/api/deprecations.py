@@ -79,7 +79,7 @@ class DeprecationList(CatalogView):
         wanted = [slug.replace("\x00", "")[:100] for slug in request.query_params.getlist("api")]
         if wanted:
             rows = rows.filter(api__slug__in=wanted)
-        found = deprecations.with_uses(rows[:MOST], clock.now())
+        found = deprecations.with_uses(rows[:MOST], clock.now(), viewer=self.viewer)
         return conditional(request, [_body(item) for item in found])
 
 

@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from catalog.domain.search_criteria import NONE
 from catalog.models import ApiSearch
 from catalog.selectors import search_query
+from kernel.viewer import Viewer
 
 
 class Keys(django_filters.BaseInFilter, django_filters.CharFilter):
@@ -38,7 +39,7 @@ class ApiFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def words(self, queryset: QuerySet[ApiSearch], name: str, value: str) -> QuerySet[ApiSearch]:
-        understood = search_query.understand(value.replace("\x00", " "))
+        understood = search_query.understand(value.replace("\x00", " "), viewer=Viewer.of(self.request.user))
         if understood.tsquery is None:
             return queryset.none()
         found = "api_id in (select m.api_id from catalog_search_hits(%s::tsquery, %s::tsquery, '', false) m)"

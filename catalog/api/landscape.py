@@ -10,11 +10,10 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog import permissions
 from catalog.api import serializers as shapes
 from catalog.api.base import IF_MATCH, CatalogView, conditional, etag_of, require_match
 from catalog.models import Dependency
-from catalog.selectors import apis, boundaries, scorecards, systems, teams
+from catalog.selectors import apis, boundaries, dependencies, scorecards, systems, teams
 from catalog.services import apis as api_changes
 from kernel import clock
 from kernel.errors import Invalid, NotFound, finding
@@ -71,9 +70,7 @@ class DependencyList(CatalogView, generics.ListAPIView):  # type: ignore[type-ar
     def get_queryset(self) -> Any:
         if getattr(self, "swagger_fake_view", False):
             return Dependency.objects.none()
-        return Dependency.objects.filter(api__in=permissions.visible(self.viewer)).select_related(
-            "api", "target_api", "target_system"
-        )
+        return dependencies.seen(self.viewer)
 
     @extend_schema(operation_id="dependencies_list", tags=["catalog"], summary="What needs what")
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -103,10 +100,7 @@ class DependencyDetail(CatalogView):
         responses=shapes.DependencySerializer,
     )
     def get(self, request: Request, dependency_id: int) -> Response:
-        rows = Dependency.objects.filter(api__in=permissions.visible(self.viewer)).select_related(
-            "api", "target_api", "target_system"
-        )
-        found = rows.filter(pk=dependency_id).first()
+        found = dependencies.seen(self.viewer).filter(pk=dependency_id).first()
         if found is None:
             raise NotFound("dependency.unknown", f"There is no dependency {dependency_id}, or you may not see it.")
         return conditional(request, dict(shapes.DependencySerializer(found).data))

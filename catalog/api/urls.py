@@ -2,7 +2,19 @@
 
 from django.urls import path
 
-from catalog.api import apis, campaigns, consumers, deprecations, imports, landscape, search, versions
+from catalog.api import (
+    agents,
+    apis,
+    campaigns,
+    consumers,
+    deprecations,
+    endpoints,
+    imports,
+    landscape,
+    provision,
+    search,
+    versions,
+)
 
 app_name = "catalog-api"
 
@@ -11,6 +23,8 @@ urlpatterns = [
     path("apis/bulk", apis.ApiBulk.as_view(), name="apis-bulk"),
     path("apis/enforcement", apis.ApiEnforcement.as_view(), name="apis-enforcement"),
     path("apis/<slug:slug>", apis.ApiDetail.as_view(), name="api"),
+    path("apis/<slug:slug>/provision", provision.ApiProvision.as_view(), name="api-provision"),
+    path("apis/<slug:slug>/providers/<slug:key>", provision.ApiProvider.as_view(), name="api-provider"),
     path("apis/<slug:slug>/scorecard", landscape.ApiScorecard.as_view(), name="api-scorecard"),
     path("apis/<slug:slug>/dependencies", landscape.ApiDependencies.as_view(), name="api-dependencies"),
     path("apis/<slug:slug>/versions", versions.VersionList.as_view(), name="versions"),
@@ -49,6 +63,7 @@ urlpatterns = [
     path("contracts/<digest:digest>", versions.ContractBytes.as_view(), name="contract"),
     path("applications", consumers.ApplicationList.as_view(), name="applications"),
     path("applications/<slug:key>", consumers.ApplicationDetail.as_view(), name="application"),
+    path("applications/<slug:key>/agent", agents.ApplicationAgent.as_view(), name="application-agent"),
     path("subscriptions", consumers.SubscriptionList.as_view(), name="subscriptions"),
     path("subscriptions/<int:subscription_id>", consumers.SubscriptionDetail.as_view(), name="subscription"),
     path(
@@ -64,6 +79,15 @@ urlpatterns = [
     path("search", search.Search.as_view(), name="search"),
     path("systems-of-record", landscape.SystemsOfRecord.as_view(), name="systems-of-record"),
     path("systems", landscape.SystemList.as_view(), name="systems"),
+    path("systems/<slug:key>/provision", provision.SystemProvision.as_view(), name="system-provision"),
+    path("systems/<slug:key>/endpoints", endpoints.SystemEndpointList.as_view(), name="system-endpoints"),
+    path(
+        "systems/<slug:key>/endpoints/<slug:environment>",
+        endpoints.SystemEndpointDetail.as_view(),
+        name="system-endpoint",
+    ),
+    path("environments", provision.EnvironmentList.as_view(), name="environments"),
+    path("environments/<slug:key>/records", provision.EnvironmentRecords.as_view(), name="environment-records"),
     path("teams", landscape.TeamList.as_view(), name="teams"),
     path("dependencies", landscape.DependencyList.as_view(), name="dependencies"),
     path("dependencies/<int:dependency_id>", landscape.DependencyDetail.as_view(), name="dependency"),

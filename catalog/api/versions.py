@@ -15,7 +15,7 @@ from catalog.api import serializers as shapes
 from catalog.api.base import IF_MATCH, CatalogView, conditional, content_of, etag_of, require_match, tags
 from catalog.domain.facts import VersionFacts
 from catalog.models import ApiVersion, VersionEndpoint
-from catalog.selectors import apis, consumers, contracts, versions
+from catalog.selectors import apis, consumers, contracts, successors, versions
 from catalog.selectors.lifecycle_headers import absolute, headers_of
 from catalog.services import apis as api_changes
 from catalog.services import contract_proposal, registration, version_changes
@@ -36,7 +36,7 @@ def find(slug: str, label: str, *, viewer: Viewer) -> VersionFacts:
     found = versions.by_reference(f"{slug}@{label}")
     if found is None or (found.state == "draft" and not apis.sees_drafts(viewer, api)):
         raise NotFound("version.unknown", f"{slug} has no version {label[:100]!r}, or you may not see it.")
-    return found
+    return successors.told(found, viewer)
 
 
 def representation(facts: VersionFacts) -> dict[str, Any]:
@@ -60,9 +60,14 @@ def representation(facts: VersionFacts) -> dict[str, Any]:
     return dict(body)
 
 
-def _tag(version_id: int) -> str:
+def _present(version_id: int, viewer: Viewer) -> VersionFacts:
+    """The version at this moment, as the viewer is told of it."""
+    return successors.told(versions.facts(version_id), viewer)
+
+
+def _tag(version_id: int, viewer: Viewer) -> str:
     """The entity tag of a version's representation at this moment."""
-    return etag_of(representation(versions.facts(version_id)))
+    return etag_of(representation(_present(version_id, viewer)))
 
 
 class VersionList(CatalogView):
@@ -75,7 +80,8 @@ class VersionList(CatalogView):
     def get(self, request: Request, slug: str) -> Response:
         api = apis.find(slug, viewer=self.viewer)
         seen = {v.reference for v in apis.versions_of(api, viewer=self.viewer)}
-        return conditional(request, [representation(f) for f in reversed(versions.of_api(slug)) if f.reference in seen])
+        listed = [f for f in reversed(versions.of_api(slug)) if f.reference in seen]
+        return conditional(request, [representation(f) for f in successors.all_told(listed, self.viewer)])
 
     @extend_schema(
         operation_id="versions_add",
@@ -146,12 +152,12 @@ class VersionContract(CatalogView):
         content, file_name = content_of(data)
 
         def check(present: ApiVersion) -> None:
-            require_match(request, f'"{present.contract_id}"' if present.contract_id else _tag(present.pk))
+            require_match(request, f'"{present.contract_id}"' if present.contract_id else _tag(present.pk, self.viewer))
 
         changed = version_changes.revise_contract(
             actor=self.person, reference=facts.reference, content=content, file_name=file_name, check=check
         )
-        body = representation(changed)
+        body = representation(successors.told(changed, self.viewer))
         return Response(body, headers={"ETag": f'"{changed.contract_digest}"'})
 
 
@@ -166,11 +172,8 @@ class VersionWithdraw(CatalogView):
     def post(self, request: Request, slug: str, label: str) -> Response:
         facts = find(slug, label, viewer=self.viewer)
         data = self.validated(shapes.ReasonSerializer)
-        return Response(
-            representation(
-                version_changes.withdraw(actor=self.person, reference=facts.reference, reason=data["reason"])
-            )
-        )  # type: ignore[arg-type]
+        gone = version_changes.withdraw(actor=self.person, reference=facts.reference, reason=data["reason"])
+        return Response(representation(successors.told(gone, self.viewer)))
 
 
 class VersionEndpoints(CatalogView):
@@ -190,9 +193,9 @@ class VersionEndpoints(CatalogView):
             environment=data["environment"],
             url=data["url"],
             actor=self.person,
-            check=lambda present: require_match(request, _tag(present.pk)),
+            check=lambda present: require_match(request, _tag(present.pk, self.viewer)),
         )
-        body = representation(versions.facts(facts.id))
+        body = representation(_present(facts.id, self.viewer))
         return Response(body, headers={"ETag": etag_of(body)})
 
 

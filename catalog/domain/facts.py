@@ -128,11 +128,16 @@ class SystemFacts:
 
 @dataclass(frozen=True, slots=True)
 class EndpointFacts:
-    """Where a system answers in an environment. `secret_ref` names a secret, it never is one."""
+    """Where a system answers in an environment. `secret_ref` names a secret, it never is one; `trust_ref` names the
+    certificates that are believed. `further_hosts`: authorities beside that of the address. `destination` is the digest
+    of all of it."""
 
     base_url: str
     auth_kind: str
     secret_ref: str
+    further_hosts: tuple[str, ...] = ()
+    trust_ref: str = ""
+    destination: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,4 +65,4 @@ def is_slug(text: str) -> bool:
 
 def telling_words(title: str) -> list[str]:
     """The words of a title that say something about its subject."""
-    return [w for w in words(title) if w not in _NOISE and not w.isdigit() and len(w) > 1]
+    return [w for w in words(title) if w not in _NOISE and not w.isdecimal() and len(w) > 1]

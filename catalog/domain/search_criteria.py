@@ -75,5 +75,5 @@ def read_criteria(get: Mapping[str, str], getlist: Mapping[str, Iterable[str]]) 
             chosen[name] = values
     sort = get.get("sort", "")
     number = get.get("page", "1")
-    page = int(number) if number.isascii() and number.isdigit() and len(number) <= 5 else 1
+    page = int(number) if number.isascii() and number.isdecimal() and len(number) <= 5 else 1
     return Criteria(q, chosen, sort if sort in SORTS else "", max(1, page))

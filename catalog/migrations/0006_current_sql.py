@@ -2,10 +2,8 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("catalog", "0005_usage_staleness_and_outages"), ("kernel", "0003_current_sql")]
 
-    operations = [ApplySql("catalog")]
+    operations = []

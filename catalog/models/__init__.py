@@ -19,8 +19,9 @@ from catalog.models.ownership import Domain, Team
 from catalog.models.provision import ProviderRight, RetailStore
 from catalog.models.scorecards import Campaign
 from catalog.models.search import ApiFacets, ApiSearch, DailyJob, SavedSearch, SearchWord
-from catalog.models.systems import Environment, System, SystemEndpoint
+from catalog.models.systems import Destination, Environment, System, SystemEndpoint
 from catalog.models.systems_of_record import AttributeGroup, Boundary, BusinessEntity, ScopeValue
+from catalog.models.tallies import EvidenceTally
 from catalog.models.tiers import SlaTier
 
 __all__ = [
@@ -43,8 +44,10 @@ __all__ = [
     "ContractUpload",
     "DailyJob",
     "Dependency",
+    "Destination",
     "Domain",
     "Environment",
+    "EvidenceTally",
     "ImportFile",
     "ImportRow",
     "ImportRun",

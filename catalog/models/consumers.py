@@ -10,10 +10,25 @@ from catalog.models.apis import ApiVersion
 from catalog.models.ownership import Team
 from catalog.models.protection import never_deleted
 from catalog.models.systems import Environment
+from catalog.models.tallies import BEGINNING, counted
+
+_AGENT_IS_DECLARED = """
+if new.agent_account_id is not null then
+  if new.team_id is null or new.agent_purpose !~ '\\S' or new.agent_limits !~ '\\S' then
+    raise exception using errcode = 'check_violation', constraint = 'agent_is_declared',
+      message = 'an agent has an owner team, a purpose and limits';
+  end if;
+  if not exists (select from kernel_user u where u.id = new.agent_account_id and u.kind = 'agent') then
+    raise exception using errcode = 'check_violation', constraint = 'agent_is_declared',
+      message = 'the account of an agent is one of the kind agent';
+  end if;
+end if;
+return new;
+"""
 
 
 class Application(models.Model):
-    """A consumer: a shop front, a till programme, an integration."""
+    """A consumer: a shop front, a till programme, an integration, an agent."""
 
     key = models.SlugField(max_length=100, unique=True)
     name = models.CharField(max_length=200)
@@ -21,13 +36,36 @@ class Application(models.Model):
     team = models.ForeignKey(Team, null=True, blank=True, on_delete=models.PROTECT, related_name="applications")
     created_at = models.DateTimeField(db_default=Now())
     retired_at = models.DateTimeField(null=True, blank=True)
+    agent_account = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The application is an agent, and acts by the tokens of this account",
+    )
+    agent_purpose = models.TextField(blank=True, db_default="", help_text="What the agent is for")
+    agent_limits = models.TextField(blank=True, db_default="", help_text="What it may do at most, in words")
 
     class Meta:
         ordering = ["name"]
-        triggers = [never_deleted("application")]
+        triggers = [
+            never_deleted("application"),
+            pgtrigger.Trigger(
+                name="agent_is_declared",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert
+                | pgtrigger.UpdateOf("agent_account_id", "agent_purpose", "agent_limits", "team_id"),
+                func=_AGENT_IS_DECLARED,
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_agent(self) -> bool:
+        return self.agent_account_id is not None
 
 
 class Subscription(models.Model):
@@ -99,7 +137,10 @@ class Subscription(models.Model):
                 condition=Q(state__in=["requested", "active"]),
             )
         ]
-        triggers = [never_deleted("subscription")]
+        triggers = [
+            never_deleted("subscription"),
+            *counted(("subscription", "version_id", "environment_id", f"date '{BEGINNING}'")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.application_id} uses {self.version_id} in {self.environment_id}"
@@ -155,7 +196,10 @@ class UsageDay(models.Model):
                 name="recent_usage_never_deleted",
                 operation=pgtrigger.Delete,
                 condition=pgtrigger.Condition("OLD.day > current_date - 60"),
-            )
+            ),
+            *counted(
+                ("usage", "version_id", "environment_id", "day"), ("calls", "application_id", "environment_id", "day")
+            ),
         ]
 
     def __str__(self) -> str:

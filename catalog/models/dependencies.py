@@ -6,6 +6,7 @@ from django.db.models import F, Q
 from catalog.models.apis import Api
 from catalog.models.protection import dropped_on_purpose
 from catalog.models.systems import System
+from catalog.models.tallies import BEGINNING, counted
 
 
 class Dependency(models.Model):
@@ -26,7 +27,7 @@ class Dependency(models.Model):
     class Meta:
         ordering = ["api", "id"]
         verbose_name_plural = "dependencies"
-        triggers = [dropped_on_purpose("dependency")]
+        triggers = [dropped_on_purpose("dependency"), *counted(("dependency", "api_id", "0", f"date '{BEGINNING}'"))]
         constraints = [
             models.CheckConstraint(
                 condition=Q(target_api=None, target_system__isnull=False)

@@ -9,6 +9,7 @@ from catalog.models.apis import Api
 from catalog.models.consumers import Application
 from catalog.models.protection import never_deleted
 from catalog.models.systems_of_record import ScopeValue
+from catalog.models.tallies import BEGINNING, counted
 
 
 class ProviderRight(models.Model):
@@ -54,7 +55,7 @@ class RetailStore(models.Model):
 
     class Meta:
         ordering = ["key"]
-        triggers = [never_deleted("store")]
+        triggers = [never_deleted("store"), *counted(("store", "0", "0", f"date '{BEGINNING}'"))]
 
     def __str__(self) -> str:
         return self.name

@@ -1,6 +1,9 @@
 """The systems of the estate and the environments in which they answer."""
 
+from typing import Any
+
 from django.db import models
+from django.db.models.functions import Now
 
 from catalog.models.ownership import Team
 from catalog.models.protection import never_deleted
@@ -65,13 +68,36 @@ class System(models.Model):
 
 
 class SystemEndpoint(models.Model):
-    """Where a system answers in one environment. `secret_ref` is the name of a secret, never the secret."""
+    """Where a system answers in one environment. `secret_ref` is the name of a secret, never the secret.
+
+    Together they are the destination of everything that is sent to the system, so the digest of a destination covers
+    all of them: `base_url`, `auth_kind`, `secret_ref`, `further_hosts` (hosts that the credentials may go to as well;
+    each in its canonical spelling, sorted) and `trust_ref` (the certificates that are believed).
+    """
 
     system = models.ForeignKey(System, on_delete=models.PROTECT, related_name="endpoints")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
     base_url = models.CharField(max_length=500)
     auth_kind = models.CharField(max_length=40, default="none")
     secret_ref = models.CharField(max_length=200, blank=True)
+    further_hosts = models.JSONField(
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Other hosts of the system that its credentials may go to, as https://host:port: for tokens, uploads",
+    )
+    trust_ref = models.CharField(
+        max_length=200,
+        blank=True,
+        db_default="",
+        help_text="Name of the certificates of authorities that are believed, instead of the operating system's",
+    )
+    destination = models.CharField(
+        max_length=71,
+        editable=False,
+        db_default="",
+        help_text="Digest of all of it, written by the database: what approvals of integrations are compared with",
+    )
 
     class Meta:
         ordering = ["system", "environment"]
@@ -81,3 +107,17 @@ class SystemEndpoint(models.Model):
 
     def __str__(self) -> str:
         return f"{self.system_id} in {self.environment_id}: {self.base_url}"
+
+
+class Destination(models.Model):
+    """What an endpoint said once, under its digest: written by the database with the endpoint, never changed."""
+
+    digest = models.CharField(max_length=71, primary_key=True)
+    document: Any = models.JSONField()
+    first_seen_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["first_seen_at"]
+
+    def __str__(self) -> str:
+        return f"{self.document.get('system')} in {self.document.get('environment')}"

@@ -9,14 +9,16 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import connection
+from django.db.models import Q
 
 from catalog import permissions
 from catalog.domain import lifecycle
 from catalog.domain.facts import TierFacts
-from catalog.models import Api, ApiEntity, ApiVersion, Contract, Subscription, VersionEndpoint
-from catalog.selectors import boundaries, tiers
+from catalog.models import Api, ApiEntity, ApiSearch, ApiVersion, Contract, Subscription, VersionEndpoint
+from catalog.selectors import boundaries, successors, tiers
 from kernel import clock
 from kernel.errors import NotFound
+from kernel.models import User
 from kernel.ui import tones
 from kernel.ui.tones import Tone
 from kernel.ui.wording import duration
@@ -90,6 +92,15 @@ def visible_slugs(slugs: Iterable[str], *, viewer: Viewer) -> set[str]:
     return set(permissions.visible(viewer).filter(slug__in=list(slugs)).values_list("slug", flat=True))
 
 
+def who_sees(slug: str, people: Iterable[int]) -> set[int]:
+    """Those of these people who may see the API: the rule of `permissions.seen_by`, for many readers of one thing."""
+    row = ApiSearch.objects.filter(slug=slug).only("restricted", "team_ids").first()
+    if row is None or not row.restricted:
+        return set(people) if row else set()
+    sees = Q(groups__in=row.team_ids) | Q(is_superuser=True)
+    return set(User.objects.filter(sees, pk__in=list(people)).values_list("pk", flat=True))
+
+
 def sees_drafts(viewer: Viewer, api: Api) -> bool:
     return (
         viewer.sees_everything
@@ -111,6 +122,7 @@ def versions_of(api: Api, *, viewer: Viewer) -> list[VersionLine]:
     )
     if not sees_drafts(viewer, api):
         rows = [r for r in rows if r.state != lifecycle.DRAFT]
+    rows = successors.rows_told(rows, viewer)
     by_id = {r.pk: r for r in rows}
     lines: list[VersionLine] = []
     before: ApiVersion | None = None

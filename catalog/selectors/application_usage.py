@@ -12,7 +12,7 @@ from django.db.models import Count, Q, QuerySet
 
 from catalog import permissions
 from catalog.models import Application
-from catalog.selectors.search import visibility
+from catalog.selectors.search_query import visibility
 from kernel.viewer import Viewer
 
 _USES = """
@@ -36,7 +36,8 @@ select a.slug, a.name, v.label, v.state, v.sunset_at, e.name as environment,
        case when s.id is null then 'unsubscribed'
             when s.state = 'active' and s.valid_until <= clock_timestamp() then 'expired'
             else s.state end as use,
-       s.id as subscription_id, s.valid_until, s.moves_on, m.label as moves_to, n.label as successor,
+       s.id as subscription_id, s.valid_until, s.moves_on, m.label as moves_to,
+       case when n.api_id = v.api_id or {successor_visible} then n.label end as successor,
        u.calls, greatest(u.last_seen_at, s.last_seen_at) as last_seen_at
   from pairs p
   join catalog_apiversion v on v.id = p.version_id
@@ -47,6 +48,7 @@ select a.slug, a.name, v.label, v.state, v.sunset_at, e.name as environment,
   left join used u on (u.version_id, u.environment_id) = (p.version_id, p.environment_id)
   left join catalog_apiversion m on m.id = s.moves_to_id
   left join catalog_apiversion n on n.id = v.successor_id
+  left join catalog_apisearch nc on nc.api_id = n.api_id
  where {visible}
  order by v.sunset_at nulls last, a.name, v.position desc, e.position
  limit 500
@@ -56,7 +58,7 @@ select a.slug, a.name, v.label, v.state, v.sunset_at, e.name as environment,
 @dataclass(frozen=True, slots=True)
 class ApplicationUse:
     """One version in one environment. `use` is active, requested, expired, ended or unsubscribed; `successor` is what
-    its owner named."""
+    its owner named, where the viewer may see it."""
 
     slug: str
     name: str
@@ -77,9 +79,13 @@ class ApplicationUse:
 def of_application(application: Application, *, viewer: Viewer) -> list[ApplicationUse]:
     """What it uses among the APIs that the viewer sees, what ends first first."""
     params: dict[str, Any] = {"application": application.pk}
-    visible = visibility(viewer, params).replace("restricted", "c.restricted").replace("team_ids", "c.team_ids")
+    rule = visibility(viewer, params)
+    visible, successor_visible = (
+        rule.replace("restricted", f"{table}.restricted").replace("team_ids", f"{table}.team_ids")
+        for table in ("c", "nc")
+    )
     with connection.cursor() as cursor:
-        cursor.execute(_USES.format(visible=visible), params)
+        cursor.execute(_USES.format(visible=visible, successor_visible=successor_visible), params)
         return [ApplicationUse(*row) for row in cursor.fetchall()]
 
 

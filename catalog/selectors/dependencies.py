@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from django.db import connection
-from django.db.models import QuerySet
+from typing import Any
 
+from django.db import connection
+from django.db.models import Q, QuerySet
+
+from catalog import permissions
 from catalog.domain.facts import DependencyFacts
-from catalog.models import ApiVersion, Dependency
+from catalog.models import Api, ApiVersion, Dependency, System
+from kernel.viewer import Viewer
 
 
 def _rows() -> QuerySet[Dependency]:
@@ -30,8 +34,29 @@ def _facts(row: Dependency) -> DependencyFacts:
     )
 
 
+def seen(viewer: Viewer) -> QuerySet[Dependency]:
+    """The statements of which the viewer may see both ends."""
+    if viewer.sees_everything:
+        return _rows()
+    apis = permissions.visible(viewer).values("pk")
+    return _rows().filter(Q(target_api=None) | Q(target_api__in=apis), api__in=apis)
+
+
+def seen_of_api(slug: str, *, viewer: Viewer) -> list[DependencyFacts]:
+    """What this API needs, as far as the viewer may see it."""
+    return [_facts(row) for row in seen(viewer).filter(api__slug=slug)]
+
+
+def names_to_tell(viewer: Viewer) -> QuerySet[Any, Any]:
+    """What may be named as needed: visible APIs, and systems that have no key in common with a hidden one."""
+    visible = permissions.visible(viewer)
+    hidden = Api.objects.exclude(pk__in=visible.values("pk")).values("slug")
+    systems = System.objects.exclude(key__in=hidden).values_list("key", flat=True)
+    return visible.values_list("slug", flat=True).union(systems)
+
+
 def of_api(slug: str) -> list[DependencyFacts]:
-    """What this API needs."""
+    """What this API needs: the whole truth, for rules, never for a page."""
     return [_facts(row) for row in _rows().filter(api__slug=slug)]
 
 

@@ -14,7 +14,7 @@ from catalog import permissions
 from catalog.domain import lifecycle
 from catalog.domain.facts import ConsumerFacts
 from catalog.models import ApiVersion, BrownOut, Subscription, SunsetNotice
-from catalog.selectors import consumers
+from catalog.selectors import consumers, successors
 from kernel import clock
 from kernel.viewer import Viewer
 
@@ -77,9 +77,10 @@ def ending(*, viewer: Viewer, mine: bool = False) -> QuerySet[ApiVersion]:
     return rows.order_by("sunset_at", "api__name", "position")
 
 
-def with_uses(versions: Iterable[ApiVersion], now: datetime) -> list[EndingVersion]:
-    """These versions with their consumers, notices and brown-outs that are not over: three queries for all."""
-    listed = list(versions)
+def with_uses(versions: Iterable[ApiVersion], now: datetime, *, viewer: Viewer) -> list[EndingVersion]:
+    """These versions with their consumers, notices and brown-outs that are not over: three queries for all, and one
+    more where a successor belongs to another API."""
+    listed = successors.rows_told(versions, viewer)
     keys = [v.pk for v in listed]
     uses: dict[int, list[EndingUse]] = defaultdict(list)
     told = _told(listed)

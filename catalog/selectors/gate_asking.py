@@ -14,14 +14,15 @@ from kernel import prepared_queries
 @dataclass(frozen=True, slots=True)
 class GateApplication:
     """The application that asks. `known` is False where there is no such application; `team_key` is "" where it has
-    no team; `states` holds the subscription's state by version id. `may_provide`: its team owns an API, or it was
-    granted the right to provide one."""
+    no team; `states` holds the subscription's state by version id. `may_provide`: its team owns an API, or it
+    has, or once had, the right to provide one."""
 
     known: bool
     team_id: int | None
     team_key: str
     may_provide: bool
     granted_apis: frozenset[int]
+    agent_purpose: str | None = None
     states: dict[int, SubscriptionState] = field(default_factory=dict)
 
 
@@ -51,6 +52,8 @@ select a.id is not null,
        coalesce(t.key, ''),
        exists (select from catalog_api p where p.owner_team_id = a.team_id and p.retired_at is null),
        array(select r.api_id from catalog_providerright r where r.application_id = a.id and r.ended_at is null),
+       exists (select from catalog_providerright r where r.application_id = a.id),
+       case when a.agent_account_id is not null then a.agent_purpose end,
        e.id is not null, e.records_complete_since, e.records_enforced_from, coalesce(e.is_fleet, false),
        s.version_id, s.state, s.valid_from, s.valid_until
   from (select 1) one
@@ -71,12 +74,26 @@ def who_asks(
     rows = prepared_queries.rows(_APPLICATION, parameters)
     found: dict[int, list[SubscriptionRow]] = {}
     for row in rows:
-        if row[9] is not None:
-            found.setdefault(row[9], []).append((row[10], row[11], row[12]))
-    known, team_id, team_key, owns, granted, *there = rows[0][:9]
+        if row[11] is not None:
+            found.setdefault(row[11], []).append((row[12], row[13], row[14]))
+    known, team_id, team_key, owns, granted, had_rights, agent, *there = rows[0][:11]
     states = {version: state_at(found.get(version, []), at) for version in ids}
-    asking = GateApplication(known, team_id, team_key, owns or bool(granted), frozenset(granted), states)
+    asking = GateApplication(known, team_id, team_key, owns or had_rights, frozenset(granted), agent, states)
     return asking, GateEnvironment(*there)
+
+
+_MOVE = """
+select exists (select from catalog_subscription s
+                 join catalog_application a on a.id = s.application_id
+                where a.key = %(application)s
+                  and (s.valid_from between %(start)s and %(end)s or s.valid_until between %(start)s and %(end)s))
+"""
+
+
+def subscriptions_move(application_key: str, between: tuple[datetime, datetime]) -> bool:
+    """Whether a subscription of the application begins or ends in that time."""
+    asked = {"application": application_key, "start": between[0], "end": between[1]}
+    return bool(prepared_queries.rows(_MOVE, asked)[0][0])
 
 
 _STORE = """
@@ -95,6 +112,26 @@ def store(instance: str) -> GateStore | None:
     return GateStore(*rows[0]) if rows else None
 
 
+def was_store(key: str) -> bool:
+    """Whether there was a store of this key that has been retired."""
+    statement = "select exists (select from catalog_retailstore where key = %s and retired_at is not null)"
+    return bool(prepared_queries.rows(statement, [key])[0][0])
+
+
+_STORES = """
+select array(select key::text from catalog_retailstore where retired_at is null),
+       (select count(*) from catalog_retailstore)
+       = coalesce((select t.found from catalog_evidencetally t
+                    where t.kind = 'store' and t.thing = 0 and t.environment = 0 and t.day = date '0001-01-01'), 0)
+"""
+
+
+def stores() -> frozenset[str] | None:
+    """The key of every store; None where rows vanished."""
+    keys, counted = prepared_queries.rows(_STORES, [])[0]
+    return frozenset(keys) if counted else None
+
+
 @dataclass(frozen=True, slots=True)
 class RecentUse:
     """Calls of an application to a version in the last days."""
@@ -106,27 +143,43 @@ class RecentUse:
 
 
 _CALLED = """
-select coalesce(p.slug || '@' || v.label, 'version ' || u.version_id), sum(u.calls)::bigint, max(u.day), v.sunset_at,
+with asked as (select a.id as application, e.id as environment
+                 from catalog_application a, catalog_environment e
+                where a.key = %(application)s and e.key = %(environment)s),
+called as (
+  select u.version_id, sum(u.calls)::bigint as calls, max(u.day) as last_day, count(*) as days
+    from catalog_usageday u join asked on asked.application = u.application_id and asked.environment = u.environment_id
+   where u.day >= current_date - %(days)s::int
+   group by 1)
+select coalesce(p.slug || '@' || v.label, 'version ' || c.version_id), c.calls, c.last_day, v.sunset_at,
        p.id is not null
-  from catalog_usageday u
-  join catalog_application a on a.id = u.application_id
-  join catalog_environment e on e.id = u.environment_id
-  left join catalog_apiversion v on v.id = u.version_id
+  from called c
+  left join catalog_apiversion v on v.id = c.version_id
   left join catalog_api p on p.id = v.api_id
- where a.key = %s and e.key = %s and u.day >= current_date - %s::int
- group by 1, 4, 5
-having sum(u.calls) > 0
+ where c.calls > 0
+ union all
+select null, null, null, null, null
+  from asked
+ where (select coalesce(sum(days), 0) from called)
+       <> coalesce((select sum(t.found) from catalog_evidencetally t
+                     where t.kind = 'calls' and t.thing = asked.application and t.environment = asked.environment
+                       and t.day >= current_date - %(days)s::int), 0)
 """
 RECENT_DAYS = 7
 
 
-def called(application_key: str, environment: str) -> dict[str, RecentUse]:
-    """What it called in the last days, by reference."""
-    rows = prepared_queries.rows(_CALLED, [application_key, environment, RECENT_DAYS])
+def called(application_key: str, environment: str) -> dict[str, RecentUse] | None:
+    """What it called in the last days, by reference; None where reports vanished."""
+    asked = {"application": application_key, "environment": environment, "days": RECENT_DAYS}
+    rows = prepared_queries.rows(_CALLED, asked)
+    if any(row[0] is None for row in rows):
+        return None
     return {reference: RecentUse(*use) for reference, *use in rows}
 
 
 _NEAR = {
+    "instance": "select key from catalog_retailstore where retired_at is null "
+    "order by similarity(key, %s) desc, key limit 3",
     "application": "select key from catalog_application where retired_at is null "
     "order by similarity(key, %s) desc, key limit 3",
     "environment": "select key from catalog_environment order by similarity(key, %s) desc, key limit 3",

@@ -16,7 +16,7 @@ select v.id, a.slug || '@' || v.label, v.api_id, a.slug, a.name, v.label, v.stat
        a.data_class, a.owner_team_id, coalesce(o.key, ''), coalesce(d.key, ''), d.owner_team_id, a.layer, a.style,
        coalesce(s.key, ''), v.deprecated_at, v.sunset_at, coalesce(sa.slug || '@' || sv.label, ''), v.published_at,
        v.origin, v.approval_id, a.enforced_from, coalesce(a.third_party, s.third_party), a.per_instance,
-       coalesce(t.rules ->> 'pins', '')
+       case when jsonb_typeof(t.rules) = 'object' then coalesce(t.rules ->> 'pins', 'advised') else '' end
   from unnest(%s::text[], %s::text[]) as asked (slug, label)
   join catalog_api a on a.slug = asked.slug
   join catalog_apiversion v on v.api_id = a.id and v.label = asked.label
@@ -85,6 +85,36 @@ def hidden_apis(slugs: Iterable[str], viewer: Viewer) -> set[str]:
     return {slug for (slug,) in prepared_queries.rows(_HIDDEN, [wanted, sorted(viewer.team_ids)])}
 
 
+_HIDDEN_CONTRACTS = """
+with found as (
+  select v.contract_id as digest, v.api_id, v.state = 'draft' as draft
+    from catalog_apiversion v
+   where v.contract_id = any(%(digests)s::text[])
+   union all
+  select r.contract_id, v.api_id, false
+    from catalog_contractrevision r
+    join catalog_apiversion v on v.id = r.version_id
+   where r.contract_id = any(%(digests)s::text[]))
+select f.digest
+  from found f
+  join catalog_api a on a.id = f.api_id
+  left join catalog_apisearch s on s.api_id = f.api_id
+ group by 1
+having not coalesce(bool_or((not s.restricted or s.team_ids && %(teams)s::int[])
+                            and (not f.draft or a.owner_team_id = any(%(teams)s::int[]))), false)
+"""
+
+
+def hidden_contracts(digests: Iterable[str], viewer: Viewer) -> frozenset[str]:
+    """Those of these contracts that only APIs and drafts have which the viewer may not see. A contract that no version
+    has any more is what somebody was built against, and not hidden."""
+    wanted = sorted(set(digests))
+    if viewer.sees_everything or not wanted:
+        return frozenset()
+    asked = {"digests": wanted, "teams": sorted(viewer.team_ids)}
+    return frozenset(row[0] for row in prepared_queries.rows(_HIDDEN_CONTRACTS, asked))
+
+
 @dataclass(frozen=True, slots=True)
 class DeclaredNeed:
     """An API that another one is declared to need. `hard` False: it answers degraded without it."""
@@ -95,50 +125,82 @@ class DeclaredNeed:
 
 
 _NEEDS = """
-select d.api_id, t.slug, ti.level, d.criticality = 'hard'
+select d.api_id, coalesce(t.slug, 'API ' || d.target_api_id), ti.level, d.criticality is distinct from 'soft'
   from catalog_dependency d
-  join catalog_api t on t.id = d.target_api_id
+  left join catalog_api t on t.id = d.target_api_id
   left join catalog_slatier ti on ti.id = t.tier_id
- where d.api_id = any(%s)
- order by t.slug
+ where d.api_id = any(%(apis)s) and d.target_api_id is not null
+ order by 2
+"""
+_NEEDS_COUNTED = """
+select asked.id
+  from unnest(%(apis)s::bigint[]) asked (id)
+ where (select count(*) from catalog_dependency d where d.api_id = asked.id)
+       = coalesce((select t.found from catalog_evidencetally t where t.kind = 'dependency' and t.thing = asked.id), 0)
 """
 
 
-def needs(api_ids: Iterable[int]) -> dict[int, list[DeclaredNeed]]:
-    """The APIs that each of these is declared to need."""
-    found: dict[int, list[DeclaredNeed]] = {api_id: [] for api_id in api_ids}
-    for api_id, slug, tier, hard in prepared_queries.rows(_NEEDS, [list(found)]):
-        found[api_id].append(DeclaredNeed(slug, tier, hard))
+def needs(api_ids: Iterable[int]) -> dict[int, list[DeclaredNeed] | None]:
+    """The APIs that each of these is declared to need; None where rows vanished."""
+    asked = {"apis": list(api_ids)}
+    found: dict[int, list[DeclaredNeed] | None] = dict.fromkeys(asked["apis"])
+    for (api_id,) in prepared_queries.rows(_NEEDS_COUNTED, asked):
+        found[api_id] = []
+    for api_id, slug, tier, hard in prepared_queries.rows(_NEEDS, asked):
+        listed = found[api_id]
+        if listed is not None:
+            listed.append(DeclaredNeed(slug, tier, hard))
     return found
 
 
 _LIVE = """
 with asked as (select id from catalog_environment where key = %(environment)s),
-used as (
-  select s.version_id, s.application_id, s.last_seen_at
+wanted as (select id from unnest(%(versions)s::bigint[]) wanted (id)),
+agreed as (
+  select s.version_id, s.application_id, s.last_seen_at,
+         s.state not in ('refused', 'ended')  -- of a state that nobody knows the consumer counts
+         and (s.state <> 'active' or s.valid_until is null or s.valid_until > clock_timestamp()) as live
     from catalog_subscription s
    where s.version_id = any(%(versions)s)
-     and s.environment_id = (select id from asked)
-     and (s.state = 'requested'
-          or s.state = 'active' and (s.valid_until is null or s.valid_until > clock_timestamp()))
-   union all
-  select u.version_id, u.application_id, max(u.last_seen_at)
+     and s.environment_id = (select id from asked)),
+called as (
+  select u.version_id, u.application_id, max(u.last_seen_at) as last_seen_at, sum(u.calls) as calls, count(*) as days
     from catalog_usageday u
    where u.version_id = any(%(versions)s)
      and u.environment_id = (select id from asked)
      and u.day >= current_date - 30
-   group by 1, 2
-  having sum(u.calls) > 0)
+   group by 1, 2),
+used as (
+  select version_id, application_id, last_seen_at from agreed where live
+   union all
+  select version_id, application_id, last_seen_at from called where calls > 0)
 select used.version_id, coalesce(a.key, 'application ' || used.application_id), max(used.last_seen_at)
   from used left join catalog_application a on a.id = used.application_id
  group by 1, 2
+ union all
+select w.id, null, null
+  from wanted w
+ where (select count(*) from agreed where version_id = w.id)
+       <> coalesce((select t.found from catalog_evidencetally t
+                     where t.kind = 'subscription' and t.thing = w.id and t.environment = (select id from asked)), 0)
+    or (select coalesce(sum(days), 0) from called where version_id = w.id)
+       <> coalesce((select sum(t.found) from catalog_evidencetally t
+                     where t.kind = 'usage' and t.thing = w.id and t.environment = (select id from asked)
+                       and t.day >= current_date - 30), 0)
 """
+LiveConsumers = dict[str, datetime | None]
 
 
-def live_consumers(version_ids: Iterable[int], environment: str) -> dict[int, dict[str, datetime | None]]:
+def live_consumers(version_ids: Iterable[int], environment: str) -> dict[int, LiveConsumers | None]:
     """By version, who would notice its end and when it was seen last: an active or requested subscription, or calls in
-    the last 30 days. The same as `consumers.live_of_version`, in one lean statement for all of them."""
-    found: dict[int, dict[str, datetime | None]] = {version_id: {} for version_id in version_ids}
+    the last 30 days. The same as `consumers.live_of_version`, in one lean statement for all of them. None where rows
+    vanished, so that nobody knows all of them."""
+    found: dict[int, LiveConsumers | None] = {version_id: {} for version_id in version_ids}
+    vanished = set()
     for version_id, key, seen in prepared_queries.rows(_LIVE, {"versions": list(found), "environment": environment}):
-        found[version_id][key] = seen
-    return found
+        listed = found[version_id]
+        if key is None or listed is None:
+            vanished.add(version_id)
+        else:
+            listed[key] = seen
+    return found | dict.fromkeys(vanished)

@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils.http import http_date
 
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import versions
+from catalog.selectors import successors, versions
+from kernel.viewer import Viewer
 
 
 def absolute(path: str) -> str:
@@ -21,13 +22,14 @@ def version_path(reference: str) -> str:
     return reverse("catalog:version", args=[slug, label])
 
 
-def lifecycle_headers(version_id: int) -> dict[str, str]:
+def lifecycle_headers(version_id: int, *, viewer: Viewer) -> dict[str, str]:
     """Empty for a version that is not deprecated. The same dates as page, linkset and gate: all read the same row."""
     found = versions.find(version_id)
-    return headers_of(found) if found else {}
+    return headers_of(successors.told(found, viewer)) if found else {}
 
 
 def headers_of(facts: VersionFacts) -> dict[str, str]:
+    """The headers about a version as its reader is told of it (`successors.told`)."""
     headers: dict[str, str] = {}
     relations = []
     if facts.deprecated_at is not None:

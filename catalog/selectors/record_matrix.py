@@ -8,12 +8,14 @@ from datetime import datetime
 
 from django.db import connection
 
+from catalog import permissions
 from catalog.domain import systems_of_record
 from catalog.domain.facts import BoundaryFacts
 from catalog.models import AttributeGroup, BusinessEntity, ScopeValue
 from catalog.selectors import boundaries, systems
 from kernel.ui import tones
 from kernel.ui.tones import Tone
+from kernel.viewer import Viewer
 
 Key = tuple[str, str | None]
 
@@ -64,6 +66,7 @@ select e.key, g.key, s.key, u.access, false as across
   join catalog_businessentity e on e.id = u.entity_id
   left join catalog_attributegroup g on g.id = u.attribute_group_id
  where a.retired_at is null
+   and a.id <> all(%(hidden)s)
 union
 select e.key, g.key, s.key, u.access, true
   from catalog_dependency d
@@ -72,14 +75,18 @@ select e.key, g.key, s.key, u.access, true
   join catalog_apientity u on u.api_id = d.target_api_id
   join catalog_businessentity e on e.id = u.entity_id
   left join catalog_attributegroup g on g.id = u.attribute_group_id
+ where a.id <> all(%(hidden)s)
+   and d.target_api_id <> all(%(hidden)s)
 """
 
 
-def _crossings() -> dict[Key, dict[str, set[str]]]:
-    """For each fact, what each system does with it by its APIs (copy) or by what its APIs need (live, asks, copy)."""
+def _crossings(viewer: Viewer) -> dict[Key, dict[str, set[str]]]:
+    """For each fact, what each system does with it by its APIs (copy) or by what its APIs need (live, asks, copy), as
+    far as the viewer may see those."""
+    hidden = list(permissions.hidden(viewer).values_list("pk", flat=True))
     made: dict[Key, dict[str, set[str]]] = {}
     with connection.cursor() as cursor:
-        cursor.execute(_USES)
+        cursor.execute(_USES, {"hidden": hidden})
         for entity, group, system, access, across in cursor.fetchall():
             word = {"replica_read": "copy", "event": "copy", "command": "commands", "authoritative_read": "live"}[
                 access
@@ -89,10 +96,10 @@ def _crossings() -> dict[Key, dict[str, set[str]]]:
     return made
 
 
-def matrix(at: datetime, *, dimension: str = "", value: str = "") -> RecordMatrix:
+def matrix(at: datetime, *, viewer: Viewer, dimension: str = "", value: str = "") -> RecordMatrix:
     """The whole map at a time, optionally for one banner, region or channel."""
     facts = [b for b in boundaries.all_from(at) if not value or b.scope.get(dimension) in (None, value)]
-    crossings = _crossings()
+    crossings = _crossings(viewer)
     names = {s.key: s.name for s in systems.all_systems()}
     used = {b.system.key for b in facts} | {s for uses in crossings.values() for s in uses}
     columns = sorted(
@@ -200,7 +207,7 @@ class ChosenRecord:
     subject: str
 
 
-def chosen(entity: str, group: str | None, at: datetime) -> ChosenRecord | None:
+def chosen(entity: str, group: str | None, at: datetime, *, viewer: Viewer) -> ChosenRecord | None:
     """History and users of one fact; None where there is no such entity or group."""
     found = BusinessEntity.objects.filter(key=entity).first() if "\x00" not in entity else None
     named = AttributeGroup.objects.filter(entity=found, key=group).first() if group and "\x00" not in group else None
@@ -209,7 +216,7 @@ def chosen(entity: str, group: str | None, at: datetime) -> ChosenRecord | None:
     everything = boundaries.history(entity, group)
     names = {s.key: s.name for s in systems.all_systems()}
     uses: dict[str, set[str]] = {}
-    for (e, g), by_system in _crossings().items():
+    for (e, g), by_system in _crossings(viewer).items():
         if e == entity and (g is None or group is None or g == group):
             for system, what in by_system.items():
                 uses.setdefault(names.get(system, system), set()).update(what)

@@ -12,7 +12,7 @@ from django.db import connection
 from catalog.domain import naming
 from catalog.domain.lifecycle import STATES
 from catalog.domain.search_criteria import CODES, FACETS, NONE, PAGE_SIZE, Criteria
-from catalog.selectors.search_query import ParsedSearch, SearchQuery, quoted, understand
+from catalog.selectors.search_query import ParsedSearch, SearchQuery, quoted, understand, visibility
 from kernel.viewer import Viewer
 
 _COLUMN: Final = {name: name for name in FACETS} | {"state": "states"}
@@ -62,16 +62,6 @@ class _Answer:
     total: int = 0
 
 
-def visibility(viewer: Viewer, params: dict[str, Any]) -> str:
-    """The rule of `permissions.seen_by` as SQL over `catalog_apisearch` or `catalog_apifacets`; adds its parameters."""
-    if viewer.sees_everything:
-        return "true"
-    if viewer.user is None:
-        return "false"
-    params["teams"] = sorted(viewer.team_ids)
-    return "(not restricted or team_ids && %(teams)s::int[])"
-
-
 def _conditions(criteria: Criteria, params: dict[str, Any]) -> dict[str, str]:
     """One SQL condition over `catalog_apifacets` per chosen facet; what names nothing leaves nothing."""
     made = {}
@@ -94,13 +84,20 @@ def _conditions(criteria: Criteria, params: dict[str, Any]) -> dict[str, str]:
 
 def browse(criteria: Criteria, *, viewer: Viewer) -> SearchResults:
     """One page with its counts: two statements without words (ids and counts, lines), three with them (vocabulary),
-    four where a word is strange (neighbours). Where no API holds all words, those that hold any of them are shown, and
-    `loose` says so."""
-    understood = understand(criteria.q)
+    four where a word is strange (neighbours), and once more where nothing is found.
+
+    Where no API holds all words, those that hold any of them are shown, and `loose` says so.
+    """
+    understood = understand(criteria.q, viewer=viewer, known_to_viewer=False)
     query, loose = understood.tsquery, False
     found = _ask(criteria, query, viewer, page=True, facets=True)
+    if not found.ids and query and not viewer.sees_everything:
+        # Each word stands somewhere, but perhaps only in what the viewer may not see.
+        understood = understand(criteria.q, viewer=viewer)
+        query = understood.tsquery
+        found = _ask(criteria, query, viewer, page=True, facets=True)
     if not found.ids and criteria.page == 1 and understood.unsure:
-        understood = understand(criteria.q, fuzzy=True)
+        understood = understand(criteria.q, viewer=viewer, fuzzy=True)
         query = understood.tsquery
         found = _ask(criteria, query, viewer, page=True, facets=True)
     if not found.ids and criteria.page == 1 and query and understood.any_of and " & " in query.strict:

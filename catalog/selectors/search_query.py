@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.db import connection, transaction
 
 from catalog.domain import naming, typo_correction
 from catalog.domain.search_criteria import MAX_WORDS
+from kernel.viewer import SYSTEM, Viewer
 
 NEAREST: Final = 4
 
@@ -41,9 +42,9 @@ select w.raw,
                 case when ts_lexize('english_stem', w.raw) = '{}' then null else w.raw end) as stem,
        exists (select 1
                  from catalog_searchword s
-                where s.word = coalesce((ts_lexize('english_stem', w.raw))[1], w.raw)) as known,
-       exists (select 1 from catalog_searchword s where s.word like w.raw || '%%') as begins
-  from unnest(%s::text[]) with ordinality as w (raw, n)
+                where s.word = coalesce((ts_lexize('english_stem', w.raw))[1], w.raw){seen}) as known,
+       exists (select 1 from catalog_searchword s where s.word like w.raw || '%%'{seen}) as begins
+  from unnest(%(raw)s::text[]) with ordinality as w (raw, n)
  order by w.n
 """
 
@@ -53,10 +54,19 @@ select w.raw,
                from catalog_searchword s
               where s.word %% w.raw
                 and length(s.word) between length(w.raw) - 2 and length(w.raw) + 3
+                {seen}
               order by similarity(s.word, w.raw) desc, s.word
               limit 60)
-  from unnest(%s::text[]) as w (raw)
+  from unnest(%(raw)s::text[]) as w (raw)
 """
+# A word that stands in restricted APIs alone is no word for those who may not see them.
+_SEEN = """
+                  and exists (
+                    select 1
+                      from catalog_apisearch d
+                     where d.document @@ (select format($$'%%s' | '~%%s'$$, bare, bare)::tsquery
+                                            from translate(s.word, $$'\\$$, '') bare)
+                       and {visible})"""
 _THRESHOLD = "select set_config('pg_trgm.similarity_threshold', %s, true)"
 
 
@@ -71,22 +81,36 @@ def threshold(length: int) -> str:
     return "0.25" if length >= 10 else "0.2" if length >= 8 else "0.15"
 
 
-def understand(q: str, *, fuzzy: bool = False) -> ParsedSearch:
+def visibility(viewer: Viewer, params: dict[str, Any]) -> str:
+    """The rule of `permissions.seen_by` as SQL over `catalog_apisearch` or `catalog_apifacets`; adds its parameters."""
+    if viewer.sees_everything:
+        return "true"
+    if viewer.user is None:
+        return "false"
+    params["teams"] = sorted(viewer.team_ids)
+    return "(not restricted or team_ids && %(teams)s::int[])"
+
+
+def understand(q: str, *, viewer: Viewer, fuzzy: bool = False, known_to_viewer: bool = True) -> ParsedSearch:
     """Words to tsqueries: each by its stem or as a beginning; a word that no document holds by its nearest neighbours
     (trigrams over the vocabulary), so that `invntory` finds inventory. With `fuzzy` also words that merely begin other
-    words get neighbours; `unsure` says that there are such words."""
+    words get neighbours; `unsure` says that there are such words.
+
+    A word that stands only in what the viewer may not see is read like one that stands nowhere. That is looked up in
+    the documents; where an answer with results makes it needless, `known_to_viewer` False saves it.
+    """
     raw = list(dict.fromkeys(naming.words(q)))[:MAX_WORDS]
     joined = [w.lower() for w in re.findall(r"[0-9A-Za-zÀ-ɏ]+", q)]
     raw = joined[:MAX_WORDS] if len(joined) == len(raw) else raw
     if not raw:
         return ParsedSearch(None, {})
     with connection.cursor() as cursor:
-        cursor.execute(_WORDS, [raw])
+        cursor.execute(*_statement(_WORDS, raw, viewer if known_to_viewer else SYSTEM))
         read = cursor.fetchall()
     strange = {
         w: stem for w, stem, known, begins in read if stem and not known and (fuzzy or not begins) and len(w) > 2
     }
-    nearest = _neighbours(strange) if strange else {}
+    nearest = _neighbours(strange, viewer) if strange else {}
     strict, wide = [], []
     for word, stem, known, begins in read:
         if not stem:
@@ -109,12 +133,19 @@ def understand(q: str, *, fuzzy: bool = False) -> ParsedSearch:
     return ParsedSearch(SearchQuery(" & ".join(strict), both), nearest, SearchQuery(" | ".join(strict), marked), unsure)
 
 
-def _neighbours(strange: dict[str, str]) -> dict[str, list[str]]:
-    """The nearest known words of each strange one; `strange` maps words to their stems."""
+def _statement(text: str, raw: list[str], viewer: Viewer) -> tuple[str, dict[str, Any]]:
+    """The statement about these words, with what the viewer may see in it."""
+    parameters: dict[str, Any] = {"raw": raw}
+    seen = "" if viewer.sees_everything else _SEEN.format(visible=visibility(viewer, parameters))
+    return text.replace("{seen}", seen), parameters
+
+
+def _neighbours(strange: dict[str, str], viewer: Viewer) -> dict[str, list[str]]:
+    """The nearest words that the viewer may know for each strange one; `strange` maps words to their stems."""
     found: dict[str, list[str]] = {}
     with transaction.atomic(), connection.cursor() as cursor:  # the threshold ends with the transaction
         cursor.execute(_THRESHOLD, [threshold(min(map(len, strange)))])
-        cursor.execute(_NEAREST, [list(strange)])
+        cursor.execute(*_statement(_NEAREST, list(strange), viewer))
         for word, candidates in cursor.fetchall():
             close = typo_correction.nearest(word, candidates, limit=NEAREST) or typo_correction.nearest(
                 strange[word], candidates, limit=NEAREST

@@ -29,12 +29,19 @@ def all_systems() -> list[SystemFacts]:
 
 
 def endpoint(system_key: str, environment: str) -> EndpointFacts | None:
-    row = (
-        SystemEndpoint.objects.filter(system__key=system_key, environment__key=environment)
-        .values_list("base_url", "auth_kind", "secret_ref")
-        .first()
-    )
-    return EndpointFacts(*row) if row else None
+    row = SystemEndpoint.objects.filter(system__key=system_key, environment__key=environment).first()
+    return endpoint_facts_of(row) if row else None
+
+
+def endpoint_facts_of(row: SystemEndpoint) -> EndpointFacts:
+    hosts = tuple(str(host) for host in row.further_hosts)
+    return EndpointFacts(row.base_url, row.auth_kind, row.secret_ref, hosts, row.trust_ref, row.destination)
+
+
+def every_endpoint(system_key: str) -> list[EndpointFacts]:
+    """Where the system answers in each environment that has an address of it."""
+    rows = SystemEndpoint.objects.filter(system__key=system_key).order_by("environment__key")
+    return [endpoint_facts_of(row) for row in rows]
 
 
 def addresses(system_key: str) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery
@@ -13,7 +14,9 @@ from catalog.models import ApiEntity, ApiVersion, ContractRevision
 from kernel.errors import NotFound
 
 
+@cache
 def _versions() -> QuerySet[ApiVersion]:
+    """The query on which all others stand. It is written once: each filter works on a copy of it."""
     open_revision = ContractRevision.objects.filter(version=OuterRef("pk"), adopted_at=None, dropped_at=None).values(
         "contract_id"
     )[:1]

@@ -38,7 +38,7 @@ def _value(field: ApiField, given: Any, found: Findings, pointer: str) -> Any:
 def _tier(given: Any, found: Findings, pointer: str, *, noun: str) -> SlaTier | None:
     """A level as a number or as text."""
     if isinstance(given, str) and given:
-        if not (given.isascii() and given.isdigit() and len(given) < 3):
+        if not (given.isascii() and given.isdecimal() and len(given) < 3):
             found.add(
                 pointer, f"{given[:40]!r} is not a valid {noun}. Choose one of: 0, 1, 2, 3.", code="SLA_tier.unknown"
             )

@@ -9,10 +9,12 @@ from django.db import connection, transaction
 
 from catalog import permissions
 from catalog.models import Api, ApiEntity, ApiVersion, Dependency, Environment, System, VersionEndpoint
-from catalog.services import api_values, audit_snapshots, search_index
+from catalog.selectors import dependencies
+from catalog.services import api_values, audit_snapshots, governed_facts, search_index
 from catalog.services.findings import Findings
+from catalog.services.governed_facts import Decides
 from catalog.services.locked_rows import locked_api, locked_version
-from kernel import audit, outbox
+from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Viewer
@@ -27,22 +29,25 @@ def change(
     actor: User,
     entities: Sequence[dict[str, Any]] | None = None,
     check: Check | None = None,
+    decides: Decides | None = None,
 ) -> Api:
     """Change the given fields (`domain.api_fields`) and, where given, the entities; `check` may refuse the locked row
     (If-Match).
 
     A tier that is not stated yet may be stated here; changing a stated one is a `tier.change` request. Handing the API
-    to another team moves the object grant. Raises Forbidden, Invalid with findings, and whatever `check` raises.
+    to another team moves the object grant. What the gate decides by needs more (`governed_facts`); `decides` says who
+    calls in a session of their own. Raises Forbidden, Invalid with findings, and whatever `check` raises.
     """
     with transaction.atomic():
         api = locked_api(slug)
-        _require_owner(api, Viewer.of(actor))
+        _require_owner(api, Viewer.of(actor), handing_over=set(values) == {"owner_team"} and entities is None)
         if check:
             check(api)
         found = Findings()
         fields = _changed_fields(api, values, found)
         uses = api_values.entity_uses(list(entities), found) if entities is not None else None
         found.require_none("api.invalid", "The change cannot be saved; see the findings.")
+        governed_facts.require_change(api, fields, actor=actor, decides=decides)
         before, owner = audit_snapshots.of_api(api), api.owner_team
         for name, value in fields.items():
             setattr(api, name, value)
@@ -60,11 +65,12 @@ def change(
     return api
 
 
-def _require_owner(api: Api, viewer: Viewer) -> None:
+def _require_owner(api: Api, viewer: Viewer, *, handing_over: bool) -> None:
+    """An architect may hand over what others own."""
     if not permissions.visible(viewer).filter(pk=api.pk).exists():
         raise NotFound("api.unknown", f"There is no API {api.slug[:100]!r}.")
     allowed = permissions.may_change_api(viewer, api)
-    if not allowed:
+    if not allowed and not (handing_over and permissions.may_steward(viewer)):
         raise Forbidden("api.not_yours", allowed.reason)
 
 
@@ -185,7 +191,7 @@ def drop_dependency(dependency_id: int, *, actor: User, check: Callable[[Depende
             .filter(pk=dependency_id)
             .first()
         )
-        if row is None or not permissions.visible(Viewer.of(actor)).filter(pk=row.api_id).exists():
+        if row is None or not dependencies.seen(Viewer.of(actor)).filter(pk=row.pk).exists():
             raise NotFound("dependency.unknown", f"There is no dependency {dependency_id}.")
         allowed = permissions.may_change_api(Viewer.of(actor), row.api)
         if not allowed:
@@ -204,19 +210,19 @@ def drop_dependency(dependency_id: int, *, actor: User, check: Callable[[Depende
 
 
 def enforce_from(slugs: Sequence[str], *, at: Any, actor: User) -> int:
-    """The dated switch of imported APIs from reporting to enforcing. Only later moments and only by architects. Returns
-    how many."""
+    """The dated switch of imported APIs from reporting to enforcing. Only earlier moments and only by architects; an
+    API without a date is enforced already. Returns how many."""
     allowed = permissions.may_steward(Viewer.of(actor))
     if not allowed:
         raise Forbidden("api.not_yours", allowed.reason)
     with transaction.atomic():
         rows = list(Api.objects.select_for_update(of=("self",)).filter(slug__in=list(slugs)).order_by("pk"))
         for api in rows:
-            if api.enforced_from is not None and at is not None and at > api.enforced_from:
-                raise Conflict(
-                    "api.enforced_already",
-                    f"{api.slug} is enforced from {api.enforced_from:%d %b %Y}; putting it off is a waiver.",
-                )
+            since = api.enforced_from or clock.now()
+            if at is not None and at > since:
+                when = f"from {api.enforced_from:%d %b %Y}" if api.enforced_from else "already"
+                message = f"{api.slug} is enforced {when}; putting it off is a waiver."
+                raise Conflict("api.enforced_already", message)
             before = {"enforced_from": api.enforced_from.isoformat() if api.enforced_from else None}
             api.enforced_from = at
             api.save(update_fields=["enforced_from"])

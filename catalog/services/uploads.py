@@ -22,7 +22,7 @@ def keep(*, actor: User, data: bytes, file_name: str) -> ContractUpload:
 
 def find(upload_id: str, *, actor: User) -> ContractUpload:
     """The upload. Raises NotFound when it is not kept any more, or belongs to another person."""
-    number = int(upload_id) if upload_id.isascii() and upload_id.isdigit() and len(upload_id) < 18 else 0
+    number = int(upload_id) if upload_id.isascii() and upload_id.isdecimal() and len(upload_id) < 18 else 0
     found = ContractUpload.objects.filter(user=actor, pk=number).first()
     if found is None:
         raise NotFound("upload.unknown", "The contract that was read is not kept any more. Choose the file again.")

@@ -17,6 +17,7 @@ from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, finding
 from kernel.models import User
 from kernel.ui.wording import counted
+from kernel.viewer import SYSTEM, Viewer
 
 MAX_ROWS = 5000
 _NUMBERS = {"calls": 10**15, "errors": 10**15, "p95_ms": 2**31, "staleness_s": 2**31, "outage_s": 2**31}
@@ -25,7 +26,7 @@ _NUMBERS = {"calls": 10**15, "errors": 10**15, "p95_ms": 2**31, "staleness_s": 2
 @dataclass(frozen=True, slots=True)
 class UsageReceipt:
     """`repeated`: this batch was taken in before, nothing was counted again. `unknown` rows name things that do not
-    exist."""
+    exist, or that the reporter may not see: those are counted, and told in the same words."""
 
     batch_id: str
     accepted: int
@@ -87,7 +88,9 @@ seen as (
      and s.state = 'active'
      and s.last_seen_at is distinct from greatest(s.last_seen_at, k.seen_at)
   returning 1)
-select array(select n from known),
+select array(
+         select k.n from known k join catalog_apisearch s on s.api_id = k.api_id
+          where %(all)s or not s.restricted or s.team_ids && %(teams)s::int[]),
        array(select distinct api_id from known),
        (select count(*) from added),
        (select count(*) from seen)
@@ -98,9 +101,11 @@ def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> UsageRe
     """Take in one batch: rows are `{application, version: slug@label, environment, calls, errors?, p95_ms?,
     staleness_s?, outage_s?, day?, seen_at?}`.
 
-    Rows that name something unknown are reported back and not counted; the others are. The same `batch_id` of the same
-    reporter with the same rows is answered again without counting; with other rows it is a Conflict
-    `usage.batch_reused`. Raises Invalid with findings when a row cannot be read: then nothing is counted.
+    Rows that name something unknown are reported back and not counted; the others are. What the actor may not see is
+    counted, since a gateway need not see what it passes on, and reported back like what is unknown.
+
+    The same `batch_id` of the same reporter with the same rows is answered again without counting; with other rows it
+    is a Conflict `usage.batch_reused`. Raises Invalid with findings when a row cannot be read: then nothing is counted.
     """
     read = _read(batch_id, rows)
     body = digest_of(rows)
@@ -115,29 +120,31 @@ def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> UsageRe
                     f"The batch {batch_id!r} was reported before with other rows. Give every batch its own id.",
                 )
             return UsageReceipt(batch_id, 0, True, ())
-        known = _count(read) if read else set()
+        told = _count(read, Viewer.of(actor) if actor else SYSTEM) if read else set()
         unknown = tuple(
             finding(
                 f"/rows/{r.position}",
-                f"{r.application} · {r.version} · {r.environment}: at least one of them is unknown.",
+                f"{r.application} · {r.version} · {r.environment}: at least one of them is unknown, "
+                "or you may not see it.",
             )
             for r in read
-            if r.position not in known
+            if r.position not in told
         )
         audit.record(
             actor=actor,
             verb="catalog.usage_reported",
             subject_kind="usage",
             subject_id=batch_id[:100],
-            after={"rows": len(read), "accepted": len(known), "unknown": len(unknown), "digest": body},
+            after={"rows": len(read), "accepted": len(told), "unknown": len(unknown), "digest": body},
         )
-    return UsageReceipt(batch_id, len(known), False, unknown)
+    return UsageReceipt(batch_id, len(told), False, unknown)
 
 
-def _count(rows: list[_Row]) -> set[int]:
-    """Add the rows up; the positions of those that name known things."""
+def _count(rows: list[_Row], viewer: Viewer) -> set[int]:
+    """Add the rows up; the positions of those that name things that the viewer knows of."""
     with connection.cursor() as cursor:
-        cursor.execute(_TAKE, _columns(rows))
+        sees: dict[str, Any] = {"all": viewer.sees_everything, "teams": sorted(viewer.team_ids)}
+        cursor.execute(_TAKE, _columns(rows) | sees)
         positions, api_ids, _, _ = cursor.fetchone()
     search_index.refresh_calls(api_ids)
     return set(positions)

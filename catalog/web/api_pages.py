@@ -15,7 +15,7 @@ from catalog.models import Api
 from catalog.selectors import apis, consumers, contracts, dependencies, history, scorecards
 from catalog.selectors.api_values import shown_fields
 from catalog.selectors.lifecycle_headers import lifecycle_headers
-from catalog.services import comparisons
+from catalog.services import comparisons, provision
 from catalog.web import comparison_findings, links, version_timeline
 from catalog.web.subscription_tones import SUBSCRIPTIONS
 from kernel import clock
@@ -60,6 +60,7 @@ def _frame(request: HttpRequest, slug: str, tab: str) -> tuple[Api, list[apis.Ve
             "outlived": _outlived(versions, used),
             "permission": permission,
             "propose_url": links.propose(kind, subject.reference) if subject else "",
+            "hand_over_url": links.propose("api.hand_over", slug),
             "propose_word": _propose_word(draft is not None, unjudged),
             "unjudged": any(not v.judged for v in versions),
             "subscribable": any(v.state == lifecycle.PUBLISHED for v in versions),
@@ -102,12 +103,13 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "measures": measures,
         "calls": calls,
         "records": apis.records_of(api),
-        "needs": dependencies.of_api(slug),
+        "needs": dependencies.seen_of_api(slug, viewer=Viewer.of(request.user)),
         "breaks": [b for b in breaks if b[0] in visible],
         "facts": shown_fields(api),
         "card": scorecards.of_api(api.pk),
-        "headers": lifecycle_headers(deprecated.id) if deprecated else {},
+        "headers": lifecycle_headers(deprecated.id, viewer=Viewer.of(request.user)) if deprecated else {},
         "deprecated": deprecated,
+        "provided": provision.counts_as(api),
         "levels_url": links.address("runtime:service-levels-of-api", slug=slug),
     } | _versions_context(versions, full=False)
     return render(request, "catalog/api_overview.html", context | _consumers_context(versions, context["used"]))
@@ -225,7 +227,7 @@ def version(request: HttpRequest, slug: str, label: str) -> HttpResponse:
         raise NotFound("version.unknown", f"{slug} has no version {label[:100]!r}, or you may not see it.")
     context |= _versions_context([found], full=True) | {
         "version": found,
-        "headers": lifecycle_headers(found.id),
+        "headers": lifecycle_headers(found.id, viewer=Viewer.of(request.user)),
         "endpoints": apis.endpoints_of(found.id),
     }
     context |= _consumers_context([found], [c for c in context["used"] if c.version_reference == found.reference])
@@ -264,7 +266,8 @@ def consumers_tab(request: HttpRequest, slug: str) -> HttpResponse:
 @require_GET
 def changes(request: HttpRequest, slug: str) -> HttpResponse:
     api, _, context = _frame(request, slug, "changes")
-    entries = history.of_api(api, drafts=apis.sees_drafts(Viewer.of(request.user), api))
+    viewer = Viewer.of(request.user)
+    entries = history.of_api(api, viewer=viewer, drafts=apis.sees_drafts(viewer, api))
     context["entries"] = [{"entry": e, "word": history.word_of(e.verb)} for e in entries]
     context["governance_url"] = links.address("governance:changes")
     return render(request, "catalog/api_changes.html", context)

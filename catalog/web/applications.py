@@ -15,6 +15,7 @@ from catalog.domain import lifecycle
 from catalog.models import Application, Team
 from catalog.selectors import application_usage
 from catalog.services import applications
+from catalog.web import links
 from catalog.web.forms import ApplicationForm
 from catalog.web.people import person
 from catalog.web.subscription_tones import SUBSCRIPTIONS
@@ -62,6 +63,7 @@ def application(request: HttpRequest, key: str) -> HttpResponse:
         "lines": lines,
         "ending": ending,
         "permission": permissions.may_apply(viewer, found),
+        "hand_over_url": links.propose("application.hand_over", found.key),
     }
     return render(request, "catalog/application.html", context)
 
@@ -126,7 +128,7 @@ def _team(key: str) -> Team:
 
 
 def _find(key: str) -> Application:
-    found = Application.objects.select_related("team").filter(key=key).first()
+    found = Application.objects.select_related("team", "agent_account").filter(key=key).first()
     if found is None:
         raise NotFound("application.unknown", f"There is no application {key[:60]!r}.")
     return found

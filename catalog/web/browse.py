@@ -159,7 +159,7 @@ def save_search(request: HttpRequest) -> HttpResponse:
     """Keep the present address under a name; the same name is replaced. `forget` drops one."""
     if forget := request.POST.get("forget"):
         SavedSearch.objects.filter(
-            user=person(request), pk=int(forget) if forget.isascii() and forget.isdigit() and len(forget) < 15 else 0
+            user=person(request), pk=int(forget) if forget.isascii() and forget.isdecimal() and len(forget) < 15 else 0
         ).delete()
         return redirect("catalog:apis")
     name, query = request.POST.get("name", "").strip(), request.POST.get("query", "")[:1000]

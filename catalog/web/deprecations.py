@@ -37,7 +37,7 @@ def board(request: HttpRequest) -> HttpResponse:
     page = Paginator(deprecations.ending(viewer=viewer, mine=mine), SHOWN).get_page(request.GET.get("page"))
     context = {
         "page": page,
-        "lines": [_line(item, now) for item in deprecations.with_uses(page.object_list, now)],
+        "lines": [_line(item, now) for item in deprecations.with_uses(page.object_list, now, viewer=viewer)],
         "mine": mine,
         "picks": [
             {"label": "All", "url": "?", "current": not mine},

@@ -7,10 +7,12 @@ from typing import Any
 from django import forms
 
 from catalog.domain.api_fields import API_FIELDS, KEYS, MOST_NAMES, ApiField, names_in
+from catalog.domain.endpoints import AUTH_KINDS
 from catalog.domain.scorecards import POINTS
 from catalog.models import ApiEntity, Application, BusinessEntity, Domain, Environment, SlaTier, System, Team
 from catalog.selectors.api_values import choices
 from kernel.errors import DomainError
+from kernel.ui.fields import LinesField
 from kernel.viewer import Viewer
 
 EMPTY = ("", "Choose")
@@ -267,6 +269,24 @@ class ApplicationForm(PlainForm):
         self.fields["team"].choices = _teams(viewer)  # type: ignore[attr-defined]
 
 
+class AgentForm(PlainForm):
+    """What an agent is for, and what it may do at most."""
+
+    purpose = forms.CharField(label="Purpose", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+    limits = forms.CharField(
+        label="Limits",
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="What it may do at most. Whatever stands here, its tokens never decide.",
+    )
+    account = forms.CharField(
+        label="Acts as",
+        max_length=150,
+        required=False,
+        help_text="A service account of the team; its deciding tokens end at once. Empty: one is made.",
+    )
+
+
 class MoveForm(PlainForm):
     """Where a consumer goes, and when."""
 
@@ -291,3 +311,83 @@ class BrownOutForm(PlainForm):
     def __init__(self, *args: Any, environments: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["environment"].choices = environments  # type: ignore[attr-defined]
+
+
+SAID = [("", "Nobody has said"), ("yes", "Yes"), ("no", "No")]
+
+
+def said(word: str) -> bool | None:
+    """A word of `SAID`; None is not said."""
+    return {"yes": True, "no": False}.get(word)
+
+
+def said_word(value: bool | None) -> str:
+    return "" if value is None else "yes" if value else "no"
+
+
+class ApiProvisionForm(PlainForm):
+    """Who provides an API. `seen` is what the page showed: another word meanwhile is not overwritten."""
+
+    third_party = forms.ChoiceField(
+        label="A third party provides it",
+        choices=SAID,
+        required=False,
+        help_text="Then no application of ours has to be recorded as its provider.",
+    )
+    per_instance = forms.ChoiceField(
+        label="Each instance has a provider of its own",
+        choices=SAID,
+        required=False,
+        help_text="Yes: a store is served by its own alone. No: one provider serves all.",
+    )
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=40)
+
+
+class SystemProvisionForm(PlainForm):
+    third_party = forms.ChoiceField(label="A third party makes it", choices=SAID, required=False)
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=40)
+
+
+class EndpointForm(PlainForm):
+    """Where a system answers: an address, and names of what is used there."""
+
+    base_url = forms.CharField(label="Address", max_length=500, help_text="Whole, such as https://erp.example.com/api")
+    auth_kind = forms.ChoiceField(label="Way to sign in", choices=[(kind, kind) for kind in AUTH_KINDS])
+    secret_ref = forms.CharField(
+        label="Name of the secret", required=False, max_length=200, help_text="env:NAME or file:/path, never its value"
+    )
+    further_hosts = LinesField(
+        label="Further hosts",
+        required=False,
+        max_length=6000,
+        help_text="Hosts that its credentials may go to as well, one a line: for tokens, uploads",
+    )
+    trust_ref = forms.CharField(
+        label="Name of the certificates that are believed",
+        required=False,
+        max_length=200,
+        help_text="Empty: those of the operating system",
+    )
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=80, required=False)
+
+
+class ProviderRightForm(PlainForm):
+    """Which application may provide the API, and why."""
+
+    application = forms.ChoiceField(label="Application")
+    reason = forms.CharField(label="Why it provides the API", max_length=2000, widget=forms.Textarea(attrs={"rows": 2}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        known = Application.objects.filter(retired_at=None).values_list("key", "name")
+        self.fields["application"].choices = [EMPTY, *known]  # type: ignore[attr-defined]
+
+
+class RecordsForm(PlainForm):
+    enforced_from = forms.DateTimeField(
+        label="A missing record blocks from (UTC)",
+        required=False,
+        help_text="Empty: at once.",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=40)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from catalog import permissions
 from catalog.domain import lifecycle
 from catalog.models import Subscription
-from catalog.selectors import apis, deprecations
+from catalog.selectors import apis, deprecations, successors
 from catalog.services import subscriptions
 from catalog.web.forms import DecisionForm, MoveForm, SubscribeForm
 from catalog.web.people import person
@@ -116,7 +116,7 @@ def _find(subscription_id: int, viewer: Viewer) -> Subscription:
         Subscription.objects.select_related(
             "application__team",
             "version__api__owner_team",
-            "version__successor",
+            "version__successor__api",
             "environment",
             "requested_by",
             "decided_by",
@@ -128,6 +128,7 @@ def _find(subscription_id: int, viewer: Viewer) -> Subscription:
     )
     if row is None:
         raise NotFound("subscription.unknown", "There is no such subscription, or you may not see it.")
+    successors.rows_told([row.version], viewer)
     return row
 
 

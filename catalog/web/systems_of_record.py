@@ -23,12 +23,12 @@ from kernel.viewer import Viewer
 def systems_of_record(request: HttpRequest) -> HttpResponse:
     """`?scope=channel:store` narrows, `?entity=price&group=base` opens the rail, `?focus=price-api` lights a path of
     the graph."""
-    now = clock.now()
+    now, viewer = clock.now(), Viewer.of(request.user)
     dimension, _, value = request.GET.get("scope", "").partition(":")
     known = record_matrix.scopes()
     if (dimension, value) not in {(d, k) for d, k, _ in known}:
         dimension = value = ""
-    matrix = record_matrix.matrix(now, dimension=dimension, value=value)
+    matrix = record_matrix.matrix(now, viewer=viewer, dimension=dimension, value=value)
     chosen = _chosen(request, matrix, now)
     context = {
         "matrix": matrix,
@@ -37,18 +37,19 @@ def systems_of_record(request: HttpRequest) -> HttpResponse:
         "query": urlencode({"scope": f"{dimension}:{value}"} if value else {}),
         "propose_url": links.propose("boundary.move", chosen.subject) if chosen else "",
         "width": max(1, len(matrix.columns)),
-        **graph_context(Viewer.of(request.user), focus=request.GET.get("focus", "")),
+        **graph_context(viewer, focus=request.GET.get("focus", "")),
     }
     return render(request, "catalog/systems_of_record.html", context)
 
 
 def _chosen(request: HttpRequest, matrix: RecordMatrix, now: datetime) -> ChosenRecord | None:
     """What the address names; without a name the first row that has a system of record."""
-    found = record_matrix.chosen(request.GET.get("entity", ""), request.GET.get("group") or None, now)
+    viewer = Viewer.of(request.user)
+    found = record_matrix.chosen(request.GET.get("entity", ""), request.GET.get("group") or None, now, viewer=viewer)
     if found is not None or request.GET.get("entity"):
         return found
     first = next((row for _, rows in matrix.sections for row in rows if not row.nobody), None)
-    return record_matrix.chosen(first.entity, first.group, now) if first else None
+    return record_matrix.chosen(first.entity, first.group, now, viewer=viewer) if first else None
 
 
 def _scope_links(known: list[tuple[str, str, str]], dimension: str, value: str) -> list[dict[str, Any]]:

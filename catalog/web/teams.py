@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from catalog import permissions
 from catalog.models import Application, Domain, System, Team
 from catalog.selectors import scorecards
 from kernel.errors import NotFound
@@ -16,11 +17,13 @@ from kernel.viewer import Viewer
 
 @require_GET
 def teams(request: HttpRequest) -> HttpResponse:
+    viewer = Viewer.of(request.user)
+    counted = Q(apis__retired_at=None, apis__in=permissions.visible(viewer))
     rows = Team.objects.filter(retired_at=None).annotate(
         people=Count("group__user", filter=Q(group__user__is_active=True), distinct=True),
-        owned=Count("apis", filter=Q(apis__retired_at=None), distinct=True),
+        owned=Count("apis", filter=counted, distinct=True),
     )
-    return render(request, "catalog/teams.html", {"teams": rows, "mine": Viewer.of(request.user).team_ids})
+    return render(request, "catalog/teams.html", {"teams": rows, "mine": viewer.team_ids})
 
 
 @require_GET

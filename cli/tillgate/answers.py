@@ -13,11 +13,13 @@ from tillgate.exits import CODES, NO_VERDICT, Failure
 from tillgate.transport import GateAddress, Heard
 
 SCHEMA = "tillgate.verdict/1"
-PRESENT = timedelta(minutes=5)  # an as_of further from now than this is a what-if
+PRESENT = timedelta(seconds=5)  # an as_of further from now than this is a what-if
 CLOCKS = timedelta(minutes=15)  # what two clocks may differ; an answer from longer ago is an old one
 TEXTS = ("code", "word", "subject", "pointer", "message", "fix")
 CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+NEWEST_ENGINE = 4
+"""The rules of the gate that this command line was made beside; a newer gate is believed, and it is said."""
 NUMBER = re.compile(r"[0-9]{1,18}")
 LINK = re.compile(r'<(/[^<>"\s]*)>\s*;\s*rel="alternate"\s*;\s*type="text/html"')
 
@@ -29,6 +31,7 @@ class GateVerdict(NamedTuple):
     number: int
     page: str
     hypothetical: bool
+    body: bytes  # as it was received
 
     @property
     def word(self) -> str:
@@ -60,7 +63,8 @@ def read_verdict(gate: GateAddress, heard: Heard, sent: bytes, question: Mapping
         document,
         number,
         _page(gate, heard, number),
-        document.get("hypothetical") is True or is_far(question.get("as_of"), datetime.now(UTC)),
+        document.get("hypothetical") is True or "as_of" in question,
+        heard.body,
     )
 
 
@@ -188,12 +192,27 @@ def _contradiction(document: Mapping[str, Any]) -> str:
     follows = "deny" if any(r["word"] == "deny" for r in found) else "unknown" if found else "allow"
     if document["verdict"] != follows:
         return f"it says {document['verdict']}, and its reasons say {follows}"
-    waivers = [waiver.get("id") for waiver in document["waivers"]]
-    if any(r["waived_by"] is not None and r["waived_by"] not in waivers for r in document["reasons"]):
+    used = {reason["waived_by"] for reason in document["reasons"] if reason["waived_by"] is not None}
+    waivers = {waiver.get("id"): waiver for waiver in document["waivers"] if type(waiver.get("id")) is int}
+    if used - set(waivers):
         return "a reason is waived by a waiver that is not listed"
+    judged = moment(document["as_of"])
+    ends = {number: moment(waiver.get("expires_at")) for number, waiver in waivers.items()}
+    over = sorted(number for number in used if (end := ends[number]) is None or judged is None or end <= judged)
+    if over:
+        return f"waiver {over[0]} is over, or does not say until when it is granted"
     if document["enforcing"] is False and not (follows == "unknown" and all(r["report_only"] for r in found)):
         return "it only reports, and its reasons do not"
+    if document["policy_digest"] is None and (follows == "allow" or document["enforcing"] is False):
+        return f"it says {follows} by no policy"
     return ""
+
+
+def newer_engine(engine: object) -> str:
+    """What to say where the rules are newer than this command line; empty otherwise."""
+    if type(engine) is int and engine <= NEWEST_ENGINE:
+        return ""
+    return f"judged by engine {engine!a:.20}; this command line knows engines up to {NEWEST_ENGINE}, see if it is old"
 
 
 def _page(gate: GateAddress, heard: Heard, number: int) -> str:

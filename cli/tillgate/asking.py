@@ -16,15 +16,13 @@ from tillgate.lockfile import Lock
 
 WORDS = ("application", "version", "environment", "instance", "as_of")
 LISTS = ("consumes", "provides", "integrations")
+NULL = ("consumes", None)
 
 
 def question(options: argparse.Namespace, lock: Lock | None) -> dict[str, Any]:
     """The question as JSON (`docs/reference/gate.md`). Raises Failure 3 with everything that is wrong with it."""
     given = _from_options(options)
     body = _merged(_from_file(options.question), given, options.question) if options.question else given
-    wrong = [key for key in LISTS if not isinstance(body.get(key) or [], list)]
-    if wrong:
-        raise Failure(BAD_REQUEST, f"In the question, {', '.join(wrong)} is no list.")
     if lock is not None:
         body = with_lock(body, lock)
     missing = [key for key in ("application", "version", "environment") if not _is_word(body.get(key))]
@@ -42,17 +40,23 @@ def _is_word(value: object) -> bool:
 
 
 def _require_time(body: dict[str, Any], what_if: bool) -> None:
-    if not body.get("as_of"):
-        body.pop("as_of", None)
+    """A time within the seconds that clocks differ by is now, by the clock of the gate; any other one is a what-if."""
+    as_of = body.pop("as_of", None)
+    if as_of is None:
         return
-    if moment(body["as_of"]) is None:
-        raise Failure(BAD_REQUEST, "--as-of is a time with its zone, such as 2026-11-23T12:00:00Z.")
-    if is_far(body["as_of"], datetime.now(UTC)) and not what_if:
+    if moment(as_of) is None:
+        raise Failure(
+            BAD_REQUEST, "--as-of is a time with its zone, such as 2026-11-23T12:00:00Z; is a variable unset?"
+        )
+    if not is_far(as_of, datetime.now(UTC)):
+        return
+    if not what_if:
         raise Failure(
             BAD_REQUEST,
-            f"--as-of {body['as_of']} is more than five minutes from now: that is a what-if, and nothing may go live "
-            "on it. Say --what-if to ask all the same.",
+            f"--as-of {as_of} is not now: that is a what-if, and nothing may go live on it. Leave it out to ask about "
+            "now, or say --what-if to ask all the same.",
         )
+    body["as_of"] = as_of
 
 
 def _from_options(options: argparse.Namespace) -> dict[str, Any]:
@@ -112,7 +116,32 @@ def _from_file(given: str) -> dict[str, Any]:
         raise Failure(BAD_REQUEST, f"The question {given} cannot be read: {clean(error)}") from None
     if not isinstance(loaded, dict):
         raise Failure(BAD_REQUEST, f"The question {given} is not a JSON object.")
+    wrong = _wrong_lists(loaded)
+    if wrong:
+        raise Failure(BAD_REQUEST, f"The question {given} cannot be read: " + "; ".join(wrong) + ".")
     return loaded
+
+
+def _wrong_lists(body: dict[str, Any]) -> list[str]:
+    """What the lock file must not cover up. Only `consumes` may be null: then nothing is said about it."""
+    wrong = [
+        f"{key} is no list" for key in LISTS if not isinstance(body.get(key, []), list) and (key, body[key]) != NULL
+    ]
+    return wrong or [
+        f"/{key}/{index} is no entry that the gate knows"
+        for key in LISTS
+        for index, e in enumerate(body.get(key) or ())
+        if not _is_entry(key, e)
+    ]
+
+
+def _is_entry(key: str, entry: object) -> bool:
+    if isinstance(entry, str):
+        return key != "integrations"
+    name, digest = ("key", "digest") if key == "integrations" else ("version", "contract_digest")
+    if not isinstance(entry, dict) or not isinstance(entry.get(name), str) or set(entry) - {name, digest}:
+        return False
+    return bool(DIGEST.fullmatch(str(entry.get(digest)))) if digest in entry else key != "integrations"
 
 
 def _merged(body: dict[str, Any], given: dict[str, Any], name: str) -> dict[str, Any]:
@@ -135,7 +164,7 @@ def lock_of(options: argparse.Namespace) -> Lock | None:
             raise Failure(BAD_REQUEST, "--lock and --no-lock contradict each other.")
         return None
     path = Path(options.lock or lockfile.NAME)
-    if not options.lock and not path.exists():
+    if not options.lock and not path.exists() and not path.is_symlink():  # a link to nowhere is a lock that is lost
         return None
     lock = lockfile.load(path)
     stale = lock.stale()

@@ -8,8 +8,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from tillgate import asking, holding, options, reports, sending, transport, waiting
-from tillgate.answers import GateVerdict, read_verdict
-from tillgate.exits import ALLOW, CODES, NO_VERDICT, UNKNOWN, Failure
+from tillgate.answers import GateVerdict, newer_engine, read_verdict
+from tillgate.exits import ALLOW, BAD_REQUEST, CODES, NO_VERDICT, UNKNOWN, Failure
 
 PATH = "/api/v1/gate/verdicts"
 
@@ -34,6 +34,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _ask(given: argparse.Namespace) -> reports.GateReport:
+    if given.hold and given.as_of is not None:
+        raise Failure(BAD_REQUEST, "--hold and --as-of contradict each other: what is held is about now.")
     gate = sending.gate_of(given)
     lock = None if given.question and not given.lock else asking.lock_of(given)
     question = asking.question(given, lock)
@@ -49,6 +51,8 @@ def _ask(given: argparse.Namespace) -> reports.GateReport:
     verdict = waiting.until_settled(
         once, lambda found: exit_code(found, given) != UNKNOWN or found.word != "unknown", given.wait, sending.warn
     )
+    if newer := newer_engine(verdict.document["engine"]):
+        sending.warn(newer)
     if given.hold:
         holding.keep(gate, given.hold, question, verdict)
     files = [Path(name) for name in (lock and lock.path, given.question) if name and str(name) != "-"]

@@ -7,7 +7,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tillgate.exits import BAD_REQUEST, EXPLAINED, Failure
 
@@ -31,8 +31,8 @@ def check() -> CommandParser:
     parser = command("check", "Ask: may this go there?")
     _add_question(parser)
     option = parser.add_argument
-    option("--as-of", metavar="TIME", help="RFC 3339 time with its zone; now if left out")
-    option("--what-if", action="store_true", help="let --as-of be far from now; nothing may go live on such an answer")
+    option("--as-of", action=Once, metavar="TIME", help="RFC 3339 time with its zone; now if left out")
+    option("--what-if", action="store_true", help="let --as-of be another time than now; nothing may go live on that")
     option("--strict", action="store_true", help="exit 2 on unknown even while the gate only reports")
     _add_connection(parser)
     option("--wait", type=_seconds(0), default=0.0, metavar="SECONDS", help="ask again on unknown and on 408, 429, 503")
@@ -66,7 +66,7 @@ def undeploy() -> CommandParser:
 
 def _add_words(parser: CommandParser, *names: str) -> None:
     for name in names:
-        parser.add_argument(f"--{name}", required=True, type=_word)
+        parser.add_argument(f"--{name}", action=Once, required=True, type=_word)
 
 
 def _word(text: str) -> str:
@@ -81,18 +81,32 @@ def _add_recording(parser: CommandParser) -> None:
     parser.add_argument("--format", choices=("text", "json"), default="json")
 
 
+class Once(argparse.Action):
+    """Of two values the last would be taken, which answers a question that nobody asked."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if getattr(namespace, self.dest, None) is not None:
+            parser.error(f"{option_string} is said twice")
+        setattr(namespace, self.dest, values)
+
+
 def _add_question(parser: CommandParser) -> None:
     option = parser.add_argument
-    option("--application", type=_word, help="key of the application, as registered")
-    option("--version", type=_word, help="version of the application that wants to go")
-    option("--environment", type=_word, help="test, staging or production")
-    option("--instance", help="the instance of a fleet, such as a store")
+    option("--application", action=Once, type=_word, help="key of the application, as registered")
+    option("--version", action=Once, type=_word, help="version of the application that wants to go")
+    option("--environment", action=Once, type=_word, help="test, staging or production")
+    option("--instance", action=Once, help="the instance of a fleet, such as a store")
     option("--consumes", action="append", metavar="API@VERSION[=DIGEST]", help="a version that it calls (repeat)")
     option("--consumes-nothing", action="store_true", help="it calls no API")
     option("--provides", action="append", metavar="API@VERSION[=DIGEST]", help="a version that it serves (repeat)")
     option("--integration", action="append", metavar="KEY=DIGEST", help="a manifest that it deploys (repeat)")
-    option("--question", metavar="FILE", help="the question as JSON (- for standard input); options may add to it")
-    option("--lock", metavar="FILE", help="the lock file; tillgate.lock.yaml where it lies here")
+    option(
+        "--question",
+        action=Once,
+        metavar="FILE",
+        help="the question as JSON (- for standard input); options may add to it",
+    )
+    option("--lock", action=Once, metavar="FILE", help="the lock file; tillgate.lock.yaml where it lies here")
     option("--no-lock", action="store_true", help="read no lock file")
 
 

@@ -49,6 +49,8 @@ def _tell(given: argparse.Namespace, path: str, body: dict[str, Any], status: in
 
     answer = waiting.until_settled(once, lambda _: True, given.wait, sending.warn)
     _require_echo(gate, answer, body, status)
+    for line in _doubts(answer):
+        sending.warn(line)
     try:
         sending.write(json.dumps(answer, indent=2, sort_keys=True) if given.format == "json" else _told(answer, body))
     except OSError as error:
@@ -64,6 +66,18 @@ def _require_echo(gate: GateAddress, answer: dict[str, Any], body: dict[str, Any
     for key in ("application", "version", "environment", "instance"):
         if answer.get(key) != body.get(key, ""):
             raise Failure(NO_VERDICT, f"The gate at {gate.url} answered about another {key}: {answer.get(key)!a:.80}.")
+
+
+def _doubts(answer: dict[str, Any]) -> list[str]:
+    """What the gate says of the record itself. It is recorded in any case: what runs, runs."""
+    if "ended" in answer:
+        missed = "the gate would not have allowed to take this away: somebody uses what it provides"
+        return [missed] if answer.get("against_gate") is True else []
+    if answer.get("against_gate") is True:
+        return [f"this went live against verdict {clean(answer.get('verdict'))} of the gate, which is a deny"]
+    if "verdict" in answer and answer["verdict"] is None:
+        return ["the gate was not asked about exactly this; `tillgate check` asks, with the same options"]
+    return []
 
 
 def _told(answer: dict[str, Any], body: dict[str, Any]) -> str:

@@ -253,7 +253,7 @@ def problem_text(body: bytes) -> str:
 
 def pause_of(text: str, now: datetime) -> float:
     """The seconds of a Retry-After header (seconds or a date); 0 without one that can be read."""
-    if text.isascii() and text.isdigit() and len(text) < 10:
+    if text.isascii() and text.isdecimal() and len(text) < 10:
         return float(text)
     try:
         at = parsedate_to_datetime(text)

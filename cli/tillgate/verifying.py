@@ -13,13 +13,14 @@ import importlib
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tillgate import sending, strict_json
-from tillgate.answers import DIGEST, moment
+from tillgate.answers import DIGEST, moment, newer_engine
 from tillgate.exits import BAD_REQUEST, CODES, NO_VERDICT, Failure, clean
-from tillgate.options import CommandParser
+from tillgate.options import CommandParser, Once
 
 LIBRARY = "securesystemslib"
 _MODULES = ("dsse", "signer", "exceptions")
@@ -41,14 +42,13 @@ def run(arguments: list[str]) -> int:
     """Raises Failure 3 or 4."""
     given = _parser().parse_args(arguments)
     digests = _subjects(given)
-    at = moment(given.at) if given.at else datetime.now(UTC)
-    if at is None:
-        raise Failure(BAD_REQUEST, "--at is a time with its zone, such as 2026-11-23T12:00:00Z.")
+    at = _judged_at(given)
     try:
         statement = _signed(_read(given.statement), _read(given.keys), given.verifier)
         own = _require_form(statement, given.verifier)
         _require_use(own, given.audience, at)
         _require_subject(statement, own, digests, given)
+        _require_policy(statement, own)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _not(f"it cannot be read ({type(error).__name__}: {clean(error, 200)})") from None
     sending.write(
@@ -60,21 +60,49 @@ def run(arguments: list[str]) -> int:
 
 def _parser() -> CommandParser:
     parser = CommandParser(prog="tillgate verify", description=DESCRIPTION, allow_abbrev=False)
-    option = parser.add_argument
+    option, once = parser.add_argument, partial(parser.add_argument, action=Once)
     option("statement", metavar="STATEMENT", help="the file with the signed statement")
-    option("--keys", required=True, metavar="FILE", help="the public keys, from /.well-known/tillgate-keys.json")
-    option("--audience", required=True, help="for whom the statement has to be")
-    option("--verifier", metavar="URL", help="the Tillgate that has to have made it; as the keys file says if left out")
+    option(
+        "--keys",
+        action=Once,
+        required=True,
+        metavar="FILE",
+        help="the public keys, from /.well-known/tillgate-keys.json",
+    )
+    once("--audience", required=True, help="for whom the statement has to be")
+    option(
+        "--verifier",
+        action=Once,
+        metavar="URL",
+        help="the Tillgate that has to have made it; as the keys file says if left out",
+    )
     option(
         "--subject", action="append", default=[], metavar="DIGEST", help="sha256:… of what it has to be about (repeat)"
     )
     option(
         "--subject-file", action="append", default=[], metavar="FILE", help="a file that it has to be about (repeat)"
     )
-    for name in ABOUT:
-        option(f"--{name}", help=f"the {name} that it has to be about")
-    option("--at", metavar="TIME", help="judge as of this time instead of now")
+    for name in ABOUT[:3]:
+        once(f"--{name}", help=f"the {name} that it has to be about")
+    once("--instance", help="the instance that it has to be about; the whole environment if left out")
+    once("--at", metavar="TIME", help="judge as of this time instead of now, with --what-if")
+    option("--what-if", action="store_true", help="let --at be another time than now; nothing may go live on that")
     return parser
+
+
+def _judged_at(given: argparse.Namespace) -> datetime:
+    """Now, or a time that was said to be none: an expired statement passes as of yesterday."""
+    now = datetime.now(UTC)
+    at = now if given.at is None else moment(given.at)
+    if at is None:
+        raise Failure(BAD_REQUEST, "--at is a time with its zone, such as 2026-11-23T12:00:00Z; is a variable unset?")
+    if not given.what_if and abs(at - now) > CLOCKS:
+        raise Failure(
+            BAD_REQUEST,
+            f"--at {clean(given.at)} is not now: that is a what-if, and nothing may go live on it. Leave it out, or "
+            "say --what-if to judge as of then all the same.",
+        )
+    return at
 
 
 def _subjects(given: argparse.Namespace) -> list[str]:
@@ -190,3 +218,16 @@ def _require_subject(statement: Any, own: Mapping[str, Any], digests: list[str],
         wanted = getattr(given, name)
         if wanted is not None and own.get(name) != wanted:
             raise _not(f"its {name} is {clean(own.get(name))!r}, not {clean(wanted)!r}")
+    if given.instance is None and own.get("instance", "") != "":
+        raise _not(f"it is about instance {clean(own['instance'])!r} alone; say --instance if that is meant")
+
+
+def _require_policy(statement: Any, own: Mapping[str, Any]) -> None:
+    """A verdict is reached by a policy. Newer rules than this command line knows are believed, and it is said."""
+    if own["kind"] != "verdict":
+        return
+    policy = statement["predicate"]["policy"].get("digest", {}).get("sha256")
+    if own["word"] == "allow" and not DIGEST.fullmatch(f"sha256:{policy}"):
+        raise _not("it says allow by no policy")
+    if newer := newer_engine(own["engine"]):
+        sending.warn(newer)

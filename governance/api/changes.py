@@ -184,7 +184,7 @@ class Acceptances(APIView):
             asked_change(request, change_id), actor=decider(request), **read(shapes.AcceptanceInput, request)
         )
         return Response(
-            {"id": made.pk, "rule": made.rule, "pointer": made.pointer, "kind": made.kind},
+            {"id": made.pk, "rule": made.rule, "pointer": made.pointer, "kind": made.kind, "subject": made.about},
             status=status.HTTP_201_CREATED,
         )
 

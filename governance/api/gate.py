@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 from django.http import HttpResponse
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -14,11 +15,15 @@ from rest_framework.reverse import reverse
 from rest_framework.views import APIView
 
 from governance.api import serializers as shapes
+from governance.domain import question as questions
 from governance.services import standing, verdicts
 from kernel.digest import digest_bytes
+from kernel.errors import Invalid, finding
+from kernel.models import ApiToken
 from kernel.request_bodies import raw_body
 from kernel.viewer import Viewer
 
+NONCE = re.compile(r"[A-Za-z0-9_-]{8,100}")
 ASK = {"POST": "gate:ask", "GET": "gate:ask"}
 
 
@@ -56,13 +61,14 @@ class Verdicts(APIView):
             *(OpenApiParameter(name, str, many=True) for name in ("consumes", "provides")),
         ],
         responses={200: OpenApiResponse(dict, description="The verdict: tillgate.verdict/1")},
-        description="The same question in the address, such as one about a single API version. Unknown names are 422.",
+        description="The same question in the address, such as one about a single API version. Unknown names, and what "
+        "is said twice, are 422; only `consumes` and `provides` may repeat. In a browser's session, where any page can "
+        "lead to an address, the answer is a what-if.",
     )
     def get(self, request: Request) -> HttpResponse:
-        given = request.query_params
-        lists = {key: given.getlist(key) for key in ("consumes", "provides") if key in given}
-        question = {key: given[key] for key in given if key not in lists} | lists
-        answer = verdicts.ask(question, viewer=Viewer.of(request.user))
+        question = questions.from_address(dict(request.query_params.lists()))
+        led_here = not isinstance(request.auth, ApiToken)
+        answer = verdicts.ask(question, viewer=Viewer.of(request.user), what_if=led_here)
         location = reverse("governance-api:verdict", args=[answer.id], request=request)
         headers = {"Verdict-Id": str(answer.id), "Location": location, "Cache-Control": "no-store"}
         return HttpResponse(answer.body, content_type="application/json", headers=headers)
@@ -87,17 +93,49 @@ class VerdictStanding(APIView):
 
     scopes = ASK
 
-    @extend_schema(responses={200: shapes.StandingOutput, 304: None})
+    @extend_schema(
+        parameters=[OpenApiParameter("nonce", str, description="8 to 100 letters, digits, - and _; the answer has it")],
+        responses={200: shapes.StandingOutput, 304: None},
+    )
     def get(self, request: Request, verdict_id: int) -> HttpResponse:
-        viewer = Viewer.of(request.user)
-        found = standing.of(verdicts.find(verdict_id, viewer), viewer)
-        headers = {
-            "ETag": found.etag,
-            "Cache-Control": f"private, max-age={int(standing.FRESH.total_seconds()) if found.stands else 0}",
-        }
-        if found.stands and found.etag in [tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")]:
-            return HttpResponse(status=status.HTTP_304_NOT_MODIFIED, headers=headers)
-        return Response(shapes.StandingOutput(found).data, headers=headers)
+        nonce = nonce_of(request.query_params.getlist("nonce"))
+        said = standing_said(verdict_id, Viewer.of(request.user), request.headers.get("If-None-Match", ""), nonce)
+        if said.data is None:
+            return HttpResponse(status=said.status, headers=said.headers)
+        return Response(said.data, headers=said.headers)
+
+
+class StandingSaid(NamedTuple):
+    """`data` is None for a 304."""
+
+    status: int
+    data: Any
+    headers: dict[str, str]
+
+
+# The fields of the answer, made once: a serializer makes them anew for each of the many who ask.
+_TOLD = [(name, field.to_representation) for name, field in shapes.StandingOutput().fields.items() if name != "nonce"]
+
+
+def nonce_of(said: list[str]) -> str:
+    """What the answer has to repeat, so that it is none of before; empty without. Raises Invalid `gate.nonce`."""
+    if said and (len(said) != 1 or not NONCE.fullmatch(said[0])):
+        where = finding("/nonce", "once, 8 to 100 letters, digits, - and _")
+        raise Invalid("gate.nonce", "The nonce is none.", {"findings": [where]})
+    return said[0] if said else ""
+
+
+def standing_said(
+    verdict_id: int, viewer: Viewer, known: str, nonce: str = "", unchanged_since: str | None = None
+) -> StandingSaid:
+    """`known` is what the holder names in If-None-Match, `nonce` what the answer repeats."""
+    found = standing.of(verdict_id, viewer, unchanged_since)
+    seconds = int(standing.FRESH.total_seconds()) if found.stands else 0
+    headers = {"ETag": found.etag, "Cache-Control": f"private, max-age={seconds}"}
+    if found.stands and found.etag in [tag.strip() for tag in known.split(",")]:
+        return StandingSaid(status.HTTP_304_NOT_MODIFIED, None, headers)
+    data = {name: told(getattr(found, name)) for name, told in _TOLD} | ({"nonce": nonce} if nonce else {})
+    return StandingSaid(status.HTTP_200_OK, data, headers)
 
 
 class VerdictEvidence(APIView):

@@ -34,6 +34,10 @@ class RecordList(generics.ListAPIView):  # type: ignore[type-arg]
         limits = {name: given[name] for name in ("application", "environment", "instance", "live") if name in given}
         return release_records.listed(Viewer.of(self.request.user), **limits).filter(mode=self.mode)
 
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        return None if page is None else release_records.told(page, Viewer.of(self.request.user))
+
     def answer(self, made: ApplicationRelease) -> Response:
         return Response(shapes.ReleaseOutput(made).data, status=status.HTTP_201_CREATED)
 
@@ -73,7 +77,7 @@ class EndRelease(APIView):
         request=shapes.EntryInput, responses={200: dict}, description="Support of a released version has ended."
     )
     def post(self, request: Request) -> Response:
-        return Response({"ended": release_records.end_release(plain(request.data), viewer=Viewer.of(request.user))})
+        return ended(release_records.end_release(plain(request.data), viewer=Viewer.of(request.user)))
 
 
 class Undeploy(APIView):
@@ -83,4 +87,9 @@ class Undeploy(APIView):
         request=shapes.PlaceInput, responses={200: dict}, description="Nothing of it is deployed there any more."
     )
     def post(self, request: Request) -> Response:
-        return Response({"ended": release_records.undeploy(plain(request.data), viewer=Viewer.of(request.user))})
+        return ended(release_records.undeploy(plain(request.data), viewer=Viewer.of(request.user)))
+
+
+def ended(rows: list[ApplicationRelease]) -> Response:
+    """How many records have ended, and whether somebody uses what one of them took away."""
+    return Response({"ended": len(rows), "against_gate": any(row.ended_against_gate for row in rows)})

@@ -122,7 +122,7 @@ class WaiverRevoke(APIView):
 class FreezeList(generics.ListAPIView[FreezeWindow]):
     scope = "governance"
     serializer_class = shapes.FreezeOutput
-    queryset = FreezeWindow.objects.order_by("-id")
+    queryset = FreezeWindow.objects.select_related("channel", "banner", "region").order_by("-id")
 
     @extend_schema(request=shapes.FreezeInput, responses={201: shapes.FreezeOutput})
     def post(self, request: Request) -> Response:

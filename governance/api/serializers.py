@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from rest_framework import serializers
 
-from governance.domain import limits
+from governance.domain import emergency, limits
 from governance.models import (
     Approval,
     BreakAcceptance,
@@ -22,6 +22,7 @@ from governance.models import (
     WebhookDelivery,
     WebhookEndpoint,
 )
+from kernel import clock
 from kernel.json_fields import ObjectField
 
 DIGEST = serializers.RegexField(r"^sha256:[0-9a-f]{64}$", help_text="sha256: and 64 hex digits")
@@ -86,6 +87,13 @@ class AcceptanceInput(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=BreakAcceptance.Kind.choices)
     reason = serializers.CharField(max_length=20_000)
     migrate_by = serializers.DateField(required=False, allow_null=True, default=None)
+    subject = serializers.CharField(
+        max_length=270,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="As the finding names it, such as `version price-api@v2`; needed where several subjects have it",
+    )
 
 
 class DecisionOutput(serializers.ModelSerializer[Decision]):
@@ -282,6 +290,16 @@ class WaiverInput(serializers.Serializer[Any]):
 
 
 class FreezeOutput(serializers.ModelSerializer[FreezeWindow]):
+    """`unresolved` holds names of an older release that are not in the catalog: the window counts for all there."""
+
+    environment = serializers.CharField(source="environment_id", allow_null=True, read_only=True)
+    domain = serializers.CharField(source="domain_id", allow_null=True, read_only=True)
+    system = serializers.CharField(source="system_id", allow_null=True, read_only=True)
+    channel = serializers.CharField(source="channel.key", allow_null=True, default=None, read_only=True)
+    banner = serializers.CharField(source="banner.key", allow_null=True, default=None, read_only=True)
+    region = serializers.CharField(source="region.key", allow_null=True, default=None, read_only=True)
+    unresolved = serializers.DictField(child=serializers.CharField(), read_only=True)
+
     class Meta:
         model = FreezeWindow
         fields = [
@@ -294,6 +312,9 @@ class FreezeOutput(serializers.ModelSerializer[FreezeWindow]):
             "system",
             "channel",
             "banner",
+            "region",
+            "store_zone",
+            "unresolved",
             "strictness",
             "calendar",
             "created_at",
@@ -312,6 +333,8 @@ class FreezeInput(serializers.Serializer[Any]):
     system = serializers.CharField(max_length=80, required=False, allow_null=True, default=None)
     channel = serializers.CharField(max_length=80, required=False, allow_null=True, default=None)
     banner = serializers.CharField(max_length=80, required=False, allow_null=True, default=None)
+    region = serializers.CharField(max_length=80, required=False, allow_null=True, default=None)
+    store_zone = serializers.CharField(max_length=64, required=False, allow_null=True, default=None)
 
 
 class BreakGlassInput(serializers.Serializer[Any]):
@@ -324,6 +347,11 @@ class BreakGlassInput(serializers.Serializer[Any]):
 
 
 class BreakGlassOutput(serializers.ModelSerializer[BreakGlass]):
+    review = serializers.SerializerMethodField()
+
+    def get_review(self, case: BreakGlass) -> Literal["none", "owed", "overdue", "done"]:
+        return emergency.review_state(case.ends_at, case.reviewed_at, clock.now()) if case.ends_at else "none"
+
     class Meta:
         model = BreakGlass
         fields = [
@@ -342,6 +370,7 @@ class BreakGlassOutput(serializers.ModelSerializer[BreakGlass]):
             "reviewed_by",
             "reviewed_at",
             "review_note",
+            "review",
         ]
 
 
@@ -413,6 +442,13 @@ class StandingOutput(serializers.Serializer[Any]):
     why = serializers.CharField(help_text="Why it does not stand: changed, expired, what-if.")
     at = serializers.DateTimeField()
     until = serializers.DateTimeField(help_text="It does not stand longer than this, whatever happens.")
+    application = serializers.CharField()
+    version = serializers.CharField()
+    environment = serializers.CharField()
+    instance = serializers.CharField(allow_blank=True)
+    question_digest = serializers.CharField(help_text="Digest of the question in its one form: docs/reference/gate.md.")
+    answer_digest = serializers.CharField(help_text="Digest of the bytes of the verdict.")
+    nonce = serializers.CharField(required=False, help_text="The `nonce` of this call.")
 
 
 class PlaceInput(serializers.Serializer[Any]):
@@ -436,3 +472,4 @@ class ReleaseOutput(serializers.Serializer[Any]):
     ended_how = serializers.CharField()
     verdict = serializers.IntegerField(source="verdict_id", allow_null=True)
     against_gate = serializers.BooleanField()
+    ended_against_gate = serializers.BooleanField()

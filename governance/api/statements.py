@@ -28,8 +28,9 @@ class VerdictStatement(APIView):
 
     @extend_schema(parameters=[AUDIENCE], responses={200: dict})
     def get(self, request: Request, verdict_id: int) -> HttpResponse:
-        row = verdicts.find(verdict_id, Viewer.of(request.user))
-        return _enveloped(statements.about_verdict(row, request.query_params.get("audience")))
+        viewer = Viewer.of(request.user)
+        row = verdicts.find(verdict_id, viewer)
+        return _enveloped(statements.about_verdict(row, _audience(request), viewer))
 
 
 class ApprovalStatement(APIView):
@@ -42,7 +43,13 @@ class ApprovalStatement(APIView):
         row = sight.approvals(Viewer.of(request.user)).filter(pk=approval_id).first()
         if row is None:
             raise NotFound("approval.unknown", f"There is no approval {approval_id}.")
-        return _enveloped(statements.about_approval(row, request.query_params.get("audience")))
+        return _enveloped(statements.about_approval(row, _audience(request)))
+
+
+def _audience(request: Request) -> str | None:
+    """None where it is not said once: of two, each would be somebody else than the other."""
+    said = request.query_params.getlist("audience")
+    return said[0] if len(said) == 1 else None
 
 
 def _enveloped(envelope: dict[str, object]) -> HttpResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, re_path
 
-from governance.api import changes, gate, records, rules, statements
+from governance.api import changes, gate, pipelines, records, rules, statements
 
 app_name = "governance-api"
 urlpatterns = [
@@ -48,6 +48,24 @@ urlpatterns = [
     ),
     path("delegations", rules.DelegationList.as_view(), name="delegations"),
     path("delegations/<int:delegation_id>/revoke", rules.DelegationRevoke.as_view(), name="delegation-revoke"),
+    path("pipelines", pipelines.PipelineList.as_view(), name="pipelines"),
+    path("pipelines/<slug:key>", pipelines.PipelineDetail.as_view(), name="pipeline"),
+    path("pipelines/<slug:key>/confirm", pipelines.PipelineConfirm.as_view(), name="pipeline-confirm"),
+    path("pipelines/<slug:key>/end", pipelines.PipelineEnd.as_view(), name="pipeline-end"),
+    path("pipelines/<slug:key>/events", pipelines.PipelineEvents.as_view(), name="pipeline-events"),
+    path("pipelines/<slug:key>/mappings", pipelines.MappingList.as_view(), name="pipeline-mappings"),
+    path(
+        "pipelines/<slug:key>/mappings/<int:mapping_id>/confirm",
+        pipelines.MappingConfirm.as_view(),
+        name="pipeline-mapping-confirm",
+    ),
+    path(
+        "pipelines/<slug:key>/mappings/<int:mapping_id>/end",
+        pipelines.MappingEnd.as_view(),
+        name="pipeline-mapping-end",
+    ),
+    path("pipelines/<slug:key>/reviews", pipelines.ReviewList.as_view(), name="pipeline-reviews"),
+    path("pipelines/<slug:key>/reviews/<int:review_id>/ask", pipelines.ReviewAsk.as_view(), name="pipeline-review-ask"),
     path("webhooks", rules.WebhookList.as_view(), name="webhooks"),
     path("webhooks/<int:endpoint_id>/deactivate", rules.WebhookDeactivate.as_view(), name="webhook-deactivate"),
     path("webhooks/deliveries", rules.DeliveryList.as_view(), name="deliveries"),

@@ -35,8 +35,11 @@ class SealedApproval:
     void_reason: str = ""
 
 
-def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: int | None) -> list[dict[str, Any]]:
-    """Why this approval does not cover `digest` at `at`, each `{"code", "message", "fix"}`; empty when it does."""
+def unmet_of(
+    approval: SealedApproval, *, digest: str, at: datetime, actor_id: int | None, what_if: bool = False
+) -> list[dict[str, Any]]:
+    """Why this approval does not cover `digest` at `at`, each `{"code", "message", "fix"}`; empty when it does.
+    `what_if`: `at` is not the present of any clock, so that nothing had begun that began later."""
     found: list[dict[str, Any]] = []
 
     def add(code: str, message: str, fix: str) -> None:
@@ -54,7 +57,7 @@ def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: i
             f"Approval {approval.id} is void: {approval.void_reason or 'no reason kept'}.",
             "Get the present revision approved.",
         )
-    found += _untimely(approval, at)
+    found += _untimely(approval, at, what_if=what_if)
     if actor_id is not None and actor_id in approval.approver_ids:
         add(
             "approval.deployer_approved",
@@ -64,17 +67,19 @@ def unmet_of(approval: SealedApproval, *, digest: str, at: datetime, actor_id: i
     return found
 
 
-def _untimely(approval: SealedApproval, at: datetime) -> list[dict[str, Any]]:
+def _untimely(approval: SealedApproval, at: datetime, *, what_if: bool) -> list[dict[str, Any]]:
     """Whether `at` is outside the validity, or outside the planned window of an approval that is not used yet."""
     found: list[dict[str, Any]] = []
 
     def add(code: str, message: str, fix: str) -> None:
         found.append({"code": code, "message": message, "fix": fix, "approval": approval.id})
 
-    if approval.used_at is None and at < approval.valid_from:  # one that was used has begun, whatever a clock says
+    begins = max(approval.valid_from, approval.sealed_at) if what_if else approval.valid_from
+    # One that was used has begun, whatever a clock says.
+    if at < begins and (what_if or approval.used_at is None):
         add(
             "approval.not_yet_valid",
-            f"Approval {approval.id} is valid from {approval.valid_from:%Y-%m-%d %H:%M} UTC.",
+            f"Approval {approval.id} is valid from {begins:%Y-%m-%d %H:%M} UTC.",
             "Wait until then.",
         )
     if approval.valid_until is not None and at >= approval.valid_until:

@@ -28,6 +28,7 @@ class ChangeFacts:
     planned_until: datetime | None
     subjects: tuple[Subject, ...]
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    author_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

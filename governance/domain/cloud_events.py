@@ -1,7 +1,8 @@
 """Outgoing webhooks: CloudEvents 1.0 in structured JSON, signed as Standard Webhooks say.
 
 Sources: cloudevents.io spec v1.0.2 (JSON format, HTTP binding §3.2); standardwebhooks.com (headers webhook-id,
-webhook-timestamp, webhook-signature `v1,<base64 HMAC-SHA256 over id.timestamp.body>`).
+webhook-timestamp, webhook-signature `v1,<base64 HMAC-SHA256 over id.timestamp.body>`, one for each key, blanks
+between).
 """
 
 from __future__ import annotations

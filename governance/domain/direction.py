@@ -20,8 +20,9 @@ class Write:
     """One entity write of one target of a manifest.
 
     `source_system` is where the job reads, `target_system` where it writes; `target_api_system` is the system behind
-    the API that the operation belongs to (None: the target has no registered API). `scope` limits by banner, region
-    or channel.
+    the API that the operation belongs to (None: the target names no API; empty: nobody says whose API it is), and
+    `source_api_system` the one behind the API that is read.
+    `target_entities` is what that API states. `scope` limits by banner, region or channel.
     """
 
     entity: str
@@ -33,11 +34,13 @@ class Write:
     target_entities: tuple[tuple[str, str | None, str], ...] = ()
     scope: Mapping[str, str] = field(default_factory=dict)
     pointer: str = ""
+    source_api_system: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """`code` is `sor.violation`, `sor.no_record`, `sor.command_elsewhere`, `sor.not_a_command_api` or `sor.ok`."""
+    """`code` is `sor.ok`; denied `sor.violation`, `sor.command_elsewhere`, `sor.not_a_command_api`,
+    `sor.api_moved`; or unknown `sor.no_record`, `sor.commands_unstated`, `sor.api_unstated`."""
 
     verdict: Verdict
     code: str
@@ -77,7 +80,12 @@ def _command(write: Write, what: str, record: str) -> Judgement:
         offered = write.target_api_system or "no registered API"
         message = f"A command on {what} is addressed to an API of {record}; this one belongs to {offered}."
         return Judgement("denied", "sor.command_elsewhere", message, write)
-    if write.target_entities and not _offers_command(write):
+    if not write.target_entities:
+        message = (
+            f"The API at {record} does not state its entities, so nobody can say whether it takes commands on {what}."
+        )
+        return Judgement("unknown", "sor.commands_unstated", message, write)
+    if not _offers_command(write):
         message = f"The API at {record} does not offer commands on {what}."
         return Judgement("denied", "sor.not_a_command_api", message, write)
     return Judgement("allowed", "sor.ok", f"{what} is changed by a command at its system of record {record}.", write)
@@ -96,6 +104,13 @@ def _replica(write: Write, what: str, record: str) -> Judgement:
             f"{what} is copied from {write.source_system}, but {record} is its system of record: copy it from there."
         )
         return Judgement("denied", "sor.violation", message, write)
+    for api, system in ((write.source_api_system, write.source_system), (write.target_api_system, write.target_system)):
+        if api == "":
+            message = f"{what} goes through an API that states no system; it should be one of {system}."
+            return Judgement("unknown", "sor.api_unstated", message, write)
+        if api not in (None, system):
+            message = f"{what} goes through an API of {system} that belongs to {api} now."
+            return Judgement("denied", "sor.api_moved", message, write)
     return Judgement("allowed", "sor.ok", f"{what} flows away from its system of record {record}.", write)
 
 

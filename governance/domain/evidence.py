@@ -16,22 +16,39 @@ MISSING: Final = object()
 
 
 class Evidence:
-    """A node of the evidence with its JSON Pointer. Every access that finds nothing usable is noted in `missing`."""
+    """A node of the evidence with its JSON Pointer. Every access that finds nothing usable is noted in `missing`.
 
-    __slots__ = ("missing", "pointer", "value")
+    A provider may have hundreds of consumers: a pointer is written only when something is said about its place, and a
+    piece that is usable is read without a node of its own.
+    """
 
-    def __init__(self, value: Any, missing: list[str], pointer: str = "") -> None:
+    __slots__ = ("_above", "_key", "missing", "value")
+
+    def __init__(self, value: Any, missing: list[str], above: Evidence | str = "", key: str | None = None) -> None:
+        """`above` is the node that has this one under `key`, or a pointer that stands for itself."""
         self.value = value
         self.missing = missing
-        self.pointer = pointer
+        self._above = above
+        self._key = key
+
+    @property
+    def pointer(self) -> str:
+        above = self._above if isinstance(self._above, str) else self._above.pointer
+        return above if self._key is None else f"{above}/{escape(self._key)}"
 
     def child(self, key: str) -> Evidence:
-        pointer = f"{self.pointer}/{escape(key)}"
-        if isinstance(self.value, Mapping) and self.value.get(key) is not None:
-            return Evidence(self.value[key], self.missing, pointer)
+        found = self._at(key)
+        if found is not None:
+            return Evidence(found, self.missing, self, key)
+        node = Evidence(MISSING, self.missing, self, key)
         if self.value is not MISSING:
-            self.missing.append(pointer)
-        return Evidence(MISSING, self.missing, pointer)
+            self.missing.append(node.pointer)
+        return node
+
+    def _at(self, key: str) -> Any:
+        """What stands under the key; None where nothing does."""
+        value = self.value
+        return value.get(key) if type(value) is dict or isinstance(value, Mapping) else None
 
     @property
     def known(self) -> bool:
@@ -42,36 +59,40 @@ class Evidence:
             self.missing.append(self.pointer)
         return MISSING
 
+    def says(self, key: str, word: str) -> bool:
+        """Whether exactly this word stands there. Nothing is noted: who gets no for an answer reads the piece."""
+        return bool(self._at(key) == word)
+
     def text(self, key: str, *allowed: str) -> Any:
         """A non-empty string, one of `allowed` where given; MISSING otherwise."""
-        node = self.child(key)
-        if isinstance(node.value, str) and node.value and (not allowed or node.value in allowed):
-            return node.value
-        return node.unusable()
+        value = self._at(key)
+        if isinstance(value, str) and value and (not allowed or value in allowed):
+            return value
+        return self.child(key).unusable()
 
     def whole(self, key: str) -> Any:
-        node = self.child(key)
-        if isinstance(node.value, int) and not isinstance(node.value, bool):
-            return node.value
-        return node.unusable()
+        value = self._at(key)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        return self.child(key).unusable()
 
     def flag(self, key: str) -> Any:
-        node = self.child(key)
-        return node.value if isinstance(node.value, bool) else node.unusable()
+        value = self._at(key)
+        return value if isinstance(value, bool) else self.child(key).unusable()
 
     def moment(self, key: str, *words: str) -> Any:
         """A zone-aware time, or one of `words` (such as "never")."""
-        node = self.child(key)
-        if isinstance(node.value, str):
-            if node.value in words:
-                return node.value
+        value = self._at(key)
+        if isinstance(value, str):
+            if value in words:
+                return value
             try:
-                at = datetime.fromisoformat(node.value)
+                at = datetime.fromisoformat(value)
             except ValueError:
-                return node.unusable()
+                return self.child(key).unusable()
             if at.tzinfo is not None:
                 return at
-        return node.unusable()
+        return self.child(key).unusable()
 
     def texts(self, key: str) -> Any:
         """A counted list of strings: `{"total": n, "items": [...]}`."""
@@ -105,4 +126,5 @@ class Evidence:
             items.unusable()
             return
         for name in sorted(items.value):
-            yield name, items.child(name)
+            found = items.value[name]
+            yield name, items.child(name) if found is None else Evidence(found, self.missing, items, name)

@@ -38,6 +38,11 @@ KEYS = {
     "dates": ("kind", "zone", "dates", "from", "until"),
 }
 MAX_HORIZON = timedelta(days=3700)
+OF_STORES = ("channel", "banner", "region", "store_zone")
+"""The dimensions of a scope that a store has, and an environment only by its stores."""
+DIMENSIONS = ("environment", "tier", "domain", "system", *OF_STORES)
+LATER = ("region", "store_zone")
+"""Dimensions that came later: a document that does not use them does not name them, and keeps its digest."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -56,21 +61,21 @@ class FreezeScope:
     tier: int | None
     domain: str | None
     systems: tuple[str, ...] = ()
-    channel: str | None = None
-    banner: str | None = None
     domains: tuple[str, ...] = ()  # instead of `domain`, where there are several and all are known
+    fleet: bool | None = None  # whether the environment has stores
 
     @classmethod
-    def of_facts(cls, environment: str, facts: Mapping[str, Any]) -> FreezeScope:
+    def of_facts(cls, environment: str, facts: Mapping[str, Any], *, fleet: bool | None) -> FreezeScope:
         """The scope of a change, from what was stored of its facts."""
         domains = tuple(facts.get("domains") or ())
         domain = facts.get("domain") if not domains else None
-        return cls(environment, facts.get("tier"), domain, tuple(facts.get("systems") or ()), domains=domains)
+        systems = tuple(facts.get("systems") or ())
+        return cls(environment, facts.get("tier"), domain, systems, domains=domains, fleet=fleet)
 
 
 def covers(window: dict[str, Any], scope: FreezeScope) -> bool:
-    """Whether a window applies to this scope. None in its environment, tier, domain, system, channel or banner means
-    all.
+    """Whether a window applies to this scope. None in one of its dimensions means all. A change goes to a whole
+    environment: to every store of a fleet, and to none where the environment has no stores.
     """
     if window.get("environment") not in (None, scope.environment):
         return False
@@ -80,9 +85,9 @@ def covers(window: dict[str, Any], scope: FreezeScope) -> bool:
         return False
     if scope.domains and window.get("domain") is not None and window["domain"] not in scope.domains:
         return False
-    return all(
-        window.get(key) is None or getattr(scope, key) in (None, window[key]) for key in ("domain", "channel", "banner")
-    )
+    if scope.fleet is False and any(window.get(key) is not None for key in OF_STORES):
+        return False
+    return window.get("domain") is None or scope.domain in (None, window["domain"])
 
 
 def local(moment: datetime, zone: ZoneInfo, *, end: bool) -> datetime:
@@ -114,6 +119,11 @@ def _after_gap(moment: datetime, zone: ZoneInfo) -> datetime:
 def _zones() -> frozenset[str]:
     """The names of places; `localtime` is whatever the machine says, and another one on the next machine."""
     return frozenset(available_timezones() - {"localtime", "Factory", "posixrules"})
+
+
+def is_zone(value: Any) -> bool:
+    """Whether stores can have this zone: an IANA name."""
+    return value in _zones()
 
 
 def validate(document: Any) -> None:

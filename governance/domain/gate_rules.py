@@ -19,6 +19,7 @@ DENIALS: Mapping[str, Grave] = {
     "approval.void": "high",
     "contract.breaking_for_consumer": "high",
     "freeze.active": "high",
+    "integration.not_allowed": "high",
     "order.consumers_first": "high",
     "order.producer_first": "high",
     "provider.not_allowed": "high",

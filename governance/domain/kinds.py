@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -68,7 +68,11 @@ class ChangeKind:
       release).
     - `parameters` names what the author may choose beside the subject; None admits anything.
     - `quorum(parameters)` gives the slots that the kind itself asks for, whatever the policies say.
-    - `passes_freezes` True: a freeze window does not stop it, because it is about the freeze.
+    - `passes_freezes` True: a freeze window does not stop it, because it is about the freeze, or puts nothing live by
+      itself.
+    - `around(facts, environment)` puts into the facts what of the environment the approval binds beside the digest.
+    - `digest_of(subject, parameters)` is the digest of what is proposed, where the change is about a thing as it would
+      be: other parameters are another subject.
     - `submitted(subject, actor)` and `closed(subject, "rejected" | "withdrawn", actor)` run in the transaction of
       that step.
     """
@@ -90,8 +94,22 @@ class ChangeKind:
     parameters: tuple[str, ...] | None = field(default=None, compare=False)
     quorum: Callable[[Mapping[str, Any]], Mapping[str, int]] | None = field(default=None, compare=False)
     passes_freezes: bool = False
+    around: Callable[[SubjectFacts, str], SubjectFacts] | None = field(default=None, compare=False)
+    digest_of: Callable[[Subject, Mapping[str, Any]], str | None] | None = field(default=None, compare=False)
     submitted: Callable[[Subject, Any], None] | None = field(default=None, compare=False)
     closed: Callable[[Subject, str, Any], None] | None = field(default=None, compare=False)
+
+    def proposed(self, subject: Subject, parameters: Mapping[str, Any], environment: str) -> SubjectFacts | None:
+        """What the owning room knows of a subject of a change, with what the change proposes there."""
+        found = self.facts(subject)
+        if found is not None and self.propose is not None:
+            found = self.propose(subject, found, parameters)
+        return self.around(found, environment) if found is not None and self.around is not None else found
+
+    def named(self, subject: Subject, parameters: Mapping[str, Any]) -> Subject:
+        """The subject with the digest of what is proposed."""
+        digest = self.digest_of(subject, parameters) if self.digest_of is not None else None
+        return replace(subject, digest=digest) if digest else subject
 
 
 _kinds: dict[str, ChangeKind] = {}

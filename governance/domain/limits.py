@@ -10,3 +10,6 @@ WAIVER_DAYS: Final = 90
 
 BREAK_GLASS_HOURS: Final = 4
 """The longest break-glass window, in hours; also what the form and the REST API propose."""
+
+BREAK_GLASS_REVIEW_DAYS: Final = 3
+"""How long after the end of a break-glass its review may be open before it is overdue, in days."""

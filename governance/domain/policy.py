@@ -2,7 +2,9 @@
 
 A document is a list of rules. A rule that matches adds slots and checks, and none removes any, so a lower level can
 only tighten. Of `approval_days` and `review_days` the smallest value counts; a lower level with a larger one is
-refused, because it would have no effect. Levels: `organisation`, then `domain:<key>`, then `team:<key>`.
+refused, because it would have no effect. Of `rights_rest_hours` the largest counts: for so long a right or a password
+that somebody gave fills no slot (REST_HOURS where no level says). Levels: `organisation`, then `domain:<key>`, then
+`team:<key>`.
 """
 
 from __future__ import annotations
@@ -27,6 +29,8 @@ CONDITIONS = (
     "unknown_impact",
 )
 MAX_RULES = 200
+REST_HOURS = 24
+MAX_REST_HOURS = 720
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ def validate(document: Any, *, above: Mapping[str, Any] | None = None) -> None:
     found += [
         finding(f"/{key}", "unknown key")
         for key in document
-        if key not in ("rules", "approval_days", "review_days", "summary")
+        if key not in ("rules", "approval_days", "review_days", "rights_rest_hours", "summary")
     ]
     rules = document.get("rules")
     if not isinstance(rules, list) or not rules or len(rules) > MAX_RULES:
@@ -101,12 +105,23 @@ def validate(document: Any, *, above: Mapping[str, Any] | None = None) -> None:
                     f"the level above allows {above[key]}; a lower level may only tighten. Loosening is a waiver",
                 )
             )
+    found += _rest_findings(document.get("rights_rest_hours"), (above or {}).get("rights_rest_hours"))
     if found:
         raise Invalid(
             "policy.invalid",
             f"The policy cannot be used: {len(found)} finding{'' if len(found) == 1 else 's'}.",
             {"findings": found},
         )
+
+
+def _rest_findings(hours: Any, above: Any) -> Iterable[dict[str, Any]]:
+    if hours is None:
+        return
+    if not isinstance(hours, int) or isinstance(hours, bool) or not 0 <= hours <= MAX_REST_HOURS:
+        yield finding("/rights_rest_hours", f"a whole number of hours, 0 to {MAX_REST_HOURS}")
+    elif isinstance(above, int) and hours < above:
+        said = f"the level above asks for {above}; a lower level may only tighten"
+        yield finding("/rights_rest_hours", said)
 
 
 def _rule_findings(rule: Any, at: str, seen: set[str]) -> Iterable[dict[str, Any]]:

@@ -46,12 +46,15 @@ class Reason:
 
 @dataclass(slots=True)
 class GateCase:
-    """The reasons and warnings that the rules found so far. `application` asks."""
+    """The reasons and warnings that the rules found so far. `application` asks. `engine`
+    says which pieces of evidence there are: some came later than others."""
 
     as_of: datetime
     application: str
+    engine: int
     reasons: list[Reason] = field(default_factory=list)
     warnings: list[dict[str, str]] = field(default_factory=list)
+    break_glass: list[dict[str, Any]] = field(default_factory=list)
 
     def deny(
         self, code: str, subject: str, node: Evidence, message: str, fix: str, *, who: str = ASKER, leaves: bool = False

@@ -40,7 +40,7 @@ def audience_of(text: object) -> str:
     ):
         raise Invalid(
             "statement.audience",
-            "A statement is for somebody: say which deployment or system will check it.",
+            "A statement is for somebody: say once which deployment or system will check it.",
             {
                 "findings": [
                     finding("/audience", f"a text of 1 to {LONGEST_AUDIENCE} characters, such as argo-production")
@@ -84,7 +84,10 @@ def of_verdict(
         "engine": document["engine"],
         "codes": sorted({reason["code"] for reason in document["reasons"] if reason["waived_by"] is None}),
         "waivers": [waiver["id"] for waiver in document["waivers"]],
-        **_use(issuer, given_at, given_at + VALID),
+        "break_glass": [
+            {name: used[name] for name in ("id", "subject", "review")} for used in document.get("break_glass", ())
+        ],
+        **_use(issuer, given_at, min([given_at + VALID, *_ends(document)])),
     }
     return _statement(
         subjects,
@@ -171,6 +174,13 @@ def _statement(
             "tillgate": own,
         },
     }
+
+
+def _ends(document: Mapping[str, Any]) -> list[datetime]:
+    """When what carries the verdict ends: its waivers, its break-glasses."""
+    waived = [waiver["expires_at"] for waiver in document["waivers"]]
+    carried = [used["ends_at"] for used in document.get("break_glass", ())]
+    return [datetime.fromisoformat(text) for text in (*waived, *carried)]
 
 
 def _use(issuer: Issuer, begins: datetime, ends: datetime) -> dict[str, Any]:

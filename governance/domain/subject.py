@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -65,6 +65,7 @@ class SubjectFacts:
     means unknown, which never helps an approval. `consumers_affected` None: unknown; empty: known to have none. `old`
     and `new` are JSON documents for the difference; `old` None where there is no predecessor. `contributor_ids`: the
     people who made this digest; they may not decide on it. `least_risk` is the risk that the change has at least.
+    `bound`: what the approval binds beside the digest, by name; None where it is the digest alone.
     """
 
     title: str
@@ -82,6 +83,7 @@ class SubjectFacts:
     contributor_ids: tuple[int, ...] = ()
     least_risk: str = ""
     url: str = ""
+    bound: Mapping[str, Any] | None = None
     old: Any = None
     new: Any = None
     extras: dict[str, Any] = field(default_factory=dict)

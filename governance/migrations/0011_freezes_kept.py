@@ -2,10 +2,8 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0010_waiver_application")]
 
-    operations = [ApplySql("governance")]
+    operations = []

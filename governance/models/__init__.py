@@ -15,6 +15,7 @@ from governance.models.freeze import FreezeInterval, FreezeWindow
 from governance.models.gate import ApplicationRelease, ReleaseTally, Verdict
 from governance.models.notice import GroupMapping, Notice, ProviderCheck, WebhookDelivery, WebhookEndpoint
 from governance.models.people import Absence, Delegation
+from governance.models.pipeline import PipelineConnection, PipelineDelivery, PipelineMapping, PipelineReview
 from governance.models.policy import Policy
 from governance.models.waiver import Waiver
 
@@ -36,6 +37,10 @@ __all__ = [
     "FreezeWindow",
     "GroupMapping",
     "Notice",
+    "PipelineConnection",
+    "PipelineDelivery",
+    "PipelineMapping",
+    "PipelineReview",
     "Policy",
     "ProviderCheck",
     "ReleaseTally",

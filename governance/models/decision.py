@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
@@ -54,7 +56,11 @@ class Decision(models.Model):
 
 
 class BreakAcceptance(models.Model):
-    """A breaking finding that an entitled person accepted in one of four ways, for one difference."""
+    """A breaking finding about one subject that an entitled person accepted in one of four ways, for one difference.
+
+    `applications`: those that it reaches; of a truly breaking one their owners have to approve. Rows of before it was
+    kept have no subject and no applications: they are about the only subject of their change, and all that it reaches.
+    """
 
     class Kind(models.TextChoices):
         BENIGN = "benign", "Benign: nobody can notice"
@@ -66,6 +72,9 @@ class BreakAcceptance(models.Model):
     revision = models.PositiveIntegerField()
     rule = models.CharField(max_length=100)
     pointer = models.CharField(max_length=500)
+    subject_kind = models.CharField(max_length=60, blank=True, db_default="")
+    subject_id = models.CharField(max_length=200, blank=True, db_default="")
+    applications: Any = models.JSONField(null=True, blank=True)
     kind = models.CharField(max_length=12, choices=Kind.choices)
     reason = models.TextField()
     migrate_by = models.DateField(null=True, blank=True)
@@ -79,7 +88,7 @@ class BreakAcceptance(models.Model):
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(
-                fields=["change", "rule", "pointer"],
+                fields=["change", "subject_kind", "subject_id", "rule", "pointer"],
                 condition=models.Q(voided_at=None),
                 name="one_live_acceptance_per_finding",
             ),
@@ -92,3 +101,8 @@ class BreakAcceptance(models.Model):
 
     def __str__(self) -> str:
         return f"{self.rule} {self.pointer} accepted as {self.kind}"
+
+    @property
+    def about(self) -> str:
+        """The subject as findings name it, such as `version price-api@v2`; "" of rows that name none."""
+        return f"{self.subject_kind} {self.subject_id}".strip()

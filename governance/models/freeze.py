@@ -11,9 +11,35 @@ from django.db import models
 from django.db.models.functions import Now
 
 
+def _one_of(model: str, column: str) -> Any:
+    """A row of the catalog by its key, which is what the column holds; None means all. The database refuses a key that
+    nothing has, and the end of one that a window names.
+    """
+    return models.ForeignKey(
+        model,
+        to_field="key",
+        db_column=column,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        db_index=False,
+        related_name="+",
+    )
+
+
+def _value() -> Any:
+    """A banner, channel or region (of its own dimension: trigger); None means all."""
+    return models.ForeignKey(
+        "catalog.ScopeValue", null=True, blank=True, on_delete=models.PROTECT, db_index=False, related_name="+"
+    )
+
+
 class FreezeWindow(models.Model):
-    """`environment`, `tier`, `domain`, `system`, `channel`, `banner` None mean all. `tier` n means n and more
-    critical (0..n).
+    """The dimensions of its scope are `environment`, `tier` (n means n and more critical, 0..n), `domain`, `system`,
+    and those of the stores: `channel`, `banner`, `region`, `store_zone` (an IANA name). None means all.
+
+    `unresolved` holds, by dimension, names of windows that were planned before names were keys and that the catalog
+    does not have: in this dimension the window counts for all until a person says what it covers.
 
     `strictness`: `notice` is shown only; `changes` refuses to put changes into effect; `work` stops claims of work as
     well. `calendar` is a document of `governance.domain.freeze`.
@@ -26,12 +52,15 @@ class FreezeWindow(models.Model):
 
     name = models.CharField(max_length=120)
     reason = models.TextField(blank=True)
-    environment = models.CharField(max_length=60, null=True, blank=True)
+    environment = _one_of("catalog.Environment", "environment")
     tier = models.PositiveSmallIntegerField(null=True, blank=True)
-    domain = models.CharField(max_length=80, null=True, blank=True)
-    system = models.CharField(max_length=80, null=True, blank=True)
-    channel = models.CharField(max_length=80, null=True, blank=True)
-    banner = models.CharField(max_length=80, null=True, blank=True)
+    domain = _one_of("catalog.Domain", "domain")
+    system = _one_of("catalog.System", "system")
+    channel = _value()
+    banner = _value()
+    region = _value()
+    store_zone = models.CharField(max_length=64, null=True, blank=True)
+    unresolved: Any = models.JSONField(default=dict, db_default={}, blank=True)
     strictness = models.CharField(max_length=8, choices=Strictness.choices, default=Strictness.CHANGES)
     calendar: Any = models.JSONField()
     created_by = models.ForeignKey(
@@ -43,9 +72,26 @@ class FreezeWindow(models.Model):
 
     class Meta:
         ordering = ["name", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~models.Q(store_zone=""), name="freeze_names_a_store_zone_or_none")
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def scope(self) -> dict[str, Any]:
+        """Key of each dimension, None for all; a query for each dimension of stores that was not read with it."""
+        return {
+            "environment": self.environment_id,
+            "tier": self.tier,
+            "domain": self.domain_id,
+            "system": self.system_id,
+            "channel": self.channel.key if self.channel else None,
+            "banner": self.banner.key if self.banner else None,
+            "region": self.region.key if self.region else None,
+            "store_zone": self.store_zone,
+        }
 
 
 class FreezeInterval(models.Model):

@@ -33,6 +33,8 @@ class Verdict(models.Model):
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    names = ArrayField(models.CharField(max_length=100), null=True)
+    """The APIs that it names; null in verdicts of before they were written down, which are read instead."""
 
     class Meta:
         ordering = ["-id"]
@@ -43,14 +45,17 @@ class Verdict(models.Model):
 
 
 class ReleaseTally(models.Model):
-    """How many live records there are for an application, or for an API that they provide, in one environment.
+    """How many live records there are for an application, or for an API that they provide, in one environment; and how
+    many freezes were ever planned, in one row without environment and name.
 
-    A trigger counts them, so that a record that vanished shows: the gate says `unknown` where rows and count disagree.
+    Triggers count them, so that a record or a freeze that vanished shows: the gate says `unknown` where rows and count
+    disagree.
     """
 
     class Kind(models.TextChoices):
         APPLICATION = "application", "Application"
         API = "api", "Provided API"
+        FREEZE = "freeze", "Planned freezes"
 
     environment = models.CharField(max_length=60)
     kind = models.CharField(max_length=11, choices=Kind.choices)
@@ -68,10 +73,10 @@ class ReleaseTally(models.Model):
 
 _CONTENT_STAYS = """
 if (new.application, new.version, new.environment, new.instance, new.mode, new.consumes, new.provides,
-    new.provided_apis, new.integrations, new.recorded_at)
+    new.provided_apis, new.integrations, new.recorded_at, new.provided_contracts)
    is distinct from
    (old.application, old.version, old.environment, old.instance, old.mode, old.consumes, old.provides,
-    old.provided_apis, old.integrations, old.recorded_at)
+    old.provided_apis, old.integrations, old.recorded_at, old.provided_contracts)
    or (old.ended_at is not null and new.ended_at is distinct from old.ended_at) then
   raise exception using errcode = 'check_violation', constraint = 'release_content_stays',
     message = 'a record of what runs is never rewritten; record what runs now';
@@ -120,6 +125,9 @@ class ApplicationRelease(models.Model):
     provides = ArrayField(models.CharField(max_length=200), default=list)
     provided_apis = ArrayField(models.CharField(max_length=200), default=list)
     integrations = ArrayField(models.CharField(max_length=300), default=list)
+    provided_contracts = ArrayField(models.CharField(max_length=DIGEST), null=True)
+    """The digest of the contract that each of `provides` runs with, in the same order, empty where the version has
+    none; null in records of before they were kept."""
     recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     recorded_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True, blank=True)
@@ -127,6 +135,9 @@ class ApplicationRelease(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     ended_how = models.CharField(max_length=12, choices=Ending.choices, blank=True, db_default="")
+    ended_against_gate = models.BooleanField(
+        db_default=False, help_text="It was taken away although somebody used what it provides"
+    )
     verdict = models.ForeignKey(Verdict, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     against_gate = models.BooleanField(
         db_default=False, help_text="The last verdict about this version there, on the day it went live, was deny"
@@ -152,6 +163,11 @@ class ApplicationRelease(models.Model):
             GinIndex(fields=["consumes"], name="release_consumes", condition=models.Q(ended_at=None)),
             GinIndex(fields=["provided_apis"], name="release_provided_apis"),
             models.Index(fields=["-id"], name="release_against_gate", condition=models.Q(against_gate=True)),
+            models.Index(
+                fields=["against_gate", "environment", "application", "instance", "id"],
+                name="release_live_places",
+                condition=models.Q(ended_at=None),
+            ),
         ]
         triggers = [
             pgtrigger.Protect(name="release_never_deleted", operation=pgtrigger.Delete),

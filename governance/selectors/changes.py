@@ -104,5 +104,6 @@ def of_subject(kind: str, identifier: str, *, viewer: Viewer, limit: int = 50) -
     return list(listed(viewer).filter(subjects__kind=kind, subjects__subject_id=identifier).order_by("-id")[:limit])
 
 
-def count_open() -> int:
-    return ChangeRequest.objects.filter(state__in=[State.IN_REVIEW, State.APPROVED]).count()
+def count_open(viewer: Viewer) -> int:
+    """Of the changes that the viewer may see: a number tells of a hidden one as well as its name."""
+    return sight.of_changes(viewer).filter(state__in=[State.IN_REVIEW, State.APPROVED]).count()

@@ -12,7 +12,7 @@ from kernel.viewer import Viewer
 
 
 def counts(viewer: Viewer) -> dict[str, int | None]:
-    return {"inbox": changes.count_waiting(viewer, clock.now()), "changes": changes.count_open()}
+    return {"inbox": changes.count_waiting(viewer, clock.now()), "changes": changes.count_open(viewer)}
 
 
 def lines(viewer: Viewer) -> list[str]:

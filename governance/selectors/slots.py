@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from governance import permissions
 from governance.domain.matching import ExercisedRight, assign
 from governance.models import ChangeRequest, Decision
 from governance.permissions import Person
@@ -18,7 +19,7 @@ class SlotGroup:
 
     `by` says who filled them, in sentences; `could` names the people who may fill one and are not absent. `twice`
     names those who approved and do not count here, because they and somebody who counts act by one and the same
-    right.
+    right. `resting` says whose right does not count yet, and why.
     """
 
     key: str
@@ -31,6 +32,7 @@ class SlotGroup:
     why: list[str] = field(default_factory=list)
     nobody: bool = True
     twice: list[str] = field(default_factory=list)
+    resting: list[str] = field(default_factory=list)
 
     @property
     def name(self) -> str:
@@ -46,11 +48,14 @@ class SlotGroup:
             return "; ".join(self.by)
         if self.you:
             return "You can give this approval"
+        if self.nobody and self.resting:
+            return "; ".join(self.resting)
         if self.nobody:
             return "Nobody can give this approval: the team is unknown or has no other member"
         if not self.could:
             return "Everybody who could is absent"
-        return f"Asked: {', '.join(self.could[:3])}{f' and {len(self.could) - 3} more' if len(self.could) > 3 else ''}"
+        more = f" and {len(self.could) - 3} more" if len(self.could) > 3 else ""
+        return "; ".join([f"Asked: {', '.join(self.could[:3])}{more}", *self.resting])
 
 
 def of(change: ChangeRequest, *, viewer: Viewer) -> list[SlotGroup]:
@@ -63,6 +68,8 @@ def of(change: ChangeRequest, *, viewer: Viewer) -> list[SlotGroup]:
     }
     answered = set(change.decisions.filter(voided_at=None).values_list("person_id", flat=True))
     people = rights.eligible(change.pk, change.revision, clock.now())
+    resting = permissions.resting(change.pk, change.revision, clock.now())
+    lacking = permissions.without_second_factor(p.id for listed in people.values() for p in listed)
     rows = list(change.slots.filter(revision=change.revision))
     exercised = {
         row.pk: [right for p in people.get(row.pk, []) if p.id in decisions for right in p.exercised] for row in rows
@@ -79,15 +86,20 @@ def of(change: ChangeRequest, *, viewer: Viewer) -> list[SlotGroup]:
             group.by.append(_approved(filled[row.pk], decisions[filled[row.pk].person], able))
         else:
             group.twice += [n for n in _counted_twice(able, set(decisions), filled) if n not in group.twice]
-        group.could = [_name(p) for p in able if not p.absent and p.id not in answered]
+        for person, right in resting.get(row.pk, {}).items():
+            said = right.sentence()
+            if all(person != p.id for p in able) and said not in group.resting:
+                group.resting.append(said)
+        group.could = [_name(p, lacking) for p in able if not p.absent and p.id not in answered]
         group.you = group.you or (
             row.pk not in filled and any(p.id == viewer.id for p in able) and viewer.id not in answered
         )
     return list(groups.values())
 
 
-def _name(person: Person) -> str:
-    return person.name + (f" (for {person.for_whom})" if person.for_whom else "")
+def _name(person: Person, lacking: set[int]) -> str:
+    name = person.name + (f" (for {person.for_whom})" if person.for_whom else "")
+    return f"{name} (has no second factor yet)" if person.id in lacking else name
 
 
 def _approved(right: ExercisedRight, decision: Decision, able: list[Person]) -> str:

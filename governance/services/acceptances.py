@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from catalog.selectors import teams
 from governance.domain.acceptance import ACCEPTANCE_KINDS, AcceptanceKind
 from governance.domain.slots import ROLE_LABELS, ROLE_TEAMS
-from governance.models import BreakAcceptance, ChangeEvent, ChangeRequest, CheckResult, Slot
+from governance.models import BreakAcceptance, ChangeEvent, ChangeRequest, ChangeSubject, CheckResult, Slot
 from governance.services import change_events, changes, identity, revisions, sealing
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, finding
@@ -27,22 +27,26 @@ def accept_break(
     kind: str,
     reason: str,
     migrate_by: date | None = None,
+    subject: str = "",
 ) -> BreakAcceptance:
     """Accept one breaking finding of a failed check as `benign`, `correction`, `no_consumers` or truly `breaking`
     (`domain.acceptance`).
 
-    `migrate_by` is the day by which the consumers of a truly breaking difference have migrated. Raises Invalid when
-    there is no such finding, no reason or no day in the future; Conflict `acceptance.has_consumers` or
-    `acceptance.unknown_impact`; Forbidden when the person may not accept it in this way.
+    `subject` (`version price-api@v2`) may be left out where one subject alone has the finding. `migrate_by` is the day
+    by which the consumers of a truly breaking difference have migrated. Raises Invalid when there is no such finding,
+    no reason or no day in the future, `acceptance.which_subject` where several subjects have it; Conflict
+    `acceptance.has_consumers` or `acceptance.unknown_impact`; Forbidden when the person may not accept it in this way.
     """
     accepted_as = _required(kind, reason, migrate_by)
-    identity.require_fresh(actor)
+    values = {"rule": rule, "pointer": pointer, "kind": kind, "reason": reason.strip(), "migrate_by": migrate_by}
+    proved = identity.require_proof(actor)
     with transaction.atomic():
         change = changes.locked(change.pk)
-        applications = _affected(change, _open_finding(change, rule, pointer), kind, accepted_as)
-        asked = _add_slots(change, accepted_as, rule, applications)
-        made = _insert(change, actor, accepted_as, rule, pointer, kind, reason.strip(), migrate_by)
-        _say(made, asked)
+        about, found = _open_finding(change, rule, pointer, subject)
+        applications = _affected(change, found, kind, accepted_as)
+        asked = _add_slots(change, accepted_as, rule, about, applications)
+        made = _insert(change, actor, accepted_as, about, applications, values)
+        _say(made, asked, proved)
     sealing.try_seal(change.pk)
     return made
 
@@ -63,8 +67,9 @@ def _affected(change: ChangeRequest, found: dict[str, Any], kind: str, accepted_
     return {row["application"] for row in reached or ()}
 
 
-def _say(made: BreakAcceptance, asked: list[str]) -> None:
-    change, said = made.change, {"rule": made.rule, "pointer": made.pointer, "as": made.kind}
+def _say(made: BreakAcceptance, asked: list[str], proved: Mapping[str, Any]) -> None:
+    change = made.change
+    said = {"rule": made.rule, "pointer": made.pointer, "subject": made.about, "as": made.kind}
     ChangeEvent.objects.create(
         change=change,
         kind="accepted",
@@ -80,7 +85,7 @@ def _say(made: BreakAcceptance, asked: list[str]) -> None:
         verb="governance.break_accepted",
         subject_kind="change",
         subject_id=change.pk,
-        after=said | {"asks": asked},
+        after=said | {"asks": asked} | dict(proved),
         reason=made.reason,
     )
 
@@ -105,22 +110,19 @@ def _insert(
     change: ChangeRequest,
     actor: User,
     accepted_as: AcceptanceKind,
-    rule: str,
-    pointer: str,
-    kind: str,
-    reason: str,
-    migrate_by: date | None,
+    about: ChangeSubject,
+    applications: set[str],
+    values: dict[str, Any],
 ) -> BreakAcceptance:
     try:
         with transaction.atomic():
             return BreakAcceptance.objects.create(
                 change=change,
                 revision=change.revision,
-                rule=rule,
-                pointer=pointer,
-                kind=kind,
-                reason=reason,
-                migrate_by=migrate_by,
+                subject_kind=about.kind,
+                subject_id=about.subject_id,
+                applications=sorted(applications),
+                **values,
                 person=actor,
                 group_ids_needed=_groups(change, accepted_as.accepted_by),
                 diff_digest=change.diff_digest,
@@ -129,7 +131,9 @@ def _insert(
         raise Forbidden("acceptance.not_allowed", f"{str(error).splitlines()[0]}.") from error
 
 
-def _add_slots(change: ChangeRequest, accepted_as: AcceptanceKind, rule: str, applications: set[str]) -> list[str]:
+def _add_slots(
+    change: ChangeRequest, accepted_as: AcceptanceKind, rule: str, about: ChangeSubject, applications: set[str]
+) -> list[str]:
     """The slots that this kind of acceptance adds and the change does not have yet; returns their labels. A consumer
     without an owner adds a slot that nobody can fill: the change stays unapproved until the consumer has an owner.
     """
@@ -148,7 +152,7 @@ def _add_slots(change: ChangeRequest, accepted_as: AcceptanceKind, rule: str, ap
             key=key,
             label=label[:120],
             group_ids=groups,
-            why=[f"{rule} was accepted as truly breaking."],
+            why=[f"{rule} of {about.subject_id} was accepted as truly breaking."],
             policy_digest=change.policy_digest,
             by_acceptance=True,
         )
@@ -178,19 +182,30 @@ def _consumer_slots(change: ChangeRequest, applications: set[str]) -> Mapping[st
     return found
 
 
-def _open_finding(change: ChangeRequest, rule: str, pointer: str) -> dict[str, Any]:
+def _open_finding(change: ChangeRequest, rule: str, pointer: str, subject: str) -> tuple[ChangeSubject, dict[str, Any]]:
+    """The finding, and the subject that it is about."""
+    subjects = {f"{row.kind} {row.subject_id}": row for row in change.subjects.all()}
+    only = next(iter(subjects)) if len(subjects) == 1 else ""
+    found: dict[str, dict[str, Any]] = {}
     for row in CheckResult.objects.filter(change=change, revision=change.revision, status="failed"):
-        for found in row.findings:
-            if found.get("rule") == rule and found.get("pointer", "") == pointer and found.get("level") == "error":
-                if not found.get("breaking"):
-                    raise Invalid(
-                        "acceptance.not_a_break", f"{rule} is not a breaking difference; only a waiver sets it aside."
-                    )
-                return dict(found)
-    raise Invalid(
-        "acceptance.no_such_finding",
-        f"No failed check of this revision has the finding {rule} at {pointer or 'the whole document'}.",
-    )
+        for one in row.findings:
+            if one.get("rule") == rule and one.get("pointer", "") == pointer and one.get("level") == "error":
+                about = only or str(one.get("subject", ""))
+                if about in subjects and subject in ("", about):
+                    found.setdefault(about, dict(one))
+    if not found:
+        of = f" of {subject}" if subject else ""
+        raise Invalid(
+            "acceptance.no_such_finding",
+            f"No failed check of this revision has the finding {rule} at {pointer or 'the whole document'}{of}.",
+        )
+    if len(found) > 1:
+        message = f"Several subjects have this finding; say which one: {', '.join(sorted(found))}."
+        raise Invalid("acceptance.which_subject", message, {"findings": [finding("/subject", message)]})
+    ((about, chosen),) = found.items()
+    if not chosen.get("breaking"):
+        raise Invalid("acceptance.not_a_break", f"{rule} is not a breaking difference; only a waiver sets it aside.")
+    return subjects[about], chosen
 
 
 def _reached(found: dict[str, Any], row: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,13 +11,20 @@ from django.db import connection, transaction
 from governance import models
 from governance.domain import kinds
 from governance.domain.approval import SealedApproval, best, unmet_of
-from governance.domain.freeze import FreezeScope
 from governance.domain.subject import Subject
 from governance.selectors import freezes, rights
 from kernel import audit, clock
 from kernel.digest import short
 from kernel.errors import Conflict, NotApproved, NotFound
 from kernel.models import User
+
+Unmet = Callable[[int], list[dict[str, Any]]]
+_further: dict[str, tuple[Unmet, ...]] = {}
+
+
+def register_unmet(subject_kind: str, unmet: Unmet) -> None:
+    """The owning room knows more that an approval binds, and says by its id what of it does not hold now."""
+    _further[subject_kind] = (unmet,)
 
 
 def require(
@@ -32,10 +40,10 @@ def require(
 
     Raises NotApproved with `data["unmet"]`, each `{"code", "message", "fix"}`: `approval.missing`,
     `approval.stale_digest`, `approval.void`, `approval.expired`, `approval.before_window`, `approval.after_window`,
-    `approval.approver_lost_right`, `approval.deployer_approved`, `check.blocking`, `freeze.active`. Inside a
-    transaction the approval row is locked against voiding until commit, so that the caller's effect and the approval
-    agree. `actor` puts it into effect. With `freeze` False the caller checks freeze windows; break-glass passes them
-    in any case.
+    `approval.approver_lost_right`, `approval.deployer_approved`, `approval.destination_moved`, `check.blocking`,
+    `freeze.active`. Inside a transaction the approval row is locked against voiding until commit, so that the caller's
+    effect and the approval agree. `actor` puts it into effect. With `freeze` False the caller checks freeze windows;
+    break-glass passes them in any case.
     """
     lock = transaction.get_connection().in_atomic_block
     chosen, unmet = _judged(subject, digest, environment, at or clock.now(), actor=actor, freeze=freeze, lock=lock)
@@ -51,15 +59,33 @@ def unmet(subject: Subject, environment: str, at: datetime, *, freeze: bool = Tr
 
     Before the planned window opens, it also names what else is missing by now.
     """
-    found = _judged(subject, subject.digest, environment, at, actor=None, freeze=freeze, lock=False)[1]
+    return standing(subject, environment, at, freeze=freeze)[1]
+
+
+def standing(
+    subject: Subject, environment: str, at: datetime, *, freeze: bool = True, what_if: bool = False
+) -> tuple[SealedApproval | None, list[dict[str, Any]]]:
+    """The approval that fits best, and what is unmet of it; nothing is, where it holds. `what_if`: `at` is a time that
+    has passed, and what was approved later was not approved then."""
+    chosen, found = _judged(
+        subject, subject.digest, environment, at, actor=None, freeze=freeze, lock=False, what_if=what_if
+    )
     if found and all(u["code"] == "approval.before_window" for u in found):
         waiting = as_value(models.Approval.objects.get(pk=found[0]["approval"]))
         found = found + _lost_rights(waiting) + _blocking(waiting)
-    return found
+    return chosen, found
 
 
 def _judged(
-    subject: Subject, digest: str, environment: str, at: datetime, *, actor: User | None, freeze: bool, lock: bool
+    subject: Subject,
+    digest: str,
+    environment: str,
+    at: datetime,
+    *,
+    actor: User | None,
+    freeze: bool,
+    lock: bool,
+    what_if: bool = False,
 ) -> tuple[SealedApproval | None, list[dict[str, Any]]]:
     rows = models.Approval.objects.filter(
         subject_kind=subject.kind, subject_id=subject.id, environment=environment
@@ -67,7 +93,7 @@ def _judged(
     if lock:
         rows = rows.select_for_update()
     listed = [
-        (made, unmet_of(made, digest=digest, at=at, actor_id=actor.pk if actor else None))
+        (made, unmet_of(made, digest=digest, at=at, actor_id=actor.pk if actor else None, what_if=what_if))
         for made in map(as_value, rows[:50])
     ]
     chosen, missing = best(listed)
@@ -75,6 +101,7 @@ def _judged(
         missing = (
             _lost_rights(chosen)
             + _blocking(chosen)
+            + [found for unmet in _further.get(subject.kind, ()) for found in unmet(chosen.id)]
             + (_frozen(chosen, at) if freeze and chosen.origin == "review" and chosen.used_at is None else [])
         )
     elif not missing:
@@ -107,24 +134,40 @@ def as_value(row: models.Approval) -> SealedApproval:
 _LOST = """
 select coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username), s.label
   from governance_approval a cross join jsonb_array_elements(a.filled_slots) e
-  join governance_slot s on s.id = (e ->> 'slot')::bigint
-  join governance_decision d on d.id = (e ->> 'decision')::bigint
-  join kernel_user u on u.id = d.person_id
- where a.id = %s and a.used_at is null
-   and not governance_may_fill_as(s.group_ids, a.change_id, d.person_id,
-                                  coalesce((e ->> 'right_of')::bigint, d.person_id), d.at)
+  left join governance_slot s on s.id = (e ->> 'slot')::bigint
+                             and s.change_id = a.change_id and s.revision = a.revision
+  left join governance_decision d on d.id = (e ->> 'decision')::bigint and d.change_id = a.change_id
+                                 and d.revision = a.revision and d.person_id = (e ->> 'person')::bigint
+                                 and d.outcome = 'approve' and d.voided_at is null
+  left join kernel_user u on u.id = (e ->> 'person')::bigint
+ where a.id = %(approval)s and a.used_at is null
+   and (s.id is null or d.id is null or u.id is null
+        or governance_may_fill_as(s.group_ids, a.change_id, d.person_id,
+                                  coalesce((e ->> 'right_of')::bigint, d.person_id), d.at) is not true)
+union all
+-- A slot of the change that the approval does not name, and an approval that names none.
+select null, s.label
+  from governance_approval a
+  left join governance_slot s on s.change_id = a.change_id and s.revision = a.revision
+ where a.id = %(approval)s and a.used_at is null and a.origin = 'review'
+   and (s.id is null
+        or not exists (select from jsonb_array_elements(a.filled_slots) e where (e ->> 'slot')::bigint = s.id))
 """
 
 
 def _lost_rights(approval: SealedApproval) -> list[dict[str, Any]]:
-    """Rights are read again now: the approval of a person who left the group no longer counts before it goes live."""
+    """Rights are read again now: the approval of a person who left the group no longer counts before it goes live.
+    Where the row of a slot, a decision or a person is not there any more, nobody can say that the right still holds.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_LOST, [approval.id])
+        cursor.execute(_LOST, {"approval": approval.id})
         return [
             {
                 "code": "approval.approver_lost_right",
-                "message": f"{name} approved as {label} and may no longer give that approval.",
-                "fix": f"Ask another {label} to approve.",
+                "message": f"{name} approved as {label} and may no longer give that approval."
+                if name and label
+                else f"No live decision stands behind the approval as {label or 'a slot that is not there any more'}.",
+                "fix": f"Ask another {label or 'person'} to approve.",
                 "approval": approval.id,
             }
             for name, label in cursor.fetchall()
@@ -151,7 +194,7 @@ def _frozen(approval: SealedApproval, at: datetime) -> list[dict[str, Any]]:
     facts = change[0] or {} if change else {}
     if change and kinds.kind(change[1]).passes_freezes:
         return []
-    scope = FreezeScope.of_facts(approval.environment, facts)
+    scope = freezes.scope_of(approval.environment, facts)
     return [
         {
             "code": "freeze.active",

@@ -74,7 +74,8 @@ def assess(
 
     `levels` replaces the active policies for a preview; the policy digest remains that of the active ones.
     """
-    known = tuple((subject, _facts(kind, subject, proposed["parameters"])) for subject in subjects)
+    place, chosen = str(proposed["environment"]), proposed["parameters"]
+    known = tuple((subject, kind.proposed(subject, chosen, place)) for subject in subjects)
     facts = [f for _, f in known if f is not None]
     difference, diff_digest = _difference(kind, known, proposed, as_of)
     consumers = None if len(facts) < len(known) or any(f.consumers_affected is None for f in facts) else _merged(facts)
@@ -113,7 +114,7 @@ def assess(
             least=[f.least_risk for f in facts],
         ),
         scope=_scope(environment, profile.tier, facts),
-        facts=_stored(profile, facts, asked),
+        facts=_stored(profile, facts, asked) | {"teams": _ids(teams)},
     )
 
 
@@ -165,11 +166,6 @@ def _checks(kind: ChangeKind, by_policy: Sequence[str]) -> tuple[tuple[str, str]
     return tuple((titles | {key: f"{key}, required by policy" for key in by_policy if key not in known}).items())
 
 
-def _facts(kind: ChangeKind, subject: Subject, parameters: Mapping[str, Any]) -> SubjectFacts | None:
-    found = kind.facts(subject)
-    return kind.propose(subject, found, parameters) if found is not None and kind.propose is not None else found
-
-
 def _difference(
     kind: ChangeKind, known: Sequence[tuple[Subject, SubjectFacts | None]], proposed: Mapping[str, Any], as_of: datetime
 ) -> tuple[dict[str, Any], str]:
@@ -196,6 +192,7 @@ def _difference(
                 "how": compared.how,
                 "findings": findings,
             }
+            | ({"bound": dict(facts.bound)} if facts.bound else {})
         )
     difference = {"parts": parts, "counts": counts}
     return difference, digest_of({"difference": difference, "proposal": dict(proposed)}) if complete else ""
@@ -262,6 +259,14 @@ def _teams(
         return tuple(by_id[i] for i in ids if i in by_id)
 
     return slots.InvolvedTeams(pick(owners), pick(records), pick(using), {team.key: team for team in listed})
+
+
+def _ids(teams: slots.InvolvedTeams) -> dict[str, list[int]]:
+    """By the slots that ask for them; the database counts by these."""
+    return {
+        "owner_of_record": [team.id for team in teams.record_owners],
+        "consumer_owner": [team.id for team in teams.consumer_owners],
+    }
 
 
 def _stored(

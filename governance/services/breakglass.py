@@ -4,21 +4,24 @@ that is owed afterwards.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from catalog.selectors import environments
 from governance import permissions
 from governance.domain import kinds, limits
 from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import Approval, BreakGlass
-from governance.selectors import sight
+from governance.selectors import emergencies, sight
 from governance.services import approvals, changes, identity
-from kernel import audit, outbox
+from kernel import audit, clock, outbox
 from kernel.digest import is_digest
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
-from kernel.models import User
+from kernel.models import AuditEntry, User
 from kernel.viewer import Viewer
 
 
@@ -33,7 +36,9 @@ def open_case(
         found.append(finding("/hours", f"1 to {limits.BREAK_GLASS_HOURS} hours."))
     if not is_digest(subject.digest):
         found.append(finding("/digest", "The exact digest: sha256: and 64 hex digits."))
-    identity.require_fresh(actor)
+    if environments.by_key(environment) is None:
+        found.append(finding("/environment", f"There is no environment {environment[:60]!r}."))
+    proved = identity.require_proof(actor, "break-glass")
     facts = _facts(subject) if sight.sees(Viewer.of(actor), subject.kind, subject.id) else None
     if facts is None:
         found.append(finding("/subject", f"{subject.kind} {subject.id} is not known."))
@@ -55,7 +60,7 @@ def open_case(
             owner_team_ids=list(facts.owner_team_ids),
             opened_by=actor,
         )
-        _record(case, actor, "opened", reason)
+        _record(case, actor, "opened", reason, proved)
     return case
 
 
@@ -63,7 +68,7 @@ def confirm(case_id: int, *, actor: User) -> SealedApproval:
     """A second person confirms: an approval for exactly this digest and environment begins now and ends by itself."""
     with transaction.atomic():
         case = _locked(case_id, actor)
-        identity.require_fresh(actor)
+        proved = identity.require_proof(actor, "break-glass")
         changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if actor.pk == case.opened_by_id:
             raise Forbidden("break_glass.two_people", "The person who asked may not confirm. Ask a second person.")
@@ -87,7 +92,7 @@ def confirm(case_id: int, *, actor: User) -> SealedApproval:
                 )
         except IntegrityError as error:
             raise Conflict("break_glass.refused", f"{str(error).splitlines()[0]}.") from error
-        _record(case, actor, "confirmed", case.reason)
+        _record(case, actor, "confirmed", case.reason, proved)
         return approvals.as_value(made)
 
 
@@ -103,7 +108,7 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
         )
     with transaction.atomic():
         case = _locked(case_id, actor)
-        identity.require_fresh(actor)
+        proved = identity.require_proof(actor, "break-glass")
         changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if case.confirmed_by_id is None or case.reviewed_at is not None:
             raise Conflict("break_glass.no_debt", "No review is owed here.")
@@ -113,7 +118,7 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
             )
         case.reviewed_by, case.reviewed_at, case.review_note = actor, changes.database_clock(), note.strip()
         case.save(update_fields=["reviewed_by", "reviewed_at", "review_note"])
-        _record(case, actor, "reviewed", note)
+        _record(case, actor, "reviewed", note, proved)
     return case
 
 
@@ -127,6 +132,19 @@ def end(case_id: int, *, actor: User) -> None:
             approvals.void(live.pk, actor=actor, reason="break-glass ended early")
 
 
+def tell_overdue() -> int:
+    """The hourly task: tell the owners of each review that is late, once. Returns how many it told of."""
+    verb, told = "governance.break_glass_overdue", 0
+    for case in emergencies.overdue(clock.now()):
+        with transaction.atomic():
+            locked = BreakGlass.objects.select_for_update().get(pk=case.pk)
+            said = AuditEntry.objects.filter(verb=verb, subject_kind="break_glass", subject_id=str(case.pk))
+            if locked.reviewed_at is None and not said.exists():
+                _record(locked, None, "overdue", locked.reason)
+                told += 1
+    return told
+
+
 def _facts(subject: Subject) -> SubjectFacts | None:
     for kind in kinds.all_kinds():
         if kind.subject_kind in ("", subject.kind) and (found := kind.facts(subject)) is not None:
@@ -134,14 +152,16 @@ def _facts(subject: Subject) -> SubjectFacts | None:
     return None
 
 
-def _record(case: BreakGlass, actor: User, step: str, reason: str) -> None:
+def _record(
+    case: BreakGlass, actor: User | None, step: str, reason: str, proved: Mapping[str, Any] | None = None
+) -> None:
     after = {"subject": case.subject_id, "digest": case.digest, "environment": case.environment, "hours": case.hours}
     audit.record(
         actor=actor,
         verb=f"governance.break_glass_{step}",
         subject_kind="break_glass",
         subject_id=case.pk,
-        after=after,
+        after=after | dict(proved or {}),
         reason=reason,
     )
     outbox.emit(

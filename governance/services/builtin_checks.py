@@ -70,6 +70,7 @@ def _window(context: CheckContext) -> CheckOutcome:
         facts.tier if facts else None,
         facts.domain_key if facts else None,
         facts.system_keys if facts else (),
+        fleet=freezes.is_fleet(change.environment),
     )
     frozen = freezes.touching(scope, change.planned_from, change.planned_until)
     open_from = change.planned_from

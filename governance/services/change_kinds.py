@@ -6,6 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from catalog.selectors import domains, teams
+from catalog.services import governed_facts
 from governance.domain import kinds, limits, policy
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_run, passed
 from governance.domain.kinds import ApprovedSubject, ChangeKind
@@ -13,6 +14,7 @@ from governance.domain.subject import Subject, SubjectFacts
 from governance.selectors import policies as policies_in_force
 from governance.services import freeze_changes, policies, policy_names, waivers
 from governance.services.catalog import change_kinds as catalog_kinds
+from governance.services.catalog import freeze_guard
 from kernel import clock
 from kernel.errors import DomainError
 from kernel.ui.wording import counted
@@ -49,10 +51,12 @@ def register_all() -> None:
             subject_kind="waiver",
             follows=False,
             parameters=(),
+            passes_freezes=True,
         )
     )
 
     freeze_changes.register_all()
+    governed_facts.register_freezes(freeze_guard.open_freezes, freeze_guard.recorded_apis)
 
 
 def _role_team(key: str) -> tuple[int, ...]:

@@ -81,8 +81,9 @@ def open_change(
         planned_from=planned_from,
         planned_until=planned_until,
     )
-    change_input.require_usable(change, subjects)
     change_input.require_parameters(kind, change.parameters)
+    subjects = [kinds.kind(kind).named(subject, change.parameters) for subject in subjects]
+    change_input.require_usable(change, subjects)
     change_input.require_seen(Viewer.of(author), subjects)
     with transaction.atomic():
         change.save()
@@ -184,10 +185,15 @@ def amend(change: ChangeRequest, *, actor: User, **fields: Any) -> ChangeRequest
         before = change_events.snapshot(change)
         for name, value in fields.items():
             setattr(change, name, value)
-        change_input.require_usable(change, subjects_of(change))
+        subjects = subjects_of(change)
         if "parameters" in fields:
             change_input.require_parameters(change.kind, change.parameters)
+            subjects = [kinds.kind(change.kind).named(subject, change.parameters) for subject in subjects]
+        change_input.require_usable(change, subjects)
         change.save(update_fields=[*fields])
+        if subjects != subjects_of(change):
+            revisions.set_subjects(change, subjects)
+            change.refresh_from_db()
         audit.record(
             actor=actor,
             verb="governance.change_amended",
@@ -299,6 +305,13 @@ def refresh_about(subject_kind: str, subject_id: str) -> list[int]:
         kind=subject_kind, subject_id=subject_id, change__state__in=[State.IN_REVIEW, State.APPROVED]
     )
     return [change for change in sorted(set(rows.values_list("change_id", flat=True))) if refresh(change)]
+
+
+def refresh_moved() -> int:
+    """Assess the changes again whose difference the database took away, because something moved that they bind. Returns
+    how many."""
+    rows = ChangeRequest.objects.filter(state__in=[State.IN_REVIEW, State.APPROVED], diff_digest="")
+    return sum(refresh(change) for change in rows.values_list("pk", flat=True)[:100])
 
 
 def _reasons(change: ChangeRequest, made: Assessment, grown: bool) -> list[str]:

@@ -94,12 +94,7 @@ def ask_again(change: ChangeRequest, *, actor: Any) -> None:
 
 def _facts_or_none(entry: kinds.ChangeKind, subject: Subject, change: ChangeRequest) -> SubjectFacts | None:
     try:
-        found = entry.facts(subject)
-        return (
-            entry.propose(subject, found, change.parameters)
-            if found is not None and entry.propose is not None
-            else found
-        )
+        return entry.proposed(subject, change.parameters, change.environment)
     except DomainError as error:
         log.info("facts of %s for change %s are not available: %s", subject, change.pk, error)
         return None
@@ -117,6 +112,7 @@ def _change_facts(change: ChangeRequest, subjects: list[Subject]) -> ChangeFacts
         planned_until=change.planned_until,
         subjects=tuple(subjects),
         parameters=dict(change.parameters),
+        author_id=change.author_id,
     )
 
 

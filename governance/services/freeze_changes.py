@@ -8,17 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 from catalog.selectors import teams
-from governance.domain import kinds
+from governance.domain import freeze, kinds
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_run, passed
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import FreezeWindow
-from governance.selectors.freezes import SCOPE_FIELDS
 from governance.services import freezes
 from governance.services.builtin_checks import REHEARSAL
 from kernel.errors import Invalid
 
-CHANGEABLE = ("name", "reason", "strictness", "calendar", *SCOPE_FIELDS)
+CHANGEABLE = ("name", "reason", "strictness", "calendar", *freeze.DIMENSIONS)
 
 
 def register_all() -> None:
@@ -60,7 +59,9 @@ def _quorum(parameters: Mapping[str, Any]) -> Mapping[str, int]:
 
 
 def _window(identifier: str) -> FreezeWindow | None:
-    if not identifier.isdigit() or len(identifier) > 18:
+    """By its number, or as a reason of the gate names it, which is what a waiver repeats: `freeze 12`."""
+    identifier = identifier.removeprefix("freeze ")
+    if not identifier.isdecimal() or len(identifier) > 18:
         return None
     return FreezeWindow.objects.filter(pk=int(identifier)).first()
 
@@ -91,7 +92,11 @@ def _ended(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, Any])
 
 
 def _changed(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, Any]) -> SubjectFacts:
-    return replace(facts, new={**facts.old, **{key: parameters[key] for key in CHANGEABLE if key in parameters}})
+    """A dimension that the change names is resolved by it."""
+    given = {key: parameters[key] for key in CHANGEABLE if key in parameters}
+    made = {key: value for key, value in {**facts.old, **given}.items() if value is not None or key not in freeze.LATER}
+    left = {key: name for key, name in made.pop("unresolved", {}).items() if key not in given}
+    return replace(facts, new=made | ({"unresolved": left} if left else {}))
 
 
 def _sound(context: CheckContext) -> CheckOutcome:

@@ -14,15 +14,14 @@ from django.db import transaction
 from psycopg.types.range import TimestamptzRange
 
 from governance import permissions
-from governance.domain.freeze import compile_intervals, is_over, validate
+from governance.domain.freeze import LATER, compile_intervals, is_over, validate
 from governance.models import FreezeInterval, FreezeWindow
 from governance.selectors import freeze_scopes
-from governance.selectors.freezes import SCOPE_FIELDS
 from governance.services import changes
 from kernel import audit, clock, outbox
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
-from kernel.models import User
+from kernel.models import AuditEntry, User
 from kernel.viewer import Viewer
 
 AHEAD = timedelta(days=500)
@@ -37,8 +36,8 @@ def plan(
     reason: str = "",
     **scope: Any,
 ) -> FreezeWindow:
-    """A window, compiled for the next 500 days. `actor` None is the system (a blueprint). `scope` holds environment,
-    tier, domain, system, channel and banner; what is not named means all. Raises Invalid with findings.
+    """A window, compiled for the next 500 days. `actor` None is the system (a blueprint). `scope` names dimensions
+    (`domain.freeze.DIMENSIONS`); what it does not name means all. Raises Invalid with findings.
     """
     if actor is not None:
         changes.require_allowed(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
@@ -80,7 +79,7 @@ def _create(values: Mapping[str, Any], *, actor: User | None, **said: Any) -> Fr
         strictness=values["strictness"],
         calendar=values["calendar"],
         created_by=actor,
-        **{name: values.get(name) for name in SCOPE_FIELDS},
+        **freeze_scopes.columns(values),
     )
     compile_ahead(window)
     audit.record(
@@ -96,7 +95,8 @@ def _create(values: Mapping[str, Any], *, actor: User | None, **said: Any) -> Fr
 
 def document_of_window(window: FreezeWindow) -> dict[str, Any]:
     """What people decide on when they lift or change it."""
-    scope = {name: getattr(window, name) for name in SCOPE_FIELDS}
+    scope = {name: value for name, value in window.scope.items() if value is not None or name not in LATER}
+    unresolved = {"unresolved": window.unresolved} if window.unresolved else {}
     return {
         "name": window.name,
         "reason": window.reason,
@@ -104,6 +104,7 @@ def document_of_window(window: FreezeWindow) -> dict[str, Any]:
         "calendar": window.calendar,
         "ended": window.ended_at is not None,
         **scope,
+        **unresolved,
     }
 
 
@@ -142,7 +143,7 @@ def end(window_id: int, *, actor: User, reason: str = "") -> None:
 def change_that_ends(window: FreezeWindow) -> dict[str, Any]:
     """What to send to `POST /changes` so that people decide on the end of this window."""
     subject = {"kind": "freeze", "id": str(window.pk), "digest": digest_of_window(window)}
-    return {"kind": "freeze.end", "subjects": [subject], "environment": window.environment or "production"}
+    return {"kind": "freeze.end", "subjects": [subject], "environment": window.environment_id or "production"}
 
 
 def lift(window_id: int, *, digest: str, approval_id: int, actor: User | None) -> None:
@@ -225,6 +226,8 @@ def compile_again(window: FreezeWindow, *, now: datetime) -> bool:
         return False
     with transaction.atomic():
         FreezeWindow.objects.filter(pk=window.pk).update(compiled_until=None)
+        said = {"occurrences": len(wanted), "until": window.compiled_until.isoformat()}
+        audit.record("governance.freeze_compiled_again", "freeze", window.pk, actor=None, after=said)
         ahead.delete()
         window.compiled_until = now
         compile_ahead(window, now=now)
@@ -238,7 +241,20 @@ def compile_all(*, now: datetime | None = None) -> int:
     now = now or clock.now()
     for window in FreezeWindow.objects.filter(ended_at=None):
         compile_again(window, now=now)
+        if window.unresolved:
+            _tell_unresolved(window)
     return sum(
         compile_ahead(window, now=now)
         for window in FreezeWindow.objects.filter(ended_at=None, compiled_until__lt=now + AHEAD - timedelta(days=30))
     )
+
+
+def _tell_unresolved(window: FreezeWindow) -> None:
+    """Once for each window, to those who can say what it covers."""
+    verb, at = "governance.freeze_unresolved", {"subject_kind": "freeze", "subject_id": str(window.pk)}
+    with transaction.atomic():
+        if AuditEntry.objects.filter(verb=verb, **at).exists():
+            return
+        names = [freeze_scopes.unresolved_words(key, name) for key, name in sorted(window.unresolved.items())]
+        audit.record(actor=None, verb=verb, after={"names": names}, **at)
+        outbox.emit(verb, key=window.pk, payload={"freeze": window.pk, "name": window.name, "names": names})

@@ -10,15 +10,17 @@ at once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import transaction
 
+from governance import permissions
+from governance.domain.id_tokens import is_verified
 from governance.models import GroupMapping, ProviderCheck
-from kernel import audit, clock, outbox
+from kernel import acting, audit, clock, outbox, sessions
 from kernel.errors import Forbidden
 from kernel.models import User
 
@@ -42,13 +44,14 @@ def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
     deployment reads them again. Groups that no mapping names are managed here and are not touched.
     """
     name = username_of(claims)
-    with transaction.atomic():
+    trusted = is_verified(claims) or bool(settings.OIDC.get("trust_email"))
+    with acting.by(None, way=acting.PROVIDER, text="identity provider"), transaction.atomic():
         user, made = User.objects.select_for_update().get_or_create(username=name, defaults={"kind": User.Kind.PERSON})
         user.first_name, user.last_name = (
             str(claims.get("given_name") or claims.get("name") or "")[:150],
             str(claims.get("family_name") or "")[:150],
         )
-        user.email = str(claims.get("email") or "")[:254] if claims.get("email_verified", True) else ""
+        user.email = str(claims.get("email") or "")[:254] if trusted else ""
         if made:
             user.set_unusable_password()
             audit.record(
@@ -64,24 +67,60 @@ def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
     return user
 
 
-def require_fresh(user: User) -> None:
-    """A person who signs in through a provider may decide only after a recent confirmation. Raises Forbidden
-    `decision.sign_in_again`.
+def require_fresh(user: User, deed: str = "a decision") -> dict[str, Any]:
+    """`deed` needs a person who proved lately who they are; how and when, for its entry in the ledger. Raises
+    Forbidden `decision.sign_in_again`.
 
-    Local accounts have no provider to ask; their groups are those of this database.
+    A person who signs in through a provider needs its recent confirmation. Local accounts have no provider to ask; in a
+    session of a browser they need a password, passkey or code that was given lately. A program has no keyboard.
     """
+    if settings.OIDC["issuer"] and user.username.startswith(PREFIX):
+        return _confirmed_by_provider(user, deed)
+    if not user.username.startswith(PREFIX) and not sessions.is_fresh():
+        raise Forbidden(
+            "decision.sign_in_again",
+            f"You proved who you are more than {settings.SIGN_IN_FRESH_MINUTES} minutes ago; {deed} needs a fresh "
+            "proof. Nothing was done. Confirm that it is you, then go on.",
+            {"confirm": True},
+        )
+    known = sessions.proof()
+    return {"proved": known.told()} if known else {}
+
+
+def _confirmed_by_provider(user: User, deed: str) -> dict[str, Any]:
     minutes = settings.OIDC["recheck_minutes"]
-    if not settings.OIDC["issuer"] or not user.username.startswith(PREFIX):
-        return
     known = ProviderCheck.objects.filter(person=user).values_list("at", flat=True).first()
     if known is None or clock.now() - known > timedelta(minutes=minutes):
         when = f"{minutes} minutes ago" if known is not None else "this kind of check began"
         raise Forbidden(
             "decision.sign_in_again",
-            f"Your identity provider last confirmed your teams before {when}; a decision needs a recent confirmation. "
-            "Nothing was decided. "
-            "Sign in again, then decide.",
+            f"Your identity provider last confirmed your teams before {when}; {deed} needs a recent confirmation. "
+            "Nothing was done. Sign in again, then go on.",
         )
+    present = sessions.proof()
+    return {"proved": sessions.Proof("identity provider", known, present.second if present else "").told()}
+
+
+def require_proof(user: User, deed: str = "a decision") -> dict[str, Any]:
+    """As `require_fresh`, and with the second factor that the installation asks of this person. Raises Forbidden
+    `decision.second_factor` as well."""
+    proved = require_fresh(user, deed)
+    if not (permission := permissions.has_second_factor(user)):
+        raise Forbidden("decision.second_factor", f"{permission.reason} Nothing was done.")
+    return proved
+
+
+def signed_out_there(subject: str, *, sid: str, before: datetime) -> int:
+    """The provider ended a session of this person, or all of them; how many ended here. Told in the ledger. In a
+    transaction."""
+    user = User.objects.filter(username=f"{PREFIX}{subject}").first() if subject else None
+    if subject and user is None:
+        return 0
+    people = sessions.end_of_provider(user, sid=sid, begun_before=before)
+    for person, ended in people.items():
+        about = {"ended": ended, "by": "identity provider"}
+        audit.record("kernel.sessions_ended", "sign_in", person, actor=None, after=about)
+    return sum(people.values())
 
 
 def sync_groups(user: User, claimed: Any) -> tuple[set[str], set[str]]:
@@ -98,7 +137,7 @@ def sync_groups(user: User, claimed: Any) -> tuple[set[str], set[str]]:
     present = set(user.groups.filter(pk__in=mapped).values_list("pk", flat=True))
     joins, leaves = wanted - present, present - wanted
     if joins or leaves:
-        with transaction.atomic():
+        with acting.by(None, way=acting.PROVIDER, text="identity provider"), transaction.atomic():
             user.groups.add(*Group.objects.filter(pk__in=joins))
             user.groups.remove(*Group.objects.filter(pk__in=leaves))
             after = {"joined": sorted(mapped[g] for g in joins), "left": sorted(mapped[g] for g in leaves)}

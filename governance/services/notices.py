@@ -22,6 +22,9 @@ def tell(event: Mapping[str, Any]) -> None:
     payload = event["payload"]
     if event["topic"].startswith("governance.break_glass_"):
         _about_break_glass(event, payload)
+    elif event["topic"] == "governance.freeze_unresolved":
+        text = f"Say what the freeze {payload['name']} covers: {' '.join(payload['names'])}"
+        write(event, members("release-managers"), "freeze", text, address("governance:freezes"))
     elif event["topic"] == "governance.approval_voided" and payload.get("change") is None:
         _emergency_over(event, payload)
     elif "change" in payload and (change := ChangeRequest.objects.filter(pk=payload["change"]).first()) is not None:
@@ -61,6 +64,8 @@ def _about_break_glass(event: Mapping[str, Any], payload: Mapping[str, Any]) -> 
         return
     people = members(*case.owner_team_ids, "architects", "release-managers")
     step = event["topic"].rpartition("_")[2]
+    if step == "overdue":
+        step = "review is overdue"
     write(
         event,
         people,

@@ -8,6 +8,7 @@ from django.db import transaction
 
 from catalog.selectors import teams
 from governance.models import Absence, Delegation
+from governance.services import identity
 from kernel import audit, clock
 from kernel.errors import Forbidden, Invalid, NotFound, finding
 from kernel.models import User
@@ -39,11 +40,12 @@ def delegate(
         found.append(finding("/ends_at", f"Choose an end at most {MAX_DAYS} days after the start."))
     if found:
         raise Invalid("delegation.invalid", f"This cannot be delegated: {found[0]['message']}", {"findings": found})
+    proved = identity.require_proof(actor, "a delegation")
     with transaction.atomic():
         made = Delegation.objects.create(
             delegator=actor, delegate=to, group_id=team.id, starts_at=starts_at, ends_at=ends_at, reason=reason[:200]
         )
-        after = {"to": to.username, "team": team_key, "until": ends_at.isoformat()}
+        after = {"to": to.username, "team": team_key, "until": ends_at.isoformat()} | proved
         audit.record(
             actor=actor,
             verb="governance.right_delegated",

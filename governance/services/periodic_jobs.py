@@ -1,5 +1,6 @@
-"""Periodic jobs of governance: deliver due webhooks, apply approved changes whose window is open, and compute the
-coming intervals of freeze windows.
+"""Periodic jobs of governance: deliver due webhooks, apply approved changes whose window is open, compute the coming
+intervals of freeze windows, tell of break-glass reviews that are late, and drop old stamps of writes; in a thread of
+their own, the answers to pipelines.
 """
 
 from __future__ import annotations
@@ -7,8 +8,8 @@ from __future__ import annotations
 import threading
 import time
 
-from governance.services import applying, freezes, webhook_delivery
-from kernel import periodic_jobs
+from governance.services import applying, breakglass, changes, freezes, pipeline_reviews, webhook_delivery
+from kernel import periodic_jobs, write_stamps
 from kernel.periodic_jobs import run
 
 RUN_SECONDS = 2.0
@@ -28,13 +29,22 @@ class GovernanceJobs:
         now = time.monotonic()
         if now - self._applied >= APPLY_SECONDS:
             self._applied = now
+            done += run("moved_changes", changes.refresh_moved)
             done += run("approved_changes", applying.apply_due)
         if now - self._compiled >= COMPILE_SECONDS:
             self._compiled = now
             done += run("freeze_intervals", freezes.compile_all)
+            done += run("break_glass_reviews", breakglass.tell_overdue)
+            done += run("write_stamps", write_stamps.forget)
         return done
 
 
+def answer_pipelines() -> int:
+    """In a thread of its own: a provider that hangs holds up no webhook and no change."""
+    return run("pipeline_reviews", pipeline_reviews.answer_due)
+
+
 def start() -> threading.Event:
-    """Start the jobs in a new thread. Set the returned event to stop it."""
+    """Start the jobs in new threads. Set the returned event to stop those that are not about pipelines."""
+    periodic_jobs.start("pipelines", answer_pipelines, every=RUN_SECONDS)
     return periodic_jobs.start("governance", GovernanceJobs().run_due, every=RUN_SECONDS)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.db import transaction
@@ -15,16 +14,16 @@ from governance.domain import kinds
 from governance.domain import question as questions
 from governance.domain.judges.entries import did_you_mean
 from governance.domain.subject import Subject
-from governance.models import ApplicationRelease, Verdict
-from governance.selectors import sight
-from governance.services import notices
+from governance.domain.verdict import decide
+from governance.models import ApplicationRelease
+from governance.selectors import last_verdict, sight
+from governance.services import gate_evidence, notices
 from kernel import audit, clock, outbox
 from kernel.errors import Forbidden, Invalid, finding
-from kernel.viewer import Viewer
+from kernel.viewer import SYSTEM, Viewer
 
 Ending = ApplicationRelease.Ending
 Mode = ApplicationRelease.Mode
-NEAR_NOW = timedelta(minutes=5)
 
 
 def record_deployment(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
@@ -47,6 +46,7 @@ def _record_once(body: Mapping[str, Any], mode: str, replaces_same: str, viewer:
     asked = questions.normalise(body)
     _require_allowed(asked, viewer)
     _require_known(asked, viewer)
+    _require_store(asked)
     same = {key: asked[key] for key in ("application", "environment", replaces_same)}
     with transaction.atomic():
         live = ApplicationRelease.objects.select_for_update().filter(**same, mode=mode, ended_at=None)
@@ -57,32 +57,55 @@ def _record_once(body: Mapping[str, Any], mode: str, replaces_same: str, viewer:
         return _create_record(asked, mode, viewer)
 
 
-def end_release(body: Mapping[str, Any], *, viewer: Viewer) -> int:
-    """End the support of a released version. Returns the number of ended records; 0 when it had ended before."""
+def end_release(body: Mapping[str, Any], *, viewer: Viewer) -> list[ApplicationRelease]:
+    """End the support of a released version. Returns the ended records; none when it had ended before."""
     asked = questions.normalise({key: body.get(key) for key in ("application", "version", "environment")})
     same = {key: asked[key] for key in ("application", "version", "environment")}
     return _end(asked, same, Mode.RELEASED, Ending.SUPPORT, viewer)
 
 
-def undeploy(body: Mapping[str, Any], *, viewer: Viewer) -> int:
-    """Nothing of the application is deployed on this instance any more. Returns the number of ended records; 0 when
-    nothing was recorded there."""
+def undeploy(body: Mapping[str, Any], *, viewer: Viewer) -> list[ApplicationRelease]:
+    """Nothing of the application is deployed on this instance any more. Returns the ended records; none when nothing
+    was recorded there. Which of them somebody misses they say (`ended_against_gate`)."""
     given = {key: body.get(key, "") for key in ("application", "environment", "instance")}
     asked = questions.normalise(given | {"version": "none"})
     same = {key: asked[key] for key in ("application", "environment", "instance")}
     return _end(asked, same, Mode.DEPLOYED, Ending.UNDEPLOYED, viewer)
 
 
-def _end(asked: Mapping[str, Any], same: dict[str, str], mode: str, how: str, viewer: Viewer) -> int:
+def _end(
+    asked: Mapping[str, Any], same: dict[str, str], mode: str, how: str, viewer: Viewer
+) -> list[ApplicationRelease]:
     _require_allowed(asked, viewer)
     verb = "governance.release_ended" if how == Ending.SUPPORT else "governance.application_undeployed"
     with transaction.atomic():
         rows = list(ApplicationRelease.objects.select_for_update().filter(**same, mode=mode, ended_at=None))
         for row in rows:
             row.ended_at, row.ended_by, row.ended_how = clock.now(), viewer.user, how
-            row.save(update_fields=["ended_at", "ended_by", "ended_how"])
+            row.ended_against_gate = bool(row.provides)  # so that the question sees what is taken away
+            row.save(update_fields=["ended_at", "ended_by", "ended_how", "ended_against_gate"])
+        for row in rows:
             _announce(row, verb, viewer)
-    return len(rows)
+            if row.ended_against_gate and not _is_missed(row):
+                row.ended_against_gate = False
+                row.save(update_fields=["ended_against_gate"])
+            elif row.ended_against_gate:
+                _announce(row, "governance.deployed_against_gate", viewer)
+    return rows
+
+
+def _is_missed(row: ApplicationRelease) -> bool:
+    """Whether the gate says of what was just ended that somebody uses it there, or cannot say that nobody does."""
+    kept = ApplicationRelease.objects.filter(application=row.application, environment=row.environment, ended_at=None)
+    provides = sorted({one for other in kept for one in other.provides}) if not row.instance else []
+    place = {"application": row.application, "environment": row.environment, "instance": row.instance}
+    asked = questions.normalise(place | {"version": row.version, "consumes": [], "provides": provides})
+    document = decide(asked, gate_evidence.gather(asked, clock.now(), SYSTEM) | {"hypothetical": False})
+    return any(
+        reason["waived_by"] is None
+        and (reason["code"] == "provider.withdrawn" or reason["pointer"].startswith(("/withdrawn", "/replaced")))
+        for reason in document["reasons"]
+    )
 
 
 def _require_allowed(asked: Mapping[str, Any], viewer: Viewer) -> None:
@@ -125,18 +148,29 @@ def _require_known(asked: Mapping[str, Any], viewer: Viewer) -> None:
         raise Invalid("gate.question", found[0]["message"], {"findings": found})
 
 
+def _require_store(asked: Mapping[str, Any]) -> None:
+    """In a fleet everything runs in stores, or in no single one: under another name nobody would ask for it."""
+    _, there = gate_asking.who_asks(asked["application"], [], asked["environment"], clock.now())
+    instance = asked["instance"]
+    if instance and there.is_fleet and gate_asking.store(instance) is None:
+        wrong = _unknown("/instance", "instance", instance)
+        raise Invalid("gate.question", wrong["message"], {"findings": [wrong]})
+
+
 def _is_registered(subject: Subject) -> bool:
     return any(k.facts(subject) is not None for k in kinds.all_kinds() if k.subject_kind == subject.kind)
 
 
 def _unknown(pointer: str, what: str, word: str) -> dict[str, Any]:
     near = did_you_mean(gate_asking.near(what, word))
-    name = "API version" if what == "version" else what
+    name = {"version": "API version", "instance": "store"}.get(what, what)
     return finding(pointer, f"There is no {name} {word[:100]}. {near}".strip(), code=f"{what}.unknown")
 
 
 def _is_same_record(row: ApplicationRelease, asked: Mapping[str, Any]) -> bool:
-    return (row.version, row.consumes, row.provides, row.integrations) == (asked["version"], *_lists(asked))
+    """A record of before that keeps no contracts is replaced by one that does."""
+    said = (row.version, row.consumes, row.provides, row.integrations, row.provided_contracts)
+    return said == (asked["version"], *_lists(asked), _contracts(asked))
 
 
 def _lists(asked: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
@@ -147,9 +181,18 @@ def _lists(asked: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
     )
 
 
+def _contracts(asked: Mapping[str, Any]) -> list[str]:
+    """The digest of the contract that each provided version runs with: as the pipeline says, else as the catalog has it
+    now."""
+    known = gate_facts.versions(entry["ref"] for entry in asked["provides"])
+    return [entry["contract_digest"] or known[entry["ref"]].contract_digest or "" for entry in asked["provides"]]
+
+
 def _create_record(asked: Mapping[str, Any], mode: str, viewer: Viewer) -> ApplicationRelease:
     consumes, provides, integrations = _lists(asked)
-    last = _last_verdict(asked, clock.now())
+    asking, _ = gate_asking.who_asks(asked["application"], [], asked["environment"], clock.now())
+    last = last_verdict.about(asked, team=asking.team_id, recorder=viewer.user.pk if viewer.user else None)
+    against = last is not None and last.word == "deny"
     made = ApplicationRelease.objects.create(
         application=asked["application"],
         version=asked["version"],
@@ -160,22 +203,17 @@ def _create_record(asked: Mapping[str, Any], mode: str, viewer: Viewer) -> Appli
         provides=provides,
         provided_apis=sorted({reference.partition("@")[0] for reference in provides}),
         integrations=integrations,
+        provided_contracts=_contracts(asked),
         recorded_by=viewer.user,
-        verdict=last,
-        against_gate=last is not None and last.word == "deny",
+        verdict_id=last.id if last is not None and (last.same or against) else None,
+        against_gate=against,
     )
     _announce(made, f"governance.application_{mode}", viewer)
     if made.against_gate:
         _announce(made, "governance.deployed_against_gate", viewer)
+    elif made.verdict_id is None and viewer.user is not None:
+        _announce(made, "governance.deployed_unasked", viewer)
     return made
-
-
-def _last_verdict(asked: Mapping[str, Any], now: datetime) -> Verdict | None:
-    """The last answer about this version there, what-ifs left out."""
-    rows = Verdict.objects.filter(
-        application=asked["application"], version=asked["version"], environment=asked["environment"], at__lte=now
-    ).order_by("-id")
-    return next((row for row in rows[:50] if abs(row.at - row.as_of) <= NEAR_NOW), None)
 
 
 def _announce(row: ApplicationRelease, verb: str, viewer: Viewer) -> None:
@@ -188,15 +226,55 @@ def _announce(row: ApplicationRelease, verb: str, viewer: Viewer) -> None:
 
 def tell_against_gate(event: Mapping[str, Any]) -> None:
     """Handler of `governance.deployed_against_gate`: the application's team and the role teams that watch releases."""
-    row = ApplicationRelease.objects.filter(pk=int(event["payload"].get("record") or 0)).first()
+    row = _recorded(event)
+    went = row is not None and row.ended_against_gate
+    _tell(event, "against_gate", "Taken away against the gate" if went else "Deployed against the gate")
+
+
+def tell_unasked(event: Mapping[str, Any]) -> None:
+    """Handler of `governance.deployed_unasked`: the same people, without an e-mail."""
+    _tell(event, "gate_not_asked", "Deployed, and the gate was not asked about this", email=False)
+
+
+def _recorded(event: Mapping[str, Any]) -> ApplicationRelease | None:
+    return ApplicationRelease.objects.filter(pk=int(event["payload"].get("record") or 0)).first()
+
+
+def _tell(event: Mapping[str, Any], kind: str, said: str, *, email: bool = True) -> None:
+    row = _recorded(event)
     if row is None:
         return
     asking, _ = gate_asking.who_asks(row.application, [], row.environment, clock.now())
     teams = [asking.team_id] if asking.team_id is not None else []
     place = f"{row.environment} {row.instance}".strip()
-    text = f"Deployed against the gate: {row.application} {row.version} in {place}"
+    text = f"{said}: {row.application} {row.version} in {place}"
     people = notices.members(*teams, "architects", "release-managers")
-    notices.write(event, people, "against_gate", text, notices.address("governance:deployments"))
+    notices.write(event, people, kind, text, notices.address("governance:deployments"), email=email)
+
+
+RESTRICTED_API, RESTRICTED_INTEGRATION = "a restricted API", "a restricted integration"
+
+
+def told(rows: Iterable[ApplicationRelease], viewer: Viewer) -> list[ApplicationRelease]:
+    """The records as the viewer is told of them: an API or an integration that they may not see counts, without its
+    name. Who watches over releases need not see each of them, and one's own application may use what was restricted
+    later."""
+    listed = list(rows)
+    apis = gate_facts.hidden_apis({_slug(n) for row in listed for n in (*row.consumes, *row.provides)}, viewer)
+    flows = sight.unseen(viewer, "integration", {_key(n) for row in listed for n in row.integrations})
+    for row in listed:
+        for name in ("consumes", "provides"):
+            setattr(row, name, [RESTRICTED_API if _slug(one) in apis else one for one in getattr(row, name)])
+        row.integrations = [RESTRICTED_INTEGRATION if _key(one) in flows else one for one in row.integrations]
+    return listed
+
+
+def _slug(reference: str) -> str:
+    return reference.partition("@")[0]
+
+
+def _key(integration: str) -> str:
+    return integration.rpartition("@")[0]
 
 
 def listed(viewer: Viewer, **limits: str) -> QuerySet[ApplicationRelease]:

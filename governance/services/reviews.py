@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from django.db import IntegrityError, transaction
 
@@ -52,8 +54,8 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
 
     Raises Conflict `change.stale_page` with `data["changed"]` when any digest is another one than the person saw;
     Forbidden `decision.not_allowed` when the person can fill no slot, contributed to the change or is a service
-    account, `decision.sign_in_again` when the identity provider has not confirmed the person lately; Invalid without
-    a reason.
+    account, `decision.sign_in_again` and `decision.second_factor` as `identity.require_proof`; Invalid without a
+    reason.
     """
     if outcome != Decision.Outcome.APPROVE and not note.strip():
         raise Invalid(
@@ -61,7 +63,7 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
             "Say why: the author reads this first.",
             {"findings": [finding("/note", "Say why: the author reads this first.")]},
         )
-    identity.require_fresh(actor)
+    proved = identity.require_proof(actor)
     changes.refresh(change.pk)
     with transaction.atomic():
         change = changes.locked(change.pk)
@@ -70,7 +72,7 @@ def decide(change: ChangeRequest, *, actor: User, outcome: str, seen: Seen, note
         if not permission:
             raise Forbidden("decision.not_allowed", permission.reason)
         made = _insert(change, actor, outcome, note.strip())
-        _say(change, outcome, actor, note.strip(), made)
+        _say(change, outcome, actor, note.strip(), made, proved)
         if outcome == Decision.Outcome.REJECT:
             change.state, change.decided_at = State.REJECTED, clock.now()
             change.save(update_fields=["state", "decided_at"])
@@ -154,7 +156,9 @@ def _insert(change: ChangeRequest, actor: User, outcome: str, note: str) -> Deci
         raise Forbidden("decision.not_allowed", message, {"constraint": name}) from error
 
 
-def _say(change: ChangeRequest, outcome: str, actor: User, note: str, made: Decision) -> None:
+def _say(
+    change: ChangeRequest, outcome: str, actor: User, note: str, made: Decision, proved: Mapping[str, Any]
+) -> None:
     ChangeEvent.objects.create(
         change=change,
         kind=outcome,
@@ -169,6 +173,6 @@ def _say(change: ChangeRequest, outcome: str, actor: User, note: str, made: Deci
         verb=f"governance.decision_{verbs[outcome]}",
         subject_kind="change",
         subject_id=change.pk,
-        after=asdict(Seen.of(change)),
+        after=asdict(Seen.of(change)) | dict(proved),
         reason=note,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -10,22 +11,28 @@ from securesystemslib.dsse import Envelope
 from governance.domain import statement_keys, statements
 from governance.domain.subject import Subject
 from governance.models import Approval, Verdict
-from governance.services import approvals
+from governance.services import approvals, standing
 from kernel import clock
 from kernel.digest import canonical_json
 from kernel.errors import Conflict, Unavailable
 from kernel.strict_json import loads
+from kernel.viewer import Viewer
 
+NEAR_NOW = timedelta(minutes=1)  # what-ifs of before each of them said so
 KEYS_SCHEMA = "tillgate.keys/1"
+AS_ASKED = standing.FRESH
+"""So long a verdict is signed as it was given, without asking whether it still stands."""
 
 
-def about_verdict(row: Verdict, audience: object) -> dict[str, Any]:
-    """The envelope. Raises Invalid without an audience, Unavailable without a key, Conflict for a what-if."""
+def about_verdict(row: Verdict, audience: object, viewer: Viewer) -> dict[str, Any]:
+    """The envelope. Raises Invalid without an audience, Unavailable without a key, Conflict for a what-if, and for a
+    verdict that does not stand any more."""
     answer = row.answer.encode()
     document = loads(answer)
-    if document.get("hypothetical"):
+    if document.get("hypothetical") or abs(row.at - row.as_of) > NEAR_NOW:
         raise Conflict("statement.hypothetical", f"Verdict {row.pk} is a what-if; nothing may go live on it.")
     issuer = _issuer(audience)
+    _require_standing(row, issuer, viewer)
     return _signed(statements.of_verdict(row.pk, row.at, row.question, answer, document, issuer))
 
 
@@ -57,6 +64,17 @@ def public_keys() -> dict[str, Any]:
     """The document of the well-known address: every key that a statement may be checked with; the first one signs."""
     keys = [{"keyid": key.keyid, **key.to_dict()} for key in statement_keys.read(settings.STATEMENT_KEYS)[1]]
     return {"schema": KEYS_SCHEMA, "verifier": settings.PUBLIC_URL, "keys": keys}
+
+
+def _require_standing(row: Verdict, issuer: statements.Issuer, viewer: Viewer) -> None:
+    """A signature is of now, and tells nobody that the answer would be another one meanwhile."""
+    if row.at <= issuer.at < row.at + AS_ASKED and abs(row.as_of - row.at) <= standing.FRESH:
+        return
+    held = standing.of(row.pk, viewer)
+    if not held.stands:
+        raise Conflict(
+            "statement.not_standing", f"Verdict {row.pk} does not stand any more ({held.why}); ask the gate again."
+        )
 
 
 def _issuer(audience: object) -> statements.Issuer:

@@ -15,7 +15,7 @@ from governance.domain import gate_rules, kinds, limits
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeRequest, Waiver
 from governance.selectors import sight
-from governance.services import changes
+from governance.services import changes, identity
 from kernel import audit, clock, outbox
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
@@ -45,6 +45,7 @@ def propose(
     starts = starts_at or clock.now()
     _require_usable(rule, reason, starts, expires_at, _gate_findings(rule.strip(), pointer, application))
     _require_seen(actor, subject)
+    identity.require_proof(actor, "a waiver")
     with transaction.atomic():
         waiver = Waiver(
             rule=rule.strip(),
@@ -139,7 +140,7 @@ def document(waiver: Waiver) -> dict[str, Any]:
 
 def facts(subject: Subject) -> SubjectFacts | None:
     """The waiver with the tier, data class and owners of its subject: waiving a rule is as critical as the subject."""
-    waiver = Waiver.objects.filter(pk=int(subject.id)).first() if subject.id.isdigit() else None
+    waiver = Waiver.objects.filter(pk=int(subject.id)).first() if subject.id.isdecimal() else None
     if waiver is None:
         return None
     about = _about(waiver)

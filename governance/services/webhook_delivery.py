@@ -16,7 +16,7 @@ from django.db.models import F
 from governance.domain import cloud_events
 from governance.models import WebhookDelivery
 from governance.services import changes, webhooks
-from kernel import clock
+from kernel import clock, egress
 from kernel.errors import Invalid
 from kernel.retry import RetryPolicy
 
@@ -26,6 +26,10 @@ WEBHOOK_RETRY = RetryPolicy(base=5.0, ceiling=6 * 3600.0, attempts=12)  # counts
 LEASE_SECONDS = 60
 AT_ONCE = 8  # receivers
 OF_ONE = 4  # deliveries to one receiver in a turn
+NOT_REACHED = "The receiver did not answer, or lies in a network to which webhooks do not go (EGRESS_RECEIVERS)."
+"""For whatever keeps an answer from coming: who enters a receiver learns nothing of the network behind this server. Its
+log says what it was."""
+HIDDEN = "Not sent: who registered the receiver may not see any more what this event tells of."
 
 # Each receiver's oldest few, so that the waiting ones of a silent receiver leave room for the others.
 _CLAIM = """
@@ -66,10 +70,16 @@ def deliver_due(*, limit: int = 40) -> int:
     if not claimed:
         return 0
     of: dict[int, list[WebhookDelivery]] = defaultdict(list)
-    for delivery in WebhookDelivery.objects.select_related("endpoint").filter(pk__in=claimed).order_by("id"):
-        of[delivery.endpoint_id].append(delivery)
+    rows = WebhookDelivery.objects.select_related("endpoint__created_by").filter(pk__in=claimed).order_by("id")
+    for delivery in rows:
+        if webhooks.is_told(delivery):
+            of[delivery.endpoint_id].append(delivery)
+        else:
+            WebhookDelivery.objects.filter(pk=delivery.pk).update(state=WebhookDelivery.State.FAILED, last_error=HIDDEN)
+    if not of:
+        return len(claimed)
     with (
-        httpx.Client(timeout=TIMEOUT, follow_redirects=False, trust_env=False) as http,
+        egress.client(egress.receivers(), TIMEOUT) as http,
         ThreadPoolExecutor(min(AT_ONCE, len(of)), thread_name_prefix="webhooks") as pool,
     ):
         for taken, tried in zip(
@@ -96,8 +106,9 @@ def _send(delivery: WebhookDelivery, http: httpx.Client) -> Tried:
         "user-agent": "tillgate-webhooks/1",
         "webhook-id": delivery.event_id,
         "webhook-timestamp": str(timestamp),
-        "webhook-signature": cloud_events.signature(
-            webhooks.key_of(delivery.endpoint), event_id=delivery.event_id, timestamp=timestamp, body=delivery.body
+        "webhook-signature": " ".join(
+            cloud_events.signature(key, event_id=delivery.event_id, timestamp=timestamp, body=delivery.body)
+            for key in webhooks.keys_of(delivery.endpoint)
         ),
     }
     try:
@@ -105,9 +116,10 @@ def _send(delivery: WebhookDelivery, http: httpx.Client) -> Tried:
         with http.stream("POST", delivery.endpoint.url, content=delivery.body.encode(), headers=headers) as answer:
             status = answer.status_code
     except Invalid as problem:
-        return Tried(delivery, None, f"{type(problem).__name__}: {problem}"[:500])
+        return Tried(delivery, None, problem.message[:500])
     except httpx.HTTPError as problem:
-        return Tried(delivery, None, f"{type(problem).__name__}: {problem}"[:500], silent=True)
+        log.warning("the receiver %s of webhooks was not reached: %r", delivery.endpoint_id, problem)
+        return Tried(delivery, None, NOT_REACHED, silent=True)
     return Tried(delivery, status, "" if 200 <= status < 300 else f"The receiver answered {status}.")
 
 

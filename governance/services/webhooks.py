@@ -3,9 +3,11 @@ sends them."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -13,8 +15,9 @@ from django.db import IntegrityError, transaction
 from governance import permissions
 from governance.domain import cloud_events
 from governance.models import WebhookDelivery, WebhookEndpoint
+from governance.selectors import event_sight
 from governance.services import changes
-from kernel import audit, clock, measures
+from kernel import audit, clock, egress, measures
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.viewer import Viewer
@@ -30,6 +33,9 @@ def register(*, actor: User, name: str, url: str, topics: Sequence[str]) -> tupl
     """A receiver and its signing key, which is shown this once. Raises Invalid for an address that is not allowed."""
     changes.require_allowed(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
     cloud_events.require_receiver(url)
+    if refusal := egress.refusal(urlsplit(url).hostname or "", egress.receivers()):
+        said = f"The receiver {refusal}; networks of receivers are named in EGRESS_RECEIVERS."
+        raise Invalid("webhook.url", said, {"findings": [finding("/url", said)]})
     if not name.strip():
         raise Invalid(
             "webhook.name", "Give the receiver a name.", {"findings": [finding("/name", "Give the receiver a name.")]}
@@ -62,6 +68,11 @@ def key_of(endpoint: WebhookEndpoint) -> str:
     return cloud_events.secret(settings.SECRET_KEY, endpoint.salt)
 
 
+def keys_of(endpoint: WebhookEndpoint) -> list[str]:
+    """The key of now, then those of before while SECRET_KEY_FALLBACKS names theirs: a receiver checks with its own."""
+    return [cloud_events.secret(key, endpoint.salt) for key in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]
+
+
 def deactivate(endpoint_id: int, *, actor: User) -> None:
     """Nothing is sent there any more. Idempotent."""
     changes.require_allowed(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
@@ -73,20 +84,39 @@ def deactivate(endpoint_id: int, *, actor: User) -> None:
 
 
 def enqueue(event: Mapping[str, Any]) -> None:
-    """Handler of the outbox: one delivery per receiver that wants the topic. Idempotent by the event's id."""
-    for endpoint in WebhookEndpoint.objects.filter(active=True):
-        if cloud_events.wants(endpoint.topics, event["topic"]):
+    """Handler of the outbox: one delivery per receiver that wants the topic, of what the person who registered it may
+    see. Idempotent by the event's id."""
+    for endpoint in WebhookEndpoint.objects.select_related("created_by").filter(active=True):
+        told = _told(event, endpoint) if cloud_events.wants(endpoint.topics, event["topic"]) else None
+        if told is not None:
             body = cloud_events.envelope(
                 event_id=f"evt_{event['id']}",
                 topic=event["topic"],
                 subject=str(event["key"]),
                 time=clock.now().isoformat(),
                 source=settings.PUBLIC_URL,
-                data=event["payload"],
+                data=told["payload"],
             )
             WebhookDelivery.objects.get_or_create(
                 endpoint=endpoint, event_id=f"evt_{event['id']}", defaults={"topic": event["topic"], "body": body}
             )
+
+
+def is_told(delivery: WebhookDelivery) -> bool:
+    """Whether the person who registered the receiver may see now what the stored event tells of, and may run one."""
+    body = json.loads(delivery.body)
+    event = {"topic": delivery.topic, "key": body["subject"], "payload": body["data"]}
+    told = _told(event, delivery.endpoint)
+    return told is not None and told["payload"] == event["payload"]
+
+
+def _told(event: Mapping[str, Any], endpoint: WebhookEndpoint) -> dict[str, Any] | None:
+    """What the receiver of somebody is told: nothing once they may not run receivers any more."""
+    person = endpoint.created_by
+    owner = Viewer.of(person)
+    if person is None or not person.is_active or not permissions.may_run_webhooks(owner):
+        return None
+    return event_sight.told(event, owner)
 
 
 def activate(endpoint_id: int, *, actor: User) -> None:

@@ -10,13 +10,83 @@ create or replace function governance_is_party(change bigint, person bigint) ret
                     and c.person_id = person)
 $$;
 
+-- A right or a password that somebody gave fills no slot for some hours, so that nobody becomes two people in an
+-- afternoon. So many they are for this change: what the strictest of its policies says, a day where none says anything.
+create or replace function governance_rest_hours(change bigint) returns int language sql stable as $$
+  select coalesce(max((p.document ->> 'rights_rest_hours')::int), 24)
+    from governance_changerequest c
+    join governance_policy p on p.state = 'active' and p.level = any(c.policy_levels)
+   where c.id = change
+$$;
+
+-- Until when an installation was set up: until its first policy came into force, by the ledger.
+create or replace function governance_set_up_until() returns timestamptz language sql stable as $$
+  select coalesce((select min(e.at) from kernel_auditentry e where e.verb = 'governance.policy_activated'),
+                  (select min(p.created_at) from governance_policy p where p.state <> 'draft'))
+$$;
+
+-- The entries of the ledger for which the right of this person as a member of this group does not count yet at this
+-- moment; without a group only what was done to the account itself. Own changes of a password are other entries, and so
+-- is what the identity provider says by a mapping that is older. What was given before the first policy of the
+-- installation belongs to its set-up.
+create or replace function governance_resting(person bigint, member_of int, at timestamptz, hours int)
+returns table (entry bigint, verb text, given_by text, given_at timestamptz) language sql stable as $$
+  with recent as (
+    select e.id, e.verb, e.actor_text, e.at, e.subject_kind, e.before, e.after
+      from kernel_auditentry e
+     where (e.subject_kind, e.subject_id) in (('user', person::text), ('second_factor', person::text),
+                                              ('group', member_of::text))
+       and hours > 0
+       and e.at > governance_resting.at - make_interval(hours => hours)
+       and e.at <= governance_resting.at
+       and e.at > governance_set_up_until()
+  )
+  select r.id, r.verb, r.actor_text, r.at
+    from recent r
+   where case r.verb
+           when 'kernel.account_created' then coalesce(r.after ->> 'way', '') <> 'provider'
+           when 'kernel.account_changed' then r.before ->> 'username' <> r.after ->> 'username'
+                                           or r.before ->> 'kind' <> r.after ->> 'kind'
+           when 'kernel.account_reopened' then true
+           when 'kernel.password_reset' then true
+           when 'kernel.factor_reset' then true
+           when 'kernel.factor_given' then true
+           when 'kernel.role_given' then (r.after ->> 'group')::int = member_of
+                                     and coalesce(r.after ->> 'way', '') <> 'provider'
+           when 'catalog.group_became_team' then true
+           else false
+         end
+  union all
+  select m.id, m.verb, m.actor_text, m.at
+    from kernel_auditentry m
+   where m.subject_kind = 'group_mapping'
+     and (m.after ->> 'group')::int = member_of
+     and hours > 0
+     and m.at > governance_resting.at - make_interval(hours => hours)
+     and m.at <= governance_resting.at
+     and m.at > governance_set_up_until()
+     and exists (select from recent r
+                  where r.verb = 'kernel.role_given'
+                    and r.after ->> 'way' = 'provider'
+                    and (r.after ->> 'group')::int = member_of
+                    and r.at >= m.at)
+$$;
+
+create or replace function governance_counts(person bigint, member_of int, at timestamptz, hours int) returns boolean
+language sql stable as $$
+  select not exists (select from governance_resting(person, member_of, at, hours))
+$$;
+
 -- May this person fill a slot of these groups, as a member or as a delegate of any member? Membership is read now;
 -- a delegation counts if it was in force at the moment of the decision and was not revoked since.
 create or replace function governance_may_fill(groups int[], change bigint, person bigint, at timestamptz)
 returns boolean language sql stable as $$
   select exists (select from kernel_user u where u.id = person and u.is_active and u.kind = 'person')
      and not governance_is_party(change, person)
-     and (exists (select from kernel_user_groups m where m.user_id = person and m.group_id = any(groups))
+     and (exists (select from kernel_user_groups m
+                   where m.user_id = person
+                     and m.group_id = any(groups)
+                     and governance_counts(person, m.group_id, at, governance_rest_hours(change)))
        or exists (select from governance_delegation d
                     join kernel_user_groups m on m.user_id = d.delegator_id and m.group_id = d.group_id
                     join kernel_user f on f.id = d.delegator_id and f.is_active and f.kind = 'person'
@@ -25,7 +95,9 @@ returns boolean language sql stable as $$
                      and d.revoked_at is null
                      and d.starts_at <= at
                      and at < d.ends_at
-                     and not governance_is_party(change, d.delegator_id)))
+                     and not governance_is_party(change, d.delegator_id)
+                     and governance_counts(person, null, at, governance_rest_hours(change))
+                     and governance_counts(d.delegator_id, m.group_id, at, governance_rest_hours(change))))
 $$;
 
 -- The same, by exactly one right: as a member where `right_of` is the person, otherwise by a delegation of that
@@ -37,7 +109,10 @@ create or replace function governance_may_fill_as(
      and not governance_is_party(change, person)
      and case
            when right_of = person
-           then exists (select from kernel_user_groups m where m.user_id = person and m.group_id = any(groups))
+           then exists (select from kernel_user_groups m
+                         where m.user_id = person
+                           and m.group_id = any(groups)
+                           and governance_counts(person, m.group_id, at, governance_rest_hours(change)))
            else exists (select from governance_delegation d
                           join kernel_user_groups m on m.user_id = d.delegator_id and m.group_id = d.group_id
                           join kernel_user f on f.id = d.delegator_id and f.is_active and f.kind = 'person'
@@ -47,8 +122,22 @@ create or replace function governance_may_fill_as(
                            and d.revoked_at is null
                            and d.starts_at <= at
                            and at < d.ends_at
-                           and not governance_is_party(change, d.delegator_id))
+                           and not governance_is_party(change, d.delegator_id)
+                           and governance_counts(person, null, at, governance_rest_hours(change))
+                           and governance_counts(right_of, m.group_id, at, governance_rest_hours(change)))
          end
+$$;
+
+-- A person with an open account who is in one of these groups, or in a team with one of these keys.
+create or replace function governance_is_member(person bigint, groups int[], teams text[]) returns boolean
+language sql stable as $$
+  select exists (select from kernel_user u
+                   join kernel_user_groups m on m.user_id = u.id
+                   left join catalog_team t on t.group_id = m.group_id
+                  where u.id = person
+                    and u.is_active
+                    and u.kind = 'person'
+                    and (m.group_id = any(groups) or t.key = any(teams)))
 $$;
 
 -- Locks the rows that give these persons their rights until the transaction ends. A transaction that takes a right

@@ -1,14 +1,19 @@
 -- Check results: which of them block, and what happens when one blocks again.
 
 -- A finding is settled by a granted waiver in force for exactly this rule, pointer, subject and environment, or by a
--- live acceptance.
-create or replace function governance_finding_settled(change bigint, rule_id text, place text)
+-- live acceptance. Of several subjects the finding says which one it is about (`about`: kind and id), and nothing that
+-- settles another subject's finding counts; the only subject of a change need not be said.
+create or replace function governance_finding_settled(change bigint, rule_id text, place text, about text)
 returns boolean language sql stable as $$
+  with subjects as (
+    select s.kind, s.subject_id
+      from governance_changesubject s
+     where s.change_id = change
+       and (about = s.kind || ' ' || s.subject_id
+            or (select count(*) from governance_changesubject x where x.change_id = change) = 1))
   select exists (select from governance_waiver w
                    join governance_changerequest c on c.id = change
-                   join governance_changesubject s on s.change_id = c.id
-                                                  and s.kind = w.subject_kind
-                                                  and s.subject_id = w.subject_id
+                   join subjects s on s.kind = w.subject_kind and s.subject_id = w.subject_id
                   where w.rule = rule_id
                     and w.pointer = place
                     and w.environment = c.environment
@@ -22,7 +27,12 @@ returns boolean language sql stable as $$
                     and b.diff_digest = c.diff_digest
                     and b.rule = rule_id
                     and b.pointer = place
-                    and b.voided_at is null)
+                    and b.voided_at is null
+                    and exists (select from subjects s
+                                 where (s.kind, s.subject_id) = (b.subject_kind, b.subject_id)
+                                    or (b.subject_id = ''
+                                        and (select count(*) from governance_changesubject x
+                                              where x.change_id = change) = 1)))
 $$;
 
 -- A failed check whose errors are all settled does not block; one that failed without naming an error does.
@@ -43,7 +53,8 @@ select c.id as change_id,
         and (not exists (select from jsonb_array_elements(r.findings) f where f ->> 'level' = 'error')
              or exists (select from jsonb_array_elements(r.findings) f
                          where f ->> 'level' = 'error'
-                           and not governance_finding_settled(c.id, f ->> 'rule', coalesce(f ->> 'pointer', '')))));
+                           and not governance_finding_settled(
+                                     c.id, f ->> 'rule', coalesce(f ->> 'pointer', ''), f ->> 'subject'))));
 
 -- Takes the change's lock first, like every other step: a check that flips and a seal never pass each other unseen.
 create or replace function governance_check_changed() returns trigger language plpgsql as $$

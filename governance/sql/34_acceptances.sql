@@ -24,6 +24,11 @@ begin
     perform governance_refuse('acceptance_binds_what_is_present',
                               'the acceptance is about another revision or difference');
   end if;
+  if not exists (select from governance_changesubject s
+                  where s.change_id = c.id
+                    and (s.kind, s.subject_id) = (new.subject_kind, new.subject_id)) then
+    perform governance_refuse('acceptance_names_a_subject', 'the acceptance names a subject of its change');
+  end if;
   perform governance_hold_rights(array[new.person_id]);
   new.at := clock_timestamp();
   if not governance_may_fill(array(select jsonb_array_elements_text(new.group_ids_needed)::int),

@@ -6,6 +6,7 @@ declare
   b governance_breakglass%rowtype;
   persons bigint[];
   lent bigint[];
+  lacking text;
 begin
   if tg_op = 'DELETE' then
     perform governance_refuse('approval_is_kept', 'an approval is never deleted');
@@ -27,6 +28,7 @@ begin
   if new.voided_at is not null or new.used_at is not null then
     perform governance_refuse('approval_starts_live', 'an approval is neither used nor void at birth');
   end if;
+  new.sealed_at := statement_timestamp();
 
   if new.origin = 'break_glass' then
     select * into b from governance_breakglass where id = new.break_glass_id for update;
@@ -46,6 +48,8 @@ begin
     end if;
     return new;
   end if;
+
+  new.valid_from := statement_timestamp();
 
   -- The approval is about the change as it is now.
   select * into c from governance_changerequest where id = new.change_id for update;
@@ -119,6 +123,13 @@ begin
                                               coalesce((e ->> 'right_of')::bigint, d.person_id), d.at)) then
     perform governance_refuse('approval_rests_on_live_decisions',
                               'a slot is not filled by a live decision of a person who may fill it');
+  end if;
+
+  -- The slots, checks and levels are those that the active policies ask for.
+  lacking := governance_lacks(c.id);
+  if lacking is not null then
+    perform governance_refuse('approval_needs_what_policy_asks',
+                              'the change lacks what the policy asks for: ' || lacking);
   end if;
 
   -- Nothing speaks against it.

@@ -8,6 +8,12 @@ begin
     if new.confirmed_by_id is not null or new.reviewed_by_id is not null then
       perform governance_refuse('break_glass_takes_two_people', 'a second person confirms afterwards');
     end if;
+    new.opened_at := clock_timestamp();
+    perform governance_hold_rights(array[new.opened_by_id]);
+    if not governance_is_member(new.opened_by_id, new.owner_team_ids, '{release-managers}') then
+      perform governance_refuse('break_glass_needs_a_right',
+                                'a member of the owner team or a release manager breaks the glass');
+    end if;
   else
     if (to_jsonb(new) - '{confirmed_by_id,starts_at,ends_at,reviewed_by_id,reviewed_at,review_note}'::text[])
          <> (to_jsonb(old) - '{confirmed_by_id,starts_at,ends_at,reviewed_by_id,reviewed_at,review_note}'::text[])
@@ -20,6 +26,22 @@ begin
       perform governance_refuse('break_glass_is_immutable',
                                 'a break-glass use is confirmed once and reviewed once, '
                                 'and nothing else of it changes');
+    end if;
+    if new.reviewed_by_id is distinct from old.reviewed_by_id
+       and new.reviewed_by_id in (new.opened_by_id, new.confirmed_by_id) then
+      perform governance_refuse('break_glass_reviewed_by_a_third',
+                                'who opened or confirmed a break-glass does not review it');
+    end if;
+    if new.confirmed_by_id = new.opened_by_id then
+      perform governance_refuse('break_glass_takes_two_people', 'another person confirms than the one who asked');
+    end if;
+    perform governance_hold_rights(array[new.confirmed_by_id, new.reviewed_by_id]);
+    if (new.confirmed_by_id is distinct from old.confirmed_by_id
+        and not governance_is_member(new.confirmed_by_id, '{}', '{release-managers,architects}'))
+       or (new.reviewed_by_id is distinct from old.reviewed_by_id
+           and not governance_is_member(new.reviewed_by_id, '{}', '{release-managers,architects}')) then
+      perform governance_refuse('break_glass_needs_a_right',
+                                'a release manager or an architect confirms and reviews');
     end if;
     if old.confirmed_by_id is null
        and new.confirmed_by_id is not null

@@ -12,7 +12,6 @@ from django.utils.http import urlencode
 
 from governance import permissions
 from governance.domain import kinds
-from governance.domain.freeze import FreezeScope
 from governance.models import ChangeRequest, CheckResult, Decision, Waiver
 from governance.selectors import freezes, rights, sight, slots
 from governance.services import approvals, changes, reviews, unfillable
@@ -218,8 +217,7 @@ def _bar_note(decide: Permission, results: list[CheckResult], blocking: list[tup
 
 
 def _freezes(change: ChangeRequest, now: datetime) -> list[freezes.Occurrence]:
-    facts = change.facts or {}
-    scope = FreezeScope.of_facts(change.environment, facts)
+    scope = freezes.scope_of(change.environment, change.facts or {})
     return freezes.touching(scope, now, (change.planned_until or now) + timedelta(days=14))[:3]
 
 

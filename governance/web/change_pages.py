@@ -234,10 +234,7 @@ def _texts(change: ChangeRequest, layout: str) -> list[dict[str, Any]]:
     made: list[dict[str, Any]] = []
     for row in change.subjects.all():
         subject = Subject(row.kind, row.subject_id, row.digest)
-        facts = kind.facts(subject)
-        facts = (
-            kind.propose(subject, facts, change.parameters) if facts is not None and kind.propose is not None else facts
-        )
+        facts = kind.proposed(subject, change.parameters, change.environment)
         if facts is None or facts.new is None:
             made.append({"title": row.subject_id, "problem": "The document is not available any more."})
             continue
@@ -280,14 +277,21 @@ def _checks_context(change: ChangeRequest, results: list[CheckResult]) -> dict[s
 def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str, Any]]:
     """Failed first, then not run; each with its findings and whether they are settled."""
     blocking = dict(rights.blocking_checks(change.pk))
-    accepted = {(a.rule, a.pointer): a for a in change.acceptances.filter(voided_at=None, revision=change.revision)}
+    subjects = list(change.subjects.all())
+    only = f"{subjects[0].kind} {subjects[0].subject_id}" if len(subjects) == 1 else ""
+    live = change.acceptances.filter(voided_at=None, revision=change.revision)
+    accepted = {(a.rule, a.pointer, a.about or only): a for a in live}
     order = {"failed": 0, "not_run": 1, "passed": 2, "not_applicable": 3}
     made = []
     for row in sorted(results, key=lambda r: (order[r.status], r.position)):
         findings = [
             {
                 **f,
-                "accepted": accepted.get((f.get("rule"), f.get("pointer", ""))),
+                "about": (about := only or str(f.get("subject", ""))),
+                "about_kind": about.partition(" ")[0],
+                "about_id": about.partition(" ")[2],
+                "of_several": not only,
+                "accepted": accepted.get((f.get("rule"), f.get("pointer", ""), about)),
                 "open": f.get("level") == "error" and row.status == "failed",
             }
             for f in row.findings[:200]

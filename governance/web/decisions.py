@@ -110,7 +110,7 @@ def withdraw(request: HttpRequest, change_id: int) -> HttpResponse:
 @require_POST
 def link(request: HttpRequest, change_id: int) -> HttpResponse:
     number = request.POST.get("other", "").strip().lstrip("#")
-    if not number.isdigit() or len(number) > 12:
+    if not number.isdecimal() or len(number) > 12:
         raise Invalid("change.link", "Give the number of the other change.")
     changes.link(
         asked_change(request, change_id), other=int(number), actor=person(request), note=request.POST.get("note", "")
@@ -139,7 +139,9 @@ def apply(request: HttpRequest, change_id: int) -> HttpResponse:
 @require_POST
 def accept(request: HttpRequest, change_id: int) -> HttpResponse:
     """Accept one breaking finding as what it is."""
-    values: dict[str, Any] = {key: request.POST.get(key, "") for key in ("rule", "pointer", "kind", "reason")}
+    values: dict[str, Any] = {
+        key: request.POST.get(key, "") for key in ("rule", "pointer", "kind", "reason", "subject")
+    }
     try:
         by = date.fromisoformat(request.POST["migrate_by"]) if request.POST.get("migrate_by") else None
     except ValueError:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from governance.models import ApplicationRelease
+from governance.selectors import live_records
 from governance.services import release_records
 from kernel.ui import tones
 from kernel.ui.tones import Tone
@@ -17,10 +17,9 @@ from kernel.viewer import Viewer
 @require_safe
 def deployments(request: HttpRequest) -> HttpResponse:
     """Live records of the applications that the viewer may see, by environment and instance."""
-    rows = release_records.listed(Viewer.of(request.user), live="true")
-    rows = rows.order_by("-against_gate", "environment", "application", "instance")
-    page = Paginator(rows, 50).get_page(request.GET.get("page"))
-    lines = [{"row": row, "tone": _tone(row)} for row in page.object_list]
+    viewer = Viewer.of(request.user)
+    page = live_records.page(release_records.listed(viewer, live="true"), request.GET.get("after", ""))
+    lines = [{"row": row, "tone": _tone(row)} for row in release_records.told(page.rows, viewer)]
     return render(request, "governance/deployments.html", {"lines": lines, "page": page})
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from django import forms
 
-from catalog.selectors import domains, systems
-from governance.domain.freeze import DAYS
+from governance.domain.freeze import DAYS, DIMENSIONS, OF_STORES
 from governance.models import FreezeWindow
+from governance.selectors import freeze_scopes
 
 KINDS: tuple[tuple[str, str], ...] = (
     ("once", "Once"),
@@ -46,10 +46,10 @@ def _numbers(text: str) -> list[int | str]:
     found: list[int | str] = []
     for part in text.replace(",", " ").split():
         first, dash, last = part.partition("-")
-        if dash and first.isdigit() and last.isdigit() and int(first) <= int(last) <= 60:
+        if dash and len(part) < 8 and first.isdecimal() and last.isdecimal() and int(first) <= int(last) <= 60:
             found += range(int(first), int(last) + 1)
         else:
-            found.append(int(part) if part.isdigit() and len(part) < 4 else part)
+            found.append(int(part) if part.isdecimal() and len(part) < 4 else part)
     return found
 
 
@@ -69,19 +69,17 @@ class FreezeForm(forms.Form):
     )
     domain = forms.ChoiceField(label="Domain", required=False)
     system = forms.ChoiceField(label="System", required=False)
+    banner = forms.ChoiceField(label="Banner of the stores", required=False)
+    channel = forms.ChoiceField(label="Channel of the stores", required=False)
+    region = forms.ChoiceField(label="Region of the stores", required=False)
+    store_zone = forms.ChoiceField(label="Time zone of the stores", required=False)
     zone = forms.CharField(label="Time zone", max_length=60, initial="Europe/Berlin", help_text="Such as Europe/Berlin")
     reason = forms.CharField(label="Why", required=False, widget=forms.Textarea(attrs={"rows": 2}))
 
     def __init__(self, *args: Any, kind: str = "once", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        everything = ("", "all")
-        choices = {
-            "environment": [everything, *((key, name) for key, name, *_ in systems.environments())],
-            "domain": [everything, *((d.key, d.name) for d in domains.all_domains())],
-            "system": [everything, *((s.key, s.name) for s in systems.all_systems())],
-        }
-        for name, listed in choices.items():
-            self.fields[name].choices = listed  # type: ignore[attr-defined]
+        for name, listed in freeze_scopes.known().items():
+            self.fields[name].choices = [("", "all"), *listed]  # type: ignore[attr-defined]
         self.kind = kind if kind in _FIELDS else "once"
         for name, make in _FIELDS[self.kind]:
             self.fields[name] = make()
@@ -96,14 +94,15 @@ class FreezeForm(forms.Form):
 
     @property
     def scope_fields(self) -> list[Any]:
-        return [self[name] for name in ("environment", "tier", "domain", "system")]
+        return [self[name] for name in DIMENSIONS if name not in OF_STORES]
+
+    @property
+    def store_fields(self) -> list[Any]:
+        return [self[name] for name in OF_STORES]
 
     def scope(self) -> dict[str, Any]:
-        return {
-            name: self.cleaned_data[name] if name == "tier" else self.cleaned_data[name] or None for name in self.SCOPE
-        }
-
-    SCOPE = ("environment", "tier", "domain", "system")
+        values = self.cleaned_data
+        return {name: values[name] if name == "tier" else values[name] or None for name in DIMENSIONS}
 
     def calendar(self) -> dict[str, Any]:
         values = self.cleaned_data

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from governance import permissions
 from governance.models import FreezeWindow
+from governance.selectors import freeze_scopes
 from governance.selectors import freezes as selectors
 from governance.services import freezes
 from governance.web import freeze_year, tones
@@ -131,20 +132,14 @@ def _window(window: FreezeWindow) -> dict[str, Any]:
     return {
         "window": window,
         "tone": tones.STRICTNESS[window.strictness],
-        "scope": _scope(window),
+        "scope": selectors.words_of(window.scope),
+        "unresolved": [freeze_scopes.unresolved_words(key, name) for key, name in sorted(window.unresolved.items())],
         "when": words(window.calendar),
         "next": coming,
         "open": coming is not None and coming.starts <= clock.now(),
         "begun": freezes.has_begun(window),
-        "asked": urlencode({"subject": str(window.pk), "environment": window.environment or "production"}),
+        "asked": urlencode({"subject": str(window.pk), "environment": window.environment_id or "production"}),
     }
-
-
-def _scope(window: FreezeWindow) -> str:
-    fields = {name: getattr(window, name) for name in selectors.SCOPE_FIELDS}
-    return selectors.Occurrence(
-        window.pk, window.name, "", window.strictness, clock.now(), clock.now(), fields
-    ).scope_words
 
 
 @require_POST

@@ -53,7 +53,7 @@ def year(request: HttpRequest) -> HttpResponse:
 
 def _year(request: HttpRequest, present: int) -> int:
     text = request.GET.get("year", "")
-    return int(text) if text.isascii() and text.isdigit() and 2000 <= int(text) <= 2100 else present
+    return int(text) if text.isascii() and text.isdecimal() and 2000 <= int(text) <= 2100 else present
 
 
 def _midnight(day: date, zone: Any) -> datetime:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +15,8 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_safe
 
 from catalog.selectors import application_usage, systems
+from governance.domain import gate_rules
+from governance.models import Verdict
 from governance.selectors import gate_matrix
 from governance.services import verdicts
 from kernel import clock
@@ -22,6 +27,15 @@ from kernel.viewer import Viewer
 
 SHOWN = 40
 ANSWERS_SHOWN = 30
+# By the part of the evidence that a reason points to: what a waiver of it is about.
+WAIVED_ABOUT: Final = {
+    "consumed": "version",
+    "provided": "version",
+    "withdrawn": "version",
+    "undeclared_use": "version",
+    "integrations": "integration",
+    "freezes": "freeze",
+}
 
 WORDS: Final[dict[str, Tone]] = {
     "allow": tones.ok("Allow", "gate-open"),
@@ -84,7 +98,7 @@ def application(request: HttpRequest, key: str) -> HttpResponse:
         raise NotFound("application.unknown", f"There is no application {key[:60]!r}.")
     environment = request.GET.get("environment", "").replace("\x00", "")[:60]
     before = request.GET.get("before", "")
-    below = int(before) if before.isascii() and before.isdigit() and len(before) < 19 else None
+    below = int(before) if before.isascii() and before.isdecimal() and len(before) < 19 else None
     listed = gate_matrix.answers(key, viewer=viewer, environment=environment, before=below)
     answers = list(listed.select_related("asked_by")[: ANSWERS_SHOWN + 1])
     context = {
@@ -114,18 +128,42 @@ def verdict(request: HttpRequest, verdict_id: int) -> HttpResponse:
         "row": row,
         "document": document,
         "tone": tone_of(row.word, enforcing=document.get("enforcing", True)),
-        "reasons": [_reason(reason) for reason in document["reasons"]],
+        "reasons": [_reason(reason, row, document) for reason in document["reasons"]],
         "asked": [
             {"label": label, "entries": row.question.get(key)}
             for key, label in (("consumes", "Consumes"), ("provides", "Provides"), ("integrations", "Integrations"))
         ],
         "evidence": json.dumps(row.evidence, indent=2, ensure_ascii=False, sort_keys=True),
+        "carried": [used | {"until": _moment(used["ends_at"])} for used in document.get("break_glass", ())],
+        "waivers": [waiver | {"until": _moment(waiver["expires_at"])} for waiver in document["waivers"]],
         "same": same,
         "json_url": reverse("governance-api:verdict", args=[row.pk]),
     }
     return render(request, "governance/verdict.html", context)
 
 
-def _reason(reason: dict[str, Any]) -> dict[str, Any]:
+def _moment(text: str) -> datetime:
+    """A time of a document, for people."""
+    return datetime.fromisoformat(text)
+
+
+def _reason(reason: dict[str, Any], row: Verdict, document: Mapping[str, Any]) -> dict[str, Any]:
     tone = tones.quiet("Waived", "shield") if reason.get("waived_by") else WORDS.get(reason["word"])
-    return {"reason": reason, "tone": tone}
+    return {"reason": reason, "tone": tone, "waiver_url": _waiver_url(reason, row, document)}
+
+
+def _waiver_url(reason: dict[str, Any], row: Verdict, document: Mapping[str, Any]) -> str:
+    """The form of a waiver of exactly this reason, all five parts filled in; empty where no waiver opens it."""
+    place = reason["pointer"].split("/")[1]
+    waivable = reason["word"] == "deny" and not reason.get("waived_by") and reason["code"] in gate_rules.DENIALS
+    if not waivable or document.get("hypothetical") or place not in WAIVED_ABOUT:
+        return ""
+    parts = {
+        "rule": reason["code"],
+        "pointer": reason["pointer"],
+        "subject_kind": WAIVED_ABOUT[place],
+        "subject_id": reason["subject"],
+        "application": row.application,
+        "environment": row.environment,
+    }
+    return f"{reverse('governance:waivers')}?{urlencode(parts)}#h-ask"

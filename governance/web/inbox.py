@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,11 +14,12 @@ from django.views.decorators.http import require_POST, require_safe
 from governance.domain import inbox_items, kinds
 from governance.domain.freeze import FreezeScope
 from governance.models import BreakGlass, ChangeRequest, Notice
-from governance.selectors import changes, freezes
+from governance.selectors import changes, emergencies, freezes
 from governance.services import notices
 from governance.web import tones
 from governance.web.decisions import person
 from kernel import clock
+from kernel.bounded_pages import BoundedPages
 from kernel.ui import tones as kernel_tones
 from kernel.ui.tones import Tone
 from kernel.viewer import Viewer
@@ -76,13 +76,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "decided": [_decided(c) for c in changes.recently_decided(viewer)],
         "corrections": inbox_items.items(viewer),
         "notices": list(Notice.objects.filter(person=viewer.user, read_at=None)[:8]),
-        "debts": list(
-            BreakGlass.objects.filter(
-                confirmed_by__isnull=False, reviewed_at=None, owner_team_ids__overlap=list(viewer.team_ids)
-            )
-        )
-        if viewer.team_ids
-        else [],
+        "debts": _debts(viewer, now) if viewer.team_ids else [],
         "freeze": _next_freeze(now),
         "now": now,
     }
@@ -98,6 +92,17 @@ def _decided(change: Any) -> dict[str, Any]:
         "digest": subjects[0].digest if subjects else None,
         "by": ", ".join(dict.fromkeys(people)) or "nobody",
     }
+
+
+def _debts(viewer: Viewer, now: datetime) -> list[dict[str, Any]]:
+    """Reviews of break-glass that the viewer's teams owe."""
+    owed = BreakGlass.objects.filter(
+        confirmed_by__isnull=False, reviewed_at=None, owner_team_ids__overlap=list(viewer.team_ids)
+    )
+    late = {case.pk for case in emergencies.overdue(now)}
+    return [
+        {"case": case, "said": f"A break-glass review is {'overdue' if case.pk in late else 'due'}"} for case in owed
+    ]
 
 
 def _next_freeze(now: datetime) -> dict[str, Any] | None:
@@ -128,7 +133,7 @@ def all_changes(request: HttpRequest) -> HttpResponse:
             rows = rows.filter(**{key: chosen[key]})
     if chosen["q"]:
         rows = rows.filter(Q(title__icontains=chosen["q"]) | Q(subjects__subject_id__icontains=chosen["q"])).distinct()
-    page = Paginator(rows, SHOWN).get_page(request.GET.get("page"))
+    page = BoundedPages(rows, SHOWN, request.GET.get("before")).get_page(request.GET.get("page"))
     now = clock.now()
     states = [("", "Any state"), *ChangeRequest.State.choices]
     context = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -10,7 +10,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from catalog.selectors import systems
+from catalog.domain.endpoints import AUTH_KINDS
+from catalog.selectors import systems, teams
 from governance.domain import kinds
 from governance.domain.kinds import ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
@@ -18,10 +19,13 @@ from governance.models import ChangeRequest, FreezeWindow
 from governance.selectors import sight
 from governance.services import changes
 from governance.web.decisions import person
+from kernel import clock
 from kernel.digest import PREFIX
 from kernel.errors import DomainError
+from kernel.ui.fields import LinesField
 from kernel.viewer import Viewer
 
+DESTINATION = "system.destination"
 HIDDEN = ("policy.change", "waiver.grant")
 
 
@@ -60,6 +64,8 @@ class ChangeForm(forms.Form):
         fields["kind"].choices = [(k.key, k.label) for k in kinds.all_kinds() if k.key not in HIDDEN]
         fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]
         self.extra = _PARAMETERS.get(kind, ())
+        # What is empty is meant so: the fields show all of what is now.
+        self.keep = {name for name, _ in self.extra} if kind == DESTINATION else set()
         for name, field in self.extra:
             self.fields[name] = field()
 
@@ -73,7 +79,7 @@ class ChangeForm(forms.Form):
             value = self.cleaned_data.get(name)
             if isinstance(value, datetime):
                 value = value.astimezone(UTC).isoformat()
-            if value not in (None, "", False):
+            if name in self.keep or value not in (None, "", False):
                 made[name.removeprefix("p_")] = value
         return made
 
@@ -82,7 +88,36 @@ def _moment(label: str, text: str = "") -> Any:
     return lambda: forms.DateTimeField(label=label, help_text=text, widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"))
 
 
+def _receiving_team() -> forms.ChoiceField:
+    choices = [("", ""), *((team.key, team.name) for team in teams.all_teams())]
+    return forms.ChoiceField(label="Receiving team", choices=choices, help_text="Both teams approve.")
+
+
 _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
+    DESTINATION: (
+        ("p_base_url", lambda: forms.CharField(label="Address", max_length=500)),
+        (
+            "p_auth_kind",
+            lambda: forms.ChoiceField(label="Way to sign in", choices=[(kind, kind) for kind in AUTH_KINDS]),
+        ),
+        (
+            "p_secret_ref",
+            lambda: forms.CharField(
+                label="Name of the secret",
+                required=False,
+                max_length=200,
+                help_text="env:NAME or file:/path, never its value",
+            ),
+        ),
+        (
+            "p_further_hosts",
+            lambda: LinesField(label="Further hosts", required=False, max_length=6000, help_text="One a line"),
+        ),
+        (
+            "p_trust_ref",
+            lambda: forms.CharField(label="Name of the certificates that are believed", required=False, max_length=200),
+        ),
+    ),
     "version.deprecate": (
         ("p_sunset_at", _moment("Sunset (UTC)", "The promised end. The SLA tier sets the minimum notice.")),
         (
@@ -110,6 +145,17 @@ _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
             ),
         ),
     ),
+    "environment.records": (
+        (
+            "p_since",
+            lambda: forms.DateTimeField(
+                label="Everything is recorded since (UTC)",
+                required=False,
+                help_text="Empty: that is no longer so.",
+                widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"),
+            ),
+        ),
+    ),
     "freeze.change": (
         ("p_name", lambda: forms.CharField(label="Name", max_length=120)),
         ("p_strictness", lambda: forms.ChoiceField(label="What it stops", choices=FreezeWindow.Strictness.choices)),
@@ -131,6 +177,8 @@ _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
         ),
         ("p_valid_from", _moment("From (UTC)")),
     ),
+    "api.hand_over": (("p_team", _receiving_team),),
+    "application.hand_over": (("p_team", _receiving_team),),
     "tier.change": (
         (
             "p_tier",
@@ -146,6 +194,19 @@ def _present_freeze(subject: str) -> dict[str, Any]:
     return {f"p_{key}": found.old[key] for key in ("name", "strictness", "calendar")} if found else {}
 
 
+def _wanted_destination(request: HttpRequest, subject: str) -> dict[str, Any]:
+    """What the system's page handed over, on top of what the endpoint says now; it is to be quick, so the window is
+    open."""
+    found = facts_of(kinds.kind(DESTINATION), subject)
+    names = [name for name, _ in _PARAMETERS[DESTINATION]]
+    present = {f"p_{key}": value for key, value in ((found.new if found else None) or {}).items()}
+    asked = {name: request.GET.getlist(name) for name in names if name in request.GET}
+    given = {name: values if name == "p_further_hosts" else values[-1] for name, values in asked.items()}
+    now = clock.now().replace(second=0, microsecond=0)
+    window = {"planned_from": now, "planned_until": now + timedelta(days=1)}
+    return {name: value for name, value in (present | given).items() if name in names} | window
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_change(request: HttpRequest) -> HttpResponse:
     """GET with `kind`, `subject` and `environment` fills the form; POST opens the draft and leads to it."""
@@ -159,6 +220,8 @@ def new_change(request: HttpRequest) -> HttpResponse:
         }
         if asked == "freeze.change":
             start |= _present_freeze(start["subject"])
+        if asked == DESTINATION:
+            start |= _wanted_destination(request, start["subject"])
         return _shown(request, ChangeForm(initial=start, kind=asked), asked, start["subject"], 200)
     asked = request.POST.get("kind", "")
     form = ChangeForm(request.POST, kind=asked)

@@ -2,20 +2,22 @@
 
 Only the issuer, client id and secret are configured; the endpoints come from the issuer's discovery document (OpenID
 Connect Discovery 1.0 §4), read when somebody signs in and kept for an hour. Authorisation code flow with PKCE (S256),
-state and nonce.
+state and nonce. Tokens are judged by `domain.id_tokens`.
 """
 
 from __future__ import annotations
 
-import time
+import logging
 from typing import Any
+from urllib.parse import quote, urlencode
 
 import httpx
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth import get_user_model, logout
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import ImproperlyConfigured, SuspiciousOperation
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.deprecation import MiddlewareMixin
@@ -23,11 +25,16 @@ from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from mozilla_django_oidc.middleware import SessionRefresh
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
-from governance.services import identity
+from governance.domain.id_tokens import RefusedToken, judge_id_token, second_factor_asked_there
+from governance.services import identity, provider_tokens
+from governance.services.provider_tokens import discovered
+from kernel import egress, sessions, sign_ins
 from kernel.errors import DomainError, NotFound, Unavailable
 from kernel.models import User
 
-KEEP_SECONDS = 3600
+log = logging.getLogger(__name__)
+ID_TOKEN = "oidc_id_token"  # noqa: S105 - the name of a place
+"""In a session: the provider's token, which it wants to see again at the sign-out."""
 _ENDPOINTS = {
     "OIDC_OP_AUTHORIZATION_ENDPOINT": "authorization_endpoint",
     "OIDC_OP_TOKEN_ENDPOINT": "token_endpoint",
@@ -35,8 +42,6 @@ _ENDPOINTS = {
     "OIDC_OP_JWKS_ENDPOINT": "jwks_uri",
 }
 _FIXED = {
-    "OIDC_RP_SIGN_ALGO": "RS256",
-    "OIDC_RP_SCOPES": "openid profile email",
     "OIDC_USE_PKCE": True,
     "OIDC_PKCE_CODE_CHALLENGE_METHOD": "S256",
     "OIDC_TIMEOUT": 5,
@@ -45,34 +50,6 @@ _FIXED = {
     "OIDC_STORE_ID_TOKEN": False,
     "LOGIN_REDIRECT_URL_FAILURE": "/sign-in/?failed=1",
 }
-_known: dict[str, tuple[float, dict[str, Any]]] = {}
-
-
-def discovered(issuer: str) -> dict[str, Any]:
-    """The issuer's discovery document. Raises Unavailable `sign_in.provider` when it does not answer or names another
-    issuer.
-    """
-    kept = _known.get(issuer)
-    if kept and kept[0] > time.monotonic():
-        return kept[1]
-    try:
-        answer = httpx.get(f"{issuer.rstrip('/')}/.well-known/openid-configuration", timeout=5.0, trust_env=False)
-        answer.raise_for_status()
-        document = answer.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise Unavailable(
-            "sign_in.provider", "The identity provider does not answer. Sign in with a local account, or try again."
-        ) from error
-    if (
-        not isinstance(document, dict)
-        or document.get("issuer") != issuer
-        or not all(isinstance(document.get(k), str) for k in _ENDPOINTS.values())
-    ):
-        raise Unavailable(
-            "sign_in.provider", "The identity provider's discovery document does not fit the configured issuer."
-        )
-    _known[issuer] = (time.monotonic() + KEEP_SECONDS, document)
-    return document
 
 
 def setting(name: str, *default: Any) -> Any:
@@ -84,6 +61,8 @@ def setting(name: str, *default: Any) -> Any:
         return ours["client_id"]
     if name == "OIDC_RP_CLIENT_SECRET":
         return ours["client_secret"]
+    if name == "OIDC_RP_SCOPES":
+        return ours.get("scopes", "openid profile email")
     if name == "OIDC_RENEW_ID_TOKEN_EXPIRY_SECONDS":
         return ours["recheck_minutes"] * 30
     if name in _FIXED:
@@ -96,9 +75,7 @@ def setting(name: str, *default: Any) -> Any:
 
 
 class Backend(OIDCAuthenticationBackend):
-    """The library checks state, nonce and signature; issuer, audience and subject are checked here; accounts and
-    groups are ours.
-    """
+    """The library keeps state, nonce and PKCE; tokens are read and judged here; accounts and groups are ours."""
 
     get_settings = staticmethod(setting)
 
@@ -107,42 +84,37 @@ class Backend(OIDCAuthenticationBackend):
         self.UserModel = get_user_model()
         self.OIDC_RP_CLIENT_ID = settings.OIDC["client_id"]
         self.OIDC_RP_CLIENT_SECRET = settings.OIDC["client_secret"]
-        self.OIDC_RP_SIGN_ALGO = _FIXED["OIDC_RP_SIGN_ALGO"]
-        self.OIDC_RP_IDP_SIGN_KEY = None
-
-    @property
-    def OIDC_OP_TOKEN_ENDPOINT(self) -> str:  # noqa: N802 - the library's name
-        return str(setting("OIDC_OP_TOKEN_ENDPOINT"))
-
-    @property
-    def OIDC_OP_USER_ENDPOINT(self) -> str:  # noqa: N802
-        return str(setting("OIDC_OP_USER_ENDPOINT"))
-
-    @property
-    def OIDC_OP_JWKS_ENDPOINT(self) -> str:  # noqa: N802
-        return str(setting("OIDC_OP_JWKS_ENDPOINT"))
 
     def authenticate(self, request: HttpRequest | None, **kwargs: Any) -> Any:
-        """Only the callback brings a nonce; name and password are another backend's."""
+        """Only the callback brings a nonce; name and password are another backend's. Raises RefusedToken."""
         return super().authenticate(request, **kwargs) if settings.OIDC["issuer"] and "nonce" in kwargs else None
 
+    def get_token(self, payload: dict[str, Any]) -> dict[str, Any]:
+        """RFC 6749 §4.1.3, with the way to name the client that the provider says it takes (§2.3.1)."""
+        found = discovered(settings.OIDC["issuer"])
+        ways = found.get("token_endpoint_auth_methods_supported", ["client_secret_basic"])
+        sent, auth = dict(payload), None
+        if "client_secret_post" not in ways:
+            auth = httpx.BasicAuth(quote(sent.pop("client_id"), ""), quote(sent.pop("client_secret"), ""))
+        return _answer("POST", found["token_endpoint"], data=sent, auth=auth)
+
     def verify_token(self, token: str, **kwargs: Any) -> dict[str, Any]:
-        """OIDC Core 1.0 §3.1.3.7: issuer and audience must be ours; the expiry was checked with the signature."""
-        payload: dict[str, Any] = super().verify_token(token, **kwargs)
-        audience = payload.get("aud")
-        if payload.get("iss") != settings.OIDC["issuer"] or self.OIDC_RP_CLIENT_ID not in (
-            audience if isinstance(audience, list) else [audience]
-        ):
-            raise SuspiciousOperation("The token was issued by or for somebody else.")
-        return payload
+        claims = provider_tokens.verified(token)
+        judge_id_token(claims, provider_tokens.rules(), nonce=kwargs.get("nonce"))
+        return claims
+
+    def store_tokens(self, access_token: str, id_token: str) -> None:
+        """The library's place for them; the request is the one that signs somebody in."""
+        self.request.told_by_provider = id_token
 
     def get_userinfo(self, access_token: str, id_token: str, payload: dict[str, Any]) -> dict[str, Any]:
         """The user info answer, completed by the signed id token. Its subject must be the token's (OIDC Core 1.0
         §5.3.2).
         """
-        found: dict[str, Any] = super().get_userinfo(access_token, id_token, payload)
+        address = discovered(settings.OIDC["issuer"])["userinfo_endpoint"]
+        found = _answer("GET", address, headers={"Authorization": f"Bearer {access_token}"})
         if found.get("sub") != payload.get("sub"):
-            raise SuspiciousOperation("The user info is about somebody else.")
+            raise RefusedToken("subject", "the user info is about somebody else")
         return {**payload, **found}
 
     def verify_claims(self, claims: dict[str, Any]) -> bool:
@@ -183,14 +155,91 @@ class Start(OIDCAuthenticationRequestView):
 
 @method_decorator(login_not_required, name="dispatch")
 class Callback(OIDCAuthenticationCallbackView):
-    """Back from the identity provider."""
+    """Back from the identity provider. Whatever is wrong with its word ends on the sign-in page, which says so."""
 
     get_settings = staticmethod(setting)
+    reason = "1"  # on the sign-in page: it was refused there, or somebody stopped
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         _required()
-        made: HttpResponseBase = super().dispatch(request, *args, **kwargs)
-        return made
+        self.request, asked = request, request.GET.get("state", "") in request.session.get("oidc_states", {})
+        try:
+            made: HttpResponseBase = super().dispatch(request, *args, **kwargs)
+            return made
+        except RefusedToken as refused:
+            self.reason = refused.code
+            log.warning("the identity provider's word was not believed: %s", refused)
+        except SuspiciousOperation as refused:
+            self.reason = "state"
+            log.info("nobody began this sign-in: %s", refused)
+        if asked and request.user.is_authenticated:
+            logout(request)  # asked again, the provider did not confirm who this is
+        return self.login_failure()
+
+    def login_success(self) -> Any:
+        """Asked again silently, the provider confirms who is signed in already: that is no sign-in."""
+        before = self.request.user.pk
+        answer = super().login_success()
+        token = str(getattr(self.request, "told_by_provider", ""))
+        self.request.session[ID_TOKEN] = token
+        claims = provider_tokens.read(token)
+        self.request.session[sessions.PROVIDER_SESSION] = str(claims.get("sid") or "")
+        if self.user.pk != before:
+            sessions.begin(self.request, way="provider")
+            sign_ins.signed_in(self.request, self.user, way="provider")
+        amr, acr = (settings.OIDC.get(f"second_factor_{name}", ()) for name in ("amr", "acr"))
+        if second_factor_asked_there(claims, amr=amr, acr=acr):
+            sessions.prove_second(self.request, way=sessions.PROVIDER)
+        return answer
+
+    def login_failure(self) -> Any:
+        sign_ins.failed(self.request, "")
+        return redirect(f"{reverse('sign-in')}?failed={self.reason}")
+
+
+def end_session_address(request: HttpRequest) -> str | None:
+    """Where the provider signs the person of this session out (OpenID Connect RP-Initiated Logout 1.0 §2); None where
+    it did not sign them in, or has no such place, or OIDC_LOGOUT is no."""
+    token = request.session.get(ID_TOKEN)
+    if not token or not settings.OIDC["issuer"] or not settings.OIDC.get("logout", True):
+        return None
+    try:
+        place = discovered(settings.OIDC["issuer"]).get("end_session_endpoint")
+    except Unavailable:
+        return None
+    if not isinstance(place, str):
+        return None
+    said = {
+        "id_token_hint": token,
+        "client_id": settings.OIDC["client_id"],
+        "post_logout_redirect_uri": request.build_absolute_uri(reverse("sign-in")),
+    }
+    return f"{place}{'&' if '?' in place else '?'}{urlencode(said)}"
+
+
+def _of_our_provider(claims: dict[str, Any]) -> dict[str, Any]:
+    """OIDC Core 1.0 §5.3.2: who signed user info is the issuer, and it was asked by this client."""
+    rules, audience = provider_tokens.rules(), claims.get("aud", settings.OIDC["client_id"])
+    if claims.get("iss", rules.issuer) != rules.issuer:
+        raise RefusedToken("issuer", "the user info was issued by somebody else")
+    if rules.client not in (audience if isinstance(audience, list) else [audience]):
+        raise RefusedToken("audience", "the user info was issued for somebody else")
+    return claims
+
+
+def _answer(method: str, address: str, **sent: Any) -> dict[str, Any]:
+    """What the provider says in JSON. Raises RefusedToken."""
+    try:
+        answer = egress.ask(method, address, **sent)
+        answer.raise_for_status()
+        if answer.headers.get("content-type", "").lower().startswith("application/jwt"):
+            return _of_our_provider(provider_tokens.verified(answer.text))
+        found = answer.json()
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+        raise RefusedToken("provider", f"{address}: {type(error).__name__}: {str(error)[:200]}") from error
+    if not isinstance(found, dict):
+        raise RefusedToken("provider", f"{address}: no object")
+    return found
 
 
 class Recheck(SessionRefresh):
@@ -205,7 +254,6 @@ class Recheck(SessionRefresh):
         """Nothing is fetched here: the middleware is made when the process starts."""
         MiddlewareMixin.__init__(self, get_response)
 
-    OIDC_RP_SCOPES = _FIXED["OIDC_RP_SCOPES"]
     OIDC_AUTHENTICATION_CALLBACK_URL = _FIXED["OIDC_AUTHENTICATION_CALLBACK_URL"]
     OIDC_USE_NONCE, OIDC_NONCE_SIZE, OIDC_STATE_SIZE = True, 32, 32
     exempt_url_patterns: frozenset[Any] = frozenset()
@@ -213,6 +261,10 @@ class Recheck(SessionRefresh):
     @property
     def OIDC_RP_CLIENT_ID(self) -> str:  # noqa: N802 - the library's name
         return str(settings.OIDC["client_id"])
+
+    @property
+    def OIDC_RP_SCOPES(self) -> str:  # noqa: N802
+        return str(setting("OIDC_RP_SCOPES"))
 
     @property
     def OIDC_OP_AUTHORIZATION_ENDPOINT(self) -> str:  # noqa: N802

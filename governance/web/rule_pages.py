@@ -8,7 +8,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -16,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from catalog.selectors import systems
 from governance import permissions
-from governance.domain import kinds, limits
+from governance.domain import emergency, kinds, limits
 from governance.domain.policy import ChangeProfile
 from governance.domain.subject import Subject
 from governance.models import Approval, BreakGlass, Policy
@@ -27,6 +26,7 @@ from governance.web import policy_words, tones
 from governance.web.decisions import person
 from governance.web.new_change import DateTimeLocalInput
 from kernel import clock
+from kernel.bounded_pages import BoundedPages
 from kernel.errors import DomainError, Invalid, NotFound, finding
 from kernel.strict_json import loads
 from kernel.ui import tones as kernel_tones
@@ -247,7 +247,8 @@ def waiver_list(request: HttpRequest) -> HttpResponse:
                     name = found["pointer"].strip("/")
                     form.add_error(name if name in form.fields else None, found["message"])
     now, viewer = clock.now(), Viewer.of(request.user)
-    page = Paginator(sight.waivers(viewer).select_related("requested_by"), 50).get_page(request.GET.get("page"))
+    seen = sight.waivers(viewer).select_related("requested_by").order_by("-pk")
+    page = BoundedPages(seen, 50, request.GET.get("before")).get_page(request.GET.get("page"))
     rows = [
         {
             "waiver": w,
@@ -344,8 +345,10 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
         tone = kernel_tones.ok("Reviewed")
     elif case.ends_at and case.ends_at > now:
         tone = kernel_tones.stop("Open now", "alert")
+    elif case.ends_at and emergency.review_state(case.ends_at, None, now) == "overdue":
+        tone = kernel_tones.stop("Review overdue", "alert")
     else:
-        tone = kernel_tones.stop("Review due", "alert")
+        tone = kernel_tones.wait("Review due")
     end = permissions.may_end_break_glass(viewer, case)
     open_now = case.confirmed_by_id is not None and case.ends_at is not None and case.ends_at > now
     confirm = permissions.may_confirm_break_glass(viewer)
@@ -365,6 +368,7 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
         "may_end": end if open_now and Approval.objects.filter(break_glass=case, voided_at=None).exists() else None,
         "waits": case.confirmed_by_id is None,
         "owes": bool(case.confirmed_by_id) and case.reviewed_at is None,
+        "due": emergency.review_due(case.ends_at) if case.ends_at and case.reviewed_at is None else None,
     }
 
 

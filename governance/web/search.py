@@ -23,7 +23,7 @@ def find(viewer: Viewer, text: str, *, limit: int = 5) -> Iterable[SearchResult]
         | Q(subjects__subject_id__icontains=wanted)
         | Q(subjects__digest__startswith=f"sha256:{wanted.removeprefix('sha256:')}")
     )
-    if wanted.isdigit() and len(wanted) < 12:
+    if wanted.isdecimal() and len(wanted) < 12:
         match |= Q(pk=int(wanted))
     rows: list[ChangeRequest] = list(changes.listed(viewer).filter(match).distinct().order_by("-id")[:limit])
     return [

@@ -16,6 +16,8 @@ from governance.web import (
     inbox,
     new_change,
     oidc,
+    oidc_logout,
+    pipeline_pages,
     rule_pages,
     webhook_pages,
 )
@@ -23,6 +25,7 @@ from governance.web import (
 app_name = "governance"
 urlpatterns = [
     path("sign-in/provider/", oidc.Start.as_view(), name="oidc-start"),
+    path("sign-in/provider/logout/", oidc_logout.back_channel, name="oidc-logout"),
     path("sign-in/provider/callback/", oidc.Callback.as_view(), name="oidc-callback"),
     path("deployments/", deployment_pages.deployments, name="deployments"),
     path("inbox/", inbox.inbox, name="inbox"),
@@ -61,6 +64,19 @@ urlpatterns = [
     path("freezes/agenda/", freeze_year.agenda, name="freeze-agenda"),
     path("freezes/<int:freeze_id>/end/", freeze_pages.end_freeze, name="end-freeze"),
     path("break-glass/", rule_pages.break_glass, name="break-glass"),
+    path("pipelines/", pipeline_pages.pipeline_list, name="pipelines"),
+    path("pipelines/<slug:key>/", pipeline_pages.pipeline, name="pipeline"),
+    re_path(r"^pipelines/(?P<key>[-a-zA-Z0-9_]+)/(?P<step>confirm|end)/$", pipeline_pages.step, name="pipeline-step"),
+    re_path(
+        r"^pipelines/(?P<key>[-a-zA-Z0-9_]+)/mappings/(?P<mapping_id>[0-9]{1,18})/(?P<step>confirm|end)/$",
+        pipeline_pages.mapping_step,
+        name="pipeline-mapping-step",
+    ),
+    re_path(
+        r"^pipelines/(?P<key>[-a-zA-Z0-9_]+)/reviews/(?P<review_id>[0-9]{1,18})/ask/$",
+        pipeline_pages.ask_again,
+        name="pipeline-ask-again",
+    ),
     path("webhooks/", webhook_pages.webhook_list, name="webhooks"),
     path("webhooks/<int:endpoint_id>/", webhook_pages.webhook_detail, name="webhook"),
     re_path(

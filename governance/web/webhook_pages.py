@@ -6,7 +6,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -17,6 +16,7 @@ from governance.selectors import webhooks as selectors
 from governance.services import webhooks
 from governance.web import tones
 from governance.web.decisions import person
+from kernel.bounded_pages import BoundedPages
 from kernel.errors import DomainError, Invalid, NotFound, finding
 from kernel.viewer import Viewer
 
@@ -105,7 +105,7 @@ def webhook_detail(request: HttpRequest, endpoint_id: int) -> HttpResponse:
     rows = selectors.deliveries(viewer).filter(endpoint=endpoint)
     if state in WebhookDelivery.State.values:
         rows = rows.filter(state=state)
-    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    page = BoundedPages(rows, PER_PAGE, request.GET.get("before")).get_page(request.GET.get("page"))
     context = {
         "endpoint": endpoint,
         "page": page,

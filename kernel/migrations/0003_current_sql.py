@@ -2,13 +2,10 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("kernel", "0002_ledger_guards")]
 
     operations = [
         migrations.AlterModelOptions("apitoken", {"ordering": ["-created_at"], "verbose_name": "API token"}),
-        ApplySql("kernel"),
     ]

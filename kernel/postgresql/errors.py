@@ -32,6 +32,8 @@ _BY_STATE = {
     "53100": _FULL,
     "53300": _CROWDED,
 }
+# While a session is opened the driver gives no state.
+_NO_SESSION_LEFT = ("too many clients", "too many connections", "connection slots are reserved", "no more connections")
 # The session lives on and nothing of it is lost: the transaction alone was ended.
 _IN_THE_WAY = frozenset({"55P03", "40P01", "40001", "57014"})
 
@@ -67,6 +69,14 @@ def busy(error: BaseException) -> bool:
     return unavailable(error) and reason(error) == _BUSY
 
 
+def crowded(error: BaseException) -> bool:
+    """Whether the server, or a pooler, had no room for another session: those that are open work."""
+    found = cause(error)
+    if not isinstance(found, psycopg.OperationalError):
+        return False
+    return found.sqlstate == "53300" or (found.sqlstate is None and any(one in str(found) for one in _NO_SESSION_LEFT))
+
+
 def lost(error: BaseException) -> bool:
     """Whether the session itself has ended: a new one may do the same at once."""
     if isinstance(error, psycopg.InterfaceError | django.db.InterfaceError):
@@ -88,6 +98,8 @@ def read_only(error: BaseException) -> bool:
 def reason(error: BaseException) -> tuple[str, str]:
     """A stable code and a sentence for an error that is `unavailable`."""
     found = cause(error)
+    if crowded(error):
+        return _CROWDED
     return _BY_STATE.get(found.sqlstate or "", _LOST) if found is not None else _LOST
 
 

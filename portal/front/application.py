@@ -5,20 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import re
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import IO, Any
 
 from kernel import measures
-from kernel.errors import DomainError
+from kernel.errors import DomainError, Unauthenticated
 from kernel.request import serving
 from kernel.retry import RetryPolicy
 from portal import problem
-from portal.front import bodies
+from portal.front import bodies, refused_calls
 from portal.front.bodies import Receive
-from portal.front.places import ThreadPlaces, threads_of
+from portal.front.body_room import IN_MEMORY, BodyRoom, KeptBody, total
+from portal.front.callers import CALLER, Callers
+from portal.front.connections import ConnectionLooks, Connections, peer_of
+from portal.front.guesses import TokenGuesses
+from portal.front.life import give_signs
+from portal.front.places import OF_ONE, ClientGone, ThreadPlaces, threads_of
+from portal.front.refused_calls import NO_REASON
 from portal.front.wsgi import FrontAnswer, Wsgi, call, environ_of
 from portal.readiness import Readiness
 
@@ -37,6 +44,8 @@ HELD_BACK = measures.gauge(
 HELD = RetryPolicy(base=0.2, factor=1.5, ceiling=0.6)
 """A request that needs what others keep locked is tried again."""
 HELD_SECONDS = 3.0  # for all tries of one request: less than a till waits for its answer
+SPARE = 4  # threads of intake for callers who have none
+MOST_BYTES = 8 * 1024 * 1024  # of one caller's bodies at work in intake at a time; one of any size is
 MOST_HELD_BACK = 256  # requests of one process; their bodies are kept meanwhile
 SEND_SECONDS = 60.0  # for a part of an answer that its reader does not take
 SWITCH_SECONDS = 0.001  # how long a thread may keep the interpreter while the loop waits for it
@@ -52,6 +61,12 @@ class Front:
     limit: int
     threads: Mapping[str, int] = field(default_factory=lambda: threads_of(os.environ.get("WEB_THREADS", "")))
     seconds: float = bodies.SECONDS
+    callers: Callers = field(default_factory=Callers)
+    identify: Callable[[str, str], Hashable | None] | None = None
+    """Says, in a thread, whose a token or a session is. Without it large bodies are taken from anybody."""
+    room: BodyRoom = field(default_factory=lambda: BodyRoom(total()))
+    connections: Connections = field(default_factory=Connections)
+    guesses: TokenGuesses = field(default_factory=TokenGuesses)
     places: dict[str, ThreadPlaces] = field(init=False)
     held_back: int = 0
 
@@ -59,16 +74,32 @@ class Front:
         # Tills share a token, so theirs are not divided by client; of the others no client takes more than half.
         count = self.threads
         self.places = {
-            name: ThreadPlaces(name, count[name], count[name] if name == "intake" else max(1, (count[name] + 1) // 2))
+            name: ThreadPlaces(name, count[name], count[name], spare=SPARE, most_bytes=MOST_BYTES)
+            if name == "intake"
+            else ThreadPlaces(name, count[name], max(1, (count[name] + 1) // 2), of_one=OF_ONE)
             for name in count
         }
         sys.setswitchinterval(SWITCH_SECONDS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            signs, looks = asyncio.create_task(give_signs(self.places.values())), ConnectionLooks(self.connections)
+            looks.start()
+            try:
+                await _lifespan(receive, send)
+            finally:
+                looks.stop()
+                signs.cancel()
         elif scope["type"] == "http":
-            await _send(await self._answer(scope, receive), scope["method"], send)
+            peer = peer_of(scope.get("client"))
+            self.connections.begins(peer)
+            try:
+                answer = await self._answer(scope, receive)
+                if answer.status >= 500:
+                    refused_calls.counted.note(self._kind(scope), answer.why or NO_REASON)
+                await _send(answer, scope["method"], send)
+            finally:
+                self.connections.ends(peer)
 
     async def _answer(self, scope: Scope, receive: Receive) -> FrontAnswer:
         path = scope["path"]
@@ -77,13 +108,20 @@ class Front:
         if path == "/health/ready":
             status, said = await self.readiness.answer()
             return _json(status, said)
-        headers = {name: value for name, value in scope["headers"] if name in _NEEDED}
+        headers = _needed(scope)
         try:
-            body, length = await bodies.read(receive, _announced(headers), self.limit, seconds=self.seconds)
+            address = self._judge_token(scope, headers)
+            body, length = await self._body(scope, receive, headers)
         except DomainError as error:
             return _refusal(error, headers, close=True)
         try:
-            return await self._answered(scope, headers, body, length)
+            answer = await self._answered(scope, headers, body, length, receive)
+            if answer.status == 401 and address:
+                self.guesses.failed(address, asyncio.get_running_loop().time())
+            return answer
+        except ClientGone:
+            body.close()
+            return FrontAnswer(499, [], b"")
         except DomainError as error:
             return _refusal(error, headers)
         except asyncio.CancelledError:
@@ -94,16 +132,61 @@ class Front:
             failed.status, failed.title = 500, "This did not work"
             return _refusal(failed, headers)
 
+    def _judge_token(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+        """The address that counts where the token turns out to be nobody's; empty without a token that is not known.
+        Raises TooManyTokens."""
+        if b"authorization" not in headers or self.callers.credential(headers) in self.callers.known:
+            return ""
+        address = self.callers.address(headers, (scope.get("client") or ("",))[0])
+        self.guesses.judge(address, asyncio.get_running_loop().time())
+        return address
+
+    def _kind(self, scope: Scope) -> str:
+        path: str = scope["path"]
+        if path.startswith("/sign-in") and scope["method"] == "POST" and "sign_in" in self.places:
+            return "sign_in"
+        return next((name for begin, name in _OPERATION if path.startswith(begin)), "other")
+
+    async def _body(self, scope: Scope, receive: Receive, headers: Mapping[bytes, bytes]) -> tuple[IO[bytes], int]:
+        """A large one is read only for who has a token or a session. Raises DomainError."""
+        announced, limit = _announced(headers), self.limit
+        if announced == 0:
+            return await bodies.read(receive, 0, limit, partial(KeptBody, self.room, "", 1), seconds=self.seconds)
+        credential = self.callers.credential(headers)
+        host = (scope.get("client") or ("",))[0]
+        known = credential in self.callers.known
+        if not known and self.identify is not None and (announced is None or IN_MEMORY < announced <= limit):
+            known = bool(credential) and await self._identified(scope, headers, credential, host)
+            if not known and announced is not None:
+                raise Unauthenticated(
+                    "request.not-authenticated",
+                    "A body of more than 256 KB is read only with a valid token, or in a session that is signed in.",
+                )
+            limit = limit if known else min(limit, IN_MEMORY)
+        keep = partial(KeptBody, self.room, self.callers.caller(credential, headers, host), 2 if known else 8)
+        return await bodies.read(receive, announced, limit, keep, seconds=self.seconds)
+
+    async def _identified(self, scope: Scope, headers: Mapping[bytes, bytes], credential: bytes, host: str) -> bool:
+        assert self.identify is not None
+        given = headers.get(b"authorization", b"").decode("latin-1"), self.callers.session_key(headers)
+        address = self.callers.address(headers, host)
+        found = await self.places[self._kind(scope)].run(address, partial(self.identify, *given))
+        self.callers.learn(credential, {CALLER: found})
+        return found is not None
+
     async def _answered(
-        self, scope: Scope, headers: Mapping[bytes, bytes], body: IO[bytes], length: int
+        self, scope: Scope, headers: Mapping[bytes, bytes], body: IO[bytes], length: int, receive: Receive
     ) -> FrontAnswer:
         """Who needs what others keep locked for a moment (an open append that stands still ends after a second) waits
         here, without a thread and as one of `MOST_HELD_BACK`, and is tried again. Raises DomainError."""
-        name = next((name for begin, name in _OPERATION if scope["path"].startswith(begin)), "other")
+        name, gone = self._kind(scope), partial(bodies.client_gone, receive)
+        credential = self.callers.credential(headers)
         tried, ends = 0, asyncio.get_running_loop().time() + HELD_SECONDS
         while True:
-            environ = environ_of(scope, body, length)
-            answer = await self.places[name].run(_client(headers, environ), partial(call, self.django, environ))
+            environ = environ_of(scope, body, length, self.callers.proxies)
+            caller = self.callers.caller(credential, headers, environ["REMOTE_ADDR"])
+            answer = await self.places[name].run(caller, partial(call, self.django, environ), size=length, gone=gone)
+            self.callers.learn(credential, environ)
             if not answer.held:
                 return answer
             pause = HELD.pause(tried)
@@ -126,19 +209,26 @@ class Front:
             self.held_back -= 1
 
 
-_NEEDED = {b"content-length", b"transfer-encoding", b"x-request-id", b"authorization", b"cookie"}
+_NEEDED = {b"content-length", b"transfer-encoding", b"x-request-id", b"authorization", b"cookie", b"x-forwarded-for"}
+
+
+def _needed(scope: Scope) -> dict[bytes, bytes]:
+    """The headers that the front reads. Several lines of X-Forwarded-For are one (RFC 9110 §5.3)."""
+    found: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        if name in _NEEDED:
+            found[name] = found[name] + b"," + value if name == b"x-forwarded-for" and name in found else value
+    return found
+
+
+_NUMBER = re.compile(rb"[0-9]{1,18}")
 
 
 def _announced(headers: Mapping[bytes, bytes]) -> int | None:
     given = headers.get(b"content-length")
-    if given is not None and given.isdigit():
+    if given is not None and _NUMBER.fullmatch(given):
         return int(given)
     return None if b"transfer-encoding" in headers else 0
-
-
-def _client(headers: Mapping[bytes, bytes], environ: Mapping[str, Any]) -> bytes | str:
-    """Who asks: a token, a session, else an address."""
-    return headers.get(b"authorization") or headers.get(b"cookie") or environ["REMOTE_ADDR"]
 
 
 def _json(status: int, body: bytes) -> FrontAnswer:
@@ -150,11 +240,19 @@ def _refusal(error: DomainError, headers: Mapping[bytes, bytes], *, close: bool 
     with serving(headers.get(b"x-request-id", b"").decode("latin-1")) as identifier:
         log.info("refused before it had a thread: %s %s", error.status, error.code)
         made = problem.respond(error)
-    sent = [(name.lower().encode(), value.encode("latin-1")) for name, value in made.headers.items()]
+    sent = [
+        (name.lower().encode(), value.encode("latin-1"))
+        for name, value in made.headers.items()
+        if name != problem.WHY_HEADER
+    ]
     sent.append((b"x-request-id", identifier.encode()))
+    if error.status == 429:
+        sent.append((b"retry-after", str(error.data.get("retry_after", 1)).encode()))
+    if error.status == 401:
+        sent.append((b"www-authenticate", b'Bearer realm="tillgate"'))
     if close:  # the rest of the body is not wanted, so the next request of this connection could not be found
         sent.append((b"connection", b"close"))
-    return FrontAnswer(error.status, sent, made.content)
+    return FrontAnswer(error.status, sent, made.content, why=error.code)
 
 
 async def _send(answer: FrontAnswer, method: str, send: Send) -> None:
@@ -171,7 +269,7 @@ async def _send(answer: FrontAnswer, method: str, send: Send) -> None:
                 await send({"type": "http.response.body", "body": part, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
     except (TimeoutError, OSError) as error:
-        log.warning("an answer was not read to its end: %s", error or "time is up")
+        log.warning("an answer was not read to its end: %s", str(error) or f"nothing was taken for {SEND_SECONDS:g} s")
     finally:
         answer.close()
 

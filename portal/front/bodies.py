@@ -5,17 +5,16 @@ from __future__ import annotations
 
 import asyncio
 import io
-import tempfile
 from collections.abc import Awaitable, Callable
 from typing import IO, Any
 
 from kernel.errors import DomainError, TooLarge
+from portal.front.body_room import KeptBody
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 SECONDS = 10.0  # for any body
 BYTES_PER_SECOND = 64 * 1024  # beyond that: a store behind a thin line hands in a large batch
-IN_MEMORY = 256 * 1024
 
 
 class BodyTooSlow(DomainError):
@@ -39,11 +38,11 @@ def time_for(announced: int, *, seconds: float = SECONDS) -> float:
 
 
 async def read(
-    receive: Receive, announced: int | None, limit: int, *, seconds: float = SECONDS
+    receive: Receive, announced: int | None, limit: int, keep: Callable[[], KeptBody], *, seconds: float = SECONDS
 ) -> tuple[IO[bytes], int]:
     """The body, at its beginning, and its length. `announced` is None where the client names no length.
 
-    Raises BodyTooSlow, TooLarge beyond `limit` bytes, BodyBroken.
+    Raises BodyTooSlow, TooLarge beyond `limit` bytes, BodyBroken, Unavailable where there is no room to keep it.
     """
     if announced is not None and announced > limit:
         raise _too_large(limit)
@@ -54,21 +53,27 @@ async def read(
             raise _too_large(limit)
         return io.BytesIO(first), len(first)
     length = len(first)
-    kept = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - closed by who reads it
+    kept = keep()
     try:
-        kept.write(first)
+        kept.add(first)
         while more:
             part, more = await _next(receive, ends)
             length += len(part)
             ends += len(part) / BYTES_PER_SECOND if announced is None else 0.0
             if length > limit:
                 raise _too_large(limit)
-            kept.write(part)
+            kept.add(part)
     except BaseException:
         kept.close()
         raise
     kept.seek(0)
     return kept, length
+
+
+async def client_gone(receive: Receive) -> None:
+    """Returns when the client of a request whose body was read has closed its connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _next(receive: Receive, ends: float) -> tuple[bytes, bool]:
@@ -89,4 +94,5 @@ async def _next(receive: Receive, ends: float) -> tuple[bytes, bool]:
 
 
 def _too_large(limit: int) -> TooLarge:
-    return TooLarge("request.too_large", f"The body is larger than {limit // 1024 // 1024} MB.")
+    most = f"{limit // 1024 // 1024} MB" if limit >= 1024 * 1024 else f"{limit // 1024} KB"
+    return TooLarge("request.too_large", f"The body is larger than {most}.")

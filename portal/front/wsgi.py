@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
+from kernel.errors import Unavailable
 from kernel.request import serving
-from portal.problem import HELD_HEADER
+from portal.front.proxies import Proxies
+from portal.problem import HELD_HEADER, WHY_HEADER
 
 Headers = list[tuple[bytes, bytes]]
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 IN_MEMORY = 1024 * 1024
 PART = 64 * 1024
+NO_PROXIES = Proxies()
+_OURS = frozenset({HELD_HEADER, WHY_HEADER})
+WARMING = "tillgate.warming"  # in the environ of a call that nobody made; no header has such a name
 
 
 @dataclass(slots=True)
@@ -27,6 +32,8 @@ class FrontAnswer:
     body: bytes | IO[bytes]
     held: bool = False
     """Nothing was done, because others keep something locked; the body of the request is still open."""
+    why: str = ""
+    """The code of what could not be done now."""
 
     def parts(self) -> Iterable[bytes]:
         if isinstance(self.body, bytes):
@@ -40,8 +47,9 @@ class FrontAnswer:
             self.body.close()
 
 
-def environ_of(scope: Mapping[str, Any], body: IO[bytes], length: int) -> dict[str, Any]:
-    """PEP 3333 from an ASGI scope. A header with an underscore is left out: it would pass for the one with a dash."""
+def environ_of(scope: Mapping[str, Any], body: IO[bytes], length: int, proxies: Proxies = NO_PROXIES) -> dict[str, Any]:
+    """PEP 3333 from an ASGI scope. A header with an underscore is left out: it would pass for the one with a dash.
+    REMOTE_ADDR is the client's, as proxies of one's own saw it; of the scheme, too, nobody else is believed."""
     raw = scope.get("raw_path")
     path = unquote_to_bytes(raw.partition(b"?")[0]) if raw else scope["path"].encode()
     server, client = scope.get("server") or ("localhost", 80), scope.get("client") or ("", 0)
@@ -73,6 +81,10 @@ def environ_of(scope: Mapping[str, Any], body: IO[bytes], length: int) -> dict[s
         if key in environ:
             text = f"{environ[key]}{'; ' if key == 'HTTP_COOKIE' else ','}{text}"
         environ[key] = text
+    if proxies:
+        if not proxies.believes(client[0]):
+            environ.pop("HTTP_X_FORWARDED_PROTO", None)
+        environ["REMOTE_ADDR"] = proxies.client(client[0], environ.get("HTTP_X_FORWARDED_FOR", ""))
     return environ
 
 
@@ -112,8 +124,9 @@ def call(application: Wsgi, environ: dict[str, Any]) -> FrontAnswer:
     finally:
         if not held:
             environ["wsgi.input"].close()
-    sent = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers if n != HELD_HEADER]
-    return FrontAnswer(int(status.partition(" ")[0]), sent, body, held)
+    sent = [(n.lower().encode("latin-1"), v.encode("latin-1")) for n, v in headers if n not in _OURS]
+    why = next((value for name, value in headers if name == WHY_HEADER), "")
+    return FrontAnswer(int(status.partition(" ")[0]), sent, body, held, why)
 
 
 def _no_write(_: bytes) -> None:
@@ -132,12 +145,40 @@ def _collected(answer: Iterable[bytes]) -> bytes | IO[bytes]:
             break
     else:
         return b"".join(parts)
-    kept = tempfile.TemporaryFile()  # noqa: SIM115 - closed by who sends it
+    kept = _written(parts)
     try:
-        kept.writelines(parts)
-        kept.writelines(each)
+        for part in each:
+            _write(kept, part)
         kept.seek(0)
     except BaseException:
         kept.close()
         raise
     return kept
+
+
+def _written(parts: list[bytes]) -> IO[bytes]:
+    try:
+        kept = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by who sends it
+    except OSError as error:
+        raise _no_room() from error
+    try:
+        for part in parts:
+            _write(kept, part)
+    except BaseException:
+        kept.close()
+        raise
+    return kept
+
+
+def _write(kept: IO[bytes], part: bytes) -> None:
+    try:
+        left = memoryview(part)
+        while left:
+            left = left[kept.write(left) :]
+    except OSError as error:
+        raise _no_room() from error
+
+
+def _no_room() -> Unavailable:
+    said = "There is no room to keep this answer until it is sent. What was asked may have been carried out."
+    return Unavailable("answer.no_room", said, {"retry_after": 5})

@@ -24,7 +24,7 @@ PAGE = 50
 class AlertSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(source="pk")
     cause = serializers.CharField()
-    kind = serializers.CharField(help_text="vendor, flow or measuring")
+    kind = serializers.CharField(help_text="vendor, flow, measuring or front (calls were refused)")
     environment = serializers.CharField()
     integration = serializers.CharField(source="stream.integration.key", default="", allow_blank=True)
     target = serializers.CharField(allow_blank=True)
@@ -48,7 +48,7 @@ class AlertEntrySerializer(serializers.Serializer[Any]):
 class AlertSignalSerializer(serializers.Serializer[Any]):
     text = serializers.CharField()
     rule = serializers.CharField(source="rule.name")
-    indicator = serializers.IntegerField(source="indicator_id")
+    indicator = serializers.IntegerField(source="indicator_id", allow_null=True, help_text="none of refused calls")
     since = serializers.DateTimeField()
     last_at = serializers.DateTimeField()
 
@@ -99,6 +99,11 @@ class SilenceSerializer(AlertScopeSerializer):
     reason = serializers.CharField(max_length=2000)
 
 
+class ChangeSilenceSerializer(serializers.Serializer[Any]):
+    until = serializers.DateTimeField(help_text="at most 31 days away")
+    reason = serializers.CharField(max_length=2000)
+
+
 class SilenceShownSerializer(SilenceSerializer):
     id = serializers.IntegerField(source="pk")
     integration = serializers.CharField(source="integration.key", default="", allow_blank=True)
@@ -120,7 +125,7 @@ class AlertList(RuntimeView):
     def get(self, request: Request) -> Response:
         state, before = request.query_params.get("state", ""), request.query_params.get("before", "")
         found = selectors.alerts(self.viewer, state=state if state in ("open", "over") else "")
-        if before.isascii() and before.isdigit() and len(before) < 19:
+        if before.isascii() and before.isdecimal() and len(before) < 19:
             found = found.filter(pk__lt=int(before))
         return Response(AlertSerializer(found[:PAGE], many=True).data)
 
@@ -224,7 +229,10 @@ class SilenceList(RuntimeView):
         operation_id="alert_silences_make",
         tags=["runtime"],
         summary="Tell nobody of something for a while",
-        description="Alerts are kept all the same; one that is still open at the end is told then.",
+        description=(
+            "Alerts are kept all the same; one that is still open at the end is told then. 422 where what it names is "
+            "not there; 409 `silence.exists` where a silence of the same lasts until another time."
+        ),
         request=SilenceSerializer,
         responses={201: SilenceShownSerializer},
     )
@@ -236,6 +244,18 @@ class SilenceList(RuntimeView):
 
 
 class SilenceDetail(RuntimeView):
+    @extend_schema(
+        operation_id="alert_silences_change",
+        tags=["runtime"],
+        summary="Set another end of a silence",
+        request=ChangeSilenceSerializer,
+        responses=SilenceShownSerializer,
+    )
+    def patch(self, request: Request, silence_id: int) -> Response:
+        given = self.validated(ChangeSilenceSerializer)
+        made = alert_settings.change_silence(silence_id, actor=self.actor, **given)
+        return Response(SilenceShownSerializer(made).data)
+
     @extend_schema(operation_id="alert_silences_end", tags=["runtime"], summary="End a silence", responses={204: None})
     def delete(self, request: Request, silence_id: int) -> Response:
         alert_settings.end_silence(silence_id, actor=self.actor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -38,11 +39,7 @@ class RuntimeView(APIView):
     @property
     def environment(self) -> str:
         """From the query string or the body; `production` without. Raises NotFound for one that does not exist."""
-        body = self.request.data if isinstance(self.request.data, dict) else {}
-        key = str(self.request.query_params.get("environment") or body.get("environment") or DEFAULT)
-        if key != DEFAULT and key not in {known for known, _, _ in systems.environments()}:
-            raise NotFound("environment.unknown", f"There is no environment {key[:40]!r}.")
-        return key
+        return environment_of(self.request.query_params, self.request.data)
 
     def validated(self, serializer: type[Serializer[Any]], *, of: Any = None) -> dict[str, Any]:
         made = serializer(data=self.request.data if of is None else of)
@@ -66,10 +63,24 @@ class RuntimeView(APIView):
         Raises NotFound and Forbidden as `integration` does, at a fraction of its cost.
         """
         token = self.request.auth if isinstance(self.request.auth, ApiToken) else None
-        allowed = permissions.may_push(self.viewer, key, environment, token=token)
-        if allowed is None:
-            raise _unseen(key)
-        permissions.allow(allowed, outcome="Nothing was changed.")
+        require_push(self.viewer, key, environment, token=token)
+
+
+def environment_of(query: Mapping[str, Any], body: Any) -> str:
+    """The environment that a call names, `production` without. Raises NotFound for one that does not exist."""
+    named = query.get("environment") or (body.get("environment") if isinstance(body, dict) else None)
+    key = str(named or DEFAULT)
+    if key != DEFAULT and key not in {known for known, _, _ in systems.environments()}:
+        raise NotFound("environment.unknown", f"There is no environment {key[:40]!r}.")
+    return key
+
+
+def require_push(viewer: Viewer, key: str, environment: str, *, token: ApiToken | None) -> None:
+    """Raises NotFound and Forbidden."""
+    allowed = permissions.may_push(viewer, key, environment, token=token)
+    if allowed is None:
+        raise _unseen(key)
+    permissions.allow(allowed, outcome="Nothing was changed.")
 
 
 def _unseen(key: str) -> NotFound:

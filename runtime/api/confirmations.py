@@ -8,13 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from runtime.api import decision_shapes
 from runtime.api import serializers as shapes
 from runtime.api.dead_letters import GroupView
 from runtime.api.integrations import ENVIRONMENT
 from runtime.services import confirming
 
 
-class ConfirmSerializer(shapes.GiveUpSerializer):
+class ConfirmSerializer(decision_shapes.GiveUpSerializer):
     """`reference`: the target's name for the one message at `place`."""
 
     reference = serializers.CharField(
@@ -40,5 +41,5 @@ class Confirm(GroupView):
         data = self.validated(ConfirmSerializer)
         given = {"reason": data["reason"], "reference": data["reference"]}
         with transaction.atomic():
-            count = sum([confirming.confirm(one, actor=self.actor, **given) for one in self.chosen(data)])
+            count = sum([confirming.confirm(one, actor=self.actor, **given) for one in self.chosen_as_seen(data)])
         return Response({"letters": count})

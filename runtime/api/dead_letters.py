@@ -5,6 +5,7 @@ rejected ones.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -12,7 +13,9 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kernel import clock
 from kernel.errors import NotFound
+from runtime.api import decision_shapes
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
@@ -20,7 +23,7 @@ from runtime.selectors import dead_letter_detail, why_waits
 from runtime.selectors import dead_letters as selectors
 from runtime.selectors.dead_letter_detail import DeadLetterDetail
 from runtime.selectors.dead_letters import DeadLetterGroup
-from runtime.services import cases
+from runtime.services import cases, seen_content
 from runtime.services import dead_letters as services
 from runtime.services.dead_letters import DeadLetterFilter
 from runtime.services.resubmitting import resubmit_rejected
@@ -77,6 +80,14 @@ class GroupView(RuntimeView):
             for one in selectors.subscriptions(group)
         ]
 
+    def chosen_as_seen(self, data: dict[str, Any]) -> list[DeadLetterFilter]:
+        """In the transaction of a decision: those that were seen. Raises Conflict `dead_letter.changed`."""
+        chosen = self.chosen(data)
+        if seen := data.get("seen"):
+            chosen = [replace(one, until=seen_content.until_of(seen)) for one in chosen]
+            seen_content.demand_standing(chosen, seen)
+        return chosen
+
 
 class Letters(GroupView):
     @extend_schema(
@@ -101,18 +112,19 @@ class Redrive(GroupView):
             "now; under a circuit breaker that opened by itself that question is the call which tries it. `waits` says "
             "why nothing goes at once, and until when. 409 `redrive.unproven` where something may have arrived, "
             "nobody can be asked and `not_arrived` is not said; `dead_letter.decided` where nothing of it waits any "
-            "more."
+            "more; `dead_letter.changed` where something of what was `seen` has changed; `redrive.closed` "
+            "where the target takes no more work."
         ),
         parameters=[ENVIRONMENT],
-        request=shapes.RedriveSerializer,
-        responses=shapes.RedriveResultSerializer,
+        request=decision_shapes.RedriveSerializer,
+        responses=decision_shapes.RedriveResultSerializer,
     )
     def post(self, request: Request) -> Response:
-        data = self.validated(shapes.RedriveSerializer)
-        chosen = self.chosen(data)
+        data = self.validated(decision_shapes.RedriveSerializer)
         if not data["dry_run"]:
-            rate = data["rate"] / len(chosen) if data.get("rate") and chosen else None
             with transaction.atomic():
+                chosen = self.chosen_as_seen(data)
+                rate = data["rate"] / len(chosen) if data.get("rate") and chosen else None
                 given = {"rate": rate, "reason": data["reason"], "not_arrived": data["not_arrived"]}
                 count = services.demand_some(sum([services.redrive(one, actor=self.actor, **given) for one in chosen]))
             asking = self.asked and not data["not_arrived"]
@@ -130,8 +142,11 @@ class Redrive(GroupView):
                     "key_forgotten": None,
                     "unproven": None,
                     "still_refused": [],
+                    "standing": None,
                 }
             )
+        until = clock.now()
+        chosen = [replace(one, until=until) for one in self.chosen(data)]
         trials = [services.dry_run(one, actor=self.actor) for one in chosen]
         refused: dict[str, int] = {}
         for reason, count in (pair for trial in trials for pair in trial.still_refused):
@@ -149,6 +164,7 @@ class Redrive(GroupView):
                 "key_forgotten": sum(trial.key_forgotten for trial in trials),
                 "unproven": sum(trial.unproven for trial in trials),
                 "still_refused": [{"reason": reason, "letters": count} for reason, count in sorted(refused.items())],
+                "standing": seen_content.standing(chosen, until=until),
             }
         )
 
@@ -159,14 +175,14 @@ class GiveUp(GroupView):
         tags=["runtime"],
         summary="Discard dead letters without delivery",
         parameters=[ENVIRONMENT],
-        request=shapes.GiveUpSerializer,
+        request=decision_shapes.GiveUpSerializer,
         responses=shapes.CountSerializer,
     )
     def post(self, request: Request) -> Response:
-        data = self.validated(shapes.GiveUpSerializer)
+        data = self.validated(decision_shapes.GiveUpSerializer)
         with transaction.atomic():
             given = {"actor": self.actor, "reason": data["reason"]}
-            count = services.demand_some(sum([services.discard(one, **given) for one in self.chosen(data)]))
+            count = services.demand_some(sum([services.discard(one, **given) for one in self.chosen_as_seen(data)]))
         return Response({"letters": count})
 
 
@@ -191,7 +207,8 @@ class ParkedLetter(RuntimeView):
         tags=["runtime"],
         summary="Edit the payload of one dead letter",
         description=(
-            "The stored message stays as it arrived; the edited payload is sent instead when the message is redriven."
+            "The stored message stays as it arrived; the edited payload is sent instead when the message is redriven. "
+            "With `seen` (the `content` that you read) 409 `dead_letter.edited` where somebody has edited it since."
         ),
         request=shapes.MendSerializer,
         responses=shapes.StorySerializer,
@@ -202,9 +219,8 @@ class ParkedLetter(RuntimeView):
         if found is None:
             return _shown(None)
         self.integration(found.integration, operate=True)
-        services.edit_payload(
-            subscription, lane, position, payload=data["payload"], actor=self.actor, reason=data["reason"]
-        )
+        given = {"payload": data["payload"], "reason": data["reason"], "seen": data.get("seen")}
+        services.edit_payload(subscription, lane, position, actor=self.actor, **given)
         return _shown(dead_letter_detail.quarantined(self.viewer, subscription, lane, position))
 
 

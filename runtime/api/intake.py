@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
 from types import MappingProxyType
 from typing import IO, Any
 
@@ -15,15 +13,17 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kernel import strict_json, tracing
+from kernel import strict_json
 from kernel.access import TokenAuthentication
-from kernel.errors import Conflict, Invalid, Malformed, UnsupportedBody, finding
+from kernel.errors import Invalid, Malformed, UnsupportedBody, finding
+from kernel.models import ApiToken
 from kernel.request_bodies import body_of, charset_of
 from kernel.strict_json import Flaw
 from kernel.tokens import ReadWithToken
 from runtime import permissions
 from runtime.api import serializers as shapes
 from runtime.api.base import DEFAULT, RuntimeView
+from runtime.api.handed_in import IntakeCall, hand_in
 from runtime.api.integrations import ENVIRONMENT
 from runtime.api.problems import IntakeProblemSerializer, ProblemSerializer
 from runtime.connectors.charsets import is_charset
@@ -32,11 +32,6 @@ from runtime.connectors.poslog.reading import NotPosLog, NotXml
 from runtime.connectors.protocols import Record, RejectedRecord
 from runtime.domain import batches
 from runtime.domain.batches import IntakeItem
-from runtime.services import intake
-from runtime.services.intake import IntakeReceipt
-
-STATUSES = ("accepted", "duplicate", "older", "conflict", "refused")
-_FIELDS = IntakeReceipt.__dataclass_fields__.keys()
 
 
 class BatchParser(BaseParser):
@@ -47,12 +42,16 @@ class BatchParser(BaseParser):
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
     ) -> Any:
-        body = body_of(stream, media_type, parser_context)
-        batch = batches.read(body)
-        if batch is None:
-            made = shapes.IntakeSerializer(data=strict_json.loads(body))
-            made.is_valid(raise_exception=True)
-        return batch
+        return batch_of(body_of(stream, media_type, parser_context))
+
+
+def batch_of(body: bytes) -> Any:
+    """Raises Malformed, Invalid, and the serializer's error for JSON that is no batch."""
+    batch = batches.read(body)
+    if batch is None:
+        made = shapes.IntakeSerializer(data=strict_json.loads(body))
+        made.is_valid(raise_exception=True)
+    return batch
 
 
 class PosLogParser(BaseParser):
@@ -132,71 +131,12 @@ class Intake(RuntimeView):
         responses={202: shapes.IntakeResultSerializer} | _PROBLEMS,
     )
     def post(self, request: Request, key: str) -> Response:
-        environment = self.environment
         batch: Any = request.data
-        if not batch:  # no parser makes an empty one: there was nothing to parse
-            said = 'Send {"items": [...]} as application/json, or a POSLog document as application/xml.'
-            raise Malformed("request.empty", f"The body is empty. {said}")
-        items: list[IntakeItem] = batch["items"]
-        source = None
-        if "source" in batch:
-            given = self.validated(shapes.IntakeSerializer, of={"source": batch["source"], "items": []})
-            source = given.get("source")
-        correlations, unusable = _per_item(batch.get("correlation_ids"), len(items))
-        self.require_push(key, environment)
-        receipts = intake.accept(
-            key, environment, items, source=source, correlations=correlations, traceparent=_traceparent(request)
-        )
-        for index, why in unusable.items():
-            if receipts[index].status == "accepted":
-                said = f"the correlation id that came with it cannot be used ({why}); it has one of its own"
-                receipts[index] = replace(receipts[index], reason=said)
-        return _answer(receipts)
+        token = request.auth if isinstance(request.auth, ApiToken) else None
+        called = IntakeCall(key, self.environment, self.viewer, token, request.headers.get("traceparent"))
+        return Response(hand_in(called, batch), status=202)
 
 
 @extend_schema(exclude=True)
 class IntakeWithoutSlash(Intake):
     """The same under an address without its last slash: a redirect would cost a till its body."""
-
-
-def _per_item(given: Any, items: int) -> tuple[list[str | None] | None, dict[int, str]]:
-    """The correlation ids, one per item, and why some of them cannot be used; those items get one of their own."""
-    if given is None:
-        return None, {}
-    if isinstance(given, list) and len(given) == items:
-        return batches.correlations(given)
-    said = f"{len(given)} correlation ids for {items} items" if isinstance(given, list) else "they are not a list"
-    raise Invalid(
-        "intake.correlation", f"One correlation id per item: {said}.", {"findings": [finding("/correlation_ids", said)]}
-    )
-
-
-def _traceparent(request: Request) -> str | None:
-    """What the messages are stored with: the span of this call, or, while nothing is traced, the W3C trace context that
-    the caller sent (Trace Context §3.2.2)."""
-    return tracing.current() or tracing.valid(request.headers.get("traceparent")) or None
-
-
-def _answer(receipts: list[IntakeReceipt]) -> Response:
-    count = Counter(receipt.status for receipt in receipts)
-    body = {status: count.get(status, 0) for status in STATUSES} | {
-        "receipts": [{name: getattr(receipt, name) for name in _FIELDS} for receipt in receipts]
-    }
-    found = [
-        finding(f"/items/{r.index}{r.pointer}", r.reason, code=r.status, key=r.key)
-        for r in receipts
-        if r.status in ("conflict", "refused")
-    ]
-    if count["refused"]:
-        said = (
-            f"{count['refused']} of {len(receipts)} items do not satisfy the contract; they are kept as dead letters, "
-            "the others are stored."
-        )
-        raise Invalid("intake.refused", said, body | {"findings": found})
-    if count["conflict"]:
-        said = (
-            f"{count['conflict']} of {len(receipts)} keys are known with other content; nothing was overwritten, a "
-            "person decides."
-        )
-        raise Conflict("intake.conflict", said, body | {"findings": found})
-    return Response(body, status=202)

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
-from runtime.domain.reconciliation import STATES
+from runtime.domain.reconciliation import DELIVERED, STATES
 from runtime.selectors import daily_totals
 from runtime.selectors.daily_totals import chosen_day
 from runtime.services import daily_accounts, target_comparison
@@ -75,11 +75,23 @@ class LineSerializer(serializers.Serializer[Any]):
     store = serializers.CharField()
     due = serializers.IntegerField(source="tally.due.count")
     amount_due = serializers.SerializerMethodField()
+    amount_delivered = serializers.SerializerMethodField(help_text="as it was delivered: what was edited, as edited")
+    edited = serializers.IntegerField(
+        source="tally.edited.count", help_text="delivered as a person had edited it, and not as it came"
+    )
+    amount_edited = serializers.SerializerMethodField(help_text="what the edits add to what came")
     currency = serializers.SerializerMethodField()
     states = serializers.SerializerMethodField()
 
     def get_amount_due(self, line: Any) -> str | None:
         return str(line.tally.due.amount) if line.tally.due.known else None
+
+    def get_amount_delivered(self, line: Any) -> str | None:
+        delivered = line.tally.by_state[DELIVERED]
+        return str(delivered.amount) if delivered.known else None
+
+    def get_amount_edited(self, line: Any) -> str | None:
+        return str(line.tally.edited.amount) if line.tally.edited.known else None
 
     def get_currency(self, line: Any) -> str | None:
         return line.tally.due.currency if line.tally.due.known else None

@@ -47,8 +47,15 @@ class EraseSerializer(serializers.Serializer[Any]):
     whole_key = serializers.BooleanField(default=False, help_text="all messages of its key")
 
 
+class EarlierErasureSerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    by = serializers.CharField()
+    messages = serializers.IntegerField()
+
+
 class ErasedSerializer(serializers.Serializer[Any]):
-    erased = serializers.IntegerField(help_text="messages whose payload is gone")
+    erased = serializers.IntegerField(help_text="messages whose payload went now; 0 where all were erased before")
+    erased_before = EarlierErasureSerializer(many=True, help_text="those of them that were erased before, and by whom")
 
 
 class Retention(RuntimeView):
@@ -103,5 +110,6 @@ class MessageErasure(RuntimeView):
         one = found[0]
         chosen: dict[str, Any] = {"lane": one.lane, "position": one.position}
         chosen = {"key": one.key} if given["whole_key"] else chosen
+        before = erasure.preview(one.stream, **chosen, actor=self.actor).earlier
         count = erasure.erase(one.stream, **chosen, actor=self.actor, reason=given["reason"])
-        return Response(ErasedSerializer({"erased": count}).data)
+        return Response(ErasedSerializer({"erased": count, "erased_before": before}).data)

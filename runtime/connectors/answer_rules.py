@@ -6,6 +6,7 @@ All of it is data in the connection's settings (`success`, `answers`, `nothing_d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -15,7 +16,7 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.answers import Answer, at, every, first, kept, named, said
-from runtime.connectors.failure_marks import FailureMarks, is_empty
+from runtime.connectors.failure_marks import FailureMarks, is_empty, says_nothing
 from runtime.connectors.http import retry_after
 from runtime.connectors.outcomes import FAULTS, CallKind, Meaning, error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, FaultKind, WriteResult
@@ -23,6 +24,7 @@ from runtime.domain.retry import MESSAGE_NOT_NOW
 
 Says = Literal["confirmed", "accepted", "declined", "refused", "retry", "not_now", "unknown"]
 _HTML = ("text/html", "application/xhtml+xml")
+_THERE_BEFORE = re.compile("duplic|exist|already|conflict", re.IGNORECASE)
 _FAILED = ("error", "fail", "failed", "failure", "rejected")
 
 
@@ -237,7 +239,7 @@ class AnswerReader:
             return missing
         if not isinstance(document, dict) and not rule.required:
             return "the answer is not an object"
-        if document == {} and not self._may_be_empty(answer):
+        if isinstance(document, dict) and says_nothing(document) and not self._may_be_empty(answer):
             return "the answer is an empty object"
         if twice := answer.named_twice():
             return f"the answer names {twice!r} twice in one object"
@@ -273,8 +275,10 @@ def settled(
         raise error_for(cast("Meaning", found.found), status, redact(where), words, after=wait)
     code = found.code or f"http.{status}"
     made = partial(WriteResult, key, reference=found.reference, warnings=warnings, answer=shown_of(answer, call))
-    if found.found in ("confirmed", "accepted"):
-        return made(found.found, code=found.code)
+    if found.found == "confirmed":
+        return made("confirmed", code=found.code, there_before=status >= 300 or says_there_before(found.code))
+    if found.found == "accepted":
+        return made("accepted", code=found.code)
     if found.found == "declined":
         return made("declined", code=code, message=message)
     if found.found in ("again", "retry"):
@@ -285,6 +289,13 @@ def settled(
         message = fault(found.fault, f"{redact(where)} was {message}", status=status).message
         return made("unknown", code="redirect", message=message, fault=found.fault)
     return made("unknown", code=found.code or "no_proof", message=f"{status}: {message}")
+
+
+def says_there_before(word: str) -> bool:
+    """Whether a code or status says that something is there under this name already. As a status: a failure."""
+    if word.isascii() and word.isdecimal():
+        return 300 <= int(word[:9]) <= 599
+    return bool(_THERE_BEFORE.search(word))
 
 
 def shown_of(answer: Answer, call: CallContext) -> str | None:
@@ -322,6 +333,7 @@ __all__ = [
     "SuccessRule",
     "excerpt",
     "matches",
+    "says_there_before",
     "settled",
     "shown_of",
 ]

@@ -184,6 +184,14 @@ def plain(value: Any) -> str:
 
 _NO_SIGNS = "0-_.?*/# \t\r\n"
 _NO_NAMES = frozenset({"null", "none", "nil", "nan", "n/a", "undefined", "(null)", "<null>"})
+_NO_ANSWERS = frozenset(
+    {
+        *("absent", "declined", "does not exist", "error", "failed", "failure", "false", "invalid", "missing", "no"),
+        *("no match", "no result", "no results", "no such document", "not available", "not exist", "not existing"),
+        *("not found", "not known", "notfound", "rejected", "true", "unavailable", "unknown", "yes"),
+    }
+)
+_STATUS_LINE = re.compile(r"[45]\d\d\W")
 
 
 def named(value: Any) -> str | None:
@@ -195,6 +203,16 @@ def named(value: Any) -> str | None:
     if not shown.strip(_NO_SIGNS) or (len(shown) < 20 and shown.strip().casefold() in _NO_NAMES):
         return None
     return shown
+
+
+def found_name(value: Any) -> str | None:
+    """The same for the answer to a question, which says with words that something is not there: `NOT_FOUND`, `404 Not
+    Found`, a number below zero."""
+    name = named(value)
+    if name is None or name.startswith("-") or _STATUS_LINE.match(name):
+        return None
+    words = re.sub(r"[\W_]+", " ", name).strip().casefold() if len(name) < 40 else ""
+    return None if words in _NO_ANSWERS else name
 
 
 def said(value: Any) -> str:

@@ -78,6 +78,7 @@ class Auth:
             url,
             call=call,
             effect=False,
+            for_token=True,
             content=urlencode(form).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )

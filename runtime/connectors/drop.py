@@ -2,142 +2,238 @@
 
     incoming/   where files arrive          work/        claimed, being read
     archive/    read to the end             quarantine/  cannot be read; beside each a `.reason.txt`
-    waiting/    over the limit of rejected records: read again by each run, behind the others; a reason beside each
+    waiting/    over the limit of rejected records, or not legible now: read again by each run, behind the others; a
+                reason beside each
+    names.txt   the whole paths of files whose names are kept shortened
 
-A file is claimed by a rename on one file system, so two readers never get the same one; it is archived only after the
-caller has come back with the cursor that stands behind it, so that a crash in between reads it again and loses nothing.
+A file is claimed by one rename on one file system, so two readers never get the same one, and it has its last name in
+`work` from that moment on; it is archived only after the caller has come back with the cursor that stands behind it. So
+a crash at any point reads it again and loses nothing: whatever lies in `work` is read first.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import os
-import time
-import zlib
+import re
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fnmatch import fnmatch
-from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
-from runtime.connectors.protocols import Cursor, Health, Page, Record, Refused, RejectedRecord, Retriable
+from runtime.connectors import file_names
+from runtime.connectors.file_ages import state_of
+from runtime.connectors.file_moves import checksum, free, is_file, move, of_all_files, put_back
+from runtime.connectors.file_names import shown, why
+from runtime.connectors.incoming_files import IncomingFiles, IncomingRules, few
+from runtime.connectors.protocols import Health, Retriable
 from runtime.connectors.unpacking import Packing, open_unpacked, packing_of
 
-CHUNK = 1024 * 1024
+# Claims of the releases before this one had such a name while their checksum was computed.
+_HALF_CLAIMED = re.compile(r"^\.(.+)\.[0-9]+$", re.DOTALL)
+
+
+class Unreadable(Exception):
+    """The file as a whole cannot be read on; the message says where."""
+
+
+class Stamp(NamedTuple):
+    """What shows that the content of a claimed file was changed; a rename leaves it as it is."""
+
+    size: int
+    modified: int
+    inode: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimedFile:
-    """One file in `work/`. `name` is stable over crashes: `<original path with __>.<first 12 of its SHA-256>`."""
+    """One file in `work/`. `name` is stable over crashes: `<original path with __>.<first 12 of its SHA-256>`.
+    `refusal`: why nothing of it is read."""
 
     name: str
     path: Path
     checksum: str
-    size: int
+    stamp: Stamp
     packing: Packing | None = None
+    refusal: str = ""
 
     @property
     def whole(self) -> bool:
         """Whether nothing of its content is missing, as far as its packing tells."""
         return self.packing is None or self.packing.whole
 
+    @property
+    def changed(self) -> bool:
+        """Whether its content is not what it was when it was claimed."""
+        known = file_names.sum_in(self.name)
+        return not self.refusal and bool(known) and not self.checksum.startswith(known)
+
     def open(self) -> io.BufferedReader:
         """Its content, unpacked where it is packed."""
         return open_unpacked(self.path, self.packing)
 
+    def verify(self) -> None:
+        """Raises Unreadable where it was changed since it was opened."""
+        now = stamp_of(self.path)
+        if now.size != self.stamp.size:
+            raise Unreadable(
+                f"its writer was not done: it had {self.stamp.size} bytes when it was claimed and has {now.size} now; "
+                f"have it sent again, and give it a longer 'quiet' or a 'done' mark"
+            )
+        if now != self.stamp and checksum(self.path) != self.checksum:
+            raise Unreadable("it was changed while it was read; have it sent again")
+
 
 class DropFolder:
-    """`root` must exist; the four folders are made below it, or `incoming` is given on its own.
+    """`root` must exist; the folders are made below it, or `incoming` is given on its own.
 
     patterns   which names are files for us; dotted names and `.part`, `.tmp` never are
-    quiet      seconds for which size and time must not have changed (event-less folders: a half-written file grows)
+    quiet      seconds for which a file must not have changed, by the clock of the file system (`file_ages`)
     done       suffix of a marker file that must stand beside (`sales.xml.done`), for writers who promise one
-    patience   seconds since its last change for which a gzip file that is cut off is not claimed: the rest may come
+    patience   seconds since its last change for which a gzip file that is cut off is not claimed: the rest may come.
+               What is overdue after that is said on the run
     unpacks    files that are gzip are read unpacked
     """
 
-    def __init__(
-        self,
-        root: str,
-        *,
-        incoming: str | None = None,
-        patterns: tuple[str, ...] = ("*",),
-        quiet: float = 2.0,
-        done: str | None = None,
-        max_size: int = 512 * 1024 * 1024,
-        patience: float = 900.0,
-        unpacks: bool = True,
-    ) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str, rules: IncomingRules | None = None, *, incoming: str | None = None) -> None:
+        self.root, self.rules = Path(root), rules or IncomingRules()
         self.incoming = Path(incoming) if incoming else self.root / "incoming"
         self.work, self.archive, self.quarantine = self.root / "work", self.root / "archive", self.root / "quarantine"
         self.waiting = self.root / "waiting"
+        self.longest = file_names.longest_stem(self.root)
         self.again: list[Path] | None = None  # what waited when this reader began, and was not read again yet
-        self.patterns, self.quiet, self.done, self.max_size = patterns, quiet, done, max_size
-        self.patience, self.unpacks = patience, unpacks
-        self.incomplete: dict[Path, tuple[tuple[int, int], str]] = {}  # files that are not claimed yet: state, why
-        self.seen: dict[Path, tuple[int, int, float]] = {}
+        ours = (self.work, self.archive, self.quarantine, self.waiting, self.root / "names.txt")
+        self.files = IncomingFiles(self.incoming, self.work, self.rules, ours=ours)
+        self.ready = deque[tuple[Path, os.stat_result]]()
+        self.aside: list[str] = []  # what could not be read in this run, of files that were claimed
+        self.notes: list[str] = []
 
     def check(self) -> Health:
         """The folders exist, may be written, and renames stay on one file system."""
         try:
             self.prepare()
-            if not os.access(self.incoming, os.R_OK | os.W_OK):
-                return Health(
-                    False, f"{self.incoming} cannot be read and renamed from; give the runtime's user these rights"
-                )
+            for folder in (self.incoming, self.work, self.archive, self.quarantine):
+                if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+                    return Health(
+                        False, f"{folder} cannot be read and renamed from; give the runtime's user these rights"
+                    )
             if self.incoming.stat().st_dev != self.work.stat().st_dev:
                 return Health(
                     False, f"{self.incoming} and {self.work} lie on different file systems; a claim must be a rename"
                 )
+            complete = len(self.files.complete())
         except OSError as error:
-            return Health(False, f"{error.filename}: {error.strerror}")
-        return Health(True, f"{sum(1 for _ in self.candidates())} files are waiting")
+            return Health(False, file_names.said(error))
+        if self.files.troubles:
+            return Health(False, few(list(self.files.troubles.values()), "; "))
+        return Health(True, f"{complete} files are waiting")
 
-    def prepare(self) -> None:
-        for folder in (self.incoming, self.work, self.archive, self.quarantine):
-            folder.mkdir(parents=True, exist_ok=True)
-
-    def claim(self) -> ClaimedFile | None:
-        """The oldest file: one left in `work` by a crash first, else a new one. Too large files go to quarantine."""
+    def offered(self) -> list[str]:
+        """Names of the files that are for us, complete or not."""
         try:
-            self.prepare()
-            if self.again is None:
-                self.again = self.held()
-            for left in sorted(p for p in self.work.iterdir() if p.is_file() and not p.name.startswith(".")):
-                return self._claimed(left)
-            for path in self.stable():
-                if not self._is_incomplete(path) and (claimed := self._take(path)) is not None:
-                    return claimed
-            while self.again:
-                if (path := self.again.pop(0)).is_file():
-                    path.with_name(f"{path.name}.reason.txt").unlink(missing_ok=True)
-                    os.replace(path, self.work / path.name)
-                    return self._claimed(self.work / path.name)
+            return self.files.offered()
         except OSError as error:
-            raise Retriable(f"{error.filename}: {error.strerror}") from None
+            raise Retriable(file_names.said(error)) from None
+
+    def prepare(self, *, known: bool = False) -> None:
+        """Makes what is missing below `root` before the first run. Behind one that was here (`known`), what is missing
+        was taken away, as a share that is not mounted: to make it would say that nothing has arrived. Raises
+        FileNotFoundError."""
+        outside = self.incoming.parent != self.root
+        there = [self.root, *([self.incoming] if outside or known else ()), *([self.work] if known else ())]
+        for folder in there:
+            if not folder.is_dir():
+                raise FileNotFoundError(errno.ENOENT, "is not there; mount or make it", str(folder))
+        for folder in (self.incoming, self.work, self.archive, self.quarantine):
+            folder.mkdir(exist_ok=True)
+
+    def claim(self, *, known: bool = False) -> ClaimedFile | None:
+        """The oldest file: one left in `work` by a crash first, then new ones, at last those that wait. What concerns
+        one file is said at the end of the run (`trouble`); raises OSError for what concerns all."""
+        self.prepare(known=known)
+        if not os.access(self.work, os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "cannot be written; give the runtime's user that right", str(self.work))
+        if self.again is None:
+            self.again = self.held()
+        return self._left() or self._new() or self._waited()
+
+    def _left(self) -> ClaimedFile | None:
+        for path in sorted(path for path in self.work.iterdir() if is_file(path)):
+            if path.name.startswith(".") and not _HALF_CLAIMED.match(path.name):
+                continue
+            with suppress(FileNotFoundError):
+                self.files.unmark(path, self.longest)
+            if claimed := self._tried(path, renames=True):
+                return claimed
+        return None
+
+    def _new(self) -> ClaimedFile | None:
+        for listed in (False, True):
+            if listed:
+                self.ready = deque(self.files.complete())
+            while self.ready:
+                path, found = self.ready.popleft()
+                try:
+                    if not self.files.is_cut_off(path, found) and (claimed := self._take(path, found)):
+                        return claimed
+                except FileNotFoundError:
+                    continue  # another reader was faster, or its writer has taken it back
+                except OSError as error:
+                    if of_all_files(error):
+                        raise
+                    self.files.trouble(path, error)
+        return None
+
+    def _waited(self) -> ClaimedFile | None:
+        while self.again:
+            path = self.again.pop(0)
+            if not is_file(path):
+                continue
+            path.with_name(f"{path.name}.reason.txt").unlink(missing_ok=True)
+            path = move(path, self.work / path.name)
+            if claimed := self._tried(path, renames=True):
+                return claimed
+        return None
+
+    def _tried(self, path: Path, digest: str = "", *, renames: bool = False) -> ClaimedFile | None:
+        """A file in `work`, which waits where it cannot be read now."""
+        try:
+            return self._claimed(self._named(path) if renames else path, digest)
+        except FileNotFoundError:
+            return None  # another reader was faster
+        except OSError as error:
+            if of_all_files(error):
+                raise
+            self.hold_back(path.name, error)
         return None
 
     def resume(self, name: str) -> ClaimedFile | None:
         """The claimed file of a cursor, None when it is not in `work` any more."""
         path = self.work / Path(name).name
-        return self._claimed(path) if path.is_file() else None
+        return self._tried(path) if is_file(path) else None
+
+    def missing(self, name: str) -> bool:
+        """Whether a file that was being read is in none of the folders any more."""
+        places = [self.work, self.waiting, self.quarantine, *sorted(self.archive.glob("*"), reverse=True)]
+        return not any(is_file(folder / Path(name).name) for folder in places)
 
     def finish(self, name: str) -> None:
         """Archive, by day. Doing it twice is harmless."""
         path = self.work / Path(name).name
-        if path.is_file():
+        if is_file(path):
             day = self.archive / datetime.now(UTC).strftime("%Y-%m-%d")
             day.mkdir(parents=True, exist_ok=True)
-            os.replace(path, day / path.name)
+            move(path, day / path.name)
 
     def held(self) -> list[Path]:
-        """The files that wait because they are over the limit of rejected records."""
+        """The files that wait: over the limit of rejected records, or not legible when they were tried."""
         found = self.waiting.iterdir() if self.waiting.is_dir() else ()
-        return sorted(path for path in found if path.is_file() and not path.name.endswith(".reason.txt"))
+        return sorted(p for p in found if not p.name.startswith(".") and not p.name.endswith(".reason.txt"))
 
     def refuse(self, name: str, reason: str) -> Path:
         """To quarantine, with the reason beside it."""
@@ -145,214 +241,86 @@ class DropFolder:
 
     def wait(self, name: str, reason: str) -> Path:
         """Beside the others, until it is read again."""
-        self.waiting.mkdir(parents=True, exist_ok=True)
         return self._put(name, self.waiting, reason)
 
+    def hold_back(self, name: str, error: OSError) -> None:
+        """A claimed file that cannot be read now waits, and the run says so."""
+        said = f"{shown(name)} cannot be read ({why(error)})"
+        self.wait(name, said)
+        self.aside.append(f"{said} and waits in the folder 'waiting'")
+
     def _put(self, name: str, folder: Path, reason: str) -> Path:
-        path, target = self.work / Path(name).name, folder / Path(name).name
+        folder.mkdir(parents=True, exist_ok=True)
+        path = self.work / Path(name).name
+        target = free(path, folder / path.name) if is_file(path) else folder / path.name
         (folder / f"{target.name}.reason.txt").write_text(
-            f"{datetime.now(UTC).isoformat()}\n{reason}\n", encoding="utf-8"
+            f"{datetime.now(UTC).isoformat()}\n{reason}\n", encoding="utf-8", errors="replace"
         )
-        if path.is_file():
-            os.replace(path, target)
-        return target
-
-    def candidates(self) -> Iterator[Path]:
-        for path in self.incoming.rglob("*"):
-            parts = path.relative_to(self.incoming).parts
-            if (
-                any(part.startswith(".") for part in parts)
-                or path.suffix in (".part", ".tmp")
-                or not path.is_file()
-                or path.is_symlink()
-            ):
-                continue
-            if self.done and path.name.endswith(self.done):
-                continue
-            if any(fnmatch(path.name, pattern) for pattern in self.patterns):
-                yield path
-
-    def stable(self) -> list[Path]:
-        """Oldest first: files whose marker stands beside them, or that have been quiet long enough by the file's own
-        clock and ours."""
-        ready, seen, now = [], dict[Path, tuple[int, int, float]](), time.time()
-        for path in self.candidates():
-            try:
-                stat = path.stat()
-            except FileNotFoundError:
-                continue
-            if self.done:
-                if path.with_name(path.name + self.done).exists():
-                    ready.append((stat.st_mtime_ns, path))
-                continue
-            held = self.seen.get(path)
-            since = held[2] if held and held[:2] == (stat.st_size, stat.st_mtime_ns) else now
-            seen[path] = (stat.st_size, stat.st_mtime_ns, since)
-            # A file older than the quiet time by its own stamp needs no second look; a stamp in the future does.
-            if 0 <= self.quiet <= now - stat.st_mtime or (held and now - since >= self.quiet and since != now):
-                ready.append((stat.st_mtime_ns, path))
-        self.seen = seen
-        return [path for _, path in sorted(ready)]
-
-    def _is_incomplete(self, path: Path) -> bool:
-        """Whether a packed file is cut off and its rest may still come."""
-        known = self.incomplete.pop(path, None)
-        try:
-            stat = path.stat()
-            patient_until = stat.st_mtime + self.patience
-            if self.done or not self.unpacks or time.time() >= patient_until or stat.st_size > self.max_size:
-                return False
-            state = (stat.st_size, stat.st_mtime_ns)
-            packing = None if known and known[0] == state else packing_of(path, self.max_size)
-        except FileNotFoundError:
-            return False
-        if known is None or known[0] != state:
-            if packing is None or packing.trouble != "cut":
-                return False
-            until = datetime.fromtimestamp(patient_until, UTC).isoformat(timespec="seconds")
-            said = (
-                f"{path.name} is cut off ({stat.st_size} bytes so far): its rest may come, so it is left until {until}"
-            )
-            known = state, said
-        self.incomplete[path] = known
-        return True
+        return move(path, target) if is_file(path) else target
 
     def warnings(self) -> list[str]:
-        """What is to be said of files that were not claimed."""
-        return [said for path, (_, said) in self.incomplete.items() if path.exists()]
+        """What is to be said of files that were not claimed, or are kept under another name."""
+        return self.notes + self.files.warnings()
 
-    def _take(self, path: Path) -> ClaimedFile | None:
-        flat = "__".join(path.relative_to(self.incoming).parts)
-        renamed = self.work / f".{flat}.{os.getpid()}"
-        try:
-            before = path.stat()
-            os.replace(path, renamed)
-        except FileNotFoundError:
-            return None  # another reader was faster
-        if renamed.stat().st_size != before.st_size:
-            os.replace(renamed, path)  # still being written: the writer's handle follows the inode, nothing is lost
+    def trouble(self) -> str:
+        """Which files could not be read in this run, and why; empty where there was none."""
+        if not (said := self.aside + list(self.files.troubles.values())):
+            return ""
+        return f"{few(said, '; ')}. The others were read; each run tries again."
+
+    def _take(self, path: Path, found: os.stat_result) -> ClaimedFile | None:
+        """Into `work`, in one step. None where it has changed since it was listed."""
+        if found.st_dev != self.work.stat().st_dev:
+            raise OSError(errno.EXDEV, f"it lies on another file system than {self.work}; a claim must be a rename")
+        if not os.access(path.parent, os.W_OK | os.X_OK):
+            raise OSError(errno.EACCES, f"files in {shown(path.parent)} cannot be renamed; give the runtime that right")
+        digest = self._checksum(path, found)
+        if state_of(os.lstat(path)) != state_of(found):
             return None
-        claimed = self.work / f"{flat}.{checksum(renamed)[:12]}"
-        os.replace(renamed, claimed)
-        if self.done:
-            path.with_name(path.name + self.done).unlink(missing_ok=True)
-        return self._claimed(claimed)
+        target = move(path, self.work / self._stored(path.relative_to(self.incoming).parts, digest), copies=False)
+        if stamp_of(target) != (found.st_size, found.st_mtime_ns, found.st_ino):
+            put_back(target, path)  # its writer goes on: the handle follows the file, nothing is lost
+            return None
+        if self.rules.done:
+            path.with_name(path.name + self.rules.done).unlink(missing_ok=True)
+        return self._tried(target, digest)
 
-    def _claimed(self, path: Path) -> ClaimedFile:
-        size = path.stat().st_size
-        if size > self.max_size:
-            self.refuse(path.name, f"{size} bytes are more than the {self.max_size} allowed")
-            raise Refused(
-                "file.too_large",
-                f"{path.name} has {size} bytes, more than the {self.max_size} allowed; it is in quarantine.",
-            )
-        packing = packing_of(path, self.max_size) if self.unpacks else None
-        return ClaimedFile(path.name, path, checksum(path), size, packing)
+    def _named(self, path: Path) -> Path:
+        """A file in `work` under a name that can be kept: releases before this one left others there."""
+        half = _HALF_CLAIMED.match(path.name)
+        if half is None and file_names.is_stored(path.name, self.longest):
+            return path
+        parts = [half[1] if half else path.name]
+        return move(path, self.work / self._stored(parts, self._checksum(path, path.stat())))
 
+    def _stored(self, parts: Sequence[str], digest: str) -> str:
+        """The name under which a file is kept. Whole paths of shortened ones are written down before."""
+        name = file_names.without_sum(parts[-1])
+        if digest[:12] not in parts[-1][len(name) :]:
+            name = parts[-1]
+        stem, short = file_names.stem_of([*parts[:-1], name], self.longest)
+        stored = f"{stem}.{digest[:12]}"
+        if short:
+            whole = shown("/".join(parts))
+            with (self.root / "names.txt").open("a", encoding="utf-8") as names:
+                names.write(f"{stored}\t{whole}\n")
+            self.notes.append(f"A name is too long to be kept; {stored} stands for {whole}")
+        return stored
 
-class Unreadable(Exception):
-    """The file as a whole cannot be read on; the message says where."""
+    def _checksum(self, path: Path, found: os.stat_result) -> str:
+        """Of its content; of what a file that is too large looks like from outside."""
+        if found.st_size > self.rules.max_size:
+            return hashlib.sha256(f"{found.st_size} {found.st_mtime_ns} {found.st_ino}".encode()).hexdigest()
+        return checksum(path)
 
-
-class DropReader:
-    """One reader over a drop folder: claims, pages, archives, quarantines. `records` yields from a claimed file.
-
-    Cursor: `{"file": name, "at": n}` inside a file, `{"finished": name}` behind one, `{"refused": name, "reason": …}`
-    behind one that cannot be read on, `{}` when nothing waits. Files leave `work` only when the cursor behind them
-    comes back. The open file is kept between pages; after a crash it is opened again and the first n records are passed
-    over.
-    """
-
-    def __init__(
-        self,
-        folder: DropFolder,
-        records: Callable[[ClaimedFile], Generator[Record | RejectedRecord, None, None]],
-        page_size: int,
-        *,
-        keyed: bool = True,
-    ) -> None:
-        self.folder, self.records, self.page_size, self.keyed = folder, records, page_size, keyed
-        self.held: tuple[str, int, Generator[Record | RejectedRecord, None, None]] | None = None
-
-    def read(self, cursor: Cursor | None) -> Page:
-        cursor = dict(cursor or {})
-        if finished := cursor.get("finished"):
-            self.folder.finish(str(finished))
-        if refused := cursor.get("refused"):
-            self.folder.refuse(str(refused), str(cursor.get("reason", "")))
-        name, start = str(cursor.get("file", "")), int(cursor.get("at", 0))
-        if self.held and self.held[:2] == (name, start):
-            return self._page(name, start, self.held[2])
-        self.close()
-        claimed = self.folder.resume(name) if name else None
-        if claimed is None:
-            start, claimed = 0, self.folder.claim()
-        if claimed is None:
-            return Page([], {}, True, warnings=self.folder.warnings())
-        return self._page(claimed.name, start, self._content(claimed), passed_over=start)
-
-    def _content(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
-        """The records of a file and, at its end, what was wrong with the file. Raises Unreadable where it was not read
-        to its end."""
-        packing = claimed.packing
-        if packing is not None and not packing.whole and not (packing.size and self.keyed):
-            raise Unreadable(f"{packing.reason}; nothing of it was read: have it sent again")
-        try:
-            yield from self.records(claimed)
-        except (Unreadable, EOFError, zlib.error) as error:
-            if claimed.whole:
-                raise Unreadable(str(error)) from None
-        if packing is not None and not packing.whole:
-            raise Unreadable(f"{packing.reason}; what stands before that was read: have it sent again")
-        if claimed.path.stat().st_size != claimed.size:
-            raise Unreadable(
-                f"its writer was not done: it had {claimed.size} bytes when it was claimed and has "
-                f"{claimed.path.stat().st_size} now; have it sent again, and give it a longer 'quiet' or a 'done' mark"
-            )
-        if packing is not None and packing.trouble:
-            yield RejectedRecord(claimed.name, packing.reason)
-
-    def _page(
-        self, name: str, start: int, stream: Generator[Record | RejectedRecord, None, None], *, passed_over: int = 0
-    ) -> Page:
-        records: list[Record] = []
-        rejected: list[RejectedRecord] = []
-        self.held = None
-        try:
-            deque(islice(stream, passed_over), maxlen=0)
-            for made in islice(stream, self.page_size):
-                if isinstance(made, RejectedRecord):
-                    rejected.append(made)
-                else:
-                    records.append(made)
-        except Unreadable as error:
-            rejected.append(RejectedRecord(name, f"{error}; the file goes to quarantine"))
-            return Page(records, {"refused": name, "reason": str(error)}, False, rejected, acknowledges=True)
-        if len(records) + len(rejected) < self.page_size:
-            return Page(records, {"finished": name}, False, rejected, acknowledges=True)
-        self.held = (name, start + self.page_size, stream)
-        return Page(records, {"file": name, "at": start + self.page_size}, False, rejected)
-
-    def set_aside(self, cursor: Cursor, reason: str) -> Cursor:
-        """The file of a cursor waits beside the others; one that cannot be read on goes to quarantine all the same."""
-        self.close()
-        if refused := cursor.get("refused"):
-            self.folder.refuse(str(refused), str(cursor.get("reason", "")))
-        elif name := cursor.get("finished") or cursor.get("file"):
-            self.folder.wait(str(name), reason)
-        return {}
-
-    def close(self) -> None:
-        """Closes the file that is open between pages."""
-        if self.held:
-            self.held[2].close()
-        self.held = None
+    def _claimed(self, path: Path, digest: str = "") -> ClaimedFile:
+        stamp, most = stamp_of(path), self.rules.max_size
+        if stamp.size > most:
+            return ClaimedFile(path.name, path, "", stamp, None, f"{stamp.size} bytes are more than the {most} allowed")
+        packing = packing_of(path, most) if self.rules.unpacks else None
+        return ClaimedFile(path.name, path, digest or checksum(path), stamp, packing)
 
 
-def checksum(path: Path) -> str:
-    """SHA-256 in hex, read in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def stamp_of(path: Path) -> Stamp:
+    found = os.lstat(path)
+    return Stamp(found.st_size, found.st_mtime_ns, found.st_ino)

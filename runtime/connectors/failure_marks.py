@@ -54,10 +54,24 @@ class FailureMarks:
                 return f"the answer says {path!r} is no success"
         if depth < _DEPTH and isinstance(document, dict):
             for name, inner in document.items():
-                inside = isinstance(inner, dict) and plain_name(name) in _ENVELOPES
-                if inside and (problem := self._found_in(inner, depth + 1)):
-                    return f"{problem} in {name!r}"
+                if plain_name(name) in _ENVELOPES:
+                    for one in inner if isinstance(inner, list) else [inner]:
+                        if isinstance(one, dict) and (problem := self._found_in(one, depth + 1)):
+                            return f"{problem} in {name!r}"
         return ""
+
+
+def says_nothing(document: Any) -> bool:
+    """Whether an object has no member, or none but an envelope with nothing inside."""
+    for _ in range(_DEPTH + 1):
+        if not isinstance(document, dict):
+            return document is None or document is False or document in ("", [])
+        if len(document) != 1:
+            return not document
+        ((name, document),) = document.items()
+        if plain_name(name) not in _ENVELOPES:
+            return False
+    return False
 
 
 class _Words:

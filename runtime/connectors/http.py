@@ -20,7 +20,8 @@ from urllib.parse import quote
 
 import httpx
 
-from kernel import tracing
+from kernel import authorities, tracing
+from kernel.authorities import Authority
 from kernel.errors import Invalid
 from kernel.tracing import TraceSpan
 from runtime.connectors.answers import Answer
@@ -28,14 +29,13 @@ from runtime.connectors.outcomes import error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, Refused, Retriable, Unknown
 from runtime.connectors.sockets import Transport, Wire, tls_context, wire
 from runtime.connectors.unpacking import CODINGS, OverLimit, Unpacker
+from runtime.domain.request_headers import NAME, VALUE, is_of_the_client
 
 MAX_RESPONSE = 64 * 1024 * 1024
 MAX_WAIT = 3_600.0
 _SENSIBLE_WAIT = 86_400.0  # what names a longer one is no time that anybody waits for
 USER_AGENT = "Tillgate/0.1"
 _SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?\Z")
-_HEADER = re.compile(r"(?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?\Z")
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 _LONGEST_HEADER = 8_000  # what servers take at least
 _LOG = logging.getLogger("tillgate.connectors")
 
@@ -55,10 +55,11 @@ class Response:
 class HttpClient:
     """Connections to one system.
 
-    base_url       scheme, host, port and path prefix; the only host that is spoken to, besides `also_allowed` ("host"
-                   or "host:port")
-    verify         True, or the path of a CA file for a store server's own certificate; there is no way to switch TLS
-                   checks off
+    base_url       scheme, host, port and path prefix; the only authority that is spoken to, besides `further_hosts`
+    further_hosts  authorities that the system's registration or its vendor's profile names (`https://host:port`, or
+                   `host:port`)
+    token_hosts    more of them, which are asked for tokens and for nothing else
+    verify         True, or certificates in PEM for a store server's own; there is no way to switch TLS checks off
     max_response   bytes, after decompression
     """
 
@@ -67,42 +68,51 @@ class HttpClient:
         base_url: str,
         *,
         verify: bool | str = True,
-        also_allowed: Iterable[str] = (),
+        further_hosts: Iterable[str] = (),
+        token_hosts: Iterable[str] = (),
         max_response: int = MAX_RESPONSE,
     ) -> None:
+        try:
+            authority = authorities.of_url(base_url)
+            self.allowed = {authority, *(authorities.of_further_host(host) for host in further_hosts)}
+            self.of_tokens = self.allowed | {authorities.of_further_host(host) for host in token_hosts}
+        except authorities.NoAuthority as error:
+            said = f"The base URL {base_url[:200]!r}, or one of the system's further hosts, cannot be called: {error}."
+            raise Invalid("egress.base_url", said) from None
         self.base = httpx.URL(base_url)
-        if self.base.scheme not in ("http", "https") or not self.base.host:
-            raise Invalid("egress.base_url", f"The base URL {base_url!r} is not an http or https URL.")
-        if self.base.userinfo:
-            raise Invalid("egress.base_url", "The base URL must not hold a user or password; name a secret instead.")
-        self.allowed = {_authority(self.base), *also_allowed}
         self.max_response = max_response
         if verify is False:
             raise Invalid(
-                "egress.tls", "TLS certificates are always checked; name a CA file under 'verify' instead of false."
+                "egress.tls", "TLS certificates are always checked; name those that are believed (trust_ref)."
             )
         # Loading the CA certificates takes longer than many calls; plain HTTP inside a store's network needs none.
-        needed = self.base.scheme == "https" or isinstance(verify, str) or len(self.allowed) > 1
-        self.transport = Transport(tls_context(verify) if needed else None)
+        needed = self.base.scheme == "https" or isinstance(verify, str) or len(self.of_tokens) > 1
+        self.transport = Transport(tls_context(verify if isinstance(verify, str) else "") if needed else None)
 
     def close(self) -> None:
         self.transport.close()
 
-    def url(self, target: str, params: Mapping[str, Any] | None = None, *, method: str = "GET") -> httpx.URL:
+    def url(self, target: str, params: Mapping[str, Any] | None = None, *, for_token: bool = False) -> httpx.URL:
         """An absolute URL on an allowed host. Relative targets go below the base path, `/…` to the host's root."""
         try:
             if target.startswith(("http://", "https://")):
-                url = httpx.URL(target)
-            elif target.startswith("/"):
+                return self._with(self._further(httpx.URL(target), for_token), params)
+            if target.startswith("/"):
                 url = self.base.copy_with(raw_path=_path(target))
             else:
                 url = self.base.copy_with(raw_path=_path(self.base.path.rstrip("/") + "/" + target))
         except httpx.InvalidURL as error:
             raise Refused("address", f"{target[:200]!r} is no address that can be called: {error}.") from None
-        if _authority(url) not in self.allowed or (self.base.scheme == "https" and url.scheme != "https"):
-            raise fault(
-                "address", f"The call to {url.host!r} was stopped: this connection may only reach {self.base.host!r}"
-            )
+        return self._with(url, params)
+
+    def _further(self, url: httpx.URL, for_token: bool) -> httpx.URL:
+        """A whole address, which may name any host there is. Raises ConnectionFault."""
+        if _authority(url) not in (self.of_tokens if for_token else self.allowed):
+            said = f"The call to {url.host!r} was stopped: it leaves the registered system"
+            raise fault("address", f"{said}, and this connection may only reach {self.base.host!r}")
+        return url
+
+    def _with(self, url: httpx.URL, params: Mapping[str, Any] | None) -> httpx.URL:
         if params:
             # Spaces as %20: OData services take a plus sign for a plus sign.
             pairs = [(quote(k, safe="$"), quote(str(v), safe="~()',:")) for k, v in params.items() if v is not None]
@@ -122,6 +132,7 @@ class HttpClient:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         until: float | None = None,
+        for_token: bool = False,
     ) -> Response:
         """One request within the deadline, whatever its status.
 
@@ -129,7 +140,7 @@ class HttpClient:
         For reads every transport failure is Retriable. `until` (monotonic seconds) lets several requests share one
         deadline. Raises Retriable, Unknown, ConnectionFault (egress, DNS, certificate) or Refused (size).
         """
-        url = self.url(target, params, method=method)
+        url = self.url(target, params, for_token=for_token)
         ends = until if until is not None else time.monotonic() + call.deadline
         ends = ends if call.until is None else min(ends, call.until)
         with self._span(call, method, url) as span:
@@ -269,12 +280,14 @@ def _lost(reason: str, *, effect: bool, after: float | None = None) -> Retriable
     return Unknown(reason) if effect else Retriable(reason, after=after)
 
 
-def _authority(url: httpx.URL) -> str:
-    port = url.port
-    return url.host if port is None else f"{url.host}:{port}"
+def _authority(url: httpx.URL) -> Authority | None:
+    try:
+        return authorities.of_url(str(url))
+    except authorities.NoAuthority:
+        return None
 
 
-def _other_host(url: httpx.URL, location: str, allowed: set[str]) -> str | None:
+def _other_host(url: httpx.URL, location: str, allowed: set[Authority]) -> str | None:
     """The host that a redirect leads to, where it is another one."""
     try:
         place = url.join(location)
@@ -291,7 +304,7 @@ def _path(target: str) -> bytes:
 def header_of(name: str, value: str, code: str, what: str) -> dict[str, str]:
     """A header with a value of the message's own, which it has to be able to hold. Raises Refused: the message is at
     fault, and no other one meets the same."""
-    if _HEADER.match(value) and 0 < len(value) <= _LONGEST_HEADER:
+    if VALUE.match(value) and 0 < len(value) <= _LONGEST_HEADER:
         return {name: value}
     if not value.isascii():
         why = "it has other characters than ASCII"
@@ -307,9 +320,11 @@ def header_of(name: str, value: str, code: str, what: str) -> dict[str, str]:
 def _check_headers(given: Mapping[str, str]) -> None:
     """Headers of the connection; those of a message are looked at before (`header_of`). Raises ConnectionFault."""
     for name, value in given.items():
-        if not _TOKEN.match(name):
+        if not NAME.match(name):
             raise fault("settings", f"{name!r} is no name of a header")
-        if not _HEADER.match(value):
+        if is_of_the_client(name):
+            raise fault("settings", f"The header {name} is written by the client alone")
+        if not VALUE.match(value):
             raise fault("secret", f"The header {name} would hold characters that HTTP does not allow")
 
 

@@ -128,7 +128,7 @@ _CURES: dict[str, str] = {
     "credentials": "Correct the secret of the system's endpoint, or have its account given the right to make this call",
     "address": "Correct path, method or headers in the connection's settings, or the address of the system's endpoint",
     "redirect": "Correct the address of the system's endpoint or the way it signs in; redirects are not followed",
-    "certificate": "Renew the certificate, or name the CA file of the store's own under 'verify'",
+    "certificate": "Renew the certificate, or register the certificates that the system's own is signed by (trust_ref)",
     "secret": "Set the secret that the system's endpoint names",
     "settings": "Correct the connection's settings",
     "name": "Correct the host name of the system's endpoint, or have it entered in DNS",

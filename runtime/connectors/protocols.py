@@ -141,7 +141,8 @@ class RejectedRecord:
 class Page:
     """`cursor` goes into the next `read`; `done` means that the source has nothing more now (the next run starts
     there). `acknowledges`: a `read` with this cursor tells the source that what came before is stored, and it may not
-    give that again (a file is archived)."""
+    give that again (a file is archived). `trouble`: which parts of the source could not be read, and why; the run ends
+    as failed once this page is stored."""
 
     records: Sequence[Record]
     cursor: Cursor
@@ -149,6 +150,7 @@ class Page:
     rejected: Sequence[RejectedRecord] = ()
     warnings: Sequence[str] = ()
     acknowledges: bool = False
+    trouble: str = ""
 
 
 class OutboundMessage(Struct):
@@ -230,7 +232,8 @@ class WriteResult:
 
     `answer`: what the target said about this item, redacted, at most 2,000 characters. `fault`: why it was not sent, or
     why nobody can tell, where the connection is at fault. `documents`: what the documents that a question found hold,
-    where they say it: it is compared with what was sent.
+    where they say it: it is compared with what was sent. `there_before`: it is confirmed for something is there under
+    its name already, which says nothing of what that is.
     """
 
     key: str
@@ -243,6 +246,7 @@ class WriteResult:
     answer: str | None = None
     fault: FaultKind | None = None
     documents: Sequence[Mapping[str, str]] = ()
+    there_before: bool = False
 
     @property
     def retriable(self) -> bool:

@@ -4,11 +4,7 @@ wrong with a name or a certificate is said as a fault of the connection.
 
 from __future__ import annotations
 
-import ipaddress
-import queue
-import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +13,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpcore
-import httpx
 
+from kernel import egress
+from kernel.egress import CheckedBackend, EgressTransport, NoSuchHost, NotReached
 from runtime.connectors.outcomes import fault
 from runtime.connectors.protocols import ConnectionFault
 
-_NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
 # OpenSSL's verification results (X509_V_ERR_…): what is wrong with the certificate.
 _CERTIFICATE: dict[int, str] = {
     9: "is not valid yet",
@@ -37,8 +33,12 @@ _CERTIFICATE: dict[int, str] = {
 }
 
 
-def tls_context(verify: bool | str) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=verify if isinstance(verify, str) else None)
+def tls_context(authorities: str = "") -> ssl.SSLContext:
+    """What is believed: certificates in PEM, or without any those of the operating system. Raises ConnectionFault."""
+    try:
+        return ssl.create_default_context(cadata=authorities or None)
+    except (ssl.SSLError, ValueError) as error:
+        raise fault("certificate", f"The certificates that the connection believes cannot be read ({error})") from None
 
 
 @dataclass(slots=True)
@@ -63,41 +63,17 @@ def wire(ends: float) -> Iterator[Wire]:
         _wire.reset(token)
 
 
-class Transport(httpx.HTTPTransport):
+class Transport(EgressTransport):
     def __init__(self, context: ssl.SSLContext | None) -> None:
-        context = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        super().__init__(verify=context, trust_env=False)
-        self._pool = _Pool(
-            ssl_context=context,
-            max_connections=20,
-            max_keepalive_connections=20,
-            keepalive_expiry=15.0,
-            network_backend=_Backend(),
-        )
+        reach = egress.systems()
+        super().__init__(reach, context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), _Backend(reach))
 
 
-class _Pool(httpcore.ConnectionPool):
-    def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
-        return _Connection(origin, self._ssl_context, keepalive_expiry=15.0, network_backend=self._network_backend)
-
-
-class _Connection(httpcore.HTTPConnection):
-    """Used again only where nothing came after the answer before: what is there already is no answer to a request that
-    has not left (RFC 9112 §6.3). httpcore looks at the socket, not at what was read from it and not used."""
-
-    def has_expired(self) -> bool:
-        return super().has_expired() or (self.is_idle() and self._has_more())
-
-    def _has_more(self) -> bool:
-        inner = self._connection
-        return isinstance(inner, httpcore.HTTP11Connection) and bool(inner._h11_state.trailing_data[0])
-
-
-class _Backend(httpcore.NetworkBackend):
+class _Backend(CheckedBackend):
     """Sockets whose every wait ends at the deadline of the call, so that a dripping server cannot stretch it."""
 
-    def __init__(self) -> None:
-        self.inner = httpcore.SyncBackend()
+    def left(self, timeout: float | None) -> float | None:
+        return _left(timeout)
 
     def connect_tcp(
         self,
@@ -106,24 +82,13 @@ class _Backend(httpcore.NetworkBackend):
         timeout: float | None = None,
         local_address: str | None = None,
         socket_options: Any = None,
-    ) -> Any:
-        """Tries the addresses of the host one after another, each with an equal share of the time that is left."""
-        found = addresses(host, port, _left(timeout) or 60.0)
-        for number, address in enumerate(found, start=1):
-            left = _left(timeout)
-            share = None if left is None else left / (len(found) - number + 1)
-            try:
-                return _Stream(self.inner.connect_tcp(address, port, share, local_address, socket_options), host)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout):
-                if number == len(found):
-                    raise
-        raise httpcore.ConnectError(f"{host} has no address")
-
-    def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Any:
-        raise httpcore.ConnectError("unix sockets are not used")
-
-    def sleep(self, seconds: float) -> None:
-        self.inner.sleep(seconds)
+    ) -> httpcore.NetworkStream:
+        try:
+            return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options), host)
+        except NoSuchHost as error:
+            raise fault("name", str(error)) from None
+        except NotReached as error:
+            raise fault("address", str(error)) from None
 
 
 class _Stream(httpcore.NetworkStream):
@@ -163,34 +128,6 @@ class _Stream(httpcore.NetworkStream):
         if info == "is_readable" and (tls := self.inner.get_extra_info("ssl_object")) and tls.pending():
             return True  # deciphered and not read; the socket does not show it any more
         return self.inner.get_extra_info(info)
-
-
-def addresses(host: str, port: int, seconds: float) -> list[str]:
-    """The addresses of a host, in the order in which the system prefers them. Raises ConnectionFault `name` where DNS
-    knows no such host, and a connect timeout where it does not answer in time: `getaddrinfo` knows no deadline."""
-    try:
-        return [str(ipaddress.ip_address(host.strip("[]")))]
-    except ValueError:
-        pass
-    answer: queue.SimpleQueue[list[str] | OSError] = queue.SimpleQueue()
-
-    def look_up() -> None:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answer.put(list(dict.fromkeys(str(one[4][0]) for one in found)))
-        except (OSError, UnicodeError) as error:
-            answer.put(error if isinstance(error, OSError) else socket.gaierror(socket.EAI_NONAME, str(error)))
-
-    threading.Thread(target=look_up, daemon=True, name="name resolution").start()
-    try:
-        found = answer.get(timeout=seconds)
-    except queue.Empty:
-        raise httpcore.ConnectTimeout(f"the name {host} was not resolved in time") from None
-    if isinstance(found, socket.gaierror) and found.errno in _NO_SUCH_NAME:
-        raise fault("name", f"DNS knows no host {host!r}")
-    if isinstance(found, OSError):
-        raise httpcore.ConnectError(f"the name {host} was not resolved ({found.strerror})")
-    return found
 
 
 def _tls_fault(host: str, error: Exception) -> ConnectionFault:

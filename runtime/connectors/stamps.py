@@ -122,7 +122,7 @@ class StampRules(msgspec.Struct, frozen=True):
         """A time as a change parameter; None where the stamps are counters."""
         if self.numbers is not None:
             return str(int(moment.timestamp() * _PER_SECOND[self.numbers]))
-        if (initial or "").isdigit():
+        if (initial or "").isdecimal():
             return None
         return written(moment.astimezone(UTC), initial or "0000-00-00T00:00:00Z")
 

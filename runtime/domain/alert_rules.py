@@ -6,7 +6,7 @@ and ends none.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -20,11 +20,12 @@ from runtime.domain.standings import Standing
 PAGE, TICKET, INFO = "page", "ticket", "info"
 SEVERITIES: Final[dict[str, str]] = {PAGE: "Page", TICKET: "Ticket", INFO: "Information"}
 RANK: Final[dict[str, int]] = {INFO: 1, TICKET: 2, PAGE: 3}
-BURN, BUDGET, UNMEASURED = "burn", "budget", "unmeasured"
+BURN, BUDGET, UNMEASURED, REFUSED = "burn", "budget", "unmeasured", "refused"
 CONDITIONS: Final[dict[str, str]] = {
     BURN: "The error budget burns too fast",
     BUDGET: "Little of the error budget is left",
     UNMEASURED: "It is no longer measured",
+    REFUSED: "Calls of tills or pipelines were refused",
 }
 RECENT = 60
 """Minutes: a burn goes on as long as something was bad in them. A slow window alone would keep the alert of an outage
@@ -32,14 +33,17 @@ of ten minutes open for six hours after it."""
 QUIET = timedelta(minutes=10)
 """How long a condition must not hold before its alert is over, so that one outage is one alert."""
 LONGEST_SILENCE = timedelta(days=31)
-VENDOR, FLOW, MEASURING = "vendor", "flow", "measuring"
+VENDOR, FLOW, MEASURING, FRONT = "vendor", "flow", "measuring", "front"
+REFUSED_WINDOWS = (5, 30, 60, 360)
+"""Minutes within which refused calls are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class RuleFacts:
     """One rule. `scope` says which indicators are meant, of an empty kind all. `factor`, `long` and `short` (minutes)
     belong to burn, where at least `at_least` minutes or messages must be bad in the long window; `below` (per cent) to
-    budget. The condition has to hold for `for_minutes`."""
+    budget. Of refused calls at least `at_least` are in the long window, and one was heard of in the short one. The
+    condition has to hold for `for_minutes`."""
 
     id: int
     name: str
@@ -63,20 +67,34 @@ def _rest(scope: ObjectiveScope) -> tuple[str, str, str, str, int | None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """An indicator as rules see it. `looked_at`: when something was measured last, None where nothing ever was."""
+class FrontDoor:
+    """Refused calls as rules see them: by minutes of the window, how many were refused in it, how many were heard of in
+    it (what a web process counted while the database was away is heard of later), and the last spell in words."""
 
-    id: int
+    refused: Mapping[int, int]
+    heard: Mapping[int, int]
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """An indicator as rules see it. `looked_at`: when something was measured last, None where nothing ever was. Without
+    an id it is the front door, which only rules about refused calls look at."""
+
+    id: int | None
     scope: ObjectiveScope
     stream: int | None
     title: str
     paused: bool
     standing: Standing | None
     looked_at: datetime | None
+    front: FrontDoor | None = None
 
     @property
     def cause(self) -> str:
-        """What its trouble is a trouble of: a system, or one target of a flow."""
+        """What its trouble is a trouble of: the front door, a system, or one target of a flow."""
+        if self.front is not None:
+            return FRONT
         if self.scope.kind == AVAILABILITY:
             return vendor_cause(self.scope)
         return f"{FLOW}:{self.stream}:{self.scope.target}"
@@ -89,6 +107,8 @@ def vendor_cause(scope: ObjectiveScope) -> str:
 def holds(rule: RuleFacts, one: Watched, now: datetime) -> bool | None:
     """Whether the condition of a rule holds for an indicator. None where nobody can tell, and of a paused flow: the
     people who paused it know."""
+    if rule.condition == REFUSED or one.front is not None:
+        return rule.condition == REFUSED and one.front is not None and _refused(rule, one.front)
     if rule.condition == UNMEASURED:
         return None if one.looked_at is None else now - one.looked_at > timedelta(minutes=max(rule.for_minutes, 1))
     if one.standing is None or one.paused:
@@ -97,6 +117,11 @@ def holds(rule: RuleFacts, one: Watched, now: datetime) -> bool | None:
         left = one.standing.rolling.left
         return None if left is None else left * 100 < rule.below
     return _burns(rule, one.standing)
+
+
+def _refused(rule: RuleFacts, front: FrontDoor) -> bool:
+    enough = max(front.refused.get(rule.long, 0), front.heard.get(rule.short, 0)) >= max(rule.at_least, 1)
+    return enough and front.heard.get(rule.short, 0) > 0
 
 
 def _burns(rule: RuleFacts, standing: Standing) -> bool | None:
@@ -109,6 +134,8 @@ def _burns(rule: RuleFacts, standing: Standing) -> bool | None:
 
 def says(rule: RuleFacts, one: Watched, now: datetime) -> str:
     """What happened, for people: "Availability of Loyalty engine burns its error budget 333 times too fast (1 h)"."""
+    if one.front is not None:
+        return one.front.says
     kind = KINDS[one.scope.kind]
     if rule.condition == UNMEASURED:
         ago = duration(now - one.looked_at) if one.looked_at else "ever"
@@ -167,6 +194,8 @@ def causes(signals: Sequence[Signal], *, open_causes: dict[str, int], watched: i
 def _cause(signal: Signal, vendors: set[str], all_stopped: bool) -> str:
     if signal.rule.condition == UNMEASURED and all_stopped:
         return MEASURING
+    if signal.one.front is not None:
+        return FRONT
     of_vendor = vendor_cause(signal.one.scope)
     return of_vendor if of_vendor in vendors else signal.one.cause
 
@@ -192,8 +221,25 @@ def problems(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _burn_problems(given)
     elif condition == BUDGET and not 0 < (given.get("below") or 0) <= 100:
         yield finding("/below", "per cent of the error budget, above 0 and at most 100")
+    elif condition == REFUSED:
+        yield from _refused_problems(given)
     elif condition == UNMEASURED and (given.get("for_minutes") or 0) < 5:
         yield finding("/for_minutes", "at least 5 minutes: a scheduler may be restarted")
+
+
+def _refused_problems(given: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for name in ("kind", "integration", "target", "system_key", "environment"):
+        if given.get(name):
+            yield finding(f"/{name}", "the web server refuses calls for all: leave it empty")
+    if given.get("tier") is not None:
+        yield finding("/tier", "the web server refuses calls of every tier: leave it empty")
+    for name in ("long", "short"):
+        if given.get(name) not in REFUSED_WINDOWS:
+            yield finding(f"/{name}", f"minutes, one of {', '.join(map(str, REFUSED_WINDOWS))}")
+    if (given.get("long") or 0) < (given.get("short") or 0):
+        yield finding("/short", "the short window shows that it goes on: it is not longer than the long one")
+    if not 1 <= (given.get("at_least") or 0) <= 1_000_000:
+        yield finding("/at_least", "calls, 1 to 1,000,000")
 
 
 def _burn_problems(given: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -16,7 +16,7 @@ import msgspec
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
 from runtime.domain import after as afters
-from runtime.domain import objectives, open_hours, retention, validity
+from runtime.domain import instance_names, objectives, open_hours, retention, validity
 from runtime.domain import schedule as schedules
 from runtime.domain.open_hours import OpenHours
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
@@ -470,6 +470,7 @@ def _target_rules(manifest: Manifest, target: ManifestTarget, at: str) -> Iterat
         yield finding(
             f"{at}/batch", "a target of class U takes one message at a time, so that at most one can be in doubt"
         )
+    yield from (finding(f"{at}/instances/{place}", said) for place, said in instance_names.problems(target.instances))
     if target.key_kept is not None and target.idempotency != "K":
         yield finding(f"{at}/key_kept", "only a target of class K relies on keys that its vendor keeps for a time")
     if target.coalesce and manifest.event.meaning == "fact":

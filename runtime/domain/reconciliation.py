@@ -105,9 +105,11 @@ class Total:
 
 @dataclass(slots=True)
 class Tally:
-    """One line of a reconciliation: what a target was due, and what became of it, each with count and sum."""
+    """One line of a reconciliation: what a target was due, and what became of it, each with count and sum. Due is what
+    came in; what a person had edited was delivered as edited: `edited` counts it, with the difference that it makes."""
 
     due: Total = field(default_factory=Total)
+    edited: Total = field(default_factory=Total)
     by_state: dict[str, Total] = field(default_factory=lambda: {state: Total() for state in STATES})
 
     def add(self, state: str, facts: Facts) -> None:

@@ -11,9 +11,6 @@ from typing import Any
 from kernel.errors import finding
 
 GRACE_DAYS = 7
-ERASED = (
-    b'{"$erased": true}'  # what stands in the place of a payload that was erased; the database knows this text, too
-)
 SHORTEST = 35  # a till may be without a line for weeks, a month is reconciled after its end, and a replay reaches back
 LONGEST = 36_500
 CLASSES = ("messages", "evidence", "runs", "rejected", "comparisons", "heads", "events", "indicators")

@@ -62,6 +62,9 @@ SOURCE_PAGE = RetryPolicy(base=0.2, factor=4.0, attempts=4)
 LOCKED_OUT = fixed(1.0)
 """A lane or message of which somebody else holds a row, longer than its lock or statement may take."""
 
+TARGET_UNDER_WAY = fixed(0.2)
+"""A lane, or one message, of a replay of states while the target itself sends from the same lane."""
+
 DATABASE_LOST = RetryPolicy(base=0.2, ceiling=5.0)
 """A worker or scheduler whose database does not answer, or takes no writes."""
 

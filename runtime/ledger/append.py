@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import psycopg
 from psycopg.errors import LockNotAvailable
 
-from runtime.domain import retention, same_value
+from runtime.domain import erased, retention, same_value
 from runtime.domain.correlation import lanes_of
 from runtime.domain.versions import AtLeast
 from runtime.ledger import conflicts, sql
@@ -244,7 +244,10 @@ def _lock(
             keys = _SEPARATOR.join({item.key for item in items})
             reader.execute(_READ_HEADS_WITH_PLACE if many else _READ_HEADS, (stream.id, keys))
     except LockNotAvailable as error:
-        if within is None or (counters is not None and counters.rowcount == len(by_lane)):
+        before = [one for one in (asked, moved) if one is not None]
+        if any(one.rowcount < 0 for one in before):
+            raise  # nobody has come to the lanes: somebody holds another table
+        if within is None or (counters is not None and counters.rowcount >= 0):
             raise  # the lanes were free: somebody holds a whole table
         raise LanesBusy from error
     if moved is not None and moved.rowcount != 1:
@@ -349,6 +352,8 @@ class _Plan:
         if (known := self.held.compared.get((content, place))) is not None:
             return known[0]
         stored = self._held(first_row, place)
+        if stored is not None and erased.is_erased(stored):
+            return erased.is_same(stored, payload, self.stream.hashes_of)
         return stored is not None and same_value.same(stored, payload)
 
     def _held(self, first_row: int, place: Place) -> bytes | None:
@@ -366,9 +371,11 @@ class _Plan:
 
     def _by_value(self, content: int, payload: bytes, place: Place) -> tuple[int, bytes]:
         """A conflict that comes in several spellings is one case."""
+        stored = self.held.payload(place)
+        kept = payload if stored is None or not erased.is_erased(stored) else erased.ERASED  # not stored again
         known = self.held.compared.get((content, place))
         canonical = same_value.canonical(payload) if known is None else known[1]
-        return (content if canonical is None else self.stream.hashes_of((canonical,))[0]), payload
+        return (content if canonical is None else self.stream.hashes_of((canonical,))[0]), kept
 
     def payloads(self) -> list[bytes]:
         """All that would be stored, conflicts among it."""

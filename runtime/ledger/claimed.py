@@ -110,6 +110,8 @@ class Claim:
     its outcome was still unknown. The database went back, and what these rows take for unsent up to `ask_until` may
     have been sent. `fresh_key`: how often a redrive gave this one message another key, because the vendor knows the one
     before from another message. `vendor_works`: it is known to have answered others since this came into quarantine.
+    `target_waits`: a replay of states sends, and these lanes of the target itself wait, each under this token and at
+    this position of it (`replay_order`).
     """
 
     subscription: int
@@ -128,6 +130,7 @@ class Claim:
     rounds: int = 0
     vendor_works: bool = False
     spans: DeliverySpans | None = None
+    target_waits: Sequence[tuple[int, int, int]] | None = None
 
     @property
     def poison_suspect(self) -> bool:
@@ -181,8 +184,9 @@ class Claim:
 def ago(now: float, seconds: float | None) -> float | None:
     """The monotonic time that was `seconds` ago by the database's clock. `now` is read before the question for a time
     that must not be taken for later than it was, and after the answer for one that must not be taken for earlier: a
-    worker may stand still in between."""
-    return None if seconds is None else now - seconds
+    worker may stand still in between. None lies further ahead than the longest lease (until whose end a lost owner may
+    send): a clock that was set back a moment ago says so of what it stamped before."""
+    return None if seconds is None else now - max(seconds, -clock_steps.LONGEST_LEASE)
 
 
 def seconds_since(moment: float | None) -> float | None:

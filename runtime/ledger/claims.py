@@ -7,7 +7,6 @@ the database's clock; the owner keeps a deadline of its own on the monotonic clo
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import replace
 from typing import Any
@@ -16,20 +15,17 @@ from psycopg.errors import InsufficientPrivilege, LockNotAvailable
 from psycopg.rows import dict_row
 
 from runtime.domain.shards import SHARDS
-from runtime.ledger import sql
+from runtime.ledger import clock_steps, replay_order, sql
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope, Lease, ago, limits_of, seconds_since, target_of
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence, evidence_arguments
 from runtime.ledger.lane_locks import LOCK_WAIT, usual_wait
-
-LEASE_SECONDS = float(os.environ.get("TILLGATE_LEASE_SECONDS", "15"))
-CALL_MARGIN = LEASE_SECONDS / 5  # what a lease lasts longer than the call under it
-
+from runtime.ledger.leases import LEASE_SECONDS, lease_for_call
 
 _PARTS = {"claim_columns": sql.CLAIM_COLUMNS, "claim_returning": sql.CLAIM_RETURNING, "claim_scope": sql.CLAIM_SCOPE}
 _CLAIM = sql.read("claim_lane", shards=str(SHARDS), kept=str(sql.KEPT_FOR_QUESTION), **_PARTS)
-_CLAIM_TO_ASK = sql.read("claim_lane_to_ask", **_PARTS)
+_CLAIM_TO_ASK = sql.read("claim_lane_to_ask", lease_is_over=sql.lease_is_over("q.lease_until"), **_PARTS)
 _ADMIT = sql.read("admit", probe_is_free=sql.probe_is_free("%(asking)s::bigint"))
 MAY_GO = "(g.open and coalesce(greatest(%(position)s, %(intent)s::bigint) <= p.upto, true))"
 _STEP = sql.read("step", may_go=MAY_GO)
@@ -166,6 +162,7 @@ def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: fl
     if row is None:
         return None
     answered = time.monotonic()
+    clock_steps.watch.noted(row["database_time"], answered - started)
     held = Lease(row["token"], row["attempt"], started + lease, row["overdue_by"])
     taken = Claim(
         row["subscription"],
@@ -179,7 +176,7 @@ def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: fl
         limits_of(row),
         row["ask_until"],
         first_sent=ago(started, row["first_sent_ago"]),
-        last_sent=ago(answered, row["sent_ago"]),
+        last_sent=ago(answered, clock_steps.watch.at_least_ago(row["sent_ago"])),
         rounds=row["rounds"],
     )
     return taken, row["limited"]
@@ -247,6 +244,8 @@ def step(
     if row is None:
         place = f"subscription {taken.subscription} lane {taken.lane}"
         raise Fenced(f"{place}: token {held.token} is not current, or the gate is closed")
+    if taken.target_waits is not None:
+        replay_order.keep_waiting(conn, taken, lease)
     held.deadline = started + lease
     return bool(row[0])
 
@@ -276,17 +275,14 @@ def release_unanswered(conn: Connection, taken: Claim, *, wait: float, last_sent
     conn.execute(_RELEASE_UNANSWERED, (wait, seconds_since(last_sent), *place))
 
 
-def lease_for_call(deadline: float) -> float:
-    """Seconds that a lease has to last so that a call of that length ends within it."""
-    return max(LEASE_SECONDS, deadline + CALL_MARGIN)
-
-
 def renew(conn: Connection, taken: Claim, deadline: float) -> None:
     """Make the lease last for one more call of that length. Raises Fenced where the lane is lost."""
     started, seconds = time.monotonic(), lease_for_call(deadline)
     place = taken.subscription, taken.lane, taken.lease.token
     if conn.execute(_RENEW, (seconds, *place)).rowcount != 1:
         raise Fenced(f"subscription {taken.subscription} lane {taken.lane}: token {taken.lease.token} is not current")
+    if taken.target_waits is not None:
+        replay_order.keep_waiting(conn, taken, seconds)
     taken.lease.deadline = started + seconds
 
 

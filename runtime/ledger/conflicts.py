@@ -5,16 +5,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from runtime.domain.kept_cases import KEPT_A_DAY
 from runtime.ledger import sql
 from runtime.ledger.connections import Connection
 
-RECORD_CONFLICTS = sql.read("record_conflicts")
+RECORD_CONFLICTS = sql.read("record_conflicts", kept=str(KEPT_A_DAY))
 AT_ONCE = 1_000  # cases of one statement
 Conflict = tuple[str, int, int, bytes]  # key, position of the message that is held, hash and payload of what came
 
 
 def record(conn: Connection, stream: int, conflicts: Sequence[Conflict]) -> int:
-    """Keep the cases, in the transaction of their append. Answers how many of them are new."""
+    """Keep the cases, in the transaction of their append, or count them. Answers how many of them are new."""
     cases: dict[tuple[str, int], Conflict] = {}
     seen: dict[tuple[str, int], int] = {}
     for one in conflicts:
@@ -24,8 +25,14 @@ def record(conn: Connection, stream: int, conflicts: Sequence[Conflict]) -> int:
     ordered, new = sorted(cases), 0
     for start in range(0, len(ordered), AT_ONCE):
         part = [cases[name] for name in ordered[start : start + AT_ONCE]]
-        columns = [one[0] for one in part], [one[1] for one in part], [one[2] for one in part]
-        payloads, times = [one[3].decode() for one in part], [seen[one[0], one[2]] for one in part]
-        row = conn.execute(RECORD_CONFLICTS, (stream, *columns, payloads, times)).fetchone()
+        given = {
+            "stream": stream,
+            "keys": [one[0] for one in part],
+            "positions": [one[1] for one in part],
+            "hashes": [one[2] for one in part],
+            "payloads": [one[3].decode() for one in part],
+            "seen": [seen[one[0], one[2]] for one in part],
+        }
+        row = conn.execute(RECORD_CONFLICTS, given).fetchone()
         new += row[0] if row else 0
     return new

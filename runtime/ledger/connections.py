@@ -36,7 +36,8 @@ def connect(*, name: str = "tillgate-ledger", role: str = "worker", **more: Any)
     for a standby, for a database that is not migrated, and behind a pooler in transaction mode.
     """
     arguments = dict(sessions.KEEP_ALIVE) | (more if "conninfo" in more else _arguments() | more)
-    opened = sessions.BoundedConnection.connect(**arguments, autocommit=True, application_name=name[:63])
+    arguments["application_name"] = name[:63]
+    opened = sessions.BoundedConnection.connect(**arguments, autocommit=True)
     try:
         _set_up(opened, sessions.limits_of(role))
         pooler.refuse_transaction_mode(opened, lambda: psycopg.connect(**arguments, autocommit=True))

@@ -10,7 +10,7 @@ import signal
 
 _point, _, _rest = os.environ.get("TILLGATE_FAULT", "").partition(":")
 _count, _, _how = _rest.partition(":")
-_left = int(_count) if _count.isdigit() else 0
+_left = int(_count) if _count.isdecimal() else 0
 
 
 def hit(point: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import psycopg
 
-from runtime.domain import same_value
+from runtime.domain import erased, same_value
 from runtime.domain.versions import AtLeast
 from runtime.ledger import sql
 
@@ -100,7 +100,7 @@ class HeldContent:
         pairs = {}
         for place, index in doubts:
             content = self._hashes[index]
-            if place in payloads and (content, place) not in self.compared:
+            if place in payloads and (content, place) not in self.compared and not erased.is_erased(payloads[place]):
                 pairs[content, place] = (payloads[place], self._items[index][2])
         if len(pairs) > AT_ONCE:
             raise ManyDoubtful(pairs)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runtime.domain.retention import ERASED
-from runtime.ledger.log_reader import LoggedMessage, decode, decoded
+from runtime.domain.erased import BEGINS, LONGEST, is_erased_document
+from runtime.ledger.log_reader import LoggedMessage, decoded
 from runtime.ledger.quarantine import QuarantineEntry
 
 MapOne = Callable[[LoggedMessage], Any]
@@ -16,7 +16,6 @@ one that is not for this target."""
 MapLines = Callable[[Sequence[bytes]], list[str] | None]
 """The short way from the payloads of a whole batch to lines for the table (`copy_format.line` without the position);
 None where the messages must be mapped one by one."""
-_ERASED_DOCUMENT = decode(ERASED)
 
 
 class Skipped(Exception):
@@ -48,9 +47,10 @@ class Mapper:
         """Mapped messages, quarantine entries, and positions that are not for this target. A message that cannot be
         mapped is dead, later ones of its key wait behind it."""
         if self.lines is not None and messages:
-            if ERASED in [message[2] for message in messages]:
+            payloads = [message[2] for message in messages]
+            if any(len(one) <= LONGEST and one.startswith(BEGINS) for one in payloads):
                 return Mapper(self.one).many(decoded(messages))
-            lines = self.lines([message[2] for message in messages])
+            lines = self.lines(payloads)
             if lines is not None:
                 return list(zip(messages, lines, strict=True)), [], []
             messages = decoded(messages)
@@ -60,7 +60,7 @@ class Mapper:
         failed: set[str] = set()
         skipped: list[int] = []
         for message in messages:
-            if message.document == _ERASED_DOCUMENT:
+            if is_erased_document(message.document):
                 skipped.append(message.position)
                 continue
             if failed and message.key in failed:

@@ -2,7 +2,8 @@
 
 A partition is made beside the log and attached, detached and dropped. Both need a lock that a long reader (a report, a
 dump) stands in the way of, and a step that waits for it holds up everybody behind. So no step waits longer than `LOCK`:
-it ends, and is tried again after a pause that grows.
+it ends, and is tried again after a pause that grows. The steps are functions of the tables' owner
+(`runtime/sql/80_partitions.sql`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from datetime import UTC, date, datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
 
-from psycopg import errors, sql
+from psycopg import errors
 
 from kernel import clock
 from kernel.postgresql import lock_holders
@@ -126,31 +127,11 @@ def _free(conn: Connection, month: Partition) -> bool:
 def _add(conn: Connection, month: Partition) -> bool:
     """The table, made beside the log and attached: others who read or write the log are in nobody's way, but for who
     reads the default partition, which is locked for the moment in which it is seen to hold nothing of the month."""
-    conn.execute("lock table only runtime_message in share update exclusive mode")  # which attaching needs, too
+    conn.execute("select runtime_lock_partitions()")
     if not _free(conn, month):
         return False
-    conn.execute(
-        sql.SQL(
-            "create table {name} (like runtime_message including all, check (received_at >= {since} and "
-            "received_at < {until}))"
-        ).format(**_named(month))
-    )
-    conn.execute(_attach(month))
+    conn.execute("select runtime_add_partition(%s, %s)", (month.since, month.until))
     return True
-
-
-def _named(one: Partition) -> dict[str, sql.Composable]:
-    return {
-        "name": sql.Identifier(one.name),
-        "since": sql.SQL("minvalue") if one.since == _EVER else sql.Literal(one.since.isoformat()),
-        "until": sql.Literal(one.until.isoformat()),
-    }
-
-
-def _attach(one: Partition) -> sql.Composed:
-    return sql.SQL("alter table runtime_message attach partition {name} for values from ({since}) to ({until})").format(
-        **_named(one)
-    )
 
 
 def _patiently(conn: Connection, step: Callable[[], T], wait: Callable[[float], object]) -> T | None:
@@ -195,7 +176,7 @@ def adopt_default(
     made = Partition(name, since, until)
     if _patiently(conn, lambda: _bound(conn, made), wait) is None:
         return None
-    conn.execute("alter table runtime_message_default validate constraint runtime_message_adopted")
+    conn.execute("select runtime_look_through_default()")
     if _patiently(conn, lambda: _swap(conn, made), wait) is None:
         _patiently(conn, lambda: _unbound(conn), wait)
         return None
@@ -203,32 +184,22 @@ def adopt_default(
 
 
 def _bound(conn: Connection, one: Partition) -> bool:
-    """From here to the exchange the default partition takes only what the new one is to hold. With this constraint
-    nothing has to be read while it is exchanged."""
-    _unbound(conn)
-    held = sql.SQL(
-        "received_at < {until}" if one.since == _EVER else "received_at >= {since} and received_at < {until}"
-    )
-    conn.execute(
-        sql.SQL(
-            "alter table runtime_message_default add constraint runtime_message_adopted check ({}) not valid"
-        ).format(held.format(**_named(one)))
-    )
+    conn.execute("select runtime_bound_default(%s, %s)", (_since(one), one.until))
     return True
 
 
 def _unbound(conn: Connection) -> bool:
-    conn.execute("alter table runtime_message_default drop constraint if exists runtime_message_adopted")
+    conn.execute("select runtime_bound_default(null, null)")
     return True
 
 
 def _swap(conn: Connection, one: Partition) -> bool:
-    conn.execute("alter table runtime_message detach partition runtime_message_default")
-    conn.execute(sql.SQL("alter table runtime_message_default rename to {name}").format(**_named(one)))
-    conn.execute("create table runtime_message_default (like runtime_message including all)")
-    conn.execute("alter table runtime_message attach partition runtime_message_default default")
-    conn.execute(_attach(one))
+    conn.execute("select runtime_adopt_default(%s, %s, %s)", (one.name, _since(one), one.until))
     return True
+
+
+def _since(one: Partition) -> datetime | None:
+    return None if one.since == _EVER else one.since
 
 
 def drop_one(
@@ -245,8 +216,7 @@ def drop_one(
     def step() -> bool:
         if not before():
             return False
-        conn.execute(sql.SQL("alter table runtime_message detach partition {}").format(sql.Identifier(name)))
-        conn.execute(sql.SQL("drop table {}").format(sql.Identifier(name)))
+        conn.execute("select runtime_drop_partition(%s)", (name,))
         after()
         return True
 

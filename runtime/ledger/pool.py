@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from threading import BoundedSemaphore, Lock
+from threading import BoundedSemaphore, Condition
 
 import psycopg
 
@@ -44,28 +44,49 @@ class StoringHealth:
 @dataclass(slots=True)
 class _Pool:
     """The connection used last is taken first. A new one is opened by the thread that needs it, at once: a pool that
-    opens them in the background and pauses between its tries is not back when the database is."""
+    opens them in the background and pauses between its tries is not back when the database is. Where the server has no
+    room for another one, those that are open serve all, one call after another."""
 
     free: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(SIZE))
     idle: list[tuple[Connection, float]] = field(default_factory=list)  # with the moment of its last answer
-    lock: Lock = field(default_factory=Lock)
+    lock: Condition = field(default_factory=Condition)
+    taken: int = 0
     closed: bool = False
 
     def take(self) -> Connection:
+        ends = time.monotonic() + WAIT_SECONDS
         while True:
             with self.lock:
                 conn, answered = self.idle.pop() if self.idle else (None, 0.0)
             if conn is None:
-                return connections.connect(name="tillgate-intake", role="intake")
-            if _usable(conn, answered):
+                conn = self._opened(ends)
+            elif not _usable(conn, answered):
+                conn.close()
+                continue
+            if conn is not None:
+                with self.lock:
+                    self.taken += 1
                 return conn
-            conn.close()
+
+    def _opened(self, ends: float) -> Connection | None:
+        """A new one; None where one of ours may be free instead. Raises OperationalError."""
+        try:
+            return connections.connect(name="tillgate-intake", role="intake")
+        except psycopg.OperationalError as error:
+            if not errors.crowded(error):
+                raise
+            with self.lock:
+                if not self.idle and (not self.taken or not self.lock.wait(ends - time.monotonic())):
+                    raise
+            return None
 
     def give_back(self, conn: Connection) -> None:
         with self.lock:
+            self.taken -= 1
             keep = not self.closed and conn.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
             if keep:
                 self.idle.append((conn, time.monotonic()))
+            self.lock.notify(1 if keep or self.taken else SIZE)
         if not keep:
             conn.close()
 
@@ -123,6 +144,16 @@ def connection() -> Iterator[Connection]:
 def _unavailable(reason: str) -> Unavailable:
     health.failed_at, health.reason = time.monotonic(), reason
     return Unavailable("intake.database", "The message could not be stored now; send it again.")
+
+
+def hold_one() -> None:
+    """Have at least one connection open, for the next call. Raises OperationalError where there can be none."""
+    pool = _pool
+    with pool.lock:
+        if pool.idle or pool.taken:
+            return
+    conn = pool.take()
+    pool.give_back(conn)
 
 
 def close() -> None:

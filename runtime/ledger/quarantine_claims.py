@@ -9,23 +9,14 @@ from psycopg.errors import InsufficientPrivilege
 from psycopg.rows import dict_row
 
 from runtime.domain.recovery import QUESTION_AT_FAULT
-from runtime.ledger import sql
+from runtime.ledger import clock_steps, sql
 from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope, Lease, ago, limits_of, target_of
-from runtime.ledger.claims import (
-    LEASE_SECONDS,
-    ClaimAbandoned,
-    VendorHeld,
-    admit,
-    gate_closed,
-    hold_others,
-    spend,
-    without,
-)
+from runtime.ledger.claims import ClaimAbandoned, VendorHeld, admit, gate_closed, hold_others, spend, without
 from runtime.ledger.connections import Connection
+from runtime.ledger.leases import LEASE_SECONDS, MOST_CALLS
 
 WAITS_FOR_VENDOR = ("accepted", "unsettled", "unanswered", "not_now", QUESTION_AT_FAULT)
 """Reason classes of messages that no worker has ended over: their vendor has not decided, or not answered."""
-MOST_CALLS = 3  # of one try: ask, send, ask
 
 
 @dataclass(slots=True)
@@ -75,6 +66,7 @@ _PARTS = {
     "places": sql.read("quarantine_places"),
     "pace_allows": sql.read("quarantine_pace"),
     "probe_is_free": sql.probe_is_free("s.id"),
+    "lease_is_over": sql.lease_is_over("w.lease_until"),
 }
 
 
@@ -83,7 +75,11 @@ def _statement(name: str, of_which: str, *, ask_only: bool) -> str:
     take = sql.read("claim_quarantined_take", claim_returning=returning, calls=str(MOST_CALLS), ask_only=word)
     first = sql.read("quarantine_first_of_key")
     of_them = sql.read(
-        "claim_quarantined_from", claim_columns=sql.CLAIM_COLUMNS, of_which=sql.read(of_which), first_of_its_key=first
+        "claim_quarantined_from",
+        claim_columns=sql.CLAIM_COLUMNS,
+        of_which=sql.read(of_which),
+        first_of_its_key=first,
+        lease_is_over=sql.lease_is_over("o.lease_until"),
     )
     return sql.read(name, take=take, message_and_target=of_them, **_PARTS)
 
@@ -149,6 +145,7 @@ def _take(
     if row is None:
         return None, False
     answered = time.monotonic()
+    clock_steps.watch.noted(row["database_time"], answered - started)
     taken = QuarantineClaim(
         row["subscription"],
         row["lane"],
@@ -167,7 +164,7 @@ def _take(
         payload=row["payload"],
         not_arrived=row["not_arrived"],
         first_sent=ago(started, row["first_sent_ago"]),
-        last_sent=ago(answered, row["sent_ago"]),
+        last_sent=ago(answered, clock_steps.watch.at_least_ago(row["sent_ago"])),
         rounds=row["rounds"],
         lost=row["lost"],
         accepted_as=row["accepted_as"],

@@ -73,7 +73,7 @@ def retry_in_database(
                 hit("quarantine.before_commit")
             return True
         except Skipped:
-            return _skip(conn, taken)
+            return skip(conn, taken)
         except Unmappable as error:
             entry = unmappable(message, error)
         except REFUSED_BY_TABLE as error:
@@ -92,7 +92,7 @@ def retry_at_vendor(
     `run` decides in which process it is mapped, asked about and sent; raises TrialEnded when that process is gone.
     Nothing of that work uses the database."""
     if not taken.may_have_been_sent and (why := after.ended_there(conn, taken, taken.position)):
-        return _skip(conn, taken, why)
+        return skip(conn, taken, why)
     message, attempt = _message(conn, taken), taken.lease.attempt
     if attempt > taken.limits.max_attempts + 1:
         # Not even a question survives: a person finds out whether an earlier try arrived.
@@ -125,7 +125,7 @@ def retry_at_vendor(
     try:
         outcome = _try(conn, taken, message, mapped, sending, run)
     except Skipped:
-        return _skip(conn, taken)
+        return skip(conn, taken)
     except Unmappable as error:
         with conn.transaction():
             _keep(conn, taken, unmappable(message, error))
@@ -340,7 +340,8 @@ def release_after_failure(
     conn.execute(_RELEASE_AFTER_FAILURE, (state, state, uncounted, reason[:2000], wait, uncounted, *place))
 
 
-def _skip(conn: Connection, taken: QuarantineClaim, why: str = "not for this target") -> bool:
+def skip(conn: Connection, taken: QuarantineClaim, why: str = "not for this target") -> bool:
+    """It leaves the quarantine without being sent, and this is why."""
     with conn.transaction():
         _remove(conn, taken, "skipped")
         record_attempt(conn, taken, taken.position, taken.position, "skipped", why)
@@ -399,4 +400,4 @@ def _fenced(taken: QuarantineClaim) -> Fenced:
     return Fenced(f"quarantined {taken.subscription}/{taken.lane}/{taken.position}: its token is not current")
 
 
-__all__ = ["MappedTable", "release_after_failure", "retry_at_vendor", "retry_in_database"]
+__all__ = ["MappedTable", "release_after_failure", "retry_at_vendor", "retry_in_database", "skip"]

@@ -19,7 +19,6 @@ from runtime.ledger.partitions import Partition
 
 ROWS = 5_000  # a statement; it holds its locks for about as many index entries
 COUNTING = "30min"  # a month of messages is counted once, in nobody's way
-_HOLDS = statements.read("partition_holds", part="{part}")
 _COUNT_PARTITION = statements.read("count_partition", part="{part}")
 _DROP_HEADS = statements.read("drop_heads")
 _EVIDENCE = [statements.read("drop_evidence", table=name) for name in ("runtime_delivery", "runtime_attempt")]
@@ -80,6 +79,13 @@ _SETTLED: tuple[tuple[str, str, str, str, str], ...] = (
         f"where o.state <> 'open' and o.decided_at < runtime_kept_since('rejected', {_FLOW})",
     ),
     (
+        "rejected",
+        "runtime_unkept",
+        "id",
+        "o.stream_id, o.last_at as at, 0 as read, 0 as accepted",
+        f"where o.last_at < runtime_kept_since('rejected', {_FLOW})",
+    ),
+    (
         "comparisons",
         "runtime_comparison",
         "id",
@@ -100,6 +106,22 @@ _SETTLED: tuple[tuple[str, str, str, str, str], ...] = (
         "id",
         "0 as stream_id, o.created_at as at, 0 as read, 0 as accepted",
         "where o.state = 'delivered' and o.delivered_at < runtime_kept_since('events', null)",
+    ),
+    (
+        "events",
+        "governance_pipelinedelivery",
+        "id",
+        "0 as stream_id, o.last_at as at, 0 as read, 0 as accepted",
+        "where o.last_at < runtime_kept_since('events', null) and (o.review_id is null or exists "
+        "(select from governance_pipelinereview n where n.id = o.review_id and n.ended_at is not null))",
+    ),
+    (
+        "events",
+        "governance_pipelinereview",
+        "id",
+        "0 as stream_id, o.created_at as at, 0 as read, 0 as accepted",
+        "where o.ended_at < runtime_kept_since('events', null) "
+        "and not exists (select from governance_pipelinedelivery n where n.review_id = o.id)",
     ),
     (
         "indicators",
@@ -164,9 +186,7 @@ def due_partitions(conn: Connection) -> list[tuple[Partition, tuple[str, ...]]]:
 
 def holds(conn: Connection, one: Partition) -> tuple[str, ...]:
     """What still needs a partition, in words; empty where it can be dropped."""
-    statement = sql.SQL(_HOLDS).format(part=sql.Identifier(one.name))
-    times = {"since": one.since if one.since.year > 1 else None, "until": one.until}
-    return tuple(row[0] for row in conn.execute(statement, times).fetchall())
+    return tuple(row[0] for row in conn.execute("select runtime_partition_holds(%s)", (one.name,)).fetchall())
 
 
 def drop_partition(conn: Connection, one: Partition, *, wait: Callable[[float], object] = time.sleep) -> bool:

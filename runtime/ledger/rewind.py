@@ -21,17 +21,25 @@ import psycopg
 from psycopg import errors
 from psycopg.rows import dict_row
 
-from runtime.domain.vendor_times import DEFAULT_SETTLE
+from runtime.domain.vendor_times import DEFAULT_DEADLINE, DEFAULT_SETTLE
 from runtime.ledger import sql
+from runtime.ledger.leases import CALL_MARGIN, LEASE_SECONDS, MOST_CALLS
 
 log = logging.getLogger(__name__)
 WINDOW_HOURS = float(os.environ.get("TILLGATE_RECOVERY_HOURS", "24"))
-LEAST_PAUSE = 15.0  # nobody calls a vendor for so long at least: calls of before may still be under way there
 ENDLESS = (1 << 63) - 1  # `ask_until` while the window is open
 
 _Connection = psycopg.Connection[tuple[Any, ...]]
 _IDENTITY, _IDENTITY_PART = sql.read("database_identity"), sql.read("database_identity_part")
-_OPEN_EPOCHS, _ASK = sql.read("open_key_epochs"), sql.read("ask_in_recovery")
+CALLS_OF_BEFORE = sql.read(
+    "calls_of_before",
+    lease=str(LEASE_SECONDS),
+    margin=str(CALL_MARGIN),
+    calls=str(MOST_CALLS),
+    default_deadline=str(DEFAULT_DEADLINE),
+    default_settle=str(DEFAULT_SETTLE),
+)
+_OPEN_EPOCHS, _ASK = sql.read("open_key_epochs"), sql.read("ask_in_recovery", calls_of_before=CALLS_OF_BEFORE)
 _END_WINDOW = sql.read("end_recovery_window")
 _NOT_OFFERED = (
     errors.InsufficientPrivilege,
@@ -208,7 +216,7 @@ def _begin(conn: _Connection, found: Comparison, reason: str, note: str, hours: 
     assert row
     rewind = int(row[0])
     conn.execute(_OPEN_EPOCHS, {"salt": secrets.randbits(63), "rewind": rewind})
-    conn.execute(_ASK, {"endless": ENDLESS, "least": LEAST_PAUSE, "settle": DEFAULT_SETTLE})
+    conn.execute(_ASK, {"endless": ENDLESS})
     counted = conn.execute(_COUNT, (rewind,)).fetchone()
     if hours <= 0:  # nothing that was acknowledged can be lost here: what comes is new
         conn.execute(_WINDOW_ENDED, (rewind,))

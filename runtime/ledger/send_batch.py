@@ -149,10 +149,18 @@ class SendBatch:
             if self.outcome.failure:
                 break
         for message in messages:
-            results.setdefault(message.position, SendResult("unsent", detail="not sent"))
+            results.setdefault(message.position, self._not_reached())
         if self.unanswered and not any(result.status in SETTLED for result in results.values()):
             self.outcome.blame(self.unanswered, "no trustworthy answer")
         return self.outcome
+
+    def _not_reached(self) -> SendResult:
+        """What is known of a message to which this batch did not come. One that an owner before may have sent is not
+        one that nobody has sent."""
+        if not self.ask_first or self.taken.last_sent is None:
+            return SendResult("unsent", detail="not sent")
+        detail = "it may have been sent, and was not asked about yet"
+        return SendResult("unknown" if self.idempotency == "U" else "unsettled", detail=detail)
 
     def _holds_back(self, message: OutboundMessage) -> bool:
         result = self.outcome.results.get(message.position)

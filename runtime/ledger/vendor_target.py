@@ -28,19 +28,11 @@ from runtime.ledger.attempts import (
     record_trouble,
 )
 from runtime.ledger.claimed import Claim
-from runtime.ledger.claims import (
-    LEASE_SECONDS,
-    lease_for_call,
-    quota_left,
-    release,
-    release_unanswered,
-    renew,
-    spend,
-    step,
-)
+from runtime.ledger.claims import quota_left, release, release_unanswered, renew, spend, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence, outcomes_by_position
 from runtime.ledger.faultpoints import hit
+from runtime.ledger.leases import LEASE_SECONDS, lease_for_call
 from runtime.ledger.log_reader import LoggedMessage, oldest_age, quarantined_keys, read_next, until_a_key_repeats
 from runtime.ledger.mappers import Mapper
 from runtime.ledger.quarantine import QuarantineEntry, blocked_by_earlier, poison_suspects, quarantine, split_blocked

@@ -53,7 +53,7 @@ def number(value: Any) -> Decimal | int:
     digits = value[1:] if value[:1] == "-" else value
     whole, _, fraction = digits.partition(".")
     if (
-        not (whole.isascii() and whole.isdigit() and (not fraction or (fraction.isascii() and fraction.isdigit())))
+        not (whole.isascii() and whole.isdecimal() and (not fraction or (fraction.isascii() and fraction.isdecimal())))
         or digits[-1:] == "."
     ):
         raise Reject("is not a plain decimal number")

@@ -3,8 +3,6 @@ instance."""
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [
@@ -13,4 +11,4 @@ class Migration(migrations.Migration):
         ("catalog", "0011_usage_by_application"),
     ]
 
-    operations = [ApplySql("runtime")]
+    operations = []

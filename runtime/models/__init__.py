@@ -3,11 +3,11 @@ migrations."""
 
 from runtime.models.alerts import Alert, AlertEntry, AlertRule, AlertSignal, AlertSilence
 from runtime.models.day_sums import DaySpan, DaySum, DaySumCursor, TillNumbers
-from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage
+from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage, UnkeptCount
 from runtime.models.grants import IntakeGrant
-from runtime.models.integrations import Deployment, EntityWrite, Integration, Pin, Release
+from runtime.models.integrations import ApprovedDestination, Deployment, EntityWrite, Integration, Pin, Release
 from runtime.models.log import Head, Lane, LaneChange, LaneSleep, Message, Stream, StreamSource
-from runtime.models.operation import Firing, Run, RunSpan, Schedule, SourceAlarm, Worker
+from runtime.models.operation import Firing, RefusedCalls, Run, RunSpan, Schedule, SourceAlarm, Worker
 from runtime.models.readings import ReadAgain
 from runtime.models.reconciliation import TargetComparison
 from runtime.models.recovery import DatabaseIdentity, KeyEpoch, Rewind
@@ -30,6 +30,7 @@ __all__ = [
     "AlertRule",
     "AlertSignal",
     "AlertSilence",
+    "ApprovedDestination",
     "Attempt",
     "ConflictCase",
     "DatabaseIdentity",
@@ -60,6 +61,7 @@ __all__ = [
     "Progress",
     "QuarantinedMessage",
     "ReadAgain",
+    "RefusedCalls",
     "RejectedMessage",
     "Release",
     "Replay",
@@ -75,6 +77,7 @@ __all__ = [
     "TargetComparison",
     "TargetSubscription",
     "TillNumbers",
+    "UnkeptCount",
     "ValidityMoment",
     "VendorState",
     "Worker",

@@ -86,10 +86,13 @@ class Alert(models.Model):
 
 
 class AlertSignal(models.Model):
-    """A rule whose condition holds for an indicator, since when and until when last."""
+    """A rule whose condition holds for an indicator, since when and until when last; without one, for the front
+    door."""
 
     rule = models.ForeignKey(AlertRule, on_delete=models.CASCADE, related_name="signals")
-    indicator = models.ForeignKey("runtime.ServiceIndicator", on_delete=models.CASCADE, related_name="signals")
+    indicator = models.ForeignKey(
+        "runtime.ServiceIndicator", null=True, on_delete=models.CASCADE, related_name="signals"
+    )
     alert = models.ForeignKey(Alert, null=True, blank=True, on_delete=models.SET_NULL, related_name="signals")
     since = models.DateTimeField()
     last_at = models.DateTimeField()
@@ -97,7 +100,12 @@ class AlertSignal(models.Model):
 
     class Meta:
         ordering = ["id"]
-        constraints = [models.UniqueConstraint(fields=["rule", "indicator"], name="alert_signal_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["rule", "indicator"], name="alert_signal_once"),
+            models.UniqueConstraint(
+                fields=["rule"], condition=models.Q(indicator=None), name="alert_signal_of_front_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.text

@@ -85,7 +85,8 @@ class QuarantinedMessage(models.Model):
 
 class Attempt(models.Model):
     """One try that was not plainly confirmed with its batch: of one quarantined message, a call whose outcome was
-    unknown, an answer of the vendor's business. `answer` is what the vendor said, redacted. Insert only."""
+    unknown, an answer of the vendor's business. `answer` is what the vendor said, redacted; `payload` the content that
+    a person has put in the place of the stored one. Insert only."""
 
     subscription = models.ForeignKey(
         TargetSubscription, on_delete=models.CASCADE, db_index=False, related_name="attempts"
@@ -102,6 +103,7 @@ class Attempt(models.Model):
     detail = models.TextField(db_default="")
     reference = models.CharField(max_length=200, null=True, blank=True)
     answer = models.TextField(null=True, blank=True)
+    payload: Any = JsonDocument(null=True, blank=True)
 
     class Meta:
         indexes = [
@@ -184,3 +186,24 @@ class ConflictCase(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stream_id} {self.key}"
+
+
+class UnkeptCount(models.Model):
+    """How many rejected messages of a source, or conflicts of a flow, came on a day (UTC) beyond those that are kept
+    with its content. Their senders have them, and were told.
+    """
+
+    stream = models.ForeignKey("runtime.Stream", on_delete=models.CASCADE, related_name="unkept")
+    kind = models.CharField(max_length=8, choices=[("rejected", "Rejected"), ("conflict", "Conflict")])
+    source = models.CharField(max_length=80, blank=True, db_default="")
+    day = models.DateField()
+    counted = models.BigIntegerField()
+    last_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        db_table = "runtime_unkept"
+        ordering = ["-day", "id"]
+        constraints = [models.UniqueConstraint(fields=["stream", "kind", "source", "day"], name="unkept_once")]
+
+    def __str__(self) -> str:
+        return f"{self.stream_id} {self.kind} {self.day}: {self.counted}"

@@ -108,3 +108,26 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"{self.release} in {self.environment}"
+
+
+class ApprovedDestination(models.Model):
+    """Where a system answered when a release was approved, by its digest: the claim compares it with where it answers
+    now. Written by the database with the approval (runtime/sql/36_destinations.sql); "" is a system without an
+    endpoint. `moved_by` is the later approval that let the system move."""
+
+    approval = models.ForeignKey("governance.Approval", on_delete=models.PROTECT, related_name="+", db_index=False)
+    system_key = models.CharField(max_length=80)
+    environment = models.CharField(max_length=60)
+    digest = models.CharField(max_length=71, blank=True)
+    moved_by = models.ForeignKey(
+        "governance.Approval", null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    bound_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["approval", "system_key"], name="destination_once_per_approval")]
+        indexes = [models.Index(fields=["system_key", "environment"], name="destination_by_system")]
+
+    def __str__(self) -> str:
+        return f"{self.system_key} in {self.environment} @ {self.digest[7:15] or 'nowhere'}"

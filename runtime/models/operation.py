@@ -183,3 +183,25 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class RefusedCalls(models.Model):
+    """Calls of tills and pipelines that were answered by a 5xx in one minute, of all web processes (`operation`: intake
+    or gate; `why`: the code of the problem). Counted in the process while the database is away, and stored when it is
+    back (`noted_at`)."""
+
+    operation = models.CharField(max_length=12)
+    why = models.CharField(max_length=80)
+    minute = models.DateTimeField()
+    refused = models.BigIntegerField()
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    noted_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name_plural = "refused calls"
+        ordering = ["-minute", "id"]
+        constraints = [models.UniqueConstraint(fields=["minute", "operation", "why"], name="refused_calls_of_a_minute")]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.minute:%Y-%m-%d %H:%M}: {self.refused} {self.why}"

@@ -6,8 +6,9 @@ show, where it sets traps, when each fact was checked and on what evidence.
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from difflib import get_close_matches
@@ -15,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kernel import authorities
 from kernel.errors import Invalid, finding
 
 FOLDER = Path(__file__).parent
@@ -29,13 +31,14 @@ _REQUIRED = {
     "evidence": str,
     "settings": dict,
 }
-_OPTIONAL = {"limits": dict, "notes": dict, "evidence_by_fact": dict}
+_OPTIONAL = {"limits": dict, "notes": dict, "evidence_by_fact": dict, "token_hosts": list}
+_BLANK = re.compile("<[^<>]*>")  # what the retailer fills in
 
 
 @dataclass(frozen=True, slots=True)
 class VendorProfile:
     """`base_url` shows the shape, with what the retailer fills in between `<` and `>`. `settings` go to the
-    connector."""
+    connector. `token_hosts`: the vendor's own, which give tokens; they may have something to fill in as well."""
 
     name: str
     title: str
@@ -48,6 +51,16 @@ class VendorProfile:
     limits: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, str] = field(default_factory=dict)
     evidence_by_fact: Mapping[str, str] = field(default_factory=dict)
+    token_hosts: Sequence[str] = ()
+
+    def gives_tokens(self, token_url: str) -> bool:
+        """Whether this address is one of the vendor's for tokens: https, at the port of https."""
+        try:
+            asked = authorities.of_url(token_url)
+        except authorities.NoAuthority:
+            return False
+        plain = asked.scheme == "https" and asked.port == authorities.DEFAULT_PORTS["https"]
+        return plain and any(_filled(shape, asked.host) for shape in self.token_hosts)
 
     @property
     def idempotency(self) -> str:
@@ -115,10 +128,18 @@ def _findings(data: Mapping[str, Any]) -> list[dict[str, Any]]:
         for at, mark in marks.items()
         if mark is not None and mark not in EVIDENCE
     ]
+    if any("." not in str(host).rpartition(">")[2].strip(".") for host in data.get("token_hosts") or []):
+        found.append(finding("/token_hosts", "a host ends with a domain of the vendor's, behind everything to fill in"))
     settings = data.get("settings")
     if isinstance(settings, dict) and str(settings.get("idempotency", "U")) not in "KNLU":
         found.append(finding("/settings/idempotency", "the idempotency class is K, N, L or U"))
     return found
+
+
+def _filled(shape: str, host: str) -> bool:
+    """Whether a host has the shape `auth.<region>.vendor.com`, where one or more labels fill each gap."""
+    parts = [re.escape(part) for part in _BLANK.split(shape.lower())]
+    return re.fullmatch("[a-z0-9-]+(?:[.][a-z0-9-]+)*".join(parts), host) is not None
 
 
 def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,10 +10,13 @@ from django.db.models import Count, Exists, F, OuterRef, Prefetch, Q, QuerySet
 from catalog.selectors import systems
 from kernel.viewer import Viewer
 from runtime import permissions
-from runtime.domain.alert_rules import FLOW, MEASURING, VENDOR, RuleFacts, Watched
+from runtime.domain.alert_rules import FLOW, FRONT, MEASURING, VENDOR, RuleFacts, Watched
 from runtime.domain.objectives import AVAILABILITY, ObjectiveScope
 from runtime.domain.standings import of_stored
 from runtime.models import Alert, AlertEntry, AlertRule, AlertSignal, AlertSilence, ServiceIndicator, TargetSubscription
+from runtime.selectors import refused_calls
+
+FRONT_DOOR = ObjectiveScope(FRONT)
 
 
 def scope_of(row: AlertRule | AlertSilence) -> ObjectiveScope:
@@ -37,15 +40,25 @@ def facts_of(rule: AlertRule) -> RuleFacts:
     )
 
 
-def indicator_scope(one: ServiceIndicator) -> ObjectiveScope:
-    """An indicator, named in full; its stream is loaded with its integration."""
+def indicator_scope(one: ServiceIndicator | None) -> ObjectiveScope:
+    """An indicator, named in full; its stream is loaded with its integration. None is the front door."""
+    if one is None:
+        return FRONT_DOOR
     key = one.stream.integration.key if one.stream is not None else ""
     return ObjectiveScope(one.kind, key, one.target, one.system_key, one.environment, one.tier)
 
 
 def watched() -> list[Watched]:
-    """Everything that is measured, as rules see it."""
+    """Everything that is measured, and the front door, as rules see it."""
     names = {system.key: system.name for system in systems.all_systems()}
+    door = refused_calls.front_door()
+    return [
+        *([Watched(None, FRONT_DOOR, None, "", False, None, None, door)] if door is not None else []),
+        *_indicators(names),
+    ]
+
+
+def _indicators(names: dict[str, str]) -> list[Watched]:
     return [
         Watched(
             one.pk,
@@ -106,7 +119,7 @@ def _seen(viewer: Viewer) -> Q:
         stream__integration__in=mine,
     )
     seen = Q(kind=FLOW, stream__integration__in=mine) | (Q(kind=VENDOR) & (Q(system_key__in=owned) | Exists(called)))
-    return seen | (Q(kind=MEASURING) & permissions.holds_seeing_role(viewer))
+    return seen | (Q(kind__in=(MEASURING, FRONT)) & permissions.holds_seeing_role(viewer))
 
 
 def rules(viewer: Viewer) -> QuerySet[AlertRule]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from catalog.selectors import systems
 from kernel.difference import Difference, differences
+from kernel.digest import digest_of
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.viewer import Viewer
 from runtime.domain.correlation import correlation_id
@@ -57,6 +58,7 @@ class DeadLetterDetail:
     stream: int = 0
     raw: bool = False
     seen: int = 1
+    content: str = ""
 
 
 _HEAD = """st.id as stream, st.salt, i.key as integration, i.title, i.owner_team_id"""
@@ -146,6 +148,7 @@ def quarantined(viewer: Viewer, subscription: int, lane: int, position: int) -> 
     detail = _detail("parked", found)
     detail.correlation = found["correlation"] or correlation_id(found["salt"], found["stream"], lane, position)
     detail.replaced, detail.behind = found["replaced"], found["behind"]
+    detail.content = digest_of(found["payload"])
     tried = rows(_ATTEMPTS, place)
     detail.attempts = [_attempt(one) for one in tried]
     detail.unproven = found["state"] == "dead" and any(one["outcome"] in UNPROVEN for one in tried)
@@ -236,6 +239,7 @@ _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "recovered": ("Asked about after the database went back", ok("There before")),
     "fresh_key": ("Sent under another key", quiet("Fresh key")),
     "edited": ("Edited by a person after it may have arrived", quiet("Edited")),
+    "corrected": ("Edited by a person", quiet("Edited")),
     "given_up": ("Discarded by a person", quiet("Discarded")),
     "redriven": ("Sent again by a person", wait("Redriven", "replay")),
     "fixed": ("Corrected by a person", wait("Corrected", "user")),

@@ -43,6 +43,7 @@ REASONS = {
     "poison": "It ends the worker that tries it",
     "attempts": "Too many attempts",
     "conflict": "Received again with different data",
+    "closed": "The deployed release has no such target",
 }
 
 

@@ -83,6 +83,9 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
                          || ', whose record is ' || w.record)
           from runtime_against_record w
          where w.release_id = r.id and w.target = s.target) as against_record,
+       (select array_agg(m.system_key || ' in ' || m.environment order by m.system_key)
+          from runtime_destination_moved m
+         where m.approval_id = d.approval_id) as moved,
        f.name as freeze, f.ends_at as freeze_ends_at,
        v.system_key, v.instance as vendor_instance, v.breaker, v.failures, v.open_until, v.probe_until, v.not_before,
        v.fault, v.fault_detail, s.fault_tries > 0 as own_fault, s.fault as target_fault,
@@ -93,7 +96,9 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
            as rate_used_up,
        v.budget is not null and v.spent >= v.budget
        and v.spent_on >= (clock_timestamp() at time zone 'UTC')::date as budget_used_up,
-       v.not_before > clock_timestamp() as asked_to_wait, v.probe_until > clock_timestamp() as probing,
+       v.not_before > clock_timestamp() as asked_to_wait,
+       exists (select from runtime_rewind w where w.at > clock_timestamp() - interval '1 hour') as went_back,
+       v.probe_until > clock_timestamp() as probing,
        exists (select from runtime_permitted g where g.subscription_id = s.id) as permitted,
        v.fault = ''
        and s.fault_tries = 0
@@ -112,12 +117,8 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
                         and (f.tier is null or r.tier <= f.tier)
                         and (f.domain is null or f.domain = coalesce(r.manifest ->> 'domain', f.domain))
                         and (f.system is null or f.system = v.system_key)
-                        and not exists (select
-                                          from catalog_retailstore t
-                                          left join catalog_scopevalue b on b.id = t.banner_id
-                                          left join catalog_scopevalue c on c.id = t.channel_id
-                                         where t.key = s.instance and t.retired_at is null
-                                           and (f.banner <> b.key or f.channel <> c.key))
+                        and runtime_freezes_store(
+                              f.banner_id, f.channel_id, f.region_id, f.store_zone, s.instance, d.environment)
                       order by f.ends_at desc nulls first
                       limit 1) f on true
  where s.id = any(%(ids)s)
@@ -133,7 +134,7 @@ def states(subscription_ids: Sequence[int]) -> dict[int, GateState]:
 
 
 def _gate(row: dict[str, Any]) -> GateState:
-    found = (_approved, _running, _in_time, _direction, _unfrozen, _circuit_breaker, _quota)
+    found = (_approved, _destinations, _running, _in_time, _direction, _unfrozen, _circuit_breaker, _quota)
     conditions = tuple(condition(row) for condition in found)
     return GateState(row["subscription_id"], row["permitted"], row["is_open"], conditions)
 
@@ -167,6 +168,14 @@ def _approved(row: dict[str, Any]) -> Condition:
     return Condition(
         "approved", title, "No valid approval binds this digest to this environment.", stop("Not approved")
     )
+
+
+def _destinations(row: dict[str, Any]) -> Condition:
+    title = "Systems where they were approved"
+    if row["moved"]:
+        said = f"Destination changed since approval: {', '.join(row['moved'])}. Nothing is sent until it is approved."
+        return Condition("destination", title, said, stop("Destination changed"))
+    return Condition("destination", title, "Its systems answer where they did when it was approved.", ok("As approved"))
 
 
 def _running(row: dict[str, Any]) -> Condition:
@@ -218,6 +227,10 @@ def vendor_name(row: dict[str, Any]) -> str:
 def _circuit_breaker(row: dict[str, Any]) -> Condition:
     title = "The vendor answers"
     name = vendor_name(row)
+    if row["asked_to_wait"] and row["went_back"]:
+        said = f"{name} is left alone until {at(row['not_before'])}: "
+        said += "the database went back, and calls of before may still be under way there."
+        return Condition("breaker", title, said, wait("Left alone"))
     if row["asked_to_wait"]:
         return Condition(
             "breaker", title, f"{name} asked to wait until {at(row['not_before'])}.", wait("Asked to wait")

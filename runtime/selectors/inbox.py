@@ -1,21 +1,47 @@
-"""What the runtime asks people to correct: faults of connections that their teams own."""
+"""What the runtime asks people to correct: faults of connections that their teams own, and systems that moved without
+approval."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from catalog.selectors import systems
 from governance.domain import inbox_items
 from governance.domain.inbox_items import InboxItem
 from kernel.ui.wording import counted
 from kernel.viewer import Viewer
-from runtime.selectors import connection_faults
+from runtime.selectors import connection_faults, destinations
 from runtime.selectors.connection_faults import ConnectionFaultRow
+from runtime.selectors.destinations import MovedDestination
 
 NAMED = 12  # stores of a fleet that an item names; the others are counted
 
 
 def register_all() -> None:
     inbox_items.register("runtime.connection_faults", faults)
+    inbox_items.register("runtime.destinations", moved_systems)
+
+
+def moved_systems(viewer: Viewer) -> Iterator[InboxItem]:
+    """One item per system that answers elsewhere than approved, for its owners and those of what waits for it."""
+    if not viewer.team_ids:
+        return
+    owners = {system.key: (system.name, system.owner_team_id) for system in systems.all_systems()}
+    together: dict[tuple[str, str], list[MovedDestination]] = {}
+    for one in destinations.moved():
+        together.setdefault((one.system, one.environment), []).append(one)
+    for (key, environment), waiting in together.items():
+        name, owner = owners.get(key, (key, None))
+        seen = [one for one in waiting if owner in viewer.team_ids or one.owner_team_id in viewer.team_ids]
+        if not seen:
+            continue
+        titles = ", ".join(one.title for one in seen[:NAMED])
+        text = (
+            f"{titles}: nothing is sent in {environment}, and nothing is lost. Propose where it answers now, or put "
+            f"the approved address, secret and trust back; then everything goes on by itself."
+        )
+        url = f"/catalog/systems/{key}/{environment}/"
+        yield InboxItem(f"{name}: destination changed since approval", text, url, min(one.since for one in seen))
 
 
 def faults(viewer: Viewer) -> Iterator[InboxItem]:

@@ -3,18 +3,27 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from kernel import clock, measures
+from django.conf import settings
+
+from kernel import clock, measures, replaced_processes
+from kernel.models import ReplacedProcess
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
 from kernel.ui.wording import counted
 from kernel.viewer import Viewer
+from runtime.domain import expected_workers
+from runtime.domain.refused_calls import RefusedSpell
 from runtime.permissions import SEEN, sight
+from runtime.selectors import refused_calls
 from runtime.selectors.flows import midnight
 from runtime.selectors.sql_rows import row, rows
 
 SILENT = timedelta(seconds=30)
+JUST_NOW = timedelta(hours=1)
 UNTOUCHED = f"{measures.PREFIX}untouched_lanes"  # the scheduler counts them (`runtime.worker.silent_work`)
 
 
@@ -43,7 +52,8 @@ class WorkerRow:
 @dataclass(slots=True)
 class Infrastructure:
     """Counts for what the viewer may see. `oldest_claim_s`: age of the oldest lease in seconds, None without one.
-    `untouched`: lanes of all integrations with ready work that no worker takes, as the scheduler has seen it."""
+    `untouched`: lanes of all integrations with ready work that no worker takes, as the scheduler has seen it.
+    `missing`: how many workers fewer than the setting EXPECTED_WORKERS says are there."""
 
     ready: int = 0
     claimed: int = 0
@@ -54,6 +64,14 @@ class Infrastructure:
     untouched: int = 0
     workers: list[WorkerRow] = field(default_factory=list)
     dead_letters: list[tuple[str, int]] = field(default_factory=list)
+    missing: int = 0
+    replaced: list[ReplacedProcess] = field(default_factory=list)
+    refused: list[RefusedSpell] = field(default_factory=list)
+
+    @property
+    def refused_tone(self) -> str:
+        """Of the notice about refused calls: a spell of the last hour may not be over."""
+        return "stop" if any(clock.now() - one.until < JUST_NOW for one in self.refused) else "wait"
 
     @property
     def alive(self) -> int:
@@ -63,6 +81,8 @@ class Infrastructure:
     def workers_tone(self) -> Tone:
         if self.untouched:
             return stop(f"{counted(self.untouched, 'lane')} of ready work that no worker takes")
+        if self.missing:
+            return stop(f"{counted(self.missing, 'worker')} missing")
         if not self.workers:
             return quiet("No worker has reported")
         silent = len(self.workers) - self.alive
@@ -140,7 +160,7 @@ select name, kind, started_at, beat_at, claimed_at, draining
 
 
 def state(viewer: Viewer, environment: str) -> Infrastructure:
-    """In four queries. Workers that have been silent for a day are omitted."""
+    """In six queries. Workers that have been silent for a day are omitted."""
     chosen = sight(viewer) | {"environment": environment, "since": midnight(), "untouched": UNTOUCHED}
     work, held = row(_WORK, chosen) or {}, row(_QUARANTINED, chosen) or {}
     made = Infrastructure(
@@ -152,7 +172,9 @@ def state(viewer: Viewer, environment: str) -> Infrastructure:
         behind=held.get("behind", 0),
         untouched=work.get("untouched", 0),
     )
-    made.workers = workers()
+    made.workers, made.replaced = workers(), replaced_processes.lately()
+    made.refused = refused_calls.lately()
+    made.missing = sum(missing(made.workers).values())
     hours = int((clock.now() - midnight()).total_seconds() // 3600) + 1
     found = {one["hour"]: one["count"] for one in rows(_DEAD_LETTERS, chosen)}
     made.dead_letters = [(f"{hour:02d}", found.get(hour, 0)) for hour in range(hours)]
@@ -160,5 +182,12 @@ def state(viewer: Viewer, environment: str) -> Infrastructure:
 
 
 def workers() -> list[WorkerRow]:
-    """Those that have given a sign of life within a day."""
+    """Those with a sign of life within a day that are not known to be gone (`runtime.ledger.ended_workers`)."""
     return [WorkerRow(**one) for one in rows(_WORKERS, {"since": clock.now() - timedelta(days=1)})]
+
+
+def missing(workers: Iterable[WorkerRow]) -> dict[str, int]:
+    """By kind, how many fewer work than EXPECTED_WORKERS says; 0 where none is missing, and nothing without it."""
+    alive = Counter(worker.kind for worker in workers if worker.state == "alive")
+    expected = expected_workers.of(settings.EXPECTED_WORKERS)
+    return {kind: max(count - alive[kind], 0) for kind, count in expected.items()}

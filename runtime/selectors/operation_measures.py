@@ -11,7 +11,12 @@ from runtime.selectors import infrastructure
 from runtime.selectors.sql_rows import row, rows
 
 WORKERS = reading(
-    "workers", "Worker processes by kind and state: alive, draining, or silent for 30 seconds.", ["kind", "state"]
+    "workers",
+    "Worker processes by kind and state: alive, draining, or silent for 30 seconds and not known to be gone.",
+    ["kind", "state"],
+)
+MISSING = reading(
+    "workers_missing", "Workers fewer than the setting EXPECTED_WORKERS says, by kind; absent without it.", ["kind"]
 )
 BEAT = reading("worker_last_beat_age_seconds", "Time since the newest sign of life of a worker.", ["kind"])
 PARTITIONS = reading("log_partitions_ahead", "Months after this one for which the log has a partition.")
@@ -82,7 +87,10 @@ def read() -> Iterator[Found]:
 def _workers() -> Iterator[Found]:
     states: Counter[tuple[str, str]] = Counter()
     newest: dict[str, float] = {}
-    for worker in infrastructure.workers():
+    found = infrastructure.workers()
+    for kind, count in infrastructure.missing(found).items():
+        yield Found(MISSING, (kind,), count)
+    for worker in found:
         states[worker.kind, worker.state] += 1
         age = max((clock.now() - worker.beat_at).total_seconds(), 0.0)
         newest[worker.kind] = min(newest.get(worker.kind, age), age)

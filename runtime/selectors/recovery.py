@@ -20,12 +20,12 @@ select count(*) as lanes
   join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
  where s.open
    and p.ask_until is not null
-   and p.position < least(p.ask_until, l.next - 1)"""
+   and p.position < least(p.ask_until, p.upto, l.next - 1)"""
 _FLOWS = (
     """
 select i.key as integration, i.title, st.environment,
-       count(*) filter (where p.position < least(p.ask_until, l.next - 1)) as lanes,
-       coalesce(sum(greatest(least(p.ask_until, l.next - 1) - p.position, 0)), 0)::bigint as messages,
+       count(*) filter (where p.position < least(p.ask_until, p.upto, l.next - 1)) as lanes,
+       coalesce(sum(greatest(least(p.ask_until, p.upto, l.next - 1) - p.position, 0)), 0)::bigint as messages,
        (select count(*)
           from runtime_quarantine q
           join runtime_subscription qs on qs.id = q.subscription_id
@@ -96,6 +96,10 @@ def state(viewer: Viewer) -> Recovery:
         chosen = sight(viewer) | {"cannot": CANNOT_BE_ASKED}
         made.flows = [RecoveringFlow(**one) for one in rows(_FLOWS, chosen)]
     return made
+
+
+def newest_rewind() -> Rewind | None:
+    return Rewind.objects.order_by("-id").first()
 
 
 def notices_failover() -> bool:

@@ -32,6 +32,8 @@ _TABLES = {
     "runtime_head": "heads",
     "kernel_outboxevent": "events",
     "governance_webhookdelivery": "events",
+    "governance_pipelinedelivery": "events",
+    "governance_pipelinereview": "events",
     "runtime_indicatorday": "indicators",
     "runtime_indicatorperiod": "indicators",
 }

@@ -91,6 +91,7 @@ _TRIES: dict[str, Tone] = {
     "recovered": ok("There before"),
     "fresh_key": quiet("Fresh key"),
     "edited": quiet("Edited"),
+    "corrected": quiet("Edited"),
     **dict.fromkeys(("retry", "unsent"), wait("Not now")),
     **dict.fromkeys(("behind", "blocked"), wait("Behind")),
 }

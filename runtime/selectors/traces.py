@@ -75,7 +75,7 @@ class Trace:
     def rejected(self) -> int | None:
         """The number under which it was rejected before it was stored."""
         word, _, number = self.causation.partition(" ")
-        return int(number) if word == "rejected" and number.isdigit() else None
+        return int(number) if word == "rejected" and number.isdecimal() else None
 
     @property
     def waits(self) -> int:
@@ -158,7 +158,8 @@ select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation,
    and m.position = %(position)s"""
 
 _TRIES = """
-select t.subscription_id as subscription, t.first, t.last, t.at, t.outcome, t.detail, t.reference, t.answer
+select t.subscription_id as subscription, t.first, t.last, t.at, t.outcome, t.detail, t.reference,
+       coalesce(t.answer, t.payload::text) as answer
   from runtime_attempt t
   join runtime_subscription s on s.id = t.subscription_id
  where s.stream_id = %(stream)s

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from catalog.selectors import systems, teams
 from kernel import audit, clock
@@ -18,6 +18,7 @@ from runtime.domain import alert_rules
 from runtime.domain.alert_rules import BUDGET, BURN, FLOW, VENDOR
 from runtime.models import Alert, AlertEntry, AlertRule, AlertSilence, Integration
 from runtime.selectors import alerts as selectors
+from runtime.services import alert_scopes
 
 FIELDS = (
     "name",
@@ -75,7 +76,8 @@ def _rule(rule_id: int, actor: User) -> AlertRule:
 
 def _save_rule(rule: AlertRule, given: Mapping[str, Any], actor: User) -> AlertRule:
     viewer, before = Viewer.of(actor), _plain(rule) if rule.pk else None
-    found = list(alert_rules.problems(dict(given))) + _scope_problems(given)
+    found = list(alert_rules.problems(dict(given)))
+    found += [one for one in alert_scopes.problems(given, viewer) if one not in found]
     found += [finding("/teams", f"there is no team {key!r}") for key in _unknown_teams(given.get("teams") or ())]
     if found:
         raise Invalid("alert_rule.invalid", f"This rule cannot be used: {found[0]['message']}.", {"findings": found})
@@ -108,16 +110,6 @@ def _unknown_teams(keys: Any) -> list[str]:
     return [str(key) for key in keys if key not in known]
 
 
-def _scope_problems(given: Mapping[str, Any]) -> list[dict[str, Any]]:
-    found = []
-    system, environment = given.get("system_key"), given.get("environment")
-    if system and systems.by_key(str(system)) is None:
-        found.append(finding("/system_key", "there is no such system"))
-    if environment and environment not in {key for key, _, _ in systems.environments()}:
-        found.append(finding("/environment", "there is no such environment"))
-    return found
-
-
 def _integration(key: str, viewer: Viewer) -> Integration | None:
     if not key:
         return None
@@ -142,44 +134,82 @@ def _allow(allowed: Permission, code: str) -> None:
 # -- silences ----------------------------------------------------------------------------------------------------------
 def silence(given: Mapping[str, Any], *, until: datetime, reason: str, actor: User) -> AlertSilence:
     """Tell nobody of what `given` names until then, at most 31 days. Alerts are kept all the same; one that is still
-    open at the end is told then. Raises Invalid `silence.invalid`, Forbidden, NotFound."""
+    open at the end is told then. The same once more is the same silence. Raises Invalid `silence.invalid`, Conflict
+    `silence.exists`, Forbidden, NotFound."""
     now, viewer = clock.now(), Viewer.of(actor)
-    found = _scope_problems(given)
-    if not now < until <= now + alert_rules.LONGEST_SILENCE:
-        found.append(finding("/until", "in the future, and at most 31 days away"))
+    found = alert_scopes.problems(given, viewer) + _time_problems(now, until, reason)
     if given.get("target") and not given.get("integration"):
         found.append(finding("/integration", "say of which integration the target is"))
-    if not reason.strip():
-        found.append(finding("/reason", "give a reason"))
     if found:
         raise Invalid("silence.invalid", f"This cannot be silenced: {found[0]['message']}.", {"findings": found})
     about = _integration(str(given.get("integration") or ""), viewer)
     _allow(permissions.may_set_alert_rules(viewer, about), "silence.not_allowed")
-    with transaction.atomic():
-        made = AlertSilence.objects.create(
-            kind=str(given.get("kind") or ""),
-            integration=about,
-            target=str(given.get("target") or ""),
-            system_key=str(given.get("system_key") or ""),
-            environment=str(given.get("environment") or ""),
-            tier=given.get("tier"),
-            since=now,
-            until=until,
-            reason=reason.strip(),
-            set_by=actor,
-        )
+    names = ("kind", "target", "system_key", "environment")
+    scope: dict[str, Any] = {name: str(given.get(name) or "") for name in names}
+    scope |= {"integration": about, "tier": given.get("tier")}
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("lock table runtime_alertsilence in share row exclusive mode")  # of two equal ones one is made
+        same = AlertSilence.objects.filter(**scope, ended_at=None, until__gt=now).order_by("-until").first()
+        if same is not None:
+            if (same.until, same.reason) == (until, reason.strip()):
+                return same
+            raise Conflict(
+                "silence.exists",
+                f"This is silenced already, until {same.until:%Y-%m-%d %H:%M} UTC (silence {same.pk}). "
+                "Change that silence, or end it first.",
+                {"silence": same.pk},
+            )
+        made = AlertSilence.objects.create(**scope, since=now, until=until, reason=reason.strip(), set_by=actor)
         after = {"until": until.isoformat(), "integration": about.key if about else ""}
         audit.record("runtime.alerts_silenced", "silence", str(made.pk), actor=actor, after=after, reason=reason)
     return made
 
 
-def end_silence(silence_id: int, *, actor: User) -> None:
-    """Idempotent."""
+def _time_problems(now: datetime, until: datetime, reason: str) -> list[dict[str, Any]]:
+    found = []
+    if not now < until <= now + alert_rules.LONGEST_SILENCE:
+        found.append(finding("/until", "in the future, and at most 31 days away"))
+    if not reason.strip():
+        found.append(finding("/reason", "give a reason"))
+    return found
+
+
+def change_silence(silence_id: int, *, until: datetime, reason: str, actor: User) -> AlertSilence:
+    """Another end, and why; what it names stays. Raises Invalid `silence.invalid`, Conflict `silence.ended`, Forbidden,
+    NotFound."""
+    found = _silence(silence_id, actor)
+    if problems := _time_problems(clock.now(), until, reason):
+        raise Invalid("silence.invalid", f"It cannot be changed so: {problems[0]['message']}.", {"findings": problems})
+    with transaction.atomic():
+        still = AlertSilence.objects.filter(pk=silence_id, ended_at=None, until__gt=clock.now())
+        if not still.update(until=until, reason=reason.strip()):
+            raise Conflict("silence.ended", "This silence has ended. Make another one.")
+        before, after = {"until": found.until.isoformat()}, {"until": until.isoformat()}
+        audit.record(
+            "runtime.alert_silence_changed",
+            "silence",
+            str(silence_id),
+            actor=actor,
+            before=before | {"reason": found.reason},
+            after=after,
+            reason=reason,
+        )
+    found.refresh_from_db()
+    return found
+
+
+def _silence(silence_id: int, actor: User) -> AlertSilence:
     viewer = Viewer.of(actor)
     found = selectors.silences(viewer, ended=True).filter(pk=silence_id).first() if silence_id < 2**63 else None
     if found is None:
         raise NotFound("silence.unknown", f"There is no silence {silence_id}, or you may not see it.")
     _allow(permissions.may_set_alert_rules(viewer, found.integration), "silence.not_allowed")
+    return found
+
+
+def end_silence(silence_id: int, *, actor: User) -> None:
+    """Idempotent."""
+    _silence(silence_id, actor)
     with transaction.atomic():
         ended = {"ended_at": clock.now(), "ended_by": actor, "until": clock.now()}
         if AlertSilence.objects.filter(pk=silence_id, ended_at=None).update(**ended):

@@ -19,12 +19,25 @@ from kernel.periodic_jobs import NOT_RUN
 from kernel.postgresql import lock_holders
 from kernel.viewer import SYSTEM
 from runtime.domain import alert_rules
-from runtime.domain.alert_rules import FLOW, MEASURING, RANK, UNMEASURED, VENDOR, Cause, RuleFacts, Signal, Watched
+from runtime.domain.alert_rules import (
+    FLOW,
+    FRONT,
+    MEASURING,
+    RANK,
+    UNMEASURED,
+    VENDOR,
+    Cause,
+    RuleFacts,
+    Signal,
+    Watched,
+)
 from runtime.domain.objectives import ObjectiveScope
 from runtime.models import Alert, AlertEntry, AlertRule, AlertSignal
 from runtime.selectors import alerts as selectors
 
 Verb = AlertEntry.Verb
+OF_ALL = (MEASURING, FRONT)
+"""What concerns the installation, and no system or flow alone."""
 
 
 def attend(*, at: datetime | None = None) -> int:
@@ -91,7 +104,7 @@ def _group(
     found = alert_rules.causes(
         [signal for _, signal in firing],
         open_causes={cause: one.pk for cause, one in open_alerts.items()},
-        watched=len(seen),
+        watched=sum(one.front is None for one in seen),
     )
     rows = {(signal.rule.id, signal.one.id): row for row, signal in firing}
     for key, cause in found.items():
@@ -113,10 +126,10 @@ def _opened(cause: Cause, now: datetime) -> Alert:
     made = Alert.objects.create(
         cause=cause.key[:200],
         kind=kind,
-        environment="" if kind == MEASURING else first.scope.environment,
+        environment="" if kind in OF_ALL else first.scope.environment,
         stream_id=first.stream if kind == FLOW else None,
         target=first.scope.target if kind == FLOW else "",
-        system_key="" if kind == MEASURING else first.scope.system,
+        system_key="" if kind in OF_ALL else first.scope.system,
         severity=cause.severity,
         title=_title(cause),
         opened_at=now,
@@ -219,12 +232,12 @@ def _emit(alert: Alert, topic: str, now: datetime) -> None:
             "text": one.text,
             "severity": one.rule.severity,
             "rule": one.rule.name,
-            "indicator": one.indicator.kind,
-            "integration": one.indicator.stream.integration.key if one.indicator.stream else "",
-            "target": one.indicator.target,
-            "system": one.indicator.system_key,
+            "indicator": scope.kind,
+            "integration": scope.integration,
+            "target": scope.target,
+            "system": scope.system,
         }
-        for one in _signals_of(alert)
+        for one, scope in ((one, selectors.indicator_scope(one.indicator)) for one in _signals_of(alert))
     ]
     payload: dict[str, Any] = {
         "alert": alert.pk,
@@ -246,7 +259,7 @@ def _emit(alert: Alert, topic: str, now: datetime) -> None:
 
 
 def owners_of(alert: Alert) -> set[int]:
-    """Group ids of the teams that an alert concerns; none for one about measuring itself."""
+    """Group ids of the teams that an alert concerns; none for one about measuring itself or the front door."""
     if alert.kind == FLOW and alert.stream is not None:
         return {alert.stream.integration.owner_team_id}
     if alert.kind != VENDOR:

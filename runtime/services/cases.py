@@ -14,12 +14,14 @@ from kernel.digest import canonical_json
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
 from runtime import permissions
+from runtime.domain.erased import is_erased_document
 from runtime.ledger import connections as ledger_connections
 from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.streams import load_stream
 from runtime.models import ConflictCase, Integration, RejectedMessage
 from runtime.selectors.corrections import MOST_CORRECTIONS
+from runtime.services import correction_order
 
 _DECIDE = """
 update {table}
@@ -46,7 +48,9 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
     """Close a conflict case.
 
     `keep`: the first message stands. Otherwise the other content is appended under the key with the suffix `#2`, `#3`,
-    …, as a message of its own that says what it corrects; what was delivered is not undone.
+    …, as a message of its own that says what it corrects; what was delivered is not undone, what still waits in
+    quarantine is not sent any more. Raises Conflict `conflict.under_way` where a target that keeps one document of a
+    name could still act on what it corrects after it.
     """
     case = (
         ConflictCase.objects.select_related("stream__integration__owner_team")
@@ -58,6 +62,12 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
     if not note.strip():
         raise Invalid("conflict.reason", "Say why.")
     permissions.require_operate(actor, case.stream.integration)
+    if not keep and is_erased_document(case.payload):
+        raise Conflict(
+            "conflict.erased",
+            "The message under this key was erased, so what came was not stored again. Keep what is stored, and have "
+            "it handed in again under a key of its own where it is still needed.",
+        )
     integration, after = case.stream.integration, {"key": case.key}
     if keep:
         decide_case(ConflictCase, conflict_id, "kept", integration, actor, note, after)
@@ -70,10 +80,12 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
 
 def _append_correction(conn: Connection, case: ConflictCase) -> None:
     stream = load_stream(conn, case.stream_id)
+    names = [f"{case.key}#{number}" for number in range(2, MOST_CORRECTIONS)]
+    correction_order.replace_what_waits(conn, stream, case.key, names, case.pk)
     payload = canonical_json(case.payload)
-    for number in range(2, MOST_CORRECTIONS):
+    for name in names:
         with conn.transaction():
-            item = IncomingMessage(f"{case.key}#{number}", 0, payload, causation=f"conflict {case.pk}")
+            item = IncomingMessage(name, 0, payload, causation=f"conflict {case.pk}")
             done = append(conn, stream, [item])
             if done.accepted or done.unchanged:
                 return

@@ -6,23 +6,29 @@ Registered by `RuntimeConfig.ready()`; governance calls them and knows nothing o
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import CharField, QuerySet
+from django.db.models.functions import Cast
 
 from catalog.selectors import consumers, contracts, systems, teams, versions
+from catalog.selectors import destinations as known_destinations
 from governance.domain import checks, kinds
 from governance.domain.checks import Check, CheckContext, CheckOutcome
 from governance.domain.kinds import ChangeKind
 from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
 from governance.selectors import sight
+from governance.selectors.sight import SightRule
+from governance.services import approvals
 from kernel.errors import DomainError
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
 from runtime.models import Deployment, Integration, Release, Replay, TargetSubscription
+from runtime.selectors import alerts, destinations
 from runtime.services import lane_changes, manifest_checks
 
 Finder = Callable[[Manifest, datetime], list[dict[str, Any]]]
@@ -32,10 +38,29 @@ def _keys(viewer: Viewer) -> QuerySet[Integration, str]:
     return permissions.visible(viewer).values_list("key", flat=True)
 
 
+def _hidden_keys(viewer: Viewer) -> QuerySet[Integration, str]:
+    rows = Integration.objects.exclude(pk__in=permissions.visible(viewer).values("pk"))
+    return rows.values_list("key", flat=True)
+
+
+def _numbers(rows: QuerySet[Any]) -> QuerySet[Any, Any]:
+    found: QuerySet[Any] = rows.model._default_manager.filter(pk__in=rows.order_by().values("pk"))
+    numbers: QuerySet[Any, Any] = found.annotate(number=Cast("pk", CharField())).values_list("number", flat=True)
+    return numbers
+
+
 def register_all() -> None:
     sight.register("integration", _keys)
+    approvals.register_unmet("integration", destinations.unmet)
     for kind in ("replay", "reading"):
         sight.register(kind, _keys, ends_with="/")
+    sight.register_in_ledger("alert", SightRule(lambda viewer: _numbers(alerts.alerts(viewer))))
+    sight.register_in_ledger(
+        "alert_rule", SightRule(lambda viewer: alerts.rules(viewer).values_list("name", flat=True))
+    )
+    sight.register_in_ledger("silence", SightRule(lambda viewer: _numbers(alerts.silences(viewer, ended=True))))
+    for kind in ("objective", "retention"):  # flow/<integration>/…, messages/<integration or "all">
+        sight.register_in_ledger(kind, SightRule(_hidden_keys, starts_after="/", ends_with="/", hides=True))
     kinds.register(
         ChangeKind(
             key="integration.deploy",
@@ -44,6 +69,7 @@ def register_all() -> None:
             checks=DEPLOY_CHECKS,
             panel="runtime:integration-panel",
             subject_kind="integration",
+            around=_around,
         )
     )
     kinds.register(
@@ -55,6 +81,7 @@ def register_all() -> None:
             panel="runtime:integration-panel",
             subject_kind="integration",
             follows=False,
+            around=_around,
         )
     )
     kinds.register(
@@ -116,8 +143,26 @@ def _facts(subject: Subject) -> SubjectFacts | None:
         url=f"/runtime/integrations/{subject.id}/",
         old=before.release.manifest if before else None,
         new=release.manifest,
-        extras={"release": release.pk},
+        extras={
+            "release": release.pk,
+            "called": sorted(
+                {source.system for source in manifest.sources if source.connection}
+                | {target.system for target in manifest.targets if target.connection}
+            ),
+            "integration": release.integration_id,
+        },
     )
+
+
+def _around(facts: SubjectFacts, environment: str) -> SubjectFacts:
+    """The destinations of the systems that it calls there: an approval binds them with the digest."""
+    called = facts.extras["called"]
+    bound = {key: known_destinations.present(key, environment) or destinations.NOWHERE for key in called}
+    if not bound:
+        return facts
+    before = destinations.bound_of(facts.extras["integration"], environment)
+    old = facts.old if facts.old is None else {**facts.old, "destinations": before or bound}
+    return replace(facts, bound=bound, old=old, new={**facts.new, "destinations": bound})
 
 
 def data_class_of(manifest: Manifest) -> str | None:

@@ -22,19 +22,23 @@ from runtime.domain.reconciliation import (
     BLOCKED,
     CLOSED,
     DEAD,
+    DELIVERED,
     NOT_MEANT,
     REPLACED,
     RETRYING,
     UNKNOWN,
     WAITING,
+    Facts,
     Gap,
     Tally,
     Total,
+    facts_of,
     gaps_between,
 )
 from runtime.models import Integration
 from runtime.selectors import daily_totals, day_sums
 from runtime.selectors.day_sums import LOG, TO, Chosen, KeptSums
+from runtime.services import edited_content
 from runtime.services.day_messages import (
     LIMIT,
     MAX_CASES,
@@ -133,6 +137,7 @@ class _States:
     """What became of the messages of one target: cells by store and state."""
 
     stores: dict[str, dict[str, ByCurrency]] = field(default_factory=dict)
+    edited: dict[str, list[tuple[Facts, Facts]]] = field(default_factory=dict)  # as it came, and as it was delivered
 
     def cells(self, store: str, state: str) -> ByCurrency:
         return self.stores.setdefault(store, {}).setdefault(state, ByCurrency())
@@ -149,9 +154,26 @@ class _States:
                 if state not in (NOT_MEANT, REPLACED):
                     due.merge(cells)
             tally.due = due.total()
+            if DELIVERED in states and store in self.edited:
+                tally.edited, tally.by_state[DELIVERED] = _as_edited(states[DELIVERED], self.edited[store])
             if any(total.count for total in tally.by_state.values()):
                 made.append((store, tally))
         return made
+
+
+def _as_edited(delivered: ByCurrency, pairs: Sequence[tuple[Facts, Facts]]) -> tuple[Total, Total]:
+    """(how many were edited and what it makes, all that was delivered)."""
+    made, difference = ByCurrency(), ByCurrency()
+    made.merge(delivered)
+    for came, sent in pairs:
+        made.cell(came.currency).count(came, -1)
+        made.cell(sent.currency).count(sent)
+        difference.cell(sent.currency).count(sent)
+        if came.amount is None or came.currency != sent.currency:
+            difference.cell(sent.currency).unknown += 1
+        else:
+            difference.cell(sent.currency).amount -= came.amount
+    return difference.total(), made.total()
 
 
 class _Day:
@@ -247,6 +269,7 @@ class _Day:
                 state = state_of(side, entry, far, held)
                 states.add(state, entry)
                 cases.append((state, entry))
+        self._edited(states, subscription, cases)
         for store, tally in states.tallies():
             made.lines.append(StoreLine(name, side.target.system, store, tally))
         add_cases(
@@ -257,6 +280,19 @@ class _Day:
                 if state in (DEAD, UNKNOWN, CLOSED)
             ],
         )
+
+    def _edited(self, states: _States, subscription: int, cases: Sequence[tuple[str, DayMessage]]) -> None:
+        """What a person had edited was delivered so, and not as it came."""
+        spans = day_sums.spans(self.chosen)
+        for one in self.entries:
+            first, last = spans.get(one.lane, (one.position, one.position))
+            spans[one.lane] = min(first, one.position), max(last, one.position)
+        sent = edited_content.delivered(subscription, spans)
+        elsewhere = {(one.lane, one.position) for state, one in cases if state != DELIVERED}
+        found = day_sums.at_places(self.chosen, sorted(sent.keys() - elsewhere), LIMIT)
+        for entry in as_entries(self.flow.stream, found):
+            facts = facts_of(sent[entry.lane, entry.position])
+            states.edited.setdefault(entry.facts.store, []).append((entry.facts, facts))
 
     def _waiting(self, states: _States, name: str) -> None:
         """All that is in the log's sums and not in those of this target."""

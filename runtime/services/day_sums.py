@@ -17,7 +17,7 @@ from django.utils import timezone
 from kernel import periodic_jobs
 from kernel.errors import NotFound
 from runtime.domain.day_sums import DayDeltas, Days, Summed
-from runtime.domain.reconciliation import Facts
+from runtime.domain.erased import left_of
 from runtime.models import Stream
 from runtime.selectors.day_sums import FLEET, LOG, RUNS, TO
 from runtime.selectors.sql_rows import rows
@@ -207,7 +207,7 @@ class _Lane:
     def take_out(
         self, about: str, messages: Sequence[Mapping[str, Any]], counted: Sequence[Summed], made: DayDeltas
     ) -> None:
-        erased = [one._replace(facts=Facts()) for one in counted]
+        erased = [one._replace(facts=left_of(one.facts)) for one in counted]
         if about == LOG:
             made.log(counted, sign=-1)
             made.log(erased)
@@ -287,8 +287,8 @@ def _begin_anew(stream: int) -> None:
 
 def leave_out_erased(stream_id: int, places: Sequence[tuple[int, int]]) -> None:
     """Payloads at these places (lane, position) are about to be erased, in this transaction: the sums say of them what
-    the log will say, that they came, and nothing of their store and amount. Numbers of tills stay: what was erased is
-    not missing."""
+    the log will say, that they came, of which day and store, and nothing of their amount. Numbers of tills stay: what
+    was erased is not missing."""
     found = rows(_LOCKED, {"stream": stream_id, "zone": settings.TIME_ZONE, "lanes": sorted({n for n, _ in places})})
     if not found:
         return

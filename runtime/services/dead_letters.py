@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -25,7 +25,7 @@ from runtime.domain.recovery import NOT_ASKABLE, REUSED_KEY, key_was_reused
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Skipped, Unmappable
 from runtime.models import Integration, TargetSubscription
-from runtime.services import asking_now, edited_names, target_times
+from runtime.services import asking_now, closed_targets, edited_names, seen_content, target_times
 from runtime.services.mappers import mapper_of
 
 APPROVAL_ABOVE = 1_000  # messages of one integration and environment within APPROVAL_WINDOW, however they are parted
@@ -155,10 +155,11 @@ update runtime_quarantine
    and position = %s
    and state in ('dead', 'unknown')
 returning key"""
-# What may have arrived is not what is sent from now on: `runtime/ledger/edited.py` asks for this row.
+# `edited`: what may have arrived is not what is sent from now on (`runtime/ledger/edited.py` asks for this row). Either
+# way a replay leaves the message out: what is stored is not what was decided.
 _EDITED = """
-insert into runtime_attempt (subscription_id, lane, first, last, token, at, outcome, detail)
-select subscription_id, lane, position, position, token, clock_timestamp(), 'edited', %s
+insert into runtime_attempt (subscription_id, lane, first, last, token, at, outcome, detail, payload)
+select subscription_id, lane, position, position, token, clock_timestamp(), %s, %s, %s::json
   from runtime_quarantine
  where subscription_id = %s and lane = %s and position = %s"""
 _DISCARD = """
@@ -176,13 +177,14 @@ select %(subscription)s, lane, position, position, token, clock_timestamp(), 'gi
 class DeadLetterFilter:
     """Dead letters of one target, narrowed by fingerprint, reason class or exact `(lane, position)` addresses. `asked`:
     the messages that are asked about instead. An exact address means both kinds; what a worker is trying at this moment
-    is never meant."""
+    is never meant, nor what came after `until`."""
 
     subscription: int
     fingerprint: str | None = None
     reason_class: str | None = None
     addresses: tuple[tuple[int, int], ...] = ()
     asked: bool = False
+    until: datetime | None = None
 
     def where(self, *, redriven: bool = False) -> tuple[str, dict[str, Any]]:
         """A condition on `p` (runtime_quarantine), and its values. `redriven`: of these, what is asked about now."""
@@ -190,6 +192,9 @@ class DeadLetterFilter:
         waiting = asked if self.asked or redriven else "p.state in ('dead', 'unknown')"
         parts, values = ["p.subscription_id = %(subscription)s"], dict[str, Any](subscription=self.subscription)
         parts.append(f"({waiting} or {asked})" if self.addresses else waiting)
+        if self.until:
+            parts.append("p.first_seen_at <= %(until)s")
+            values["until"] = self.until
         if self.fingerprint:
             parts.append("p.fingerprint = %(fingerprint)s")
             values["fingerprint"] = self.fingerprint
@@ -366,13 +371,15 @@ def redrive(
     What is asked about is asked about now, also under an open circuit breaker (`asking_now`). A dead letter of which an
     earlier try has no trustworthy answer is asked about before it is sent. `not_arrived`: this person has looked at the
     target and says so; nothing is asked, and the reason is kept. Raises Invalid, Forbidden, NotApproved; Conflict
-    `redrive.unproven` where something that may have arrived cannot be asked about and nobody has said that.
+    `redrive.unproven` where something that may have arrived cannot be asked about and nobody has said that,
+    `redrive.closed` where the target takes no more work.
     """
     subscription = operated_subscription(chosen.subscription, actor)
     if rate is not None and rate <= 0:
         raise Invalid("redrive.rate", "The rate is messages per second, more than zero.")
     if not_arrived and not reason.strip():
         raise Invalid("redrive.reason", "Say how you know that these messages did not arrive; the ledger keeps it.")
+    closed_targets.demand_open(subscription)
     where, values = chosen.where()
     asks = subscription.idempotency != "U"
     about = {"not_askable": NOT_ASKABLE, "asks": asks}
@@ -412,13 +419,22 @@ def _unproven(count: int) -> Conflict:
 
 
 def edit_payload(
-    subscription_id: int, lane: int, position: int, *, payload: Any, actor: User | None, reason: str
+    subscription_id: int,
+    lane: int,
+    position: int,
+    *,
+    payload: Any,
+    actor: User | None,
+    reason: str,
+    seen: str | None = None,
 ) -> None:
-    """Replace the payload of one dead letter.
+    """Replace the payload of one dead letter. `seen`: the digest of the content that this person has seen
+    (`DeadLetterDetail.content`); None: whatever it is.
 
     The stored message stays as it arrived; the edited payload is sent instead. Where an earlier one may have arrived,
     what a question finds counts only where it shows the edited content. Raises Conflict
-    `dead_letter.name_sent` where it may have arrived, and its target would know the edited one by another name.
+    `dead_letter.name_sent` where it may have arrived, and its target would know the edited one by another name;
+    `dead_letter.edited` where somebody else has edited it since it was seen.
     """
     subscription = operated_subscription(subscription_id, actor)
     if not reason.strip():
@@ -428,12 +444,17 @@ def edit_payload(
     except (TypeError, ValueError) as error:
         raise Invalid("dead_letter.payload", f"The payload is not JSON: {error}.") from None
     with transaction.atomic(), connection.cursor() as cursor:
+        if seen is not None:
+            seen_content.demand(cursor, (subscription_id, lane, position), seen)
         cursor.execute(_SENT, [subscription_id, lane, position])
+        outcome = "corrected"
         if (sent := cursor.fetchone()) is not None:
             manifest = manifests.load(subscription.deployment.release.manifest)
             documents = decode(sent[0].encode()), decode(text.encode())
             if edited_names.keep(subscription, manifest, sent[1], *documents):
-                cursor.execute(_EDITED, [f"by a person: {reason.strip()}"[:2000], subscription_id, lane, position])
+                outcome = "edited"
+        words = f"by a person: {reason.strip()}"[:2000]
+        cursor.execute(_EDITED, [outcome, words, text, subscription_id, lane, position])
         cursor.execute(_EDIT_PAYLOAD, [text, subscription_id, lane, position])
         row = cursor.fetchone()
         if row is None:

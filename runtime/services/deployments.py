@@ -33,7 +33,16 @@ from runtime.models import (
     VendorState,
 )
 from runtime.models.subscriptions import LONG_AGO
-from runtime.services import dating, integrations, known_keys, lane_changes, manifest_checks, recovery, target_times
+from runtime.services import (
+    dating,
+    integrations,
+    known_keys,
+    lane_changes,
+    manifest_checks,
+    recovery,
+    source_names,
+    target_times,
+)
 
 
 def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None, kind: str = "deploy") -> Deployment:
@@ -49,7 +58,8 @@ def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None
         release = integrations.release_of(integration_key, digest)
         held = approvals.require(Subject("integration", integration_key, digest), digest, environment, actor=actor)
         manifest = manifests.load(release.manifest)
-        if found := manifest_checks.everything(manifest, clock.now()):
+        found = manifest_checks.everything(manifest, clock.now())
+        if found := [*found, *source_names.changed(manifest, integration, environment)]:
             raise Conflict(
                 "deployment.not_sound",
                 f"{integration_key} cannot be deployed: {found[0]['message']}.",

@@ -6,6 +6,7 @@ Place, key, versions, counts and the chain of its key are whole afterwards; targ
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
@@ -16,7 +17,8 @@ from kernel.models import User
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain.correlation import STATE_MARK
-from runtime.domain.retention import ERASED
+from runtime.domain.erased import ERASED, in_place_of
+from runtime.ledger.streams import StreamRef
 from runtime.models import Erasure, Stream
 from runtime.selectors.lane_changes import LANES_BEFORE
 from runtime.services import day_sums, erased_family, erased_quotes
@@ -97,18 +99,32 @@ _RECORD = f"""
 insert into runtime_erasure (stream_id, lane, position, reason, by_id)
 select %(stream)s, x.lane, x.position, %(reason)s, %(by)s
   from {_PLACES}
-on conflict do nothing"""  # noqa: S608
-_ERASE = (
-    f"""
-update runtime_message m
-   set payload = %(erased)s::json
+on conflict do nothing
+returning lane, position"""  # noqa: S608
+_EARLIER = f"""
+select e.at, coalesce(nullif(u.username, ''), 'the server'), count(*)
   from {_PLACES}
+  join runtime_erasure e on e.stream_id = %(stream)s and e.lane = x.lane and e.position = x.position
+  left join kernel_user u on u.id = e.by_id
+ group by 1, 2
+ order by 1"""  # noqa: S608
+_ERASE_MESSAGES = """
+update runtime_message m
+   set payload = x.kept::json
+  from unnest(%(lanes)s::int[], %(positions)s::bigint[], %(kept)s::text[]) as x(lane, position, kept)
  where m.stream_id = %(stream)s
    and m.lane = x.lane
-   and m.position = x.position""",  # noqa: S608
+   and m.position = x.position"""
+_PAYLOADS = f"""
+select x.lane, x.position, m.payload::text
+  from {_PLACES}
+  join runtime_message m on m.stream_id = %(stream)s and m.lane = x.lane and m.position = x.position"""  # noqa: S608
+AT_ONCE = 200  # payloads in memory
+_ERASE = (
     f"""
 update runtime_attempt t
    set answer = null,
+       payload = null,
        detail = 'erased'
   from {_PLACES}
   join runtime_subscription s on s.stream_id = %(stream)s
@@ -139,11 +155,21 @@ class StillNeeded:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierErasure:
+    """Of what is chosen, so many messages were erased then already, and by whom."""
+
+    at: datetime
+    by: str
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class ErasurePreview:
-    """So many messages would be erased; with `waits` none would."""
+    """So many messages would be erased; with `waits` none would. What was erased before is not among them."""
 
     messages: int
     waits: tuple[StillNeeded, ...]
+    earlier: tuple[EarlierErasure, ...] = ()
 
 
 def preview(
@@ -153,7 +179,14 @@ def preview(
     _require_right(actor)
     with connection.cursor() as cursor:
         chosen = _chosen(cursor, {"stream": stream_id, "lane": lane, "position": position, "key": key, "most": MOST})
-        return ErasurePreview(len(chosen["lanes"]), _waits(cursor, chosen))
+        earlier = _earlier(cursor, chosen)
+        left = len(chosen["lanes"]) - sum(one.messages for one in earlier)
+        return ErasurePreview(left, _waits(cursor, chosen), earlier)
+
+
+def _earlier(cursor: Any, chosen: dict[str, Any]) -> tuple[EarlierErasure, ...]:
+    cursor.execute(_EARLIER, chosen)
+    return tuple(EarlierErasure(*row) for row in cursor.fetchall())
 
 
 def _require_right(actor: User | None) -> None:
@@ -190,7 +223,8 @@ def erase(
     actor: User | None,
     reason: str,
 ) -> int:
-    """Erase the payload of one message (`lane`, `position`) or of all messages of a key; answers how many.
+    """Erase the payload of one message (`lane`, `position`) or of all messages of a key; answers how many were erased
+    now. Those that were erased before are not counted again; what has come since and quotes them goes.
 
     With a key go the corrections of it, with a dated state its copies; with each what targets said about it, what was
     rejected or conflicted under its key, and what quotes that. Raises Invalid without
@@ -213,21 +247,37 @@ def erase(
             raise Conflict("erasure.needed", f"It is still needed: {said}. Nothing was erased.")
         chosen |= erased_family.rejected_of(cursor, stream, chosen)
         cursor.execute(_RECORD, chosen)
+        now = sorted(cursor.fetchall())
         erased_quotes.erase(cursor, chosen, _REJECTED)
-        day_sums.leave_out_erased(stream_id, list(zip(chosen["lanes"], chosen["positions"], strict=True)))
+        if now:
+            day_sums.leave_out_erased(stream_id, now)
+        _erase_messages(cursor, stream, chosen)
         for statement in _ERASE:
             cursor.execute(statement, chosen)
-        places = [list(place) for place in zip(chosen["lanes"], chosen["positions"], strict=True)]
-        about = {"environment": stream.environment, "places": places[:1_000]}
+        about = {"environment": stream.environment, "places": [list(place) for place in now[:1_000]]}
         audit.record(
             "runtime.payload_erased",
             "integration",
             stream.integration.key,
             actor=actor,
             reason=reason,
-            after={**about, "count": len(places)},
+            after={**about, "count": len(now)},
         )
-    return len(places)
+    return len(now)
+
+
+def _erase_messages(cursor: Any, stream: Stream, chosen: dict[str, Any]) -> None:
+    """What stays in the place of each is made of its payload."""
+    hashes = StreamRef(stream.pk, stream.lanes, stream.salt, stream.immutable).hashes_of
+    places = list(zip(chosen["lanes"], chosen["positions"], strict=True))
+    for start in range(0, len(places), AT_ONCE):
+        lanes, positions = zip(*places[start : start + AT_ONCE], strict=True)
+        part = {"stream": stream.pk, "lanes": list(lanes), "positions": list(positions)}
+        cursor.execute(_PAYLOADS, part)
+        found = {(lane, position): payload for lane, position, payload in cursor.fetchall()}
+        part["lanes"], part["positions"] = [lane for lane, _ in found], [position for _, position in found]
+        part["kept"] = [in_place_of(payload.encode(), hashes).decode() for payload in found.values()]
+        cursor.execute(_ERASE_MESSAGES, part)
 
 
 def erased(stream_id: int, lane: int, position: int) -> Erasure | None:

@@ -16,7 +16,7 @@ from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ParsedManifest
 from runtime.models import EntityWrite, Integration, Pin, Release
-from runtime.services import manifest_checks, state_questions, target_times
+from runtime.services import manifest_checks, source_names, state_questions, target_times
 
 
 def register(manifest: Any, *, actor: User | None) -> Release:
@@ -43,7 +43,8 @@ def register(manifest: Any, *, actor: User | None) -> Release:
         known = Release.objects.filter(integration=integration, digest=reading.digest).first()
         if known is not None:
             return known
-        if found := [*target_times.missing_key_kept(made), *state_questions.unprovable(made)]:
+        found = [*target_times.missing_key_kept(made), *state_questions.unprovable(made)]
+        if found := [*found, *source_names.changed(made, integration)]:
             raise manifests.refusal(found)
         made_release = _release(integration, reading, actor)
         changes.follow("integration", integration.key, reading.digest, actor=actor)

@@ -17,7 +17,7 @@ from governance.domain import direction
 from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.mapping import check_against, parse
-from runtime.services import base_paths, paging_checks, state_questions, system_connections
+from runtime.services import base_paths, egress_checks, paging_checks, state_questions, system_connections
 from runtime.services.address_checks import addresses
 from runtime.services.date_checks import dates
 from runtime.services.mappers import filter_mapping
@@ -35,6 +35,7 @@ def everything(manifest: Manifest, at: datetime) -> Findings:
         *mappings(manifest),
         *dates(manifest, schema_of),
         *links(manifest),
+        *egress_checks.found(manifest),
         *safety(manifest),
     ]
 
@@ -140,21 +141,29 @@ def direction_of(manifest: Manifest, at: datetime) -> list[direction.Judgement]:
 
 def _writes(manifest: Manifest) -> Iterator[direction.Write]:
     for number, target in enumerate(manifest.targets):
-        version = versions.by_reference(target.api) if target.api else None
+        version, source = versions.by_reference(target.api) if target.api else None, manifest.source_of(target)
         for index, write in enumerate(target.writes):
             yield direction.Write(
                 entity=write.entity,
                 attribute_group=write.attribute_group,
                 kind="command" if write.kind == "command" else "replica",
-                source_system=manifest.source_of(target).system,
+                source_system=source.system,
                 target_system=target.system,
-                target_api_system=version.system_key if version else None,
+                target_api_system=_system_of(target, version),
                 target_entities=tuple((use.entity, use.attribute_group, use.access) for use in version.entities)
                 if version
                 else (),
                 scope=write.scope,
                 pointer=f"/targets/{number}/writes/{index}",
+                source_api_system=_system_of(source, versions.by_reference(source.api) if source.api else None),
             )
+
+
+def _system_of(side: ManifestSource | ManifestTarget, version: VersionFacts | None) -> str | None:
+    """The system that the side's API belongs to now; None without an API, empty where nobody says."""
+    if not side.api:
+        return None
+    return version.system_key if version else ""
 
 
 def writes(manifest: Manifest, at: datetime) -> Findings:
@@ -225,7 +234,7 @@ def _filled_by_connector(target: ManifestTarget, member: str) -> bool:
 def _serves_the_address(target: ManifestTarget, mapping: Any, pointer: str) -> bool:
     """Whether a finding is about the place of a field that only an address or an ETag needs: it is not sent at all."""
     place, _, rest = pointer.removeprefix("/fields/").partition("/")
-    if target.connection is None or not place.isdigit() or rest != "to":
+    if target.connection is None or not place.isdecimal() or rest != "to":
         return False
     settings = system_connections.settings_of(target.connection)
     return mapping.fields[int(place)].target[0] in (settings.get("match_field"), *settings.get("not_sent", []))

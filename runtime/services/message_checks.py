@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 import jsonschema_rs
-import psycopg
 
 from catalog.selectors import contracts
 from runtime.connectors.acceptance import Acceptance, compile_acceptance
 from runtime.domain import retention
+from runtime.domain.kept_cases import KEPT_A_DAY
 from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.ledger import sql
 from runtime.ledger.append import IncomingMessage
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
@@ -26,12 +28,8 @@ from runtime.ledger.streams import StreamRef
 KEY_LENGTH = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 RAW_LENGTH = 200_000  # bytes of a rejected message that are kept
-_INSERT_REJECTED = """
-insert into runtime_rejected (stream_id, run_id, source, key, digest, reason_class, fingerprint, reason, raw, last_at)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, case when %s then clock_timestamp() else now() end)
-on conflict (stream_id, digest) do update
-   set seen = runtime_rejected.seen + 1, last_at = excluded.last_at
-returning xmax = 0"""  # true for a row that is new
+AT_ONCE = 500  # rejected messages of one statement
+RECORD_REJECTED = sql.read("record_rejected", kept=str(KEPT_A_DAY))
 _COUNT_REJECTED = """
 update runtime_run
    set rejected_count = rejected_count + %s, rejected_again = rejected_again + %s, read = read + %s
@@ -136,41 +134,68 @@ def store_rejected(
     rejected: Sequence[Rejection],
     last: Sequence[bool] = (),
 ) -> None:
-    """Keep rejected messages, once per content, in the transaction that moves the cursor past them. The run counts
-    those that were known already for themselves.
+    """Keep rejected messages, once per content, in the transaction that moves the cursor past them; of one source no
+    more than KEPT_A_DAY, the rest is counted. The run counts those that were known already for themselves.
 
     They came when this transaction began, so before what it stores, except those that `came_last`."""
     if not rejected:
         return
-    last = last or [False] * len(rejected)
-    rows = [
-        (
-            stream.id,
-            run,
-            source,
+    known = _by_content(source, rejected, last or [False] * len(rejected))
+    new = 0
+    for start in range(0, len(known), AT_ONCE):
+        part = known[start : start + AT_ONCE]
+        columns = {name: [getattr(row, column) for row in part] for name, column in _COLUMNS.items()}
+        answer = conn.execute(
+            RECORD_REJECTED, {"stream": stream.id, "run": run, "source": source, **columns}
+        ).fetchone()
+        new += answer[0] if answer else 0
+    if run is not None:
+        conn.execute(_COUNT_REJECTED, (new, len(rejected) - new, len(rejected), run))
+
+
+@dataclass(slots=True)
+class _Row:
+    """A rejected message as it is stored, with how often it came in one batch."""
+
+    key: str
+    digest: str
+    reason_class: str
+    fingerprint: str
+    reason: str
+    raw: str
+    late: bool
+    seen: int = 1
+
+
+_COLUMNS = {
+    "keys": "key",
+    "digests": "digest",
+    "classes": "reason_class",
+    "fingerprints": "fingerprint",
+    "reasons": "reason",
+    "raws": "raw",
+    "seen": "seen",
+    "late": "late",
+}
+
+
+def _by_content(source: str, rejected: Sequence[Rejection], last: Sequence[bool]) -> list[_Row]:
+    rows: dict[str, _Row] = {}
+    for one, late in zip(rejected, last, strict=True):
+        digest = payload_digest(one.payload or f"{one.origin} {one.reason}".encode("utf-8", "replace"))
+        if (known := rows.get(digest)) is not None:
+            known.seen, known.late = known.seen + 1, late
+            continue
+        rows[digest] = _Row(
             storable_text(one.key)[:500],
-            payload_digest(one.payload or f"{one.origin} {one.reason}".encode("utf-8", "replace")),
+            digest,
             one.reason_class,
             fingerprint(source, one.reason_class, one.reason),
             storable_text(one.reason)[:2000],
             storable_text(one.payload[:RAW_LENGTH].decode("utf-8", "replace")),
             late,
         )
-        for one, late in zip(rejected, last, strict=True)
-    ]
-    with conn.cursor() as cursor:
-        cursor.executemany(_INSERT_REJECTED, rows, returning=run is not None)
-        if run is None:
-            return
-        new = sum(bool(row[0]) for row in _each_row(cursor))
-    conn.execute(_COUNT_REJECTED, (new, len(rejected) - new, len(rejected), run))
-
-
-def _each_row(cursor: psycopg.Cursor[Any]) -> Iterator[Any]:
-    """The rows that `executemany` returned, one result for each."""
-    yield from cursor.fetchall()
-    while cursor.nextset():
-        yield from cursor.fetchall()
+    return list(rows.values())
 
 
 def storable_text(text: str) -> str:

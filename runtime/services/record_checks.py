@@ -185,7 +185,7 @@ def _versions(given: Sequence[str | None]) -> list[int]:
     if (
         len(texts) == len(given)
         and joined.isascii()
-        and joined.isdigit()
+        and joined.isdecimal()
         and "" not in texts
         and len(max(texts, key=len)) < 19
     ):

@@ -16,6 +16,11 @@ from runtime.selectors import recovery as selectors
 
 log = logging.getLogger(__name__)
 LATELY = timedelta(hours=1)
+_UNDER_WAY = f"""
+select
+  from ({rewind.CALLS_OF_BEFORE}) t
+  join runtime_rewind r on r.at > clock_timestamp() - make_interval(secs => t.longest)
+ where t.vendor_id = %s"""  # noqa: S608 - a part of constants
 
 
 def attend() -> int:
@@ -109,3 +114,11 @@ def ask_until_now() -> int | None:
         cursor.execute("select exists (select from runtime_rewind where window_ended_at is null)")
         row = cursor.fetchone()
     return rewind.ENDLESS if row and row[0] else None
+
+
+def calls_of_before_under_way(vendor_id: int) -> bool:
+    """Whether the database went back so lately that this vendor may still be called by those who do not know it, or act
+    on their calls."""
+    with connection.cursor() as cursor:
+        cursor.execute(_UNDER_WAY, [vendor_id])
+        return cursor.fetchone() is not None

@@ -9,10 +9,11 @@ skips.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from governance.domain.approval import SealedApproval
@@ -23,14 +24,13 @@ from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
 from runtime import permissions
-from runtime.domain import manifest as manifests
-from runtime.domain import vendor_times
-from runtime.models import Lane, Progress, QuarantinedMessage, Replay, TargetSubscription
-from runtime.services import target_times
+from runtime.domain.outcome_codes import DECIDED
+from runtime.models import Attempt, Lane, Progress, QuarantinedMessage, Replay, TargetSubscription
+from runtime.services import cancelled_replays
+from runtime.services.replay_safety import Spans, demand_alone, demand_safe, forgotten
 
 APPROVAL_ABOVE = 10_000
 SLOWEST, FASTEST = 0.01, 1_000.0  # messages per second and lane
-Spans = dict[int, tuple[int, int]]
 
 _BOUNDS = """
 select m.lane, min(m.position), max(m.position), count(*)
@@ -42,16 +42,6 @@ select m.lane, min(m.position), max(m.position), count(*)
    and m.key >= %(key_from)s collate "C"
    and (%(key_to)s = '' or m.key <= %(key_to)s collate "C" or starts_with(m.key, %(key_to)s))
  group by m.lane"""
-
-_FORGOTTEN = """
-select count(*)
-  from runtime_message m
-  join unnest(%(lanes)s::int[], %(first)s::bigint[], %(last)s::bigint[]) s (lane, first, last)
-    on s.lane = m.lane and m.position between s.first and s.last
- where m.stream_id = %(stream)s
-   and m.received_at < clock_timestamp() - make_interval(secs => %(age)s)
-   and m.key >= %(key_from)s collate "C"
-   and (%(key_to)s = '' or m.key <= %(key_to)s collate "C" or starts_with(m.key, %(key_to)s))"""
 
 
 def bounds(subscription: TargetSubscription, *, since: datetime, until: datetime | None = None) -> Spans:
@@ -99,20 +89,23 @@ def open_replay(
     """Plan-less replay of given spans, started at once.
 
     `pace` in messages per second and lane. Delivered again means: with a vendor of class K, L or N the message's own
-    key is asked for or honoured; messages whose key the vendor may have forgotten are asked about by their business
-    reference, or refused (`replay.key_forgotten`); so is class U. Above APPROVAL_ABOVE
+    key is asked for or honoured; messages whose key the vendor may have forgotten, or that it may know by a key that
+    was lost with the database, are asked about by their business reference, or refused (`replay.key_forgotten`,
+    `replay.key_lost`); so is class U. Above APPROVAL_ABOVE
     messages an approval of `subject_of` is needed. Raises Invalid, Forbidden, NotApproved.
     """
     subscription = _target(subscription_id, actor)
     if not spans or not reason.strip():
         raise Invalid("replay.empty", "Name the messages to replay, and give the reason.")
     if not dry:
-        _demand_safe(subscription, spans)
+        demand_safe(subscription, spans)
     count = sum(last - first + 1 for first, last in spans.values())
     with transaction.atomic():
         if not dry and count > APPROVAL_ABOVE:
             subject = subject_of(subscription, spans)
             approvals.require(subject, subject.digest, subscription.stream.environment, actor=actor)
+        if not dry:
+            demand_alone(subscription, spans)
         made = _subscribe(subscription, spans, dry=dry, pace=pace)
         _record(
             "runtime.replay_opened", subscription, actor, reason, replay=made.pk, dry=dry, messages=count, spans=spans
@@ -221,7 +214,8 @@ def start(replay_id: int, *, actor: User | None) -> Replay:
             raise Conflict(
                 "replay.target_closed", "This target accepts no more work, so nothing can be delivered again."
             )
-        _demand_safe(replay.target, _spans(replay), replay.key_from, replay.key_to)
+        demand_safe(replay.target, _spans(replay), replay.key_from, replay.key_to)
+        demand_alone(replay.target, _spans(replay))
         held = approval_for(replay, actor=actor)
         if held is not None:
             approvals.mark_used(held.id, actor=actor)
@@ -238,7 +232,8 @@ def start(replay_id: int, *, actor: User | None) -> Replay:
 def cancel(replay_id: int, *, actor: User | None, reason: str) -> Replay:
     """Stop sending. Sent messages stay sent, and calls without an answer are still queried.
 
-    Messages that wait for a retry are dropped, because their first delivery counts.
+    Messages that wait for a retry or a person are dropped, because their first delivery counts; what a person has
+    corrected waits at the target itself then (`cancelled_replays`).
     """
     if not reason.strip():
         raise Invalid(
@@ -249,13 +244,12 @@ def cancel(replay_id: int, *, actor: User | None, reason: str) -> Replay:
         if replay.state not in (Replay.State.PLANNED, Replay.State.RUNNING):
             raise Conflict("replay.ended", f"This replay is {replay.state}.")
         _close_trial(replay)
+        handed_over = 0
         if replay.subscription_id is not None:
+            handed_over = cancelled_replays.close_dead_letters(replay.subscription_id, replay.target_id, reason.strip())
             TargetSubscription.objects.filter(pk=replay.subscription_id).update(open=False)
-            QuarantinedMessage.objects.filter(
-                subscription_id=replay.subscription_id, state__in=("retry", "behind")
-            ).delete()
         Replay.objects.filter(pk=replay.pk).update(state=Replay.State.CANCELLED, ended_at=Now())
-        _record("runtime.replay_cancelled", replay.target, actor, reason, plan=replay.pk)
+        _record("runtime.replay_cancelled", replay.target, actor, reason, plan=replay.pk, handed_over=handed_over)
         replay.refresh_from_db()
     return replay
 
@@ -305,50 +299,23 @@ def _locked(replay_id: int, actor: User | None) -> Replay:
     return found
 
 
-def _demand_safe(target: TargetSubscription, spans: Spans, key_from: str = "", key_to: str = "") -> None:
-    if target.idempotency == "U":
-        raise Conflict(
-            "replay.unsafe",
-            "This target neither honours keys nor has a lookup: a replay could act twice. Redrive single messages.",
-        )
-    if count := forgotten(target, spans, key_from, key_to):
-        kept = timedelta(seconds=target.key_kept or vendor_times.DEFAULT_KEY_KEPT)
-        raise Conflict(
-            "replay.key_forgotten",
-            f"The vendor keeps keys for {kept} and cannot be asked by business reference: for {count:,} of these "
-            "messages, first sent longer ago, a replay could act twice. Choose later ones, or redrive single messages.",
-            {"forgotten": count},
-        )
-
-
-def forgotten(target: TargetSubscription, spans: Spans, key_from: str = "", key_to: str = "") -> int:
-    """How many of these messages came so long ago that the vendor may have forgotten their keys, where nothing but a
-    key could tell whether they have arrived; 0 for a target that asks by business reference."""
-    if target.idempotency != "K" or target.kind != "vendor":
-        return 0
-    manifest = manifests.load(target.deployment.release.manifest)
-    if target_times.asks_by_reference(manifest.target(target.target)):
-        return 0
-    kept, deadline = target.key_kept or vendor_times.DEFAULT_KEY_KEPT, target.deadline or vendor_times.DEFAULT_DEADLINE
-    settle = vendor_times.DEFAULT_SETTLE if target.settle is None else target.settle
-    chosen: dict[str, Any] = {
-        "stream": target.stream_id,
-        "lanes": list(spans),
-        "first": [first for first, _ in spans.values()],
-        "last": [last for _, last in spans.values()],
-        "age": vendor_times.key_protects_for(kept, deadline, settle),
-        "key_from": key_from,
-        "key_to": key_to,
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(_FORGOTTEN, chosen)
-        return int(cursor.fetchone()[0])
-
-
 def forgotten_in(replay_id: int) -> int:
     """The same of a plan, for the page that shows it and for its dry run."""
     replay = Replay.objects.select_related("target__deployment__release").get(pk=replay_id)
     return forgotten(replay.target, _spans(replay), replay.key_from, replay.key_to)
+
+
+def decided_in(replay_id: int) -> int:
+    """How many messages of a plan a person has corrected or discarded at the target since they arrived, or corrected at
+    a replay of it. They are not sent: what is stored is not what was decided."""
+    replay = Replay.objects.get(pk=replay_id)
+    decided = set[tuple[int, int]]()
+    there, again = Q(subscription=replay.target_id), Q(subscription__replay_of=replay.target_id)
+    of_a_person = Attempt.objects.filter(there | (again & ~Q(outcome="given_up")), outcome__in=DECIDED)
+    for lane, (first, last) in _spans(replay).items():
+        places = of_a_person.filter(lane=lane, last__range=(first, last)).values_list("last", flat=True)
+        decided |= {(lane, place) for place in places}
+    return len(decided)
 
 
 def _spans(replay: Replay) -> Spans:
@@ -358,6 +325,7 @@ def _spans(replay: Replay) -> Spans:
 def _subscribe(
     target: TargetSubscription, spans: Mapping[int, tuple[int, int]], *, dry: bool, pace: float | None
 ) -> TargetSubscription:
+    asked_about = dict(Progress.objects.filter(subscription=target).values_list("lane", "ask_until"))
     made = TargetSubscription.objects.create(
         stream=target.stream,
         target=target.target,
@@ -378,7 +346,7 @@ def _subscribe(
     )
     lanes = set(Lane.objects.filter(stream=target.stream).values_list("lane", flat=True))
     Progress.objects.bulk_create(
-        Progress(subscription=made, lane=lane, position=first - 1, upto=last)
+        Progress(subscription=made, lane=lane, position=first - 1, upto=last, ask_until=asked_about.get(lane))
         for lane, (first, last) in sorted(spans.items())
         if lane in lanes
     )
@@ -409,6 +377,7 @@ __all__ = [
     "cancel",
     "choose",
     "close_finished",
+    "decided_in",
     "identity_of",
     "open_replay",
     "plan",

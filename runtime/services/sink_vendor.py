@@ -22,6 +22,7 @@ from runtime.connectors.protocols import (
     Secrets,
     SinkConnector,
     Unknown,
+    WriteResult,
 )
 from runtime.domain.manifest import ManifestTarget
 from runtime.domain.reconciliation import amount_of
@@ -61,6 +62,7 @@ class SinkVendor:
         self.deadline = target.deadline
         self.moved_at: float | None = None
         self.names = MessageNames(target, instance, prefix)
+        self.prove = prove
         self.questions = SinkQuestions(sink, secrets, self.names, deadline=self.deadline, sent_by=sent_by, prove=prove)
         self.wrong = self._wrong_address()
 
@@ -158,10 +160,24 @@ class SinkVendor:
             middle = len(part) // 2
             first = self._part(part[:middle], sent, guard)
             return [*first, *self._part(part[middle:], sent, guard)]
-        answers = [result_of(outcome) for outcome in outcomes]
+        answers = [
+            self._taken_name(item, outcome) if outcome.there_before else result_of(outcome)
+            for item, outcome in zip(part, outcomes, strict=True)
+        ]
         stop = next((answer for answer in answers if answer.status == "unsent" or answer.fault), None)
         sent.stop = stop and replace(stop, status="unsent", reference=None, answer=None)
         return answers
+
+    def _taken_name(self, item: OutboundMessage, outcome: WriteResult) -> SendResult:
+        """The target says that something is there under this name already: where that may be something else, it is
+        asked which one it is; where it cannot be asked, a person decides."""
+        if outcome.status != "confirmed" or (self.prove.taken and not item.edited):
+            return result_of(outcome)
+        other = "the one from before the edit" if item.edited else "an earlier state"
+        detail = f"the target says that it is there already ({outcome.code}); that may be {other}"
+        if self.prove.asks:
+            return SendResult("unknown", outcome.reference, detail, answer=outcome.answer)
+        return SendResult("refused", None, detail, f"duplicate: may be {other}", answer=outcome.answer)
 
     @staticmethod
     def _stop(sent: _Sent, result: SendResult, count: int) -> list[SendResult]:

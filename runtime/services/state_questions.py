@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kernel.errors import DomainError, finding
+from runtime.connectors.answer_rules import says_there_before
 from runtime.connectors.protocols import AskBy
 from runtime.domain.manifest import Manifest, ManifestTarget
 from runtime.domain.templates import names_in
@@ -27,10 +28,13 @@ _REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class NamesProve:
-    """Whether a document that is found under a name is this message's for that alone."""
+    """Whether a document that is found under a name is this message's for that alone. `taken`: whether the target's
+    word that a name is taken proves it as well. `asks`: whether it can be asked."""
 
     key: bool = True
     reference: bool = True
+    taken: bool = True
+    asks: bool = False
 
     def by(self, by: AskBy) -> bool:
         return self.key if by == "key" else self.reference
@@ -41,18 +45,20 @@ EVERY_NAME = NamesProve()
 
 def names_prove(manifest: Manifest, target: ManifestTarget) -> NamesProve:
     """What the names of this target prove. Settings and mappings that cannot be read prove nothing of a state."""
-    if manifest.event.meaning == "fact":
-        return EVERY_NAME
     try:
         lookup = _lookup(target)
-        if lookup.get("versioned") is True:
-            return EVERY_NAME
+        if manifest.event.meaning == "fact":
+            return NamesProve(asks=bool(lookup))
         versions = _fields_of_version(manifest, target)
     except DomainError:
-        return NamesProve(key=target.ask_by == "idempotency_key", reference=False)
+        fact = manifest.event.meaning == "fact"
+        return EVERY_NAME if fact else NamesProve(target.ask_by == "idempotency_key", reference=False, taken=False)
+    taken = not versions.isdisjoint(names_in(target.ask_by))
+    if lookup.get("versioned") is True:
+        return NamesProve(taken=taken, asks=True)
     reference = not versions.isdisjoint(names_in(str(lookup.get("business_reference") or "")))
     key = target.ask_by == "idempotency_key" or not versions.isdisjoint(names_in(target.ask_by))
-    return NamesProve(key=key, reference=reference)
+    return NamesProve(key, reference, taken, asks=bool(lookup))
 
 
 def _lookup(target: ManifestTarget) -> dict[str, Any]:
@@ -95,7 +101,39 @@ def told(manifest: Manifest) -> Findings:
             )
             pointer = f"/targets/{number}/connection/settings/lookup/business_reference"
             found.append(finding(pointer, said, code="lookup.any_state"))
-    return found
+    return [*found, *_duplicates(manifest)]
+
+
+def _duplicates(manifest: Manifest) -> Iterator[dict[str, Any]]:
+    """Targets whose word that a state is there already would be taken for a proof."""
+    for number, target in enumerate(manifest.targets):
+        if manifest.event.meaning != "state" or target.connection is None or names_prove(manifest, target).taken:
+            continue
+        try:
+            settings = system_connections.settings_of(target.connection)
+        except DomainError:
+            continue  # reported by `links`
+        if (place := _taken_for_proof(settings)) is None:
+            continue
+        what = "it is asked about" if _lookup(target) else "it goes to a person"
+        said = (
+            f"the target {target.name!r} says of a state that it is there already, where the state of before has the "
+            f"same name: that proves nothing, and {what}. A name with the version of the state in it (`ask_by`) does"
+        )
+        yield finding(f"/targets/{number}/connection/settings/{place}", said, code="duplicate.any_state")
+
+
+def _taken_for_proof(settings: dict[str, Any]) -> str | None:
+    """Where these settings call a name that is taken a success."""
+    if settings.get("duplicate_status"):
+        return "duplicate_status"
+    for rule in settings.get("answers") or ():
+        statuses = [str(one) for one in rule.get("status") or ()]
+        words = (*statuses, *(str(one) for one in rule.get("codes") or ()))
+        if rule.get("says") == "confirmed" and any(map(says_there_before, words)):
+            return "answers"
+    batch = settings.get("batch") or {}
+    return "batch/confirmed" if any(says_there_before(str(one)) for one in batch.get("confirmed") or ()) else None
 
 
 def _asked(manifest: Manifest, by: AskBy = "key") -> Iterator[tuple[int, ManifestTarget]]:

@@ -3,28 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from catalog.domain.facts import EndpointFacts
 from catalog.selectors import systems
+from kernel import secret_references
 from kernel.errors import DomainError, Invalid, Unavailable
 from runtime import profiles
 from runtime.connectors import registry
 from runtime.connectors.protocols import ConnectionFault, FaultKind, Refused, Secrets, SinkConnector, SourceConnector
 from runtime.domain.connection_faults import FaultyConnection
 from runtime.domain.manifest import Connection
+from runtime.selectors import destinations
+from runtime.services import connection_places, registered_hosts
 
 _PLACE = re.compile(r"\$\{([A-Z0-9_]+)\}")
-PLACES = "TILLGATE_PLACE_"
+ALSO_ALLOWED = "also_allowed"
+REGISTERED = ("base_url", "further_hosts", "token_hosts")
+"""What the registration of a system says, and no manifest."""
 _FAULTS: dict[str, FaultKind] = {
     "connection.secret": "secret",
     "connection.no_endpoint": "address",
     "connection.place": "address",
+    destinations.MOVED: "address",
+    "connection.leaves_system": "address",
     "egress.base_url": "address",
 }
 _NAMES = {
@@ -58,11 +64,9 @@ def check(connection: Connection, *, role: str) -> None:
 
 
 def opened_to_check(connection: Connection, *, role: str) -> Any:
-    """The connector as `check` opened it, closed again: what it declares about itself can be read."""
-    settings = _with_base({**settings_of(connection)}, connection.protocol, "https://connection.invalid")
-    settings = {
-        name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()
-    }
+    """The connector as `check` opened it, closed again: what it declares about itself can be read. No file and no
+    variable of this process is looked at."""
+    settings = _nowhere(connection)
     opened: Any = (
         registry.open_source(connection.protocol, settings)
         if role == "source"
@@ -70,6 +74,25 @@ def opened_to_check(connection: Connection, *, role: str) -> Any:
     )
     opened.close()
     return opened
+
+
+def _nowhere(connection: Connection) -> dict[str, Any]:
+    """Settings that lead to no system, file or folder."""
+    settings = _of_connector(settings_of(connection))
+    if isinstance(settings.get("verify"), str):
+        settings["verify"] = True
+    settings = _with_base(settings, connection.protocol, "https://connection.invalid")
+    for name in connection_places.FOLDERS:
+        if name in settings:
+            settings[name] = "/nowhere"
+    return {
+        name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()
+    }
+
+
+def _of_connector(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what a manifest says in vain: the registration decides where calls go."""
+    return {name: value for name, value in settings.items() if name not in (*REGISTERED, ALSO_ALLOWED)}
 
 
 def place(system: str, environment: str) -> FaultyConnection:
@@ -81,15 +104,13 @@ def place(system: str, environment: str) -> FaultyConnection:
 
 def unconnected_source(connection: Connection) -> SourceConnector:
     """The connector of a source for questions that need no network: secrets, addresses and folders are left out."""
-    settings = _with_base({**settings_of(connection)}, connection.protocol, "https://connection.invalid")
-    nowhere = {
-        name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()
-    }
-    return registry.open_source(connection.protocol, nowhere)
+    return registry.open_source(connection.protocol, _nowhere(connection))
 
 
-def open_source(connection: Connection, *, system: str, environment: str) -> tuple[SourceConnector, Secrets]:
-    settings, secrets = _resolved(connection, system, environment)
+def open_source(
+    connection: Connection, *, system: str, environment: str, release: int
+) -> tuple[SourceConnector, Secrets]:
+    settings, secrets = _resolved(connection, system, environment, release)
     return registry.open_source(connection.protocol, settings), secrets
 
 
@@ -103,7 +124,7 @@ class OpenedSink:
 
 
 def open_sink_or_fault(
-    connection: Connection, *, system: str, environment: str, unless: object | None = None
+    connection: Connection, *, system: str, environment: str, release: int, unless: object | None = None
 ) -> OpenedSink | None:
     """Like `open_sink`; None where it would be opened with the same as before (`unless`, what `resolved` was).
 
@@ -111,17 +132,19 @@ def open_sink_or_fault(
     blame.
     """
     with faults_of(system):
-        settings, secrets = _resolved(connection, system, environment)
+        settings, secrets = _resolved(connection, system, environment, release)
         resolved = (settings, dict(secrets))
         if resolved == unless:
             return None
         return OpenedSink(registry.open_sink(connection.protocol, settings), secrets, resolved)
 
 
-def open_source_or_fault(connection: Connection, *, system: str, environment: str) -> tuple[SourceConnector, Secrets]:
+def open_source_or_fault(
+    connection: Connection, *, system: str, environment: str, release: int
+) -> tuple[SourceConnector, Secrets]:
     """Like `open_source`. Raises ConnectionFault for whatever keeps it from being opened."""
     with faults_of(system):
-        return open_source(connection, system=system, environment=environment)
+        return open_source(connection, system=system, environment=environment, release=release)
 
 
 @contextmanager
@@ -138,26 +161,54 @@ def faults_of(system: str) -> Iterator[None]:
         raise ConnectionFault("settings", words) from error
 
 
-def open_sink(connection: Connection, *, system: str, environment: str) -> tuple[SinkConnector, Secrets]:
-    settings, secrets = _resolved(connection, system, environment)
+def open_sink(connection: Connection, *, system: str, environment: str, release: int) -> tuple[SinkConnector, Secrets]:
+    settings, secrets = _resolved(connection, system, environment, release)
     return registry.open_sink(connection.protocol, settings), secrets
 
 
-def _resolved(connection: Connection, system: str, environment: str) -> tuple[dict[str, Any], Secrets]:
+def _resolved(connection: Connection, system: str, environment: str, release: int) -> tuple[dict[str, Any], Secrets]:
     endpoint = systems.endpoint(system, environment)
     if endpoint is None:
         raise Unavailable(
             "connection.no_endpoint",
             f"The catalog has no endpoint of {system} in {environment}; add one and run again.",
         )
-    settings = _with_base({**settings_of(connection)}, connection.protocol, endpoint.base_url)
-    settings = {name: _placed(value) for name, value in settings.items()}
+    destinations.require_approved(endpoint, system=system, environment=environment, release=release)
+    given = settings_of(connection)
+    settings = _with_base(_of_connector(given), connection.protocol, endpoint.base_url)
+    settings = connection_places.within({name: _placed(value) for name, value in settings.items()})
+    if "base_url" in settings:
+        settings |= _reached(connection, given, endpoint)
     kind = (
         str(settings.get("auth", {}).get("kind", endpoint.auth_kind or "none"))
         if isinstance(settings.get("auth", {}), Mapping)
         else "none"
     )
     return settings, Secrets(_secrets(endpoint.secret_ref, kind))
+
+
+def _reached(connection: Connection, given: Mapping[str, Any], endpoint: EndpointFacts) -> dict[str, Any]:
+    """The hosts beside that of the address, and whose certificates are believed: as the system is registered, and no
+    manifest adds to it. Raises Unavailable `connection.leaves_system`, `connection.secret`."""
+    known = registered_hosts.of_endpoint(endpoint)
+    token_url = registered_hosts.token_url(given)
+    tokens = registered_hosts.of_profile(connection.profile, token_url)
+    for host in given.get(ALSO_ALLOWED) or []:
+        if not registered_hosts.is_one(str(host), known | tokens):
+            raise Unavailable(
+                "connection.leaves_system",
+                f"The manifest's also_allowed names {str(host)[:200]!r}, which is not registered for this system. "
+                f"Register it under further_hosts of the system's endpoint, and have that approved",
+            )
+    trust = given.get("verify", True)
+    reference = _reference(trust) if isinstance(trust, str) else endpoint.trust_ref
+    believed = secret_references.read(reference) if reference else trust
+    return {"further_hosts": list(endpoint.further_hosts), "token_hosts": sorted(map(str, tokens)), "verify": believed}
+
+
+def _reference(trust: str) -> str:
+    """Manifests of before named a file by its path."""
+    return f"file:{trust}" if trust.startswith("/") else trust
 
 
 def _with_base(settings: dict[str, Any], protocol: str, base_url: str) -> dict[str, Any]:
@@ -174,34 +225,16 @@ def _placed(value: Any) -> Any:
 
     def fill(match: re.Match[str]) -> str:
         name = match[1]
-        if not name.startswith(PLACES) or name not in os.environ:
-            raise Unavailable(
-                "connection.place",
-                f"The place {name} is not set on this worker; places are variables that begin with {PLACES}.",
-            )
-        return os.environ[name]
+        return connection_places.folder_of(name)
 
     return _PLACE.sub(fill, value)
 
 
 def _secrets(reference: str, kind: str) -> dict[str, str]:
-    """`env:NAME` or `file:/path`: a JSON object of names, or the parts of the auth kind joined by a colon."""
+    """A JSON object of names, or the parts of the auth kind joined by a colon."""
     if not reference:
         return {}
-    scheme, _, place = reference.partition(":")
-    if scheme == "env":
-        value = os.environ.get(place, "")
-    elif scheme == "file":
-        try:
-            value = Path(place).read_text(encoding="utf-8").strip()
-        except OSError as error:
-            raise Unavailable(
-                "connection.secret", f"The secret {reference!r} cannot be read on this worker: {error.strerror}."
-            ) from None
-    else:
-        raise Unavailable("connection.secret", f"A secret is named as env:NAME or file:/path, not {reference!r}.")
-    if not value:
-        raise Unavailable("connection.secret", f"The secret {reference!r} is not set on this worker.")
+    value = secret_references.read(reference)
     if value.startswith("{"):
         return {str(name): str(part) for name, part in json.loads(value).items()}
     names = _NAMES.get(kind, ("key",))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -29,7 +29,7 @@ from runtime.ledger.send_batch import idempotency_key
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.models import Integration, TargetComparison, TargetSubscription
 from runtime.selectors import daily_totals
-from runtime.services import system_connections
+from runtime.services import edited_content, system_connections
 from runtime.services.day_messages import (
     LIMIT,
     MAX_CASES,
@@ -68,6 +68,7 @@ def compare(
         for one in entries
         if (state := state_of(side, one, far[subscription.pk], held[subscription.pk])) not in (NOT_MEANT, REPLACED)
     ]
+    due = _as_edited(subscription, due)
     found = _Findings(len(due))
     if not flow.stream.immutable:
         due = found.newest_states(due, daily_totals.heads(flow.stream.pk, [one.key for one, _ in due]))
@@ -80,6 +81,15 @@ def compare(
         found.note = found.note or f"{found.under_way:,} messages were being sent during the query."
     note = found.note or ("" if complete else f"Only the first {LIMIT:,} messages of the day were read.")
     return _keep(subscription, day, by, found, note, actor)
+
+
+def _as_edited(subscription: TargetSubscription, due: Sequence[tuple[DayMessage, str]]) -> list[tuple[DayMessage, str]]:
+    """What a person has edited was sent as edited, and is compared so."""
+    edited = edited_content.of(subscription.pk, [(one.lane, one.position) for one, _ in due])
+    return [
+        (replace(one, document=edited.get((one.lane, one.position), one.document)) if edited else one, state)
+        for one, state in due
+    ]
 
 
 def _keep(
@@ -277,7 +287,10 @@ def _ask_vendor(
             "reconciliation.cannot_ask", f"The target {side.target.name} has no connection that could be queried."
         )
     sink, secrets = system_connections.open_sink(
-        side.target.connection, system=side.target.system, environment=flow.stream.environment
+        side.target.connection,
+        system=side.target.system,
+        environment=flow.stream.environment,
+        release=flow.deployment.release_id,
     )
     prefix = flow.manifest.prefix(flow.manifest.source_of(side.target))
     prove = names_prove(flow.manifest, side.target)

@@ -15,6 +15,7 @@ from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.models import VendorState
 from runtime.models.subscriptions import LONG_AGO
+from runtime.services.recovery import calls_of_before_under_way
 
 
 def _locked(vendor_id: int, actor: User | None) -> VendorState:
@@ -90,17 +91,19 @@ def open_breaker(vendor_id: int, *, until: datetime, actor: User | None, reason:
 
 
 def close_breaker(vendor_id: int, *, actor: User | None, reason: str) -> VendorState:
-    """Resume calls to this vendor now; its failures and a Retry-After are forgotten."""
+    """Resume calls to this vendor now; its failures and a Retry-After are forgotten. Calls that may be under way since
+    before the database went back are not: nobody calls it until they are over."""
     if not reason.strip():
         raise Invalid("vendor.breaker", "Give a reason for closing the circuit breaker.")
     with transaction.atomic():
         vendor = _locked(vendor_id, actor)
+        left_alone_until = vendor.not_before if calls_of_before_under_way(vendor_id) else LONG_AGO
         VendorState.objects.filter(pk=vendor_id).update(
             breaker="closed",
             failures=0,
             openings=0,
             open_until=LONG_AGO,
-            not_before=LONG_AGO,
+            not_before=left_alone_until,
             probe_until=LONG_AGO,
             probe_subscription=None,
             probe_lane=None,

@@ -23,7 +23,7 @@ from runtime.ledger.connections import Connection
 log = logging.getLogger(__name__)
 QUIET_SECONDS = 5.0  # after a failure: a broker that is gone must not slow down what is stored
 CELERY_SECONDS = 0.25  # between two wake-ups of one shard; claim loops hear of every commit from PostgreSQL
-SIGNAL_SECONDS = 0.005  # between two signals: single sales that arrive together are one
+SIGNAL_SECONDS = 0.05  # between two signals: a worker that hears of little waits longer for more (`worker.loop`)
 _quiet_until = 0.0
 
 

@@ -28,9 +28,56 @@ where (a.key is null or w.attribute_group is null or a.key = w.attribute_group)
         else y.key <> w.target_system
     end;
 
+-- Whether a window that names these dimensions of stores covers an instance: by its store. A target without instances
+-- stands for the whole environment: for every store of a fleet, and for none where there are no stores. What nobody can
+-- tell counts as covered.
+create or replace function runtime_freezes_store(
+  of_banner bigint, of_channel bigint, of_region bigint, of_zone text, store text, place text
+) returns boolean language sql stable as $$
+  select case
+    when coalesce(of_banner, of_channel, of_region) is null and of_zone is null then true
+    when store = '' then coalesce((select e.is_fleet from public.catalog_environment e where e.key = place), true)
+    else coalesce((select coalesce(t.banner_id = of_banner, true)
+                          and coalesce(t.channel_id = of_channel, true)
+                          and coalesce(t.region_id = of_region, true)
+                          and (of_zone is null or t.zone in ('', of_zone))
+                     from public.catalog_retailstore t
+                    where t.key = store
+                      and t.retired_at is null), true)
+  end
+$$;
+
+-- Where a system answers now, by its digest; '' where it has no endpoint there.
+create or replace function runtime_destination_now(of_system text, place text) returns text language sql stable as $$
+  select coalesce((select e.destination
+                     from public.catalog_system y
+                     join public.catalog_environment n on n.key = place
+                     join public.catalog_systemendpoint e on e.system_id = y.id and e.environment_id = n.id
+                    where y.key = of_system), '')
+$$;
+
+-- Systems that answer elsewhere than where the approval let a release call them: another address, secret or trust.
+create or replace view runtime_destination_moved as
+select
+    b.approval_id,
+    b.system_key,
+    b.environment,
+    b.digest as approved,
+    n.digest as present
+from runtime_approveddestination b
+left join lateral (
+    select e.destination as digest
+    from catalog_system y
+    join catalog_environment n on n.key = b.environment
+    join catalog_systemendpoint e on e.system_id = y.id and e.environment_id = n.id
+    where y.key = b.system_key
+) n on true
+where coalesce(n.digest, '') <> b.digest;
+
 -- What people decided: an active deployment of an approved release, not paused, not frozen, not past the sunset of
--- what it pins. What a freeze goes by is read from the approved release: the integration's own row follows whatever
--- manifest its author registers. What nobody can tell counts as frozen.
+-- what it pins, whose systems answer where they did when it was approved. What a freeze goes by is read from the
+-- approved release: the integration's own row follows whatever manifest its author registers. What nobody can tell
+-- counts as frozen.
 create or replace view runtime_permitted as
 select
     s.id as subscription_id,
@@ -64,20 +111,19 @@ where s.open
     )
     and not exists (
         select
+        from runtime_destination_moved m
+        where m.approval_id = d.approval_id
+    )
+    and not exists (
+        select
         from governance_active_freeze f
         where f.strictness = 'work'
             and (f.environment is null or f.environment = d.environment)
             and (f.tier is null or r.tier <= f.tier)
             and (f.domain is null or f.domain = coalesce(r.manifest ->> 'domain', f.domain))
             and (f.system is null or f.system = v.system_key)
-            and not exists (
-                select
-                from catalog_retailstore t
-                left join catalog_scopevalue b on b.id = t.banner_id
-                left join catalog_scopevalue c on c.id = t.channel_id
-                where t.key = s.instance
-                    and t.retired_at is null
-                    and (f.banner <> b.key or f.channel <> c.key)
+            and runtime_freezes_store(
+                f.banner_id, f.channel_id, f.region_id, f.store_zone, s.instance, d.environment
             )
     );
 
@@ -110,5 +156,5 @@ where v.not_before <= clock_timestamp()
 create or replace function runtime_may_take(asked bigint, by_release bigint) returns boolean
 language plpgsql volatile as $$
 begin
-  return exists (select from runtime_gate g where g.subscription_id = asked and g.release_id = by_release);
+  return exists (select from public.runtime_gate g where g.subscription_id = asked and g.release_id = by_release);
 end $$;

@@ -19,7 +19,7 @@ begin
         raise exception 'nothing to ask about (subscription %, lane %)', new.subscription_id, new.lane
           using errcode = 'insufficient_privilege';
       end if;
-    elsif not exists (select from runtime_gate g where g.subscription_id = new.subscription_id) then
+    elsif not exists (select from public.runtime_gate g where g.subscription_id = new.subscription_id) then
       raise exception 'gate closed for subscription %', new.subscription_id
         using errcode = 'insufficient_privilege', constraint = 'runtime_gate_closed';
     end if;
@@ -63,7 +63,7 @@ begin
       raise exception 'nothing to ask about (subscription %, position %)', new.subscription_id, new.position
         using errcode = 'insufficient_privilege';
     end if;
-  elsif not exists (select from runtime_gate g where g.subscription_id = new.subscription_id) then
+  elsif not exists (select from public.runtime_gate g where g.subscription_id = new.subscription_id) then
     raise exception 'gate closed for subscription %', new.subscription_id
       using errcode = 'insufficient_privilege', constraint = 'runtime_gate_closed';
   end if;

@@ -10,9 +10,9 @@ begin
   end if;
   if new.active and (tg_op = 'INSERT' or not old.active) and not exists (
       select
-      from runtime_release r
-      join runtime_integration i on i.id = r.integration_id
-      join governance_valid_approval a
+      from public.runtime_release r
+      join public.runtime_integration i on i.id = r.integration_id
+      join public.governance_valid_approval a
         on a.approval_id = new.approval_id
         and a.subject_kind = 'integration'
         and a.subject_id = i.key
@@ -22,6 +22,23 @@ begin
         and r.integration_id = new.integration_id) then
     raise exception 'no valid approval binds this release to %', new.environment
       using errcode = 'insufficient_privilege';
+  end if;
+  -- What policies were asked with is what the manifest says; a change of another kind, or assessed by other facts,
+  -- asked for other people.
+  if new.active and (tg_op = 'INSERT' or not old.active) and exists (
+      select
+      from public.governance_approval a
+      join public.governance_changerequest c on c.id = a.change_id
+      join public.runtime_release r on r.id = new.release_id
+      left join public.catalog_team t on t.key = r.manifest ->> 'owner'
+      where a.id = new.approval_id
+        and (c.kind not in ('integration.deploy', 'integration.rollback')
+          or r.tier <> coalesce((r.manifest ->> 'tier')::int, r.tier)
+          or coalesce((c.facts ->> 'tier')::int, r.tier) <> r.tier
+          or coalesce(c.facts ->> 'domain', r.manifest ->> 'domain', '') <> coalesce(r.manifest ->> 'domain', '')
+          or (t.group_id is not null and t.group_id <> all(c.owner_team_ids)))) then
+    raise exception 'the approval was given for other facts than those of the manifest'
+      using errcode = 'insufficient_privilege', constraint = 'runtime_approval_fits_manifest';
   end if;
   return new;
 end $$;

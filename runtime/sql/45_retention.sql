@@ -5,7 +5,7 @@ language sql stable as $$
     (
       select
         case when p.days is null then '-infinity' else clock_timestamp() - make_interval(days => p.days) end
-      from runtime_retention p
+      from public.runtime_retention p
       where p.data_class = what
         and (p.integration_id = flow or p.integration_id is null)
         and p.since <= clock_timestamp()
@@ -22,18 +22,18 @@ language plpgsql as $$
 begin
   if old.at < (
         select runtime_kept_since('evidence', st.integration_id)
-        from runtime_subscription s
-        join runtime_stream st on st.id = s.stream_id
+        from public.runtime_subscription s
+        join public.runtime_stream st on st.id = s.stream_id
         where s.id = old.subscription_id
       )
       and not exists (
         select
-        from runtime_quarantine q
+        from public.runtime_quarantine q
         where q.subscription_id = old.subscription_id
           and q.lane = old.lane
           and q.position between old.first and old.last
       )
-      and not exists (select from runtime_rewind r where r.ended_at is null) then
+      and not exists (select from public.runtime_rewind r where r.ended_at is null) then
     return old;
   end if;
   raise exception '% is append-only: kept by policy, or something still needs it', tg_table_name
@@ -49,7 +49,7 @@ create or replace trigger runtime_evidence_kept before delete on runtime_attempt
 create or replace function runtime_count_dropped() returns trigger
 language plpgsql as $$
 begin
-  insert into runtime_dropped as d
+  insert into public.runtime_dropped as d
     (data_class, stream_id, subscription_id, day, number, confirmed, superseded, skipped, declined)
   select
     'evidence',
@@ -62,7 +62,7 @@ begin
     sum(g.skipped),
     sum(g.declined)
   from gone g
-  join runtime_subscription s on s.id = g.subscription_id
+  join public.runtime_subscription s on s.id = g.subscription_id
   group by 2, 3, 4
   on conflict (data_class, stream_id, subscription_id, day) do update
   set number = d.number + excluded.number,
@@ -86,7 +86,7 @@ language sql stable as $$
     (nullif(runtime_kept_since('heads', flow), '-infinity') at time zone 'utc')::date,
     (
       select max(d.day) + 2
-      from runtime_dropped d
+      from public.runtime_dropped d
       where d.data_class = 'heads' and d.stream_id = stream and d.subscription_id = 0
     )
   )

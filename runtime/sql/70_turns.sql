@@ -54,14 +54,18 @@ $$;
 -- The lane whose turn it is, locked: the one that has waited longest in the most critical tier. Lanes of lost owners
 -- stand where they stood when they were taken, which is before all that wait since then. Each is judged by its own row
 -- first, then by its target, then by the gate. What the gate says of one lane is not asked again for the next: people
--- close a deployment, a target or a system, and a vendor that takes nothing more takes nothing of other lanes.
+-- close a deployment, a target or a system, and a vendor that takes nothing more takes nothing of other lanes. Stores
+-- are told apart (`runtime_kind_of_store`) only from where a lane is closed while a freeze of stores is in force: then
+-- the tier is walked once more.
 -- A lane is free when nobody holds it, when the database session of its owner has ended, or when its lease has. Nobody
--- holds one that was released, whatever the clock says; `leases_until` is the latest time that leases may be judged by,
--- where the worker knows that the clock was set ahead. The probe of an open circuit breaker that is kept for a person's
--- question is not taken (`runtime/ledger/sql/probe_is_free.sql`). A token fences what an owner that is gone could still
--- write; what it could still send (its open intent) is quarantined until its lease ends. An owner that is wrongly taken
--- for gone, behind a connection pooler say, is fenced and loses time; one that is wrongly taken for alive keeps the
--- lane to its lease's end. The plans are pinned: with a sort, or a look at all lanes, the price would grow with them.
+-- holds one that was released, whatever the clock says. `leases_until` is the time by the clock of before, where the
+-- worker knows that it was set ahead: leases within the longest there is from it go on by that clock, others were
+-- stored or moved since (`runtime/ledger/sql/lease_is_over.sql`). The probe of an open circuit breaker that is kept for
+-- a person's question is not taken (`runtime/ledger/sql/probe_is_free.sql`). A token fences what an owner that is gone
+-- could still write; what it could still send (its open intent) is quarantined until its lease ends. An owner that is
+-- wrongly taken for gone, behind a connection pooler say, is fenced and loses time; one that is wrongly taken for alive
+-- keeps the lane to its lease's end. The plans are pinned: with a sort, or a look at all lanes, the price would grow
+-- with them.
 create or replace function runtime_next_lane(
   tiers int[], only_these bigint[], shards int[], shard_count int, leases_until timestamptz, kept_for_question float8
 ) returns table (
@@ -81,99 +85,139 @@ declare
   found_lane record;
   closed text[] := '{}';
   full_vendors bigint[] := '{}';
+  by_store boolean := false;
+  once_more boolean;
 begin
   for of_tier in select distinct t.tier from unnest(tiers) t (tier) order by t.tier loop
-    for found_lane in
-      select
-        o.subscription_id,
-        o.lane,
-        d.release_id,
-        v.id as vendor_id,
-        v.concurrency,
-        concat_ws(chr(31), d.id, s.target, v.system_key) as judged
-      from runtime_progress o
-      join runtime_subscription s on s.id = o.subscription_id
-      join runtime_lane l on l.stream_id = s.stream_id and l.lane = o.lane
-      join runtime_deployment d on d.id = s.deployment_id
-      join runtime_vendorstate v on v.id = s.vendor_id
-      where not o.asleep
-        and o.tier = of_tier
-        and o.not_before < clock_timestamp()
-        and (only_these is null or o.subscription_id = any(only_these))
-        and (shards is null or o.subscription_id % shard_count = any(shards))
-        and (
-          o.owner is null
-          or o.session is null
-          or o.lease_until < least(clock_timestamp(), leases_until)
-          or not exists (select from pg_stat_get_activity(o.session))
-        )
-        and s.open
-        and s.held_until <= clock_timestamp()
-        and (
-          o.intent is not null
-          or o.position < least(l.next - 1, o.upto, case when s.after_subscription is not null then (
-            select a.position
-            from runtime_progress a
-            where a.subscription_id = s.after_subscription
-              and a.lane = o.lane
-          ) end)
-        )
-        and d.active
-        and not d.paused
-        and v.not_before <= clock_timestamp()
-        and (
-          v.breaker = 'closed'
-          or (
-            v.open_until <= clock_timestamp()
-            and v.probe_until <= clock_timestamp()
-            and (
-              v.probe_subscription is null
-              or v.probe_lane is not null
-              or v.open_until < clock_timestamp() - make_interval(secs => kept_for_question)
+    loop
+      once_more := false;
+      for found_lane in
+        select
+          o.subscription_id,
+          o.lane,
+          d.release_id,
+          v.id as vendor_id,
+          v.concurrency,
+          concat_ws(
+            chr(31), d.id, s.target, v.system_key, case when by_store then runtime_kind_of_store(s.instance) end
+          ) as judged
+        from runtime_progress o
+        join runtime_subscription s on s.id = o.subscription_id
+        join runtime_lane l on l.stream_id = s.stream_id and l.lane = o.lane
+        join runtime_deployment d on d.id = s.deployment_id
+        join runtime_vendorstate v on v.id = s.vendor_id
+        where not o.asleep
+          and o.tier = of_tier
+          and o.not_before < clock_timestamp()
+          and (only_these is null or o.subscription_id = any(only_these))
+          and (shards is null or o.subscription_id % shard_count = any(shards))
+          and (
+            o.owner is null
+            or o.session is null
+            or (
+              o.lease_until < clock_timestamp()
+              and (o.lease_until between leases_until and leases_until + interval '200 s') is not true
+            )
+            or not exists (select from pg_stat_get_activity(o.session))
+          )
+          and s.open
+          and s.held_until <= clock_timestamp()
+          and (
+            o.intent is not null
+            or o.position < least(l.next - 1, o.upto, case when s.after_subscription is not null then (
+              select a.position
+              from runtime_progress a
+              where a.subscription_id = s.after_subscription
+                and a.lane = o.lane
+            ) end)
+          )
+          and d.active
+          and not d.paused
+          and v.not_before <= clock_timestamp()
+          and (
+            v.breaker = 'closed'
+            or (
+              v.open_until <= clock_timestamp()
+              and v.probe_until <= clock_timestamp()
+              and (
+                v.probe_subscription is null
+                or v.probe_lane is not null
+                or v.open_until < clock_timestamp() - make_interval(secs => kept_for_question)
+              )
             )
           )
-        )
-      order by o.waits_since
-    loop
-      continue when found_lane.judged = any(closed) or found_lane.vendor_id = any(full_vendors);
-      if found_lane.concurrency is not null then
-        if found_lane.concurrency <= runtime_places_taken(found_lane.vendor_id) then
-          full_vendors := full_vendors || found_lane.vendor_id;
+        order by o.waits_since
+      loop
+        continue when found_lane.judged = any(closed) or found_lane.vendor_id = any(full_vendors);
+        if found_lane.concurrency is not null then
+          if found_lane.concurrency <= runtime_places_taken(found_lane.vendor_id) then
+            full_vendors := full_vendors || found_lane.vendor_id;
+            continue;
+          end if;
+        end if;
+        if not runtime_may_take(found_lane.subscription_id, found_lane.release_id) then
+          if exists (select from runtime_permitted p where p.subscription_id = found_lane.subscription_id) then
+            full_vendors := full_vendors || found_lane.vendor_id;
+          elsif not by_store and runtime_stores_are_frozen() then
+            by_store := true;
+            once_more := true;
+            exit;
+          else
+            closed := closed || found_lane.judged;
+          end if;
           continue;
         end if;
-      end if;
-      if not runtime_may_take(found_lane.subscription_id, found_lane.release_id) then
-        if exists (select from runtime_permitted p where p.subscription_id = found_lane.subscription_id) then
-          full_vendors := full_vendors || found_lane.vendor_id;
-        else
-          closed := closed || found_lane.judged;
+        return query
+          select
+            w.subscription_id,
+            w.lane,
+            found_lane.release_id,
+            w.owner,
+            w.lease_until
+          from runtime_progress w
+          where w.subscription_id = found_lane.subscription_id
+            and w.lane = found_lane.lane
+            and (
+              w.owner is null
+              or w.session is null
+              or (
+                w.lease_until < clock_timestamp()
+                and (w.lease_until between leases_until and leases_until + interval '200 s') is not true
+              )
+              or not exists (select from pg_stat_get_activity(w.session))
+            )
+            and w.not_before < clock_timestamp()
+          for update skip locked;
+        if found then
+          return;
         end if;
-        continue;
-      end if;
-      return query
-        select
-          w.subscription_id,
-          w.lane,
-          found_lane.release_id,
-          w.owner,
-          w.lease_until
-        from runtime_progress w
-        where w.subscription_id = found_lane.subscription_id
-          and w.lane = found_lane.lane
-          and (
-            w.owner is null
-            or w.session is null
-            or w.lease_until < least(clock_timestamp(), leases_until)
-            or not exists (select from pg_stat_get_activity(w.session))
-          )
-          and w.not_before < clock_timestamp()
-        for update skip locked;
-      if found then
-        return;
-      end if;
+      end loop;
+      exit when not once_more;
     end loop;
   end loop;
 end $$;
+
+-- Whether a freeze that names stores holds work now.
+create or replace function runtime_stores_are_frozen() returns boolean
+language sql stable as $$
+  select exists (
+    select
+    from public.governance_active_freeze f
+    where f.strictness = 'work'
+      and (coalesce(f.banner_id, f.channel_id, f.region_id) is not null or f.store_zone is not null)
+  )
+$$;
+
+-- What freezes of stores go by (`runtime_freezes_store`): an instance is held by each that holds another one of its
+-- kind. Text of its own for all stores at once, and for what is no store.
+create or replace function runtime_kind_of_store(of_instance text) returns text
+language sql stable as $$
+  select case when of_instance = '' then 'all' else coalesce((
+    select format('%s %s %s %s', t.banner_id, t.channel_id, t.region_id, t.zone)
+    from public.catalog_retailstore t
+    where t.key = of_instance
+      and t.retired_at is null), 'none') end
+$$;
 
 -- How many lanes of a vendor are held now.
 create or replace function runtime_places_taken(of_vendor bigint) returns bigint

@@ -117,7 +117,7 @@ def state_of(alert: Alert) -> Tone:
 def alerts(request: HttpRequest) -> HttpResponse:
     viewer, before = Viewer.of(request.user), request.GET.get("before", "")
     history = selectors.alerts(viewer, state="over")
-    if before.isdigit() and len(before) < 19:
+    if before.isdecimal() and len(before) < 19:
         history = history.filter(pk__lt=int(before))
     page = list(history[: SHOWN + 1])
     context = {
@@ -183,13 +183,38 @@ def silence(request: HttpRequest) -> HttpResponse:
         try:
             reason = form.cleaned_data["reason"]
             alert_settings.silence(scope, until=form.until, reason=reason, actor=viewer.user)
-        except (Invalid, NotFound) as error:
+        except (Invalid, NotFound, Conflict) as error:
             _show(form, error)
         else:
             messages.success(request, "Silenced. Alerts are kept; what is open at the end is told then.")
             return redirect("runtime:alerts")
     context = {"form": form, "allowed": permissions.may_set_alert_rules(viewer, None), "only_form": True}
     return render(request, "runtime/alerts.html", context, status=422)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_silence(request: HttpRequest, silence_id: int) -> HttpResponse:
+    viewer = Viewer.of(request.user)
+    found = selectors.silences(viewer).filter(pk=silence_id).first()
+    if found is None:
+        raise NotFound("silence.unknown", f"There is no silence {silence_id}, or it has ended.")
+    allowed = permissions.may_set_alert_rules(viewer, found.integration)
+    form, status = AlertReasonForm(request.POST or None, initial={"reason": found.reason}), 200
+    if request.method == "POST":
+        if not allowed:
+            raise Forbidden("silence.not_allowed", allowed.reason)
+        status = 422
+        if form.is_valid():
+            reason = form.cleaned_data["reason"]
+            try:
+                alert_settings.change_silence(silence_id, until=form.until, reason=reason, actor=viewer.user)
+            except (Invalid, Conflict) as error:
+                _show(form, error)
+            else:
+                messages.success(request, "The silence has another end.")
+                return redirect("runtime:alerts")
+    context = {"form": form, "one": found, "allowed": allowed}
+    return render(request, "runtime/silence.html", context, status=status)
 
 
 @require_POST
@@ -285,6 +310,9 @@ def says(one: AlertRule) -> str:
         said = f"burns {one.factor:g} times too fast over {long} and {short}, at least {one.at_least:g} bad"
     elif one.condition == alert_rules.BUDGET:
         said = f"has less than {one.below:g} % of its error budget left"
+    elif one.condition == alert_rules.REFUSED:
+        said = f"at least {one.at_least:g} calls were refused within {one.long} min, one of them heard of within "
+        said += str(one.short)
     else:
         return f"has not been measured for {one.for_minutes} min"
     return said + (f", for {one.for_minutes} min" if one.for_minutes else "")

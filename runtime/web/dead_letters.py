@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -15,17 +17,17 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from kernel import strict_json
+from kernel import clock, strict_json
 from kernel.errors import Conflict, DomainError, Invalid, NotFound
 from kernel.ui.wording import number
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
 from runtime.models import Integration
-from runtime.selectors import dead_letter_detail, why_waits
+from runtime.selectors import dead_letter_detail, unkept, why_waits
 from runtime.selectors import dead_letters as selectors
 from runtime.selectors.dead_letter_detail import DeadLetterDetail
 from runtime.selectors.dead_letters import DeadLetterGroup
-from runtime.services import cases, confirming
+from runtime.services import cases, confirming, seen_content
 from runtime.services import dead_letters as services
 from runtime.services.dead_letters import APPROVAL_ABOVE, DeadLetterFilter, RedriveDryRun
 from runtime.services.resubmitting import resubmit_rejected
@@ -47,6 +49,7 @@ class GroupDecisionForm(forms.Form):
         required=False, min_value=0.01, max_value=MAX_RATE, label="Rate", help_text="Messages per second."
     )
     reason = forms.CharField(required=False, max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
+    standing = forms.CharField(required=False, max_length=150)
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -73,6 +76,8 @@ class DeadLetterForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 14, "class": "mono", "spellcheck": "false"}),
     )
     reason = forms.CharField(required=False, max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
+    seen = forms.CharField(required=False, max_length=100)
+    standing = forms.CharField(required=False, max_length=150)
     reference = forms.CharField(required=False, max_length=200, label="Reference at the target")
 
     def clean(self) -> dict[str, Any]:
@@ -114,6 +119,7 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
         "gone": bool(wanted) and chosen is None,
         "open": sum(group.count for group in groups),
         "settled": selectors.settled_today(viewer, place),
+        "unkept": unkept.of_late(viewer, place, integration=integration),
         "form": GroupDecisionForm(),
         "limit_words": number(APPROVAL_ABOVE),
     }
@@ -122,6 +128,7 @@ def dead_letters(request: HttpRequest) -> HttpResponse:
         context |= {
             "dead_letters": selectors.of_group(chosen, limit=SHOWN),
             "operate": _may_operate(viewer, chosen.integration),
+            "standing": _standing(chosen),
         }
         if request.method == "POST":
             answer = _settle(request, viewer, chosen, context)
@@ -153,17 +160,17 @@ def _settle(
     form = context["form"] = GroupDecisionForm(request.POST)
     if not form.is_valid():
         return None
-    chosen = [
-        DeadLetterFilter(subscription, fingerprint=group.fingerprint, asked=group.kind == "asked")
-        for subscription in selectors.subscriptions(group)
-    ]
-    act, actor = form.cleaned_data["act"], viewer.user
+    chosen = _of_group(group)
+    act, actor, seen = form.cleaned_data["act"], viewer.user, form.cleaned_data["standing"]
+    if seen:
+        chosen = [replace(one, until=seen_content.until_of(seen)) for one in chosen]
     if act == "try":
         context["trial"] = _sum(services.dry_run(one, actor=actor) for one in chosen)
         return None
     if act == "arrived":
         try:
             with transaction.atomic():
+                _as_seen(chosen, seen)
                 count = sum(confirming.confirm(one, actor=actor, reason=form.cleaned_data["reason"]) for one in chosen)
         except Conflict as error:
             form.add_error(None, error.message)
@@ -175,6 +182,7 @@ def _settle(
         given = {"rate": share, "reason": form.cleaned_data["reason"], "not_arrived": act == "resend"}
         try:
             with transaction.atomic():
+                _as_seen(chosen, seen)
                 count = services.demand_some(sum(services.redrive(one, actor=actor, **given) for one in chosen))
         except Conflict as error:
             form.add_error(None, error.message)
@@ -184,6 +192,7 @@ def _settle(
     else:
         try:
             with transaction.atomic():
+                _as_seen(chosen, seen)
                 given = {"actor": actor, "reason": form.cleaned_data["reason"]}
                 count = services.demand_some(sum(services.discard(one, **given) for one in chosen))
         except Conflict as error:
@@ -192,6 +201,27 @@ def _settle(
         done = f"Discarded {number(count)} message{'s' if count != 1 else ''} without delivery."
         messages.success(request, f"{done} The ledger keeps the reason.")
     return redirect(_address(context["environment"], context["integration"]))
+
+
+def _as_seen(chosen: Sequence[DeadLetterFilter], seen: str) -> None:
+    """In the transaction of a decision: what is decided on stands as it was shown."""
+    if seen:
+        seen_content.demand_standing(chosen, seen)
+
+
+def _of_group(group: DeadLetterGroup) -> list[DeadLetterFilter]:
+    return [
+        DeadLetterFilter(subscription, fingerprint=group.fingerprint, asked=group.kind == "asked")
+        for subscription in selectors.subscriptions(group)
+    ]
+
+
+def _standing(group: DeadLetterGroup) -> str:
+    """How the messages of a group stand, to be given back with a decision."""
+    if group.kind not in selectors.QUARANTINED_KINDS:
+        return ""
+    until = clock.now()
+    return seen_content.standing([replace(one, until=until) for one in _of_group(group)], until=until)
 
 
 def _going(count: int, subscriptions: Sequence[int], *, asking: bool) -> str:
@@ -282,6 +312,7 @@ def _page(
         "form": form or DeadLetterForm(initial={"payload": detail.payload}),
         "refusal": refusal,
         "act": reverse("runtime:dead-letter-settle", args=[kind, place]),
+        "standing": seen_content.standing([_one(place)]) if kind == "parked" else "",
         "open": kind == "parked" or detail.dead_letter.state == "open",
     }
     return render(
@@ -295,7 +326,7 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
     """One decision about one dead letter. A refusal shows the page again with what was typed."""
     if kind not in selectors.KINDS or place.count("/") != (2 if kind == "parked" else 0):
         raise NotFound("letter.unknown", "There is no such message.")
-    if not all(part.isascii() and part.isdigit() and len(part) < 19 for part in place.split("/")):
+    if not all(part.isascii() and part.isdecimal() and len(part) < 19 for part in place.split("/")):
         raise NotFound("letter.unknown", "There is no such message.")
     viewer = Viewer.of(request.user)
     detail = _found(viewer, kind, place)
@@ -304,7 +335,8 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, kind, place, form)
     try:
-        done = _DECIDE[kind](viewer, place, form.cleaned_data | {"asked": detail.dead_letter.state == "sending"})
+        with transaction.atomic() if kind == "parked" else nullcontext():
+            done = _DECIDE[kind](viewer, place, form.cleaned_data | {"asked": detail.dead_letter.state == "sending"})
     except (Invalid, Conflict) as error:
         return _page(request, kind, place, form, error)
     messages.success(request, done)
@@ -313,13 +345,19 @@ def settle(request: HttpRequest, kind: str, place: str) -> HttpResponse:
     return redirect("runtime:dead-letters")
 
 
+def _one(place: str) -> DeadLetterFilter:
+    subscription, lane, position = (int(part) for part in place.split("/"))
+    return DeadLetterFilter(subscription, addresses=((lane, position),))
+
+
 def _decide_quarantined(viewer: Viewer, place: str, chosen: dict[str, Any]) -> str:
     subscription, lane, position = (int(part) for part in place.split("/"))
-    reason, one = chosen["reason"], DeadLetterFilter(subscription, addresses=((lane, position),))
+    reason, one = chosen["reason"], _one(place)
+    if chosen["act"] != "edit":
+        _as_seen([one], chosen["standing"])
     if chosen["act"] == "edit":
-        services.edit_payload(
-            subscription, lane, position, payload=chosen["document"], actor=viewer.user, reason=reason
-        )
+        given = {"payload": chosen["document"], "reason": reason, "seen": chosen["seen"] or None}
+        services.edit_payload(subscription, lane, position, actor=viewer.user, **given)
         return "The edited payload is saved beside the stored one. Replay the message to send it."
     if chosen["act"] in ("redrive", "resend"):
         count = services.redrive(one, actor=viewer.user, reason=reason, not_arrived=chosen["act"] == "resend")

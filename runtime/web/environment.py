@@ -15,9 +15,13 @@ DEFAULT = "production"
 def chosen(request: HttpRequest) -> str:
     """The key of a known environment. Raises NotFound for any other word."""
     key = request.GET.get("environment") or request.POST.get("environment") or DEFAULT
-    if key != DEFAULT and key not in {known for known, _, _ in systems.environments()}:
+    if not is_known(key):
         raise NotFound("environment.unknown", "There is no such environment.")
     return key
+
+
+def is_known(key: str) -> bool:
+    return key == DEFAULT or key in {known for known, _, _ in systems.environments()}
 
 
 def segments(request: HttpRequest, current: str) -> list[dict[str, Any]]:

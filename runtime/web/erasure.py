@@ -64,7 +64,10 @@ def erase(request: HttpRequest) -> HttpResponse:
             except Conflict as error:
                 form.add_error(None, error.message)
             else:
-                messages.success(request, f"The payload of {counted(count, 'message')} is erased.")
+                said = (
+                    f"The payload of {counted(count, 'message')} is erased." if count else "Nothing was left to erase."
+                )
+                messages.success(request, said)
                 return redirect(f"{reverse('runtime:traces')}?{urlencode({'q': message.correlation})}")
     previews = [
         (label, services.preview(message.stream, **_of(message, what), actor=viewer.user))

@@ -7,10 +7,11 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from catalog.selectors import systems
 from kernel.errors import NotFound
 from kernel.viewer import SYSTEM, Viewer
 from runtime.domain import manifest as manifests
-from runtime.selectors import integrations
+from runtime.selectors import destinations, integrations
 from runtime.web import environment
 
 
@@ -48,3 +49,22 @@ def of_api(request: HttpRequest, slug: str) -> HttpResponse:
     found = integrations.of_api(viewer, slug)
     hidden = integrations.users_of_api(slug) - len({one["key"] for one in found})
     return render(request, "runtime/_integrations_of_api.html", {"found": found, "hidden": hidden})
+
+
+@never_cache
+@require_safe
+def destination(request: HttpRequest, subject: str) -> HttpResponse:
+    """What runs over a system whose destination a change moves: the integrations that the viewer may see by name."""
+    key, _, place = subject.partition("/")
+    if systems.by_key(key) is None or not environment.is_known(place):
+        raise NotFound("destination.unknown", f"There is no system and environment {subject[:120]!r}.")
+    keys = set(destinations.flows_over(key, place).values_list("integration__key", flat=True))
+    rows = [row for row in integrations.listed(Viewer.of(request.user), place) if row.key in keys]
+    waiting = {one.integration for one in destinations.moved() if (one.system, one.environment) == (key, place)}
+    context = {
+        "rows": [(row, row.key in waiting) for row in rows],
+        "others": len(keys) - len(rows),
+        "subject": subject,
+        "environment": place,
+    }
+    return render(request, "runtime/_destination_panel.html", context)

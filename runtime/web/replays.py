@@ -175,6 +175,7 @@ def _actions(viewer: Viewer, found: ReplayRow) -> dict[str, Any]:
         "unmet": unmet,
         "change_url": f"{reverse('governance:new-change')}?{urlencode(wanted)}",
         "limit_words": number(services.APPROVAL_ABOVE),
+        "decided": services.decided_in(found.id),
     }
 
 

@@ -23,7 +23,7 @@ PAGE = 50
 def runs(request: HttpRequest) -> HttpResponse:
     viewer, place = Viewer.of(request.user), environment.chosen(request)
     given = request.GET.get("before", "")
-    before = int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+    before = int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else None
     found = selectors.latest(viewer, environment=place, before=before, limit=PAGE + 1)
     context = {
         "environment": place,

@@ -14,19 +14,30 @@ from kernel.postgresql import errors as database_errors
 from runtime.connectors.protocols import ConnectionFault
 from runtime.domain import retry
 from runtime.domain.correlation import correlation_id
-from runtime.ledger import circuit_breaker, database_target, delivery_spans, measures, quarantine_retry, vendor_target
+from runtime.ledger import (
+    circuit_breaker,
+    database_target,
+    delivery_spans,
+    measures,
+    quarantine_retry,
+    replay_order,
+    vendor_target,
+)
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope
-from runtime.ledger.claims import LEASE_SECONDS, claim, claim_to_ask, release, release_after_failure
+from runtime.ledger.claims import claim, claim_to_ask, release, release_after_failure
 from runtime.ledger.connections import Connection
 from runtime.ledger.faultpoints import hit
 from runtime.ledger.lane_sleep import wake_lanes
+from runtime.ledger.leases import LEASE_SECONDS
 from runtime.ledger.quarantine_claims import QuarantineClaim, claim_quarantined, let_sleep
 from runtime.ledger.trial import TrialEnded, TrialRunner, in_this_process
-from runtime.worker.replay_delivery import deliver_dry
+from runtime.worker.replay_delivery import deliver_dry, why_left_out
 from runtime.worker.target_clients import TargetClients
 
 log = logging.getLogger(__name__)
+NEWER = "a newer state of this key has come since, which a replay does not undo"
+TARGET_SENDS = "waits for a moment in which the target itself sends nothing from this lane"
 MAX_BATCHES = 20  # then the lane is released, so that no lane occupies a worker for long
 
 
@@ -142,8 +153,17 @@ def _serve(conn: Connection, clients: TargetClients, taken: Claim) -> Served:
 
 
 def _deliver(conn: Connection, clients: TargetClients, taken: Claim) -> int:
-    if taken.is_replay:
-        clients = clients.for_replay(taken)
+    if not taken.is_replay:
+        return _sent(conn, clients, taken)
+    try:
+        with replay_order.target_waits(conn, taken, first=taken.position + 1):
+            return _sent(conn, clients.for_replay(taken), taken)
+    except replay_order.LaneUnderWay:
+        release(conn, taken, wait=retry.TARGET_UNDER_WAY.pause())
+        return 0
+
+
+def _sent(conn: Connection, clients: TargetClients, taken: Claim) -> int:
     if taken.target.kind == "database":
         target = clients.table(taken)
         return database_target.deliver(conn, taken, target.table, target.mapper, max_batches=MAX_BATCHES)
@@ -156,13 +176,21 @@ def _serve_quarantined(conn: Connection, clients: TargetClients, taken: Quaranti
     run = trial if taken.poison_suspect else in_this_process
     message = f"subscription {taken.subscription} lane {taken.lane}, quarantined message {taken.position}"
     try:
-        if taken.target.kind == "database":
-            quarantine_retry.retry_in_database(conn, taken, clients.table(taken), run=run)
-        else:
-            quarantine_retry.retry_at_vendor(
-                conn, taken, clients.vendor(taken, connected=run is in_this_process), run=run
-            )
+        with replay_order.target_waits(conn, taken, first=taken.position):
+            if taken.is_replay and not taken.target.facts and replay_order.has_newer(conn, taken, taken.key):
+                quarantine_retry.skip(conn, taken, NEWER)
+            elif taken.is_replay and (why := why_left_out(conn, taken)):
+                quarantine_retry.skip(conn, taken, why)
+            elif taken.target.kind == "database":
+                quarantine_retry.retry_in_database(conn, taken, clients.table(taken), run=run)
+            else:
+                vendor_of = clients.vendor(taken, connected=run is in_this_process)
+                quarantine_retry.retry_at_vendor(conn, taken, vendor_of, run=run)
         return Served("quarantined", 1)
+    except replay_order.LaneUnderWay:
+        wait = retry.TARGET_UNDER_WAY.pause()
+        quarantine_retry.release_after_failure(conn, taken, TARGET_SENDS, wait=wait, called=False)
+        return Served("quarantined", 0)
     except Fenced:
         measures.LOST.inc()
         return Served("quarantined", 0, fenced=True)

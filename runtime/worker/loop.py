@@ -20,16 +20,16 @@ from typing import Any, cast
 import psycopg
 from psycopg.types.json import Jsonb
 
-from kernel import log_lines, process_measures
+from kernel import life_signs, log_lines, process_measures, replaced_processes
 from kernel.garbage_collection import collect_rarely
 from kernel.postgresql import errors as database_errors
 from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
-from runtime.ledger import clock_steps, connections
+from runtime.ledger import clock_steps, connections, ended_workers
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import ClaimScope
-from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.lane_sleep import let_lanes_sleep
+from runtime.ledger.leases import LEASE_SECONDS
 from runtime.ledger.trial import TrialRunner, in_this_process
 from runtime.worker import source_polling
 from runtime.worker.delivery import serve_one
@@ -40,7 +40,10 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 SILENT_SECONDS = 120.0
 BEAT_SECONDS = 5.0
+GONE_EVERY = 30.0  # seconds: a worker looks for others of its machine that are not there any more
 GROUP_SECONDS = 0.02  # after a wake-up: single sales that arrive close together share one claim and one commit
+APART_SECONDS = 0.1  # between the beginnings of two spells of little work: its sales share claims and commits
+LITTLE = 200  # messages of a spell; where more came, claims are full and nobody waits for others
 WAKE_SECONDS = 0.1  # a busy worker looks so often whether lanes that sleep have work
 QUARANTINE_EVERY = 4  # one round in so many looks at quarantined messages before lanes
 
@@ -89,7 +92,8 @@ class WorkerLoop:
         self.counts = WorkerCounts()
         self._stopping, self._signal = threading.Event(), threading.Event()
         self._turned = time.monotonic()
-        self._beaten = self._woke = 0.0
+        self._beaten = self._woke = self._looked = 0.0
+        self._spell = 0.0, 0  # when it began to look for work, and what it had passed by then
         self._conn: connections.Connection | None = None
         self._clients: TargetClients | None = None
 
@@ -135,12 +139,21 @@ class WorkerLoop:
                 if until_idle:
                     break
                 if self._signal.wait(self.poll * random.uniform(0.7, 1.3)):  # noqa: S311 - spreads polls
-                    self._stopping.wait(GROUP_SECONDS)
+                    self._stopping.wait(self._group_seconds())
                 self._signal.clear()
+                self._spell = time.monotonic(), self.counts.passed
         finally:
             self._deregister()
             self._disconnect()
         return self.counts
+
+    def _group_seconds(self) -> float:
+        """How long to wait for more after a wake-up. A claim and a commit for each single sale are most of what a sale
+        costs, so a worker that hears of little work again and again takes it ten times a second."""
+        began, passed = self._spell
+        if self.counts.passed - passed >= LITTLE:
+            return GROUP_SECONDS
+        return max(GROUP_SECONDS, APART_SECONDS - (time.monotonic() - began))
 
     def turn(self) -> bool:
         """One round; returns whether there was work."""
@@ -227,6 +240,11 @@ class WorkerLoop:
         if self.delivers:
             let_lanes_sleep(conn)
         self._report(conn)
+        told = replaced_processes.tell()
+        if told or self._beaten - self._looked >= GONE_EVERY:
+            self._looked = self._beaten
+            with conn.cursor() as cursor:
+                ended_workers.forget(cursor)
 
     def _report(self, conn: connections.Connection, *, now: bool = False) -> None:
         report = process_measures.mine("worker" if self.delivers else "collector")
@@ -278,9 +296,12 @@ def prepare() -> None:
 
 
 def _watch(loop: WorkerLoop) -> None:
-    while not loop.stopping:
-        time.sleep(5.0)
-        if loop.silent_for > SILENT_SECONDS:
+    """Gives signs of life, also while the loop drains; a process that stands still as a whole gives none and is ended
+    by its supervisor."""
+    while True:
+        life_signs.give()
+        time.sleep(life_signs.SECONDS)
+        if not loop.stopping and loop.silent_for > SILENT_SECONDS:
             log.critical("the worker loop has been silent for %.0f s; this process ends", loop.silent_for)
             os._exit(70)
 

@@ -8,12 +8,15 @@ import hashlib
 
 import msgspec
 
+from runtime.domain.outcome_codes import DECIDED
+from runtime.ledger import sql
 from runtime.ledger.claimed import Claim
 from runtime.ledger.claims import release, step
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence
 from runtime.ledger.log_reader import LoggedMessage, read_next
 from runtime.ledger.mappers import Mapper, Skipped
+from runtime.ledger.quarantine_claims import QuarantineClaim
 
 _encode = msgspec.json.Encoder(decimal_format="number", order="sorted").encode
 
@@ -23,27 +26,57 @@ select r.key_from, r.key_to, t.immutable
   join runtime_stream t on t.id = s.stream_id
   left join runtime_replay r on r.subscription_id = s.id or r.trial_id = s.id
  where s.id = %s"""
-_QUARANTINED = "select position from runtime_quarantine where subscription_id = %s and lane = %s"
+_QUARANTINED = """
+select q.position
+from runtime_quarantine q
+join runtime_subscription s on s.id = q.subscription_id
+where (s.id = %(original)s or s.replay_of_id = %(original)s) and s.id <> %(replay)s and s.open and q.lane = %(lane)s"""
+# What a person discards at a replay says nothing of the message, but where a correction of it was made there.
+_DECIDED = """
+select t.last
+from runtime_attempt t
+join runtime_subscription s on s.id = t.subscription_id
+where (s.id = %(original)s or s.replay_of_id = %(original)s)
+    and s.id <> %(replay)s
+    and t.lane = %(lane)s
+    and t.last > %(after)s
+    and (%(upto)s::bigint is null or t.last <= %(upto)s)
+    and t.outcome = any(%(decided)s)
+    and (s.id = %(original)s or t.outcome <> 'given_up')"""
+DECIDED_THERE = "a person has decided about it at the target since"
+WAITS_THERE = "it waits at the target itself, which delivers it"
+_REPLACED = sql.read("replaced_facts")
 _NEWEST = "select position from runtime_head where stream_id = %s and key = %s"
 
 
 def narrowed(conn: Connection, taken: Claim, mapper: Mapper) -> Mapper:
-    """The mapper of a replay. It skips three kinds of messages:
+    """The mapper of a replay. It skips five kinds of messages:
 
-    keys that the plan does not select; messages quarantined at the target itself, which are delivered from there; and
-    states that have a newer version, because an old price must not undo a new one.
+    keys that the plan does not select; messages quarantined at the target itself or another replay of it, which are
+    delivered from there; messages that a person has corrected or discarded there, because what is stored is not what
+    was decided; facts that a person has replaced by a later content (a conflict), which is sent instead; and states
+    that have a newer version, because an old price must not undo a new one.
     """
     row = conn.execute(_PLAN, (taken.subscription,)).fetchone()
     key_from, key_to, immutable = row if row else (None, None, True)
-    quarantined = {
-        position
-        for (position,) in conn.execute(_QUARANTINED, (taken.target.original_subscription, taken.lane)).fetchall()
-    }
+    place = {"original": taken.target.original_subscription, "replay": taken.subscription, "lane": taken.lane}
+    there = conn.execute(_QUARANTINED, place).fetchall()
+    given = place | {"after": taken.position, "upto": taken.upto, "decided": DECIDED}
+    decided = conn.execute(_DECIDED, given).fetchall()
+    left_out = {position for (position,) in (*there, *decided)}
+
+    replaced = set[str]()
+    if immutable:
+        replaced = {key for (key,) in conn.execute(_REPLACED, {"stream": taken.target.stream}).fetchall()}
 
     map_one = mapper.one
 
     def mapped(message: LoggedMessage) -> object:
-        if message.position in quarantined or not within(message.key, key_from or "", key_to or ""):
+        if (
+            message.position in left_out
+            or message.key in replaced
+            or not within(message.key, key_from or "", key_to or "")
+        ):
             raise Skipped
         if not immutable:
             newest = conn.execute(_NEWEST, (taken.target.stream, message.key)).fetchone()
@@ -52,6 +85,19 @@ def narrowed(conn: Connection, taken: Claim, mapper: Mapper) -> Mapper:
         return map_one(message)
 
     return Mapper(mapped)
+
+
+def why_left_out(conn: Connection, taken: QuarantineClaim) -> str:
+    """Why a quarantined message of a replay, that it has surely not sent, is not sent by it any more; empty where it
+    is. What a person has corrected at this replay is."""
+    if taken.payload is not None or taken.may_have_been_sent:
+        return ""
+    place = {"original": taken.target.original_subscription, "replay": taken.subscription, "lane": taken.lane}
+    given = place | {"after": taken.position - 1, "upto": taken.position, "decided": DECIDED}
+    if conn.execute(_DECIDED, given).fetchone() is not None:
+        return DECIDED_THERE
+    waiting = conn.execute(_QUARANTINED, place).fetchall()
+    return WAITS_THERE if (taken.position,) in waiting else ""
 
 
 def within(key: str, key_from: str, key_to: str) -> bool:
@@ -84,4 +130,4 @@ def deliver_dry(conn: Connection, taken: Claim, mapper: Mapper, *, max_batches: 
     return passed
 
 
-__all__ = ["deliver_dry", "narrowed", "within"]
+__all__ = ["deliver_dry", "narrowed", "why_left_out", "within"]

@@ -16,11 +16,11 @@ from runtime.connectors.protocols import CallError, ConnectionFault
 from runtime.domain import connection_faults
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
-from runtime.ledger import measures
+from runtime.ledger import measures, sql
 from runtime.ledger.append import Fenced
-from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.clock_steps import watch
 from runtime.ledger.connections import Connection
+from runtime.ledger.leases import LEASE_SECONDS
 from runtime.ledger.streams import load_stream
 from runtime.services import runs, system_connections
 from runtime.services.dating import items_of
@@ -44,7 +44,7 @@ with c as materialized (
         where u.state = 'running' and u.kind = 'collect'
           and (q.owner = ''
                or q.session is null
-               or q.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
+               or {lease_is_over}
                or not exists (select from pg_stat_get_activity(q.session)))
           and q.not_before <= clock_timestamp()
           and r.tier = any(%(tiers)s)
@@ -53,7 +53,7 @@ with c as materialized (
                         from runtime_permitted p
                         join runtime_subscription s on s.id = p.subscription_id
                        where s.stream_id = st.id and s.replay_of_id is null)
-        order by r.tier, q.lease_until
+        order by r.tier, q.lease_until, q.id
         limit 1
           for update of q skip locked)
 update runtime_source t
@@ -63,11 +63,16 @@ update runtime_source t
  where t.id = c.id
 returning t.stream_id as stream, t.id as place, t.name as source, t.token, t.cursor, c.environment, c.run_id as run,
        c.release_id as release, c.manifest, c.start, c.read, c.tally, c.limit_waived as waived, c.warnings"""
+_CLAIM = _CLAIM.replace("{lease_is_over}", sql.lease_is_over("q.lease_until"))
 # A run keeps where its source stood when it began: there the next run begins if too many records are rejected.
 _BEGIN = """
 update runtime_run
    set start_cursor = jsonb_strip_nulls(jsonb_build_object(%s::text, %s::jsonb))
  where id = %s and start_cursor is null"""
+_MINE = """
+select
+  from runtime_source
+ where id = %s and token = %s"""
 _RELEASE = """
 update runtime_source
    set lease_until = clock_timestamp(), owner = '', session = null
@@ -195,7 +200,7 @@ class _Polling:
         start = None if taken.start is None else json.dumps(taken.start)
         conn.execute(_BEGIN, (taken.source, start, taken.run))
         opened, secrets = system_connections.open_source_or_fault(
-            source.connection, system=source.system, environment=taken.environment
+            source.connection, system=source.system, environment=taken.environment, release=taken.release
         )
         try:
             checks, dated = RecordChecks(taken.manifest, source), items_of(taken.manifest, source)
@@ -209,23 +214,32 @@ class _Polling:
                     return
         finally:
             opened.close()
-        if reader.over or reader.aside:
-            self.fail(_waiting(reader) if reader.aside else _too_many(reader))
+        said = _waiting(reader) if reader.aside else _too_many(reader) if reader.over else ""
+        if said or reader.trouble:
+            self.fail(" ".join(one for one in (said, reader.trouble) if one))
             return
+        runs.finish(taken.run)  # before the source is free: else another collector would take up the run that ends here
         conn.execute(_RELEASE_AT_END, (reader.looked_at, taken.place, taken.token))
-        runs.finish(taken.run)
 
     def fail_connection(self, error: ConnectionFault) -> None:
         """The run ends with what is wrong with the connection of the source that it was reading."""
         system = self.source.system if self.source is not None else ""
         where = system_connections.place(system, self.taken.environment)
-        self.conn.execute(_RELEASE, (self.taken.place, self.taken.token))
         said = connection_faults.run_error(error.kind, error.message, where)
-        runs.finish(self.taken.run, error=said, fault=error.kind, system=system)
+        self._end(error=said, fault=error.kind, system=system)
 
     def fail(self, error: str) -> None:
+        self._end(error=error)
+
+    def _end(self, **how: str) -> None:
+        """The run ends as failed, and then the source is free. Where another collector has the source by now, the run
+        is his."""
+        mine = self.conn.execute(_MINE, (self.taken.place, self.taken.token)).fetchone()
+        if mine is None:
+            self.conn.execute("update runtime_run set fences = fences + 1 where id = %s", (self.taken.run,))
+            return
+        runs.finish(self.taken.run, **how)
         self.conn.execute(_RELEASE, (self.taken.place, self.taken.token))
-        runs.finish(self.taken.run, error=error)
 
 
 def _too_many(reader: SourceReader) -> str:

@@ -155,6 +155,7 @@ class SourceReader:
         self.first_reason = ""
         self.part = self.read, self.rejected  # what was read and rejected before the part (a file) that is being read
         self.aside: list[str] = []  # why parts wait beside the others
+        self.trouble = ""  # which parts the source itself could not read, and why
 
     @property
     def over(self) -> bool:
@@ -173,15 +174,22 @@ class SourceReader:
                 failure = error
             hit("collect.read")
             self._store(found)
+            ends = failure is None and self._ends_over_limit(found)
             yield len(found.records) + len(found.unread)
             if failure is not None:
                 raise failure
-            if self.over and (found.stops_here or self.rejected >= STOP_REJECTED):
-                if not isinstance(self.connector, SetsAside) or not self.at:
-                    return
-                self._set_aside(self.connector)
-            if found.stops_here:
-                self.part = self.read, self.rejected
+            if ends:
+                return
+
+    def _ends_over_limit(self, found: _Gathered) -> bool:
+        """Whether reading ends here, above the limit. A part that is above it is set aside, whatever comes next."""
+        if self.over and (found.stops_here or self.rejected >= STOP_REJECTED):
+            if not isinstance(self.connector, SetsAside) or not self.at:
+                return True
+            self._set_aside(self.connector)
+        if found.stops_here:
+            self.part = self.read, self.rejected
+        return False
 
     def _set_aside(self, connector: SetsAside) -> None:
         """The part that is over the limit waits, and counts no more for the others."""
@@ -202,6 +210,7 @@ class SourceReader:
             found.warnings += page.warnings
             found.pages += 1
             found.stops_here = page.acknowledges
+            self.trouble = self.trouble or page.trouble
             self.at = page.cursor
             if (
                 page.done

@@ -221,7 +221,7 @@ class TargetClients:
 
         def open_sink(unless: object | None) -> OpenedSink | None:
             return system_connections.open_sink_or_fault(
-                connection, system=target.system, environment=place, unless=unless
+                connection, system=target.system, environment=place, release=release, unless=unless
             )
 
         def wrap(opened: OpenedSink) -> SinkVendor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib.metadata
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -150,3 +151,89 @@ def imported(file: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
     return names
+
+
+PRODUCT = ("migrate", "web", "worker", "scheduler")
+
+
+def composed() -> dict:
+    return yaml.safe_load((ROOT / "compose.yaml").read_text())
+
+
+def test_no_container_of_ours_writes_to_its_root_or_has_rights_of_the_system():
+    services = composed()["services"]
+    for name, service in services.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert "/tmp" in service["tmpfs"], name
+        assert "privileged" not in service, name
+    assert {name for name, service in services.items() if service.get("cap_add")} == {"postgres"}
+
+
+def test_database_and_redis_are_reached_by_the_product_alone():
+    compose = composed()
+    assert compose["networks"]["data"] == {"internal": True}
+    for name in ("postgres", "redis"):
+        assert compose["services"][name]["networks"] == ["data"], name
+        assert "ports" not in compose["services"][name], name
+    published = {name: s["ports"] for name, s in compose["services"].items() if "ports" in s}
+    assert published == {"web": ["${PUBLISH:-127.0.0.1}:${PORT:-8000}:8000"]}
+
+
+def test_every_service_that_stays_has_a_health_check_and_redis_a_password():
+    services = composed()["services"]
+    for name, service in services.items():
+        if name != "migrate":
+            assert service["healthcheck"].get("test"), name
+    assert "requirepass" in " ".join(services["redis"]["command"])
+    assert "/run/secrets/redis_password" in services["redis"]["healthcheck"]["test"][1]
+
+
+def test_the_owner_of_the_tables_is_known_to_the_step_that_migrates_alone():
+    services = composed()["services"]
+    assert {name for name in PRODUCT if "database_owner_url" in services[name]["secrets"]} == {"migrate"}
+    assert {name for name in PRODUCT if "DATABASE_OWNER_URL_FILE" in services[name]["environment"]} == {"migrate"}
+
+
+def test_the_script_makes_every_secret_of_compose_once(tmp_path: Path):
+    command = ["sh", str(ROOT / "deploy" / "make-secrets.sh"), str(tmp_path / "secrets")]
+    wanted = set(composed()["secrets"])
+    assert {name for service in composed()["services"].values() for name in service.get("secrets", [])} == wanted
+    subprocess.run(command, check=True, capture_output=True)
+    first = {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()}
+    assert set(first) == wanted
+    assert all(file.stat().st_mode & 0o077 == 0 for file in (tmp_path / "secrets").iterdir())
+    assert first["redis_url"] == f"redis://:{first['redis_password'].strip()}@redis:6379/0"
+    subprocess.run(command, check=True, capture_output=True)
+    assert {file.name: file.read_text() for file in (tmp_path / "secrets").iterdir()} == first
+
+
+def test_the_set_up_of_compose_is_one_that_the_guard_lets_serve(tmp_path: Path):
+    """With what secure.md says to set, and the secrets that the script makes."""
+    folder = tmp_path / "secrets"
+    subprocess.run(["sh", str(ROOT / "deploy" / "make-secrets.sh"), str(folder)], check=True, capture_output=True)
+    stated = {"PUBLIC_URL": "https://shop.example.com", "ALLOWED_HOSTS": "shop.example.com", "EMAIL_HOST": "mail"}
+    environment = {
+        name: filled(value, stated).replace("/run/secrets/", f"{folder}/")
+        for name, value in composed()["services"]["web"]["environment"].items()
+    }
+    look = (
+        "from portal.guard import looks, rules; from portal.guard.setup import GuardAnswers;"
+        "print([one.id for one in rules.judge(looks.setup(), GuardAnswers(made_for_demo=False)) if one.refuses])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", look],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "portal.settings", **environment},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def filled(text: str, stated: dict[str, str]) -> str:
+    """As compose fills in `${NAME:-default}`, innermost first."""
+    while (found := re.search(r"\$\{(\w+):-([^${}]*)\}", text)) is not None:
+        text = text[: found.start()] + (stated.get(found[1]) or found[2]) + text[found.end() :]
+    return text

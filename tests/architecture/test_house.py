@@ -75,6 +75,18 @@ def test_no_public_class_name_stands_twice_in_the_product():
     assert twice == {}
 
 
+def test_text_is_a_number_only_where_python_can_make_one_of_it():
+    """`isdigit` and `isnumeric` say yes to superscripts and circled digits, of which `int` makes an error; `isdecimal`
+    does not."""
+    found = [
+        f"{path}:{node.lineno}"
+        for path in modules().values()
+        for node in ast.walk(ast.parse(text(path)))
+        if isinstance(node, ast.Attribute) and node.attr in ("isdigit", "isnumeric")
+    ]
+    assert found == []
+
+
 def test_no_module_is_named_after_nothing():
     empty_words = {"utils", "helpers", "common", "misc", "manager", "util", "helper"}
     assert [path for path in tracked("*.py") if Path(path).stem in empty_words] == []

@@ -144,3 +144,11 @@ def resolves(name: str, known: dict[str, str]) -> bool:
 def skipped(path: str) -> bool:
     generated_or_old = ("docs/decisions/", "CHANGELOG.md", "docs/reference/openapi.yaml", "tests/architecture/")
     return is_migration(path) or path.startswith(generated_or_old)
+
+
+def test_a_decision_has_a_number_of_its_own_and_says_it():
+    records = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+    numbers = [path.name[:4] for path in records]
+    assert sorted(set(numbers)) == numbers
+    wrong = [path.name for path in records if not path.read_text().startswith(f"# {int(path.name[:4])}. ")]
+    assert wrong == []

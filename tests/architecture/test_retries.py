@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from governance.services import webhook_delivery
-from kernel import outbox
+from governance.services import pipeline_reviews, webhook_delivery
+from kernel import outbox, sign_in_limits
 from kernel.retry import PAUSE_SQL, RetryPolicy
-from portal import process_supervisor
+from portal import process_supervisor, stillness
 from portal.front import application as front
 from runtime.domain import retry
 
@@ -19,8 +19,11 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "retries.md"
 MODULES = {
     "runtime/domain/retry.py": retry,
     "kernel/outbox.py": outbox,
+    "kernel/sign_in_limits.py": sign_in_limits,
     "governance/services/webhook_delivery.py": webhook_delivery,
+    "governance/services/pipeline_reviews.py": pipeline_reviews,
     "portal/process_supervisor.py": process_supervisor,
+    "portal/stillness.py": stillness,
     "portal/front/application.py": front,
 }
 POLICIES = {
@@ -46,9 +49,13 @@ PAUSES = {
     ("runtime/domain/retry.py", "CANNOT_ASK"): [30, 30],
     ("runtime/domain/retry.py", "MISCONFIGURED"): [1, 1],
     ("runtime/domain/retry.py", "SOURCE_PAGE"): [0.2, 0.8, 3.2],
+    ("runtime/domain/retry.py", "TARGET_UNDER_WAY"): [0.2, 0.2],
     ("runtime/domain/retry.py", "LOCKED_OUT"): [1, 1],
     ("runtime/domain/retry.py", "DATABASE_LOST"): [0.2, 0.4, 0.8, 1.6, 3.2, 5, 5],
     ("runtime/domain/retry.py", "PARTITION"): [0.2, 0.8, 3.2],
+    ("kernel/sign_in_limits.py", "SIGN_IN_PAUSE"): [60, 120, 240, 480, 900, 900],
+    ("kernel/sign_in_limits.py", "CODE_PAUSE"): [60, 120, 240, 480, 960, 1920, 3600, 3600],
+    ("kernel/sign_in_limits.py", "ADDRESS_PAUSE"): [10, 10],
     ("kernel/outbox.py", "OUTBOX_RETRY"): [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 3600],
     ("governance/services/webhook_delivery.py", "WEBHOOK_RETRY"): [
         5,
@@ -66,7 +73,10 @@ PAUSES = {
         20480,
         21600,
     ],
+    ("governance/services/pipeline_reviews.py", "PIPELINE_CALL"): [2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900],
+    ("governance/services/pipeline_reviews.py", "PIPELINE_WAIT"): [15, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600],
     ("portal/front/application.py", "HELD"): [0.2, 0.3, 0.45, 0.6, 0.6],
+    ("portal/stillness.py", "REPLACED_STILL"): [30, 60, 120, 240, 480, 600, 600],
     ("portal/process_supervisor.py", "RESTART"): [0.25, 0.5, 1, 2, 4, 8, 16, 30, 30],
 }
 ATTEMPTS = {
@@ -79,6 +89,7 @@ ATTEMPTS = {
     ("runtime/domain/retry.py", "PARTITION"): 4,
     ("kernel/outbox.py", "OUTBOX_RETRY"): 12,
     ("governance/services/webhook_delivery.py", "WEBHOOK_RETRY"): 12,
+    ("governance/services/pipeline_reviews.py", "PIPELINE_CALL"): 14,
 }
 
 

@@ -20,7 +20,7 @@ def ann():
         audit.record(
             actor=None,
             verb="kernel.tested",
-            subject_kind="thing",
+            subject_kind="estate",
             subject_id=1,
             after={"price": "1.00"},
             reason="for the picture",
@@ -147,7 +147,7 @@ def test_a_token_is_issued_copied_and_revoked(page, sign_in, ann, axe):
 def test_the_ledger_unfolds_what_changed(page, sign_in, ann, axe):
     sign_in(ann)
     page.goto("/ledger/")
-    page.get_by_text("1 value").click()
+    page.get_by_role("row").filter(has_text="kernel.tested").locator("summary").click()
     assert page.get_by_text("for the picture").is_visible()
     axe()
 

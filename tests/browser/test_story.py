@@ -3,7 +3,6 @@ one character undoes."""
 
 from __future__ import annotations
 
-import os
 import re
 import time
 from collections.abc import Callable
@@ -85,8 +84,6 @@ def sell(sandbox: Sandbox, drop: Path, count: int) -> int:
     while sum(e.effect == "sale.handed" for e in sandbox.stores.journal()) < count * 6:
         assert time.monotonic() < limit, "the stores did not hand over their files"
         time.sleep(0.05)
-    for file in drop.rglob("*.xml"):
-        os.utime(file, (time.time() - 60, time.time() - 60))  # quiet for long enough to be read
     return count * 6
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 from django.apps import apps
 from django.contrib.auth.models import Permission
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from catalog.services import blueprint as blueprints
@@ -60,7 +60,7 @@ def estate() -> None:
         _kept.clear()
         _kept[grant] = _copied_out()
         return
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("set local session_replication_role = replica")
         for table, columns, rows in _kept[grant]:
             with cursor.copy(f"copy {table} ({columns}) from stdin") as copying:

@@ -285,6 +285,7 @@ def test_an_import_by_the_api_is_for_architects_and_dry_by_default():
 
 def test_the_switch_to_enforcing_is_dated_by_architects_and_not_put_off():
     body = {"slugs": ["price-api"], "at": "2027-04-01T00:00:00Z"}
+    Api.objects.filter(slug="price-api").update(enforced_from="2027-05-01T00:00:00Z")
     assert send("POST", "/api/v1/apis/enforcement", body).status_code == 403
     assert send("POST", "/api/v1/apis/enforcement", body, by="ada").json() == {"enforced": 1}
     assert versions.by_reference("price-api@v2").enforced_from.year == 2027
@@ -341,6 +342,10 @@ _TARGETS = [
     ("POST", "/api/v1/contracts/readings"),
     ("POST", "/api/v1/apis/price-api/dependencies"),
     ("PATCH", "/api/v1/applications/till"),
+    ("PUT", "/api/v1/apis/price-api/provision"),
+    ("PUT", "/api/v1/apis/price-api/providers/web-shop"),
+    ("PUT", "/api/v1/systems/erp/provision"),
+    ("PUT", "/api/v1/environments/test/records"),
 ]
 
 

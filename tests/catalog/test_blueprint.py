@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from catalog.models import Api, ApiVersion, Boundary, Team
-from catalog.selectors import versions
+from catalog.selectors import systems, versions
 from catalog.services import blueprint, publication
 from kernel.errors import Invalid
 from kernel.models import AuditEntry, User
@@ -93,3 +93,43 @@ def test_what_is_no_blueprint_is_refused(document):
     with pytest.raises(Invalid):
         blueprint.apply(document, actor=None)
     assert not Boundary.objects.exists()
+
+
+@pytest.mark.parametrize("successor", ["loyalty-api@v1", "price-api@v1", "v1"])
+def test_a_successor_is_another_version_of_the_same_api(successor: str):
+    """A label alone is one of the API's own; one of another API was taken for the own version of that label."""
+    make.estate()
+    document = make.blueprint()
+    document["apis"][0]["versions"] = [
+        {"label": "v1", "state": "retired", "contract": document["apis"][0]["versions"][0]["contract"]}
+        | {"successor": successor}
+    ]
+    with pytest.raises(Invalid) as caught:
+        make.build(document)
+    assert "/apis/0/versions/0/successor" in {f["pointer"] for f in caught.value.findings}
+
+
+def test_further_hosts_of_a_system_are_registered_with_its_address_in_one_spelling():
+    document = make.blueprint()
+    system = next(item for item in document["systems"] if item.get("endpoints"))
+    environment, endpoint = next(iter(system["endpoints"].items()))
+    endpoint["further_hosts"] = ["Upload.example.com:443", "https://login.example.com:8443", "upload.example.com"]
+    endpoint["trust_ref"] = "file:store-ca.pem"
+    make.build(document)
+    facts = systems.endpoint(system["key"], environment)
+    assert facts.further_hosts == ("https://login.example.com:8443", "https://upload.example.com")
+    assert facts.trust_ref == "file:store-ca.pem"
+    entry = AuditEntry.objects.get(verb="catalog.endpoint_declared", subject_id=f"{system['key']}/{environment}")
+    assert entry.after["further_hosts"] == list(facts.further_hosts)
+    assert not make.build(document).changed_anything
+
+
+def test_a_further_host_that_is_none_is_named_by_its_place():
+    document = make.blueprint()
+    at, system = next((n, item) for n, item in enumerate(document["systems"]) if item.get("endpoints"))
+    environment, endpoint = next(iter(system["endpoints"].items()))
+    endpoint["further_hosts"] = ["login.example.com", "0x7f.1", "https://a.example/path"]
+    with pytest.raises(Invalid) as caught:
+        make.build(document)
+    place = f"/systems/{at}/endpoints/{environment}/further_hosts"
+    assert [found["pointer"] for found in caught.value.findings] == [f"{place}/1", f"{place}/2"]

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db.models import F
+from kombu.exceptions import OperationalError
 
+from catalog import tasks
 from catalog.models import Api, ApiSearch, ImportFile, ImportRun
 from catalog.services import importing, periodic_jobs, search_index
 from catalog.services.importing import jobs
 from catalog.services.importing.sources import ImportSource
-from kernel import clock
+from kernel import clock, outbox
 from kernel.errors import Forbidden, Invalid
 from kernel.models import AuditEntry, OutboxEvent
 from tests.catalog import make
 
 pytestmark = pytest.mark.django_db
+ROOT = Path(__file__).resolve().parents[2]
 FILES = [ImportSource("a.csv", b"slug,name\none,One\ntwo,Two\nthree,Three\n"), ImportSource("b.json", b"{")]
 
 
@@ -44,6 +51,31 @@ def test_an_import_waits_for_a_worker_and_is_carried_to_its_end():
     assert not ImportFile.objects.exists()
     assert importing.execute(run.pk) is None
     assert AuditEntry.objects.filter(verb="catalog.estate_imported", subject_id=str(run.pk)).count() == 1
+
+
+def test_a_broker_that_is_away_fails_no_import_and_no_event(monkeypatch: pytest.MonkeyPatch):
+    def refused(*_: object, **__: object) -> None:
+        raise OperationalError("[Errno 111] Connection refused")
+
+    monkeypatch.setattr(tasks.execute_import, "apply_async", refused)
+    run = ask()
+    outbox.dispatch()
+    assert OutboxEvent.objects.get(topic="catalog.import_requested").done_at is not None
+    later(run, jobs.PATIENCE)
+    periodic_jobs.CatalogJobs().run_due()
+    run.refresh_from_db()
+    assert run.state == "done"
+
+
+def test_the_process_that_handles_events_knows_the_broker():
+    code = (
+        "from portal import scheduler; scheduler.prepare(); from django.conf import settings; "
+        "from catalog.tasks import execute_import; "
+        "assert execute_import.app.conf.broker_url == settings.BROKER_URL, execute_import.app.conf.broker_url"
+    )
+    environment = {**os.environ, "SECRET_KEY": "x" * 50, "REDIS_URL": "redis://127.0.0.1:1/0"}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_same_request_while_one_is_open_is_the_same_import():

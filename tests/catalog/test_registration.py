@@ -137,7 +137,7 @@ def test_a_stranger_adds_no_version_and_changes_nothing():
 
 def test_handing_an_api_over_moves_the_grant_and_the_visibility():
     piet, lea = make.person("piet"), make.person("lea")
-    api_changes.change("price-api", values={"owner_team": "loyalty"}, actor=piet)
+    api_changes.change("price-api", values={"owner_team": "loyalty"}, actor=make.person("ada"))
     api = Api.objects.get(slug="price-api")
     assert permissions.may_change_api(Viewer.of(lea), api)
     refused = permissions.may_change_api(Viewer.of(piet), api)

@@ -224,6 +224,35 @@ def test_what_is_told_reaches_its_address_and_ends_with_0(gate: FaultyGate, comm
     assert tell(command, gate, "--format", "text") == 0
 
 
+@pytest.mark.parametrize("command", ["record-deployment", "record-release"])
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"verdict": None, "against_gate": False}, "the gate was not asked"),
+        ({"verdict": 7, "against_gate": True}, "against verdict 7"),
+        ({"verdict": 7, "against_gate": False}, ""),
+        ({}, ""),
+    ],
+)
+def test_what_was_not_asked_or_went_live_against_the_gate_is_told(
+    gate: FaultyGate, command: str, form: str, more: dict, said: str, capsys
+):
+    gate.answers = [lambda received: response(recorded(received) | more, status="201 Created")]
+    assert tell(command, gate, "--format", form) == 0
+    told = [line for line in capsys.readouterr().err.splitlines() if "unencrypted" not in line]
+    assert (said in told[0], len(told)) == (True, 1) if said else not told
+
+
+@pytest.mark.parametrize("command", ["end-release", "undeploy"])
+@pytest.mark.parametrize("missed", [True, False, None])
+def test_what_was_taken_away_against_the_gate_is_told(gate: FaultyGate, command: str, missed: bool | None, capsys):
+    more = {} if missed is None else {"against_gate": missed}
+    gate.answers = [lambda received: response(recorded(received) | more)]
+    assert tell(command, gate, "--format", "text") == 0
+    assert ("would not have allowed to take this away" in capsys.readouterr().err) is bool(missed)
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize(
     "answer",

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from governance.domain.verdict import ENGINE
 from tests.cli.witness import FaultyGate, denied, document, gate_headers, problem, raw, reason, response, verdict
+from tillgate.answers import NEWEST_ENGINE
 from tillgate.main import main
 
 WORDS = "--application web-shop --version 1 --environment production --consumes price-api@v2"
@@ -25,6 +27,28 @@ def check(gate: FaultyGate, *more: str) -> int:
 def test_a_well_formed_answer_to_this_question_is_its_verdict(gate: FaultyGate, answered: dict, code: int):
     gate.answers = [verdict(answered)]
     assert check(gate) == code
+
+
+def waiver(**left: int) -> dict:
+    return {"id": 3, "expires_at": (datetime.now(UTC) + timedelta(**left)).isoformat()}
+
+
+def test_a_waiver_in_force_carries_an_allow(gate: FaultyGate):
+    gate.answers = [verdict(document(reasons=[reason(waived_by=3)], waivers=[waiver(days=9)]))]
+    assert check(gate) == 0
+
+
+@pytest.mark.parametrize(("engine", "said"), [(NEWEST_ENGINE, False), (99, True)])
+def test_rules_that_are_newer_than_this_command_line_are_believed_and_told(
+    gate: FaultyGate, engine: int, said: bool, capsys: pytest.CaptureFixture[str]
+):
+    gate.answers = [verdict(document(engine=engine))]
+    assert check(gate) == 0
+    assert (f"engine {engine}" in capsys.readouterr().err) is said
+
+
+def test_this_command_line_knows_the_rules_of_the_gate_of_its_release():
+    assert NEWEST_ENGINE == ENGINE
 
 
 WRONG_DOCUMENTS = {
@@ -60,6 +84,15 @@ WRONG_DOCUMENTS = {
     "no input digest": {"input_digest": ""},
     "short input digest": {"input_digest": "sha256:12"},
     "policy digest of another kind": {"policy_digest": 7},
+    "allow by no policy": {"policy_digest": None},
+    "only reports by no policy": {
+        "verdict": "unknown",
+        "reasons": [reason(word="unknown", report_only=True)],
+        "enforcing": False,
+        "policy_digest": None,
+    },
+    "waived by a waiver that is over": {"reasons": [reason(waived_by=3)], "waivers": [waiver(minutes=-1)]},
+    "waived by a waiver without an end": {"reasons": [reason(waived_by=3)], "waivers": [{"id": 3}]},
     "hypothetical is a text": {"hypothetical": "no"},
     "warnings are a text": {"warnings": "none"},
 }
@@ -222,5 +255,5 @@ def test_what_a_server_says_cannot_write_lines_or_commands_of_its_own(
 def test_an_as_of_is_echoed_as_the_same_moment(gate: FaultyGate):
     at = datetime.now(UTC) + timedelta(minutes=1)
     gate.answers = [verdict(document(as_of=at.isoformat()))]
-    assert check(gate, "--as-of", at.isoformat()) == 0
-    assert check(gate, "--as-of", (at + timedelta(seconds=1)).isoformat()) == 4
+    assert check(gate, "--what-if", "--as-of", at.isoformat()) == 0
+    assert check(gate, "--what-if", "--as-of", (at + timedelta(seconds=1)).isoformat()) == 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +10,20 @@ from typing import Any
 
 import pytest
 
-from tests.cli.witness import FaultyGate, Received, denied, document, gate_headers, problem, raw, response, verdict
+from governance.domain import question as questions
+from kernel.digest import digest_of
+from tests.cli.witness import (
+    ASKED,
+    FaultyGate,
+    Received,
+    denied,
+    document,
+    gate_headers,
+    problem,
+    raw,
+    response,
+    verdict,
+)
 from tillgate.main import main
 
 ABOUT = ["--application", "web-shop", "--version", "1", "--environment", "production", "--hold", "held"]
@@ -24,10 +38,11 @@ def serving(gate: FaultyGate, standing: Any, answered: dict[str, Any] | None = N
 
     def answer(received: Received) -> bytes:
         if received.line.startswith("GET"):
-            made = standing(received) if callable(standing) else response(standing)
+            made = standing(received) if callable(standing) else said_of(gate, received, **standing)
             assert isinstance(made, bytes)
             return made
-        return response(answered or document(), headers=gate_headers(received))
+        gate.answered = json.dumps(answered or document()).encode()
+        return response(gate.answered, headers=gate_headers(received))
 
     gate.answers = [answer]
 
@@ -39,6 +54,26 @@ def asked(gate: FaultyGate) -> list[str]:
 STANDS = {"id": 17, "word": "allow", "stands": True, "why": ""}
 
 
+def said_of(gate: FaultyGate, received: Received, **changed: Any) -> bytes:
+    """What a gate says that knows what it was asked last and what it answered."""
+    asked_last = [one for one in gate.journal if one.line.startswith("POST")][-1].json
+    now = datetime.now(UTC)
+    nonce = received.path.partition("?nonce=")[2]
+    whole = STANDS | {
+        **ASKED,
+        "instance": asked_last.get("instance", ""),
+        "question_digest": digest_of(questions.normalise(asked_last)),
+        "answer_digest": "sha256:" + hashlib.sha256(gate.answered).hexdigest(),
+        "nonce": nonce,
+        "at": now.isoformat(),
+        "until": (now + timedelta(minutes=14)).isoformat(),
+    }
+    return response({key: value for key, value in (whole | changed).items() if value is not GONE})
+
+
+GONE = object()
+
+
 def test_a_verdict_that_stands_is_used_again_and_nothing_new_is_asked(gate: FaultyGate, capsys):
     serving(gate, STANDS)
     assert check(gate, "--consumes", "price-api@v2") == 0
@@ -47,7 +82,7 @@ def test_a_verdict_that_stands_is_used_again_and_nothing_new_is_asked(gate: Faul
     assert check(gate) == 0
     assert capsys.readouterr().out == first
     assert asked(gate) == ["POST", "GET"]
-    assert gate.journal[1].path == "/api/v1/gate/verdicts/17/standing"
+    assert gate.journal[1].path.partition("?")[0] == "/api/v1/gate/verdicts/17/standing"
 
 
 def test_a_deny_that_stands_stays_a_deny(gate: FaultyGate):
@@ -59,12 +94,30 @@ def test_a_deny_that_stands_stays_a_deny(gate: FaultyGate):
 @pytest.mark.parametrize(
     "said",
     [
-        STANDS | {"stands": False, "why": "changed"},
-        STANDS | {"stands": "true"},
-        STANDS | {"stands": None},
-        STANDS | {"word": "deny"},
-        STANDS | {"id": 18},
-        {},
+        {"stands": False, "why": "changed"},
+        {"stands": "true"},
+        {"stands": 1},
+        {"stands": None},
+        {"word": "deny"},
+        {"id": 18},
+        {"why": "changed"},
+        {"why": GONE},
+        {"application": "kiosk"},
+        {"version": "2"},
+        {"environment": "test"},
+        {"instance": "s1"},
+        {"question_digest": "sha256:" + "0" * 64},
+        {"question_digest": GONE},
+        {"answer_digest": "sha256:" + "0" * 64},
+        {"answer_digest": GONE},
+        {"nonce": "of-another-call"},
+        {"nonce": GONE},
+        {"until": "2020-01-01T00:15:00Z"},
+        {"until": GONE},
+        {"at": "2090-01-01T00:00:00Z"},
+        {"at": GONE},
+        raw(response(STANDS)),
+        raw(response({})),
         problem("404 Not Found"),
     ],
 )
@@ -119,15 +172,55 @@ def test_a_file_that_holds_something_else_is_no_verdict(gate: FaultyGate, change
     check(gate)
     held = json.loads(Path("held").read_text())
     if change == "verdict":
-        held["document"]["verdict"] = "deny"
+        held["answer"] = held["answer"].replace('"allow"', '"deny"')
     elif change == "old":
-        held["document"]["as_of"] = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        old = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        held["answer"] = json.dumps(json.loads(held["answer"]) | {"as_of": old})
     elif change == "number":
         held["verdict_id"] = "17/../18"
     text = change if change in ("", "{}", "[]") else json.dumps(held)
     Path("held").write_text(text.replace('"schema"', '"schema": "x", "schema"') if change == "twice" else text)
     assert check(gate) == 0
     assert asked(gate) == ["POST", "POST"]
+
+
+WHOLE = [
+    *("--provides", "tax@v2", "--provides", f"cart@v1=sha256:{'a' * 64}", "--consumes", "price-api@v2"),
+    *("--consumes", f"a-api@v1=sha256:{'b' * 64}", "--integration", f"sälës=sha256:{'c' * 64}", "--instance", " s1 "),
+]
+
+
+@pytest.mark.parametrize("more", [WHOLE, ["--consumes-nothing"], ["--provides", "b@v1"]])
+def test_the_digest_of_a_question_is_that_of_the_gate(gate: FaultyGate, more: list[str]):
+    serving(gate, STANDS, document(instance="s1") if more is WHOLE else None)
+    assert [check(gate, *more), check(gate, *more)] == [0, 0]
+    assert asked(gate) == ["POST", "GET"]
+
+
+def test_the_number_of_another_verdict_under_a_document_of_ones_own_opens_nothing(gate: FaultyGate):
+    """The file names a verdict that stands, on another question, and says what it likes."""
+    serving(gate, {"stands": True}, denied())
+    assert check(gate) == 1
+    denial = gate.answered
+    held = json.loads(Path("held").read_text())
+    for forged in (document(), json.loads(denial) | {"verdict": "allow", "reasons": []}):
+        made = {"document": forged, "answer": json.dumps(forged)}
+        for schema in ("tillgate.held/1", "tillgate.held/2"):
+            Path("held").write_text(json.dumps(held | made | {"schema": schema}))
+            serving(gate, {"word": "allow", "question_digest": "sha256:" + "1" * 64}, denied())
+            assert check(gate) == 1
+            Path("held").write_text(json.dumps(held | made | {"schema": schema}))
+            serving(gate, {"word": "allow"}, denied())
+            assert check(gate) == 1
+
+
+def test_an_answer_of_before_is_none_to_this_call(gate: FaultyGate):
+    """A cache or somebody between repeats, byte for byte, what the gate once said."""
+    serving(gate, STANDS)
+    assert [check(gate), check(gate)] == [0, 0]
+    once = said_of(gate, gate.journal[-1])
+    serving(gate, raw(once), denied())
+    assert check(gate) == 1
 
 
 def test_what_is_held_is_about_now(gate: FaultyGate):

@@ -112,6 +112,14 @@ def test_the_lock_can_be_left_out_and_lie_elsewhere(gate: FaultyGate):
     assert check(gate, "--lock", "vendored/x.lock") == 0
 
 
+def test_a_lock_that_is_a_link_to_nowhere_is_not_taken_for_none(gate: FaultyGate):
+    locked()
+    Path("tillgate.lock.yaml").rename("gone")
+    Path("tillgate.lock.yaml").symlink_to("gone-too")
+    assert check(gate, "--consumes", "price@v3") == 3
+    assert gate.journal == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -17,8 +17,10 @@ from tests.cli.witness import FaultyGate, Received, denied, document, problem, r
 from tillgate.main import main
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "ask-from-a-pipeline.md"
+CONNECTED = PAGE.with_name("connect-a-pipeline.md")
 CLI = PAGE.parents[2] / "cli"
 VERSION = "4.12.0"
+SHA = "141be9714669a4c1ccaa013c6a7f3e462ff2a40f"
 PIPELINES = ("GitHub Actions", "GitLab CI", "Jenkins", "Argo CD")
 
 
@@ -55,13 +57,18 @@ def place(gate: FaultyGate, tmp_path: Path) -> dict[str, str]:
     assert main(["lock", "--consumes", "price-api@v2=vendored.json"]) == 0
     Path("question.json").write_text(json.dumps({"application": "web-shop", "consumes": ["price-api@v2"]}))
     names = {"GITHUB_REF_NAME": VERSION, "CI_COMMIT_TAG": VERSION, "TAG_NAME": VERSION}
+    names |= {"GITHUB_SHA": SHA, "CI_COMMIT_SHA": "0" * 40, "CI_MERGE_REQUEST_SOURCE_BRANCH_SHA": SHA}
     address = {"TILLGATE_URL": gate.url, "TILLGATE_TOKEN": "tg_x", "PYTHONPATH": str(CLI)}
     return {"PATH": f"{tools}:{os.environ['PATH']}", **names, **address}
 
 
 def run(heading: str, place: dict[str, str], *, most: int = 9) -> int:
+    return run_all(commands(heading)[:most], place)
+
+
+def run_all(listed: list[str], place: dict[str, str]) -> int:
     """The exit code of the first command that fails, as the pipelines stop there; 0 when none does."""
-    for command in commands(heading)[:most]:
+    for command in listed:
         done = subprocess.run(["bash", "-e", "-c", command], env=place, capture_output=True, text=True)
         if done.returncode:
             return done.returncode
@@ -73,7 +80,7 @@ def answers(said: dict[str, Any]):
 
     def answer(received: Received) -> bytes:
         if received.path.endswith("/verdicts"):
-            return verdict(said | {"version": VERSION})(received)
+            return verdict(said | {"version": received.json["version"]})(received)
         return response({"id": 1, "instance": "", **received.json}, status="201 Created")
 
     return answer
@@ -111,3 +118,33 @@ def test_the_jobs_of_argo_cd_end_before_they_are_ended():
     args = made["spec"]["template"]["spec"]["containers"][0]["args"]
     assert made["spec"]["activeDeadlineSeconds"] > float(args[args.index("--wait") + 1]) + 20
     assert made["metadata"]["annotations"]["argocd.argoproj.io/hook"] == "PreSync"
+
+
+def connected(heading: str) -> list[str]:
+    """What a pipeline runs whose provider asks the gate as well, without what installs the command."""
+    section = CONNECTED.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    made: dict[str, Any] = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[0])
+    jobs = made["jobs"].values() if heading == "GitHub" else []
+    steps = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    listed = steps or made["ask"]["script"]
+    return [command for command in listed if not command.startswith("pip install")]
+
+
+@pytest.mark.parametrize("heading", ["GitHub", "GitLab"])
+def test_a_connected_pipeline_asks_about_its_commit_and_stops_at_a_deny(
+    gate: FaultyGate, place: dict[str, str], heading: str
+):
+    gate.answers = [answers(document())]
+    assert run_all(connected(heading), place) == 0
+    assert {received.json["version"] for received in gate.journal} == {SHA}
+    assert Path("deployed").exists() is (heading == "GitHub")
+    gate.answers, before = [answers(denied())], len(gate.journal)
+    assert run_all(connected(heading), place) == 1
+    assert len(gate.journal) == before + 1
+
+
+def test_a_job_that_the_rule_holds_is_not_the_one_that_asks():
+    section = CONNECTED.read_text(encoding="utf-8").split("\n## GitHub\n")[1]
+    jobs = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", section, re.DOTALL)[0])["jobs"]
+    assert "environment" not in jobs["ask"]
+    assert (jobs["production"]["needs"], jobs["production"]["environment"]) == ("ask", "production")

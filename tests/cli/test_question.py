@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -119,6 +120,93 @@ def test_an_as_of_far_from_now_needs_what_if(gate: FaultyGate):
     assert check(gate, *ABOUT, "--as-of", far, "--what-if") == 0
     Path("q.json").write_text(json.dumps({"as_of": far}))
     assert check(gate, *ABOUT, "--question", "q.json") == 3
+
+
+@pytest.mark.parametrize("minutes", [-4, -0.2, 0.2, 4])
+def test_an_as_of_near_now_is_a_what_if_as_well(gate: FaultyGate, minutes: float):
+    """Also where the gate, of before, does not call it one."""
+    near = (datetime.now(UTC) + timedelta(minutes=minutes)).isoformat()
+    gate.answers = [verdict(document(as_of=near))]
+    assert check(gate, *ABOUT, "--as-of", near) == 3
+    assert check(gate, *ABOUT, "--as-of", near, "--hold", "held", "--what-if") == 3
+    assert gate.journal == []
+    assert check(gate, *ABOUT, "--as-of", near, "--what-if") == 0
+
+
+def test_an_as_of_of_this_very_moment_is_now_by_the_clock_of_the_gate(gate: FaultyGate):
+    assert check(gate, *ABOUT, "--as-of", datetime.now(UTC).isoformat()) == 0
+    assert "as_of" not in asked(gate)
+    gate.answers = [verdict(document(hypothetical=True))]
+    assert check(gate, *ABOUT, "--as-of", datetime.now(UTC).isoformat()) == 2
+
+
+# -- malformed -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("wrong", ["", {}, False, 0, "x", {"a": 1}])
+def test_what_is_no_list_in_a_question_file_is_3_however_empty_it_is(gate: FaultyGate, wrong: object):
+    for key in ("consumes", "provides", "integrations"):
+        Path("q.json").write_text(json.dumps({key: wrong}))
+        assert check(gate, *ABOUT, "--question", "q.json") == 3
+        assert check(gate, *ABOUT, "--question", "q.json", "--provides", "a@v1") == 3
+    assert gate.journal == []
+
+
+@pytest.mark.parametrize("key", ["provides", "integrations"])
+def test_null_in_a_question_file_is_3_where_it_says_nothing(gate: FaultyGate, key: str):
+    Path("q.json").write_text(json.dumps({key: None}))
+    assert check(gate, *ABOUT, "--question", "q.json") == 3
+    Path("q.json").write_text(json.dumps({"consumes": None}))
+    assert check(gate, *ABOUT, "--question", "q.json") == 0
+
+
+@pytest.mark.parametrize("as_of", ["", False, 0, [], {}])
+def test_a_time_that_is_none_is_3(gate: FaultyGate, as_of: object):
+    Path("q.json").write_text(json.dumps({"as_of": as_of}))
+    assert check(gate, *ABOUT, "--question", "q.json") == 3
+    assert check(gate, *ABOUT, "--as-of", "") == 3
+    assert gate.journal == []
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"consumes": [{"version": "a@v1", "contract_digest": ""}]},
+        {"consumes": [{"version": "a@v1", "contract_digest": False}]},
+        {"consumes": [{"version": "a@v1", "contract_diget": DIGEST}]},
+        {"consumes": [7]},
+        {"integrations": ["sales", {"key": "sales", "digest": DIGEST}]},
+        {"integrations": [{"key": "sales"}]},
+    ],
+)
+def test_the_lock_file_does_not_cover_up_what_is_malformed_in_the_question(gate: FaultyGate, wrong: dict):
+    Path("a.yaml").write_text("a")
+    entry = {
+        "version": "a@v1",
+        "contract_digest": DIGEST,
+        "file": "a.yaml",
+        "files": {"a.yaml": hashlib.sha256(b"a").hexdigest()},
+    }
+    lock = {
+        "schema": "tillgate.lock/1",
+        "consumes": [entry],
+        "provides": [],
+        "integrations": [{"key": "sales", "digest": DIGEST}],
+    }
+    Path("tillgate.lock.yaml").write_text(json.dumps(lock))
+    assert check(gate, *ABOUT) == 0
+    del gate.journal[:]
+    Path("q.json").write_text(json.dumps(wrong))
+    assert check(gate, *ABOUT, "--question", "q.json", "--lock", "tillgate.lock.yaml") == 3
+    for key in ("consumes", "provides", "integrations"):
+        for value in ("", {}, False, 0):
+            Path("tillgate.lock.yaml").write_text(json.dumps(lock | {key: value}))
+            assert check(gate, *ABOUT) == 3
+    assert gate.journal == []
+
+
+@pytest.mark.parametrize("option", ["--application", "--version", "--environment", "--instance", "--question"])
+def test_what_the_command_line_says_twice_is_3(gate: FaultyGate, option: str):
+    assert check(gate, *ABOUT, option, "a", option, "b") == 3
+    assert gate.journal == []
 
 
 def test_a_hypothetical_answer_is_no_yes_unless_asked_for_and_its_no_stays_a_no(

@@ -47,6 +47,7 @@ class FaultyGate:
     tls: ssl.SSLContext | None = None
     tunnels: bool = False
     port: int = 0
+    answered: bytes = b""  # the body of the last answer to a question
 
     @property
     def url(self) -> str:
@@ -120,6 +121,19 @@ class FaultyGate:
         return Received(line, headers, body)
 
 
+_given: set[str] = set()
+
+
+def _now() -> str:
+    """A moment that stands in documents which are made before the tests run, some minutes before their own turn."""
+    _given.add(stamp := datetime.now(UTC).isoformat())
+    return stamp
+
+
+def _answered_now(made: dict[str, Any]) -> dict[str, Any]:
+    return made | {"as_of": _now()} if made.get("as_of") in _given else made
+
+
 def document(**changed: Any) -> dict[str, Any]:
     """A verdict that fits `ASKED`."""
     return {
@@ -128,7 +142,7 @@ def document(**changed: Any) -> dict[str, Any]:
         "verdict": "allow",
         "enforcing": True,
         **ASKED,
-        "as_of": datetime.now(UTC).isoformat(),
+        "as_of": _now(),
         "reasons": [],
         "flip": [],
         "warnings": [],
@@ -169,7 +183,9 @@ def verdict(made: dict[str, Any] | bytes | None = None, **headers: str) -> Answe
     """The answer of a gate that behaves: it echoes the question's digest and names the stored verdict."""
 
     def answer(received: Received) -> bytes:
-        return response(document() if made is None else made, headers=gate_headers(received) | headers)
+        if isinstance(made, bytes):
+            return response(made, headers=gate_headers(received) | headers)
+        return response(document() if made is None else _answered_now(made), headers=gate_headers(received) | headers)
 
     return answer
 

@@ -72,6 +72,7 @@ class DatabaseFaults:
     due: dict[str, float] = field(default_factory=dict)
     quiet_until: float = 0.0
     spells: list[Spell] = field(default_factory=list)
+    able: frozenset[str] = frozenset()  # the kinds that this machine and installation can do
     tills_are_served: Callable[[], bool] = field(default=lambda: True)
     _over: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
@@ -86,6 +87,7 @@ class DatabaseFaults:
             kinds = kinds - {"wal"}
         if not servers.clock.settable:
             kinds = kinds - {"clock"}
+        self.able = frozenset(kinds)
         soon = SOON if len(kinds) == 1 else 1.0
         self.due = {kind: now + self.random.uniform(0.5, EVERY[kind] * soon) for kind in sorted(kinds)}
         if "clock" in self.due:  # it is the scheduler that sees a step, so it has to be there before
@@ -117,6 +119,7 @@ class DatabaseFaults:
         answers = Counter(call.answer for calls in tills for call in calls)
         for answer in sorted(set(answers) - MAY_BE_ANSWERED) if self.kinds else ():
             verdict.add("untrue", f"a till was answered {answer}, {answers[answer]} times", answers[answer])
+        verdict.facts["databases"] = {kind: sum(s.kind == kind for s in self.spells) for kind in sorted(self.able)}
         disturbed = [at for at, event in self.installation.history.events if event in DISTURBING]
         told = waits.judge(verdict, self.spells, tills, disturbed)
         if self.spells:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from typing import Any
 
@@ -10,7 +9,7 @@ import psycopg
 
 from kernel.postgresql import errors, sessions
 from portal.front.application import Front
-from runtime.ledger import clock_steps, connections, partitions, pool, vendor_target
+from runtime.ledger import clock_steps, connections, partitions, pool
 
 
 def _always_usable(conn: Any, answered: float) -> bool:
@@ -46,9 +45,8 @@ def _add_by_locking(conn: Any, month: Any) -> bool:
     if not partitions._free(conn, month):
         return False
     conn.execute(
-        partitions.sql.SQL(
-            "create table {name} partition of runtime_message for values from ({since}) to ({until})"
-        ).format(**partitions._named(month))
+        f"create table {month.name} partition of runtime_message "
+        f"for values from ('{month.since.isoformat()}') to ('{month.until.isoformat()}')"
     )
     return True
 
@@ -79,14 +77,6 @@ def _not_bound(conn: Any) -> int:
     return 0
 
 
-_key = vendor_target.idempotency_key
-_tries = itertools.count(1)
-
-
-def _another_key(*given: Any, **more: Any) -> str:
-    return f"{_key(*given, **more)}-{next(_tries)}-{time.monotonic_ns():x}"
-
-
 DATABASE_PLANTS: dict[str, list[tuple[Any, str, Any]]] = {
     "dead_pool": [(pool, "_usable", _always_usable), (pool._Pool, "give_back", _give_back)],
     "read_only_pool": [(pool, "_CHECK", "select true"), (errors, "read_only", _never)],
@@ -100,5 +90,4 @@ DATABASE_PLANTS: dict[str, list[tuple[Any, str, Any]]] = {
         (clock_steps, "attend", _not_moved),
         (clock_steps, "bound", _not_bound),
     ],
-    "new_key": [(vendor_target, "idempotency_key", _another_key)],
 }

@@ -29,6 +29,7 @@ from tests.faults.certificates import Certificates
 from tests.faults.database_clock import DatabaseClock, can_be_set
 from tests.faults.proxy import FaultProxy
 from tests.faults.small_volumes import WAL_SETTINGS, SmallVolume, wal_on_a_volume
+from tests.unguarded import accept_everything
 
 ROOT = Path(__file__).resolve().parents[2]
 WRITES_ALWAYS = "-c default_transaction_read_only=off"  # the campaign's own sessions, whatever the server's setting
@@ -289,7 +290,7 @@ class Vendors:
             proxy.reset()
         self.sandbox.erp.control(set={"honour_keys": not blind})
         self.sandbox.stores.control(set={"honour_versions": not blind})
-        self.sandbox.loyalty.control(set={"honour_keys": not blind})
+        self.sandbox.loyalty.control(set={"honour_keys": not blind, "lasting_keys": "bonus "})
         return self.sandbox
 
     def stop(self) -> None:
@@ -311,6 +312,7 @@ class Vendors:
             "SANDBOX_ERP_CREDENTIALS": "TILLGATE:sandbox",
             "SANDBOX_LOYALTY_CREDENTIALS": "sandbox",
             "TILLGATE_PLACE_POSLOG": "/nowhere",
+            "SECRETS_FOLDER": str(self.certificates.folder),
         }
 
 
@@ -351,7 +353,7 @@ class WebServer:
         text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in text.split()]
 
-    def await_answer(self, seconds: float = 60.0) -> None:
+    def await_answer(self, seconds: float = 240.0) -> None:
         """Wait until it serves."""
         ends = time.monotonic() + seconds
         while True:
@@ -412,8 +414,11 @@ class Installation:
             "DJANGO_SETTINGS_MODULE": "portal.settings",
             "STATE_DIR": str(self.folder / "state"),
             "PGOPTIONS": WRITES_ALWAYS,
+            "EGRESS_SYSTEMS": "private loopback",
+            "SECRETS_FOLDER": str(self.vendors.certificates.folder),
         }
         os.environ.setdefault("SECRET_KEY", "faults")
+        accept_everything()
         subprocess.run([sys.executable, "manage.py", "migrate", "-v", "0"], cwd=ROOT, env=os.environ, check=True)
         import django
 

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from sandbox.journal import Entry
-from tests.faults.load import FACT_TARGETS, STORES, TABLE, FactTarget, Plan, refused_from
+from tests.faults.load import FACT_TARGETS, PREFIXES, STORES, TABLE, FactTarget, Plan, refused_from
 from tests.faults.product import People
 
 
@@ -77,7 +77,8 @@ class Allowed:
     def goes_on(self, sales: Iterable[str]) -> set[str]:
         """Of these sales those that may still be tried or asked about when everything else is at rest."""
         taken = "".join([*self.said_taken.values(), *self.refused_jobs.values()])
-        return {*self.poison, *(sale for sale in sales if f'"{sale}"' in taken or f'"gift {sale}"' in taken)}
+        open_ones = {sale for sale in sales for prefix in ("", *PREFIXES) if f'"{prefix}{sale}"' in taken}
+        return {*self.poison, *open_ones}
 
 
 def judge(
@@ -159,7 +160,7 @@ def _facts(
     happened = Counter(
         (e.ref or "").removeprefix(target.prefix)
         for e in entries
-        if e.effect == target.effect and (e.ref or "").startswith("gift ") == (target.prefix == "gift ")
+        if e.effect == target.effect and target.names(e.ref or "")
     )
     expected = set().union(*(plan.expected_sales(target.gets) for plan in plans))
     passed = _passed(people, target, plans[0].seed)
@@ -227,7 +228,7 @@ def _after(verdict: Verdict, journals: dict[str, list[Entry]]) -> None:
             continue
         there = {e.ref: e.at for e in reversed(journals[first.journal]) if e.effect == first.effect}
         for e in journals[target.journal]:
-            if e.effect == target.effect and not (e.ref or "").startswith("gift ") and e.at < there.get(e.ref, "z"):
+            if e.effect == target.effect and target.names(e.ref or "") and e.at < there.get(e.ref, "z"):
                 verdict.add("disorder", f"{target.name} {e.ref} at {e.at} before {first.name}")
 
 

@@ -2,9 +2,10 @@
 
 `campaign-sales`: facts (a sale happens once) to four targets, one of each idempotency class: every sale to the ERP's
 posting endpoint (N), some as sales orders by OData (L, one document a call), some as points at the loyalty engine (K),
-some as gift points that are sent without a key and cannot be asked about (U). `campaign-prices`: states with growing
-versions to two stores and to a table of the product's database. Every document that reaches a vendor carries the number
-of the release that sent it.
+some as bonus points under a key that is all that protects them, for nobody can be asked about them (K), some as gift
+points that are sent without a key and cannot be asked about (U). `campaign-prices`: states with growing versions to two
+stores and to a table of the product's database. Every document that reaches a vendor carries the number of the release
+that sent it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ REFUSED_FROM = (
 SETTLE = 6.0  # seconds: the vendors' own time limit, as the manifests declare it
 KEY_KEPT = 18.0  # seconds for which the loyalty engine knows a key; a manifest cannot say less than a minute
 LONG_DEADLINE = 4.0  # seconds: a call that may last longer than a lease
-ORDERS, POINTS, GIFTS = (1,), (0, 3, 6), (2,)  # which sales of a batch go to which further target
+ORDERS, POINTS, GIFTS, BONUS = (1,), (0, 3, 6), (2,), (4, 7)  # which sales of a batch go to which further target
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +48,19 @@ class FactTarget:
     def gets(self, index: int) -> bool:
         return self.indexes is None or index in self.indexes
 
+    def names(self, reference: str) -> bool:
+        """Whether this business reference is one of its own."""
+        return reference.startswith(self.prefix) if self.prefix else not reference.startswith(PREFIXES)
+
 
 FACT_TARGETS = (
     FactTarget("erp-sales", "erp", "sale.posted", "N"),
     FactTarget("erp-orders", "erp", "salesorder.created", "L", ORDERS),
     FactTarget("loyalty-points", "loyalty", "points.earned", "K", POINTS, after="erp-sales"),
     FactTarget("loyalty-gifts", "loyalty", "points.earned", "U", GIFTS, "gift "),
+    FactTarget("loyalty-bonus", "loyalty", "points.earned", "K", BONUS, "bonus "),
 )
+PREFIXES = tuple(target.prefix for target in FACT_TARGETS if target.prefix)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +137,8 @@ def _more(index: int) -> dict[str, Any]:
         made["loyalty"] = ["7000001"]
     if index in GIFTS:
         made["operator"] = "gift"
+    if index in BONUS:
+        made["operator"] = "bonus"
     return made
 
 
@@ -249,7 +258,7 @@ def _further_targets(
         "api": "loyalty-earn@v1",
         "writes": [{"entity": "loyalty-account", "attribute_group": None, "kind": "command"}],
     }
-    known = {"verify": authority} if authority else {}
+    known = {"verify": f"file:{authority}"} if authority else {}
     points = {
         **loyalty,
         "name": "loyalty-points",
@@ -268,21 +277,25 @@ def _further_targets(
             {"to": "reference", "from": "id", "type": "string", "max_length": 128, "required": True},
         ),
     }
-    gifts = {
-        **loyalty,
-        "name": "loyalty-gifts",
-        "when": "operator == 'gift'",
-        "connection": {"protocol": "rest", "settings": GIFT_SETTINGS | known},
-        "address": {"program": "main", "profile": f"build {build}"},
-        "idempotency": "U",
-        "batch": 1,
-        "mapping": _mapping(
-            "campaign-gifts",
-            {"to": "points", "constant": "1"},
-            {"to": "reference", "formula": "concat('gift ', id)", "type": "string", "required": True},
-        ),
-    }
-    return [orders, points, gifts]
+    gifts, bonus = (
+        {
+            **loyalty,
+            "name": f"loyalty-{name}",
+            "when": f"operator == '{word}'",
+            "connection": {"protocol": "rest", "settings": settings | known},
+            "address": {"program": "main", "profile": f"build {build}"},
+            "idempotency": settings["idempotency"],
+            **({"key_kept": 86_400} if settings["idempotency"] == "K" else {}),
+            "batch": 1,
+            "mapping": _mapping(
+                f"campaign-{name}",
+                {"to": "points", "constant": "1"},
+                {"to": "reference", "formula": f"concat('{word} ', id)", "type": "string", "required": True},
+            ),
+        }
+        for name, word, settings in (("gifts", "gift", GIFT_SETTINGS), ("bonus", "bonus", BONUS_SETTINGS))
+    )
+    return [orders, points, gifts, bonus]
 
 
 def _with_jobs(profile: str, **more: Any) -> dict[str, Any]:
@@ -306,6 +319,7 @@ GIFT_SETTINGS: dict[str, Any] = {
     "success": {"job": "job"},
     "job": {"path": "/jobs/{job}", "confirmed": ["done"], "pending": ["pending"], "refused": ["refused"]},
 }
+BONUS_SETTINGS = GIFT_SETTINGS | {"idempotency": "K", "idempotency_header": "Idempotency-Key"}
 
 
 def _mapping(name: str, *fields: dict[str, Any]) -> dict[str, Any]:

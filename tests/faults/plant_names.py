@@ -18,6 +18,13 @@ WHAT = {
     "hurried": "a key of ours, or a natural one, is taken for a reason to send again at once, settled or not",
     "rekeyed": "after the database went back the keys of lost messages are given to others",
     "unnoticed": "the database went back, and the runtime goes on as if nothing had happened",
+    "short_pause": "after the database went back vendors are left alone for one call, not for the longest lease",
+    "own_keys": "a replay sends under keys of its own, as if nobody had sent before",
+    "past_failed": "a replay goes on past what failed, and keeps nothing of it",
+    "side_by_side": "two replays of the same messages run at the same time",
+    "undoes": "a replay sends older states although there are newer ones",
+    "unwaiting": "a replay of states sends while its target does",
+    "wet": "a dry run sends",
     "rejects": "a run over its limit of rejected records moves its cursor past them",
     "queue": "what a store has is as fresh as its queue is empty, whoever looks at the source",
     "unwoken": "what leaves the quarantine wakes nothing that waits behind it",
@@ -35,6 +42,8 @@ WHAT = {
     "blocking": "a partition is made by a statement that locks the whole log, and waits for it",
     "body_threads": "a thread waits for each body",
     "clock_history": "leases and pauses are believed, whatever the clock has done since",
+    "clock_sent": "what was sent is as long ago as a clock says that was set just now",
+    "clock_since": "a step of the clock moves what was stored after it as well",
     "new_key": "what is sent again after a failure has another key",
 }
 
@@ -56,26 +65,21 @@ FOUND_BY: dict[str, tuple[str, ...]] = {
     "new_key": ("behind",),
 }
 """The kind of fault that shows a planted bug in real processes; the others show without any of these."""
+SHOWN_AS = {"new_key": ("twice",)}
+"""The counts of which one has to show it, for plants that a slow machine could be taken for; of others any does."""
 REAL_ONLY = frozenset(
-    {
-        "queue",
-        "dead_pool",
-        "read_only_pool",
-        "unflushed",
-        "roomless",
-        "limitless",
-        "blocking",
-        "body_threads",
-        "clock_history",
-        "new_key",
-    }
+    {"queue", "dead_pool", "read_only_pool", "unflushed", "roomless", "limitless", "blocking", "body_threads"}
 )
 """Plants that show in what the product says (`told.py`), or before a real database or web server only."""
 IN_THE_CAMPAIGN = frozenset({"limitless", "blocking"})
 """Plants that are in the campaign's own process, too: it stands for one of the product that is frozen, or makes
 partitions."""
-IN_REWOUND = frozenset({"rekeyed", "unnoticed"})
+IN_STEPPED = frozenset({"clock_history", "clock_sent", "clock_since"})
+"""Bugs that show only where the database's clock is set."""
+IN_REWOUND = frozenset({"rekeyed", "short_pause", "unnoticed"})
 """Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""
+IN_REPLAYS = frozenset({"own_keys", "past_failed", "side_by_side", "undoes", "unwaiting", "wet"})
+"""Plants that show only in worlds with replays (`sim_replays.py`)."""
 IN_LANES = frozenset({"rehashed"})
 """Plants that show only in worlds whose number of lanes changes (`sim_lanes.py`)."""
 IN_DROWSY = frozenset({"hasty", "hindsight", "leaving", "unbounded"})

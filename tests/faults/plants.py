@@ -7,6 +7,8 @@ the client of a vendor in `sim_vendor_server.py`, by the same name.
 
 from __future__ import annotations
 
+import itertools
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -14,7 +16,7 @@ from typing import Any
 import runtime.ledger.append as append_module
 from runtime.connectors import answer_rules, outcomes
 from runtime.domain import degraded
-from runtime.ledger import claims, connections, database_target, quarantine, send_batch, vendor_target
+from runtime.ledger import claims, connections, database_target, quarantine, replay_order, send_batch, vendor_target
 from runtime.ledger.claims import step
 from runtime.worker.source_reader import SourceReader
 from tests.faults.database_plants import DATABASE_PLANTS
@@ -95,6 +97,14 @@ def _lock_like_a_sequence(
     return counters, {row[0]: row[1:4] for row in rows}, places
 
 
+_key = vendor_target.idempotency_key
+_tries = itertools.count(1)
+
+
+def _another_key(*given: Any, **more: Any) -> str:
+    return f"{_key(*given, **more)}-{next(_tries)}-{os.getpid()}"
+
+
 def _past_rejects(self: SourceReader) -> None:
     self.state.cursor = self.at
 
@@ -108,6 +118,18 @@ def _at_once(taken: Any, batch: Any, made_by: int) -> Any:
     for entry in settled.entries:
         entry.delay, entry.last_sent = 0.0, taken.first_sent - LONG_AGO
     return settled
+
+
+_quarantine = vendor_target.quarantine
+
+
+def _nothing_of_a_replay(conn: Any, taken: Any, entries: Any) -> None:
+    if not taken.is_replay:
+        _quarantine(conn, taken, entries)
+
+
+def _never_needed(taken: Any) -> bool:
+    return False
 
 
 _insert = append_module._Plan.insert
@@ -134,6 +156,13 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
         (send_batch.SendBatch, "key_is_known", _never_forgotten),
     ],
     "rekeyed": [],
+    "own_keys": [],
+    "past_failed": [(vendor_target, "quarantine", _nothing_of_a_replay)],
+    "side_by_side": [],
+    "undoes": [],
+    "unwaiting": [(replay_order, "is_needed", _never_needed)],
+    "wet": [],
+    "short_pause": [],
     "unnoticed": [],
     "nosettle": [(send_batch.SendBatch, "settled", _settled_at_once)],
     "hurried": [(send_batch.SendBatch, "settled", _settled_by_key)],
@@ -146,6 +175,10 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "queue": [],
     "rehashed": [],
     "rejects": [(SourceReader, "_place", _past_rejects)],
+    "clock_history": [],
+    "clock_sent": [],
+    "clock_since": [],
+    "new_key": [(vendor_target, "idempotency_key", _another_key)],
 }
 
 

@@ -13,6 +13,7 @@ import psycopg
 import yaml
 
 from kernel.postgresql import errors
+from tests import sealed
 from tests.faults import offers
 from tests.faults.harness import Installation
 from tests.faults.load import DEMO, KEY_KEPT, PRICES, SALES, TABLE, manifests
@@ -200,8 +201,8 @@ class People:
 
     def freeze(self) -> None:
         window = self.sql(
-            "insert into governance_freezewindow (name, reason, environment, strictness, calendar, compiled_until) "
-            "values ('campaign', '', 'production', 'work', '{}', clock_timestamp() + interval '2 d') "
+            "insert into governance_freezewindow (name, reason, strictness, calendar, compiled_until) "
+            "values ('campaign', '', 'work', '{}', clock_timestamp() + interval '2 d') "
             "returning id"
         )[0][0]
         self.sql(
@@ -216,7 +217,7 @@ class People:
     def thaw(self) -> None:
         self.permits[self.build].append([time.time(), float("inf")])
         for window in self.frozen:
-            self.sql("update governance_freezewindow set ended_at = clock_timestamp() where id = %s", window)
+            self.sql(sealed.END_FREEZE, window)
         self.frozen.clear()
         self.installation.history.note("thaw", build=self.build)
 

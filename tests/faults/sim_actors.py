@@ -9,11 +9,12 @@ import greenlet
 import psycopg
 
 from runtime.connectors.protocols import OutboundMessage
-from runtime.ledger.claims import LEASE_SECONDS
 from runtime.ledger.database_target import MappedTable, Table
+from runtime.ledger.leases import LEASE_SECONDS
 from runtime.ledger.log_reader import LoggedMessage
 from runtime.ledger.mappers import Mapper, Skipped, Unmappable
 from runtime.ledger.vendor_target import MappedVendor
+from runtime.worker.replay_delivery import narrowed
 from tests.faults.sim_database import Database, SimConnection, Transaction
 from tests.faults.sim_shapes import Killed
 from tests.faults.sim_vendor_server import SimVendor
@@ -100,9 +101,9 @@ class Actor:
         tables."""
         self.asks_only = to_ask
         if not to_ask:
-            at = database.now() if at is None else at
+            at = self.world.now if at is None else at
             self.granted = (release, at)
-            if not self.world.authorised(release, at, database.now()):
+            if not self.world.authorised(release, at, self.world.now):
                 self.world.verdict.unauthorised.append(
                     f"{self.name} took work for subscription {subscription} as release {release} at {at:.2f}"
                 )
@@ -145,11 +146,20 @@ class SimClients:
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
+        self.narrow: Callable[[Mapper], Mapper] = lambda mapper: mapper
+
+    def for_replay(self, taken: Any) -> SimClients:
+        made, conn = SimClients(self.actor), self.actor.conn
+        made.narrow = lambda mapper: narrowed(conn, taken, mapper)  # type: ignore[arg-type]
+        return made
+
+    def mapper(self, taken: Any) -> Mapper:
+        return self.narrow(Mapper(self.map))
 
     def vendor(self, taken: Any, *, connected: bool = True) -> Callable[[int], MappedVendor]:
-        now, again = taken.target.release, SameAgain()
+        now, again, of = taken.target.release, SameAgain(), taken.subscription
         return lambda release: MappedVendor(
-            Mapper(self.map), SimVendor(self.actor, release), again if release != now else None
+            self.narrow(Mapper(self.map)), SimVendor(self.actor, release, of), again if release != now else None
         )
 
     def table(self, taken: Any) -> MappedTable:

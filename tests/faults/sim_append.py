@@ -111,9 +111,8 @@ def _put_heads(db: Database, tx: Transaction, given: Any) -> int:
 
 @statement(conflicts.RECORD_CONFLICTS)
 def _conflicts(db: Database, tx: Transaction, given: Any) -> list[Any]:
-    stream, keys, _positions, hashes, _payloads, _seen = given
     new = 0
-    for name in zip(keys, hashes, strict=True):
-        new += db.get(tx, "conflict", (stream, *name)) is None
-        db.put(tx, "conflict", (stream, *name), {})
+    for name in zip(given["keys"], given["hashes"], strict=True):
+        new += db.get(tx, "conflict", (given["stream"], *name)) is None
+        db.put(tx, "conflict", (given["stream"], *name), {})
     return [(new,)]

@@ -8,7 +8,7 @@ from typing import Any
 from psycopg import errors
 
 from runtime.domain.shards import SHARDS
-from runtime.ledger import claims, log_reader
+from runtime.ledger import claims, log_reader, sql
 from tests.faults.sim_database import Database, GateClosed, Key, Row, Transaction, statement
 
 UNTOUCHED: Row = {
@@ -38,9 +38,24 @@ def serves(s: Row, subscription: int, given: Row) -> bool:
     return given["shards"] is None or subscription % SHARDS in given["shards"]
 
 
-def _free(p: Row, now: float) -> bool:
-    """Nobody holds it, its lease has ended, or the session of its owner has."""
-    return p["owner"] is None or p["session"] is None or p["lease_until"] < now or bool(p["session"].lost)
+def lease_is_over(until: float, now: float, clock: float | None) -> bool:
+    """As `lease_is_over.sql`."""
+    return until < now and not (clock is not None and clock <= until <= clock + sql.LONGEST_LEASE)
+
+
+def _let_go(p: Row, now: float, clock: float | None) -> bool:
+    """Nobody holds it, or its lease has ended."""
+    return p["owner"] is None or p["session"] is None or lease_is_over(p["lease_until"], now, clock)
+
+
+def _free(p: Row, now: float, clock: float | None) -> bool:
+    """The same, or the session of its owner has ended."""
+    return _let_go(p, now, clock) or bool(p["session"].lost)
+
+
+def original_of(db: Database, subscription: int, s: Row) -> int:
+    """Under whose keys this target sends."""
+    return subscription if "own_keys" in db.plants else int(s.get("replay_of", subscription))
 
 
 def hindsight(db: Database, tx: Transaction) -> float:
@@ -74,7 +89,7 @@ def _claimed(
         p["sent_at"] = max(p["sent_at"] or was, was)
     elif p["sent_at"] is None:
         p["sent_at"] = was
-    began = db.now()
+    began = tx.actor.world.now
     tx.actor.conn.pass_time()  # the statement read the gate as it began; its guard reads it again
     if "gate" not in db.plants:
         if to_ask and p["intent"] is None:
@@ -96,6 +111,7 @@ def _claimed(
             "upto": p["upto"],
             "intent": p["intent"],
             "intent_release": p["intent_release"],
+            "database_time": db.now(),
             "attempt": p["attempt"],
             "token": p["token"],
             "stream": s["stream"],
@@ -117,7 +133,7 @@ def _claimed(
             "vendor": s["vendor"],
             "release": release,
             "deployment": d["id"],
-            "original_subscription": subscription,
+            "original_subscription": original_of(db, subscription, s),
             "key_epochs": db.key_epochs(s["stream"], lane),
             "ask_until": p.get("ask_until"),
             "at_fault": False,
@@ -142,7 +158,7 @@ def _claim(db: Database, tx: Transaction, given: Row) -> list[Row]:
         if (
             s is None
             or not serves(s, subscription, given)
-            or not _free(p, now)
+            or not _free(p, now, given["clock"])
             or p["not_before"] >= now
             or p["asleep"]
         ):
@@ -189,7 +205,7 @@ def _claim_to_ask(db: Database, tx: Transaction, given: Row) -> list[Row]:
             or not serves(s, subscription, given)
             or p["intent"] is None
             or p["asleep"]
-            or (p["owner"] is not None and p["session"] is not None and p["lease_until"] >= now)
+            or not _let_go(p, now, given["clock"])
             or p["not_before"] >= now
         ):
             continue
@@ -262,7 +278,7 @@ def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
     if "gate" in db.plants:
         is_open = True
     is_open = is_open and in_turn
-    granted = db.now()
+    granted = tx.actor.world.now
     if given["gated"] and not is_open:
         return []
     db.lock(tx, "progress", key)
@@ -300,6 +316,7 @@ def _step(db: Database, tx: Transaction, given: Row) -> list[Any]:
                     "outcome": given["outcome"],
                     "token": given["token"],
                     "confirmed": given["confirmed"],
+                    "references": getattr(given["references"], "obj", None),
                 },
             )
         )

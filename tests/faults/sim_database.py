@@ -46,7 +46,7 @@ class Transaction:
 
     def __init__(self, actor: Actor) -> None:
         self.actor = actor
-        self.began = actor.world.now
+        self.began = actor.world.database.now()
         self.writes: dict[tuple[str, Key], Any] = {}
         self.appended: list[tuple[str, Any]] = []
         self.locked: list[tuple[str, Key]] = []

@@ -19,7 +19,7 @@ def judge(world: World) -> None:
     verdict.lost += [f"acknowledged and not in the log: {one}" for one in sorted(world.acknowledged - set(logged))]
     verdict.twice += [f"in the log {n} times: {one}" for one, n in logged.items() if n > 1]
     where = {(m["key"], m["version"]): place for place, m in db.rows["message"].items()}
-    for subscription in [key[0] for key in db.rows["subscription"]]:
+    for subscription in [key[0] for key, s in db.rows["subscription"].items() if "replay_of" not in s]:
         if subscription == VENDOR:
             effects = world.vendor.journal
         else:
@@ -31,8 +31,9 @@ def judge(world: World) -> None:
         happened = Counter((e.key, e.version) for e in effects)
         windowed = {(e.key, e.version) for e in effects if e.late and (shape.window or shape.honours)}
         newest: dict[str, int] = {}
+        any_time = windowed | world.sent_again
         for e in effects:
-            if newest.get(e.key, 0) > e.version and (e.key, e.version) not in windowed:
+            if newest.get(e.key, 0) > e.version and (e.key, e.version) not in any_time:
                 verdict.disorder.append(f"{subscription}: {e.key}@{e.version} after @{newest[e.key]}")
             newest[e.key] = max(newest.get(e.key, 0), e.version)
         for one, count in happened.items():
@@ -59,7 +60,7 @@ def judge(world: World) -> None:
                 )
                 if q["state"] in ("sending", "retry") and not first:
                     verdict.unknown.append(f"{subscription}: {one} is still {q['state']}")
-                if q["state"] == "dead" and not _deserved(world, one, q):
+                if q["state"] == "dead" and not deserved(world, one, q):
                     verdict.lost.append(
                         f"{subscription}: {one} is dead without a reason: {q['reason_class']} {q['reason']}"
                     )
@@ -82,7 +83,7 @@ def judge(world: World) -> None:
                 )
             ):
                 verdict.lost.append(f"{subscription}: {one} at {lane}/{position}")
-        _tiles(world, subscription)
+        tiles(world, subscription)
     world.counts["messages"] += len(produced)
     world.counts["effects"] += len(world.vendor.journal)
     world.counts["absorbed by the vendor's key"] += world.vendor.absorbed
@@ -106,7 +107,7 @@ def _window(world: World, subscription: int, place: Any, one: tuple[str, int]) -
         world.verdict.unknown.append(f"{subscription}: {one} was sent late and a second time, and nobody noted it")
 
 
-def _deserved(world: World, one: tuple[str, int], q: dict[str, Any]) -> bool:
+def deserved(world: World, one: tuple[str, int], q: dict[str, Any]) -> bool:
     if q["reason_class"] in ("refused", "mapping"):
         return one[0] in world.shape.refused | world.shape.unmappable or one in world.vendor.turned_down
     return q["reason_class"] in ("poison", "attempts")
@@ -119,13 +120,14 @@ def _superseded(shape: Shape, subscription: int, one: tuple[str, int], ended: se
     return any(key == one[0] and version > one[1] for key, version in ended)
 
 
-def _tiles(world: World, subscription: int) -> None:
-    """Evidence covers 1 to the position without a gap and without an overlap."""
+def tiles(world: World, subscription: int, spans: dict[int, tuple[int, int]] | None = None) -> None:
+    """Evidence covers 1 to the position, or the span of a replay, without a gap and without an overlap."""
     db = world.database
     for of, lane in db.rows["progress"]:
         if of != subscription:
             continue
-        end = 0
+        first, last = (spans or {}).get(lane, (1, 0))
+        end = first - 1
         for row in [row for row in db.logs["delivery"] if row["subscription"] == of and row["lane"] == lane]:
             if row["first"] != end + 1:
                 positions = [at for (_, ln, at) in db.rows["message"] if ln == lane and end < at < row["first"]]
@@ -133,3 +135,5 @@ def _tiles(world: World, subscription: int) -> None:
                     kind = world.verdict.lost if row["first"] > end + 1 else world.verdict.twice
                     kind.append(f"{of}: evidence of lane {lane} goes from {end} to {row['first']}")
             end = max(end, row["last"])
+        if end < last:
+            world.verdict.lost.append(f"{of}: evidence of lane {lane} ends at {end} and not at {last}")

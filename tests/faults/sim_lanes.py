@@ -15,7 +15,7 @@ import psycopg
 
 from runtime.ledger import lanes, streams
 from runtime.ledger.append import Appended, IncomingMessage
-from runtime.ledger.claims import LEASE_SECONDS
+from runtime.ledger.leases import LEASE_SECONDS
 from runtime.ledger.streams import StreamRef
 from tests.faults.sim_actors import Actor
 from tests.faults.sim_database import Database, Transaction, statement
@@ -202,13 +202,14 @@ def _next_lanes(db: Database, tx: Transaction, given: Any) -> int:
     changes = dict(db.scan(tx, "lanechange"))
     change, later = changes[s["lane_change"],], min((n for (n,) in changes if n > s["lane_change"]), default=None)
     ends = dict(enumerate(changes[later,]["ends"])) if later else {}
+    waits = max(p["not_before"] for place, p in db.scan(tx, "progress") if place[0] == key[0])
     for place, p in list(db.scan(tx, "progress")):
         if place[0] == key[0]:
             at = change["first"] - 1
             upto = ends.get(place[1]) if place[1] < change["lanes"] else at
             if "rehashed" in db.plants:
                 at, upto = p["position"], None
-            moved = p | {"position": max(at, p["position"]), "upto": upto}
+            moved = p | {"position": max(at, p["position"]), "upto": upto, "not_before": waits}
             db.put(tx, "progress", place, moved if "overslept" in db.plants else moved | {"asleep": False})
     s["lane_change"] = later
     return 1

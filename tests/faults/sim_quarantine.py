@@ -5,8 +5,8 @@ from __future__ import annotations
 from operator import itemgetter
 from typing import Any
 
-from runtime.ledger import quarantine, quarantine_claims, quarantine_retry
-from tests.faults.sim_claims import hindsight, serves
+from runtime.ledger import leases, quarantine, quarantine_claims, quarantine_retry
+from tests.faults.sim_claims import hindsight, lease_is_over, original_of, serves
 from tests.faults.sim_database import GONE, Database, GateClosed, Key, Row, Transaction, statement
 
 NOT_ARRIVED: Row = {
@@ -62,7 +62,9 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
     for place, q in everything:
         subscription = place[0]
         s = db.get(tx, "subscription", (subscription,))
-        if s is None or not serves(s, subscription, given) or q["lease_until"] >= now or q["not_before"] >= now:
+        if s is None or not serves(s, subscription, given) or q["not_before"] >= now:
+            continue
+        if not lease_is_over(q["lease_until"], now, given["clock"]):
             continue
         v = db.get(tx, "vendor", (s["vendor"],))
         d = db.get(tx, "deployment", (s["deployment"],))
@@ -100,7 +102,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         s = db.get(tx, "subscription", (place[0],))
         if old is None or s is None:
             continue
-        began = db.now()
+        began = tx.actor.world.now
         tx.actor.conn.pass_time()
         if not to_ask and "gate" not in db.plants and db.gate(tx, place[0]) is None:
             raise GateClosed(f"gate closed for subscription {place[0]}")
@@ -118,7 +120,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
         assert v
         q["token"] += 1
         q["attempt"] += 1
-        lease = max(given["lease"], quarantine_claims.MOST_CALLS * s["deadline"])
+        lease = max(given["lease"], leases.MOST_CALLS * s["deadline"])
         q["lease_until"], q["ask_only"], q["state"] = db.now() + lease, to_ask, "sending"
         q["intent_release"] = (
             q["intent_release"] if was == "sending" and q["intent_release"] is not None else d["release"]
@@ -136,6 +138,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "token": q["token"],
                 "attempt": q["attempt"],
                 "intent_release": q["intent_release"],
+                "database_time": db.now(),
                 "payload": q["payload"],
                 "reason_class": q["reason_class"],
                 "previous_state": was,
@@ -164,7 +167,7 @@ def _take_parked(db: Database, tx: Transaction, given: Row, *, to_ask: bool) -> 
                 "vendor": s["vendor"],
                 "release": d["release"],
                 "deployment": d["id"],
-                "original_subscription": place[0],
+                "original_subscription": original_of(db, place[0], s),
                 "key_epochs": db.key_epochs(s["stream"], place[1]),
                 "ask_until": (db.get(tx, "progress", place[:2]) or {}).get("ask_until"),
                 "fresh_key": 0,

@@ -16,7 +16,7 @@ import psycopg
 from runtime.connectors.protocols import OutboundMessage
 from runtime.ledger import rewind
 from runtime.ledger.append import Appended, IncomingMessage
-from runtime.ledger.claims import LEASE_SECONDS
+from runtime.ledger.leases import LEASE_SECONDS, longest_lease
 from runtime.ledger.vendor_client import SendResult
 from tests.faults.sim_actors import Actor
 from tests.faults.sim_shapes import NEVER, VENDOR, Shape
@@ -51,10 +51,13 @@ class RewoundWorld(World):
     """A world with one or two rewinds."""
 
     def _build(self) -> None:
-        self.vendor = VendorThatRemembers(self)
+        self.vendor = self.make_vendor()
         self.database.facts = True
         super()._build()
         self.spawn("standby", self._go_back)
+
+    def make_vendor(self) -> VendorServer:
+        return VendorThatRemembers(self)
 
     def _go_back(self, actor: Actor) -> None:
         """The standby receives what is committed, lags for a while, and is promoted."""
@@ -90,7 +93,8 @@ class RewoundWorld(World):
             if subscription == VENDOR:
                 p["ask_until"] = rewind.ENDLESS
         v = rows["vendor"][VENDOR,]
-        v["not_before"] = max(v["not_before"], self.now + self.shape.deadline + self.shape.settle)
+        longest = self.shape.deadline if "short_pause" in self.plants else longest_lease(self.shape.deadline)
+        v["not_before"] = max(v["not_before"], self.now + longest + self.shape.settle)
 
     def append(self, actor: Actor, items: list[IncomingMessage], **more: Any) -> Appended:
         """An answer that was under way while the database went back speaks of a commit that is gone, like those before

@@ -7,10 +7,11 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from runtime.ledger.claims import LEASE_SECONDS
+from runtime.ledger.leases import LEASE_SECONDS
 from tests.faults.sim_database import SimConnection
 
 VENDOR, TABLE = 1, 2  # subscriptions
+SILENT_SECONDS = 20 * LEASE_SECONDS  # the product waits a day for a vendor that answers nobody
 NEVER = 86_400.0  # longer than any schedule
 
 

@@ -18,7 +18,7 @@ from runtime.connectors.protocols import CallContext, Page, RejectedRecord, Secr
 from runtime.domain.manifest import Connection, ManifestSource, RejectedLimit
 from runtime.ledger import append as append_module
 from runtime.ledger.append import Fenced, IncomingMessage
-from runtime.ledger.claims import LEASE_SECONDS
+from runtime.ledger.leases import LEASE_SECONDS
 from runtime.services import message_checks
 from runtime.worker import source_reader
 from runtime.worker.source_reader import RunState, SourceLease, SourceReader
@@ -172,9 +172,9 @@ def _tally(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
-@statement(message_checks._INSERT_REJECTED)
-def _rejected(db: Database, tx: Transaction, given: Any) -> int:
-    return 1
+@statement(message_checks.RECORD_REJECTED)
+def _rejected(db: Database, tx: Transaction, given: Any) -> list[Any]:
+    return [(len(given["digests"]),)]
 
 
 @statement(message_checks._COUNT_REJECTED)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from runtime.connectors.protocols import AskBy, FaultKind, OutboundMessage
-from runtime.ledger.claims import LEASE_SECONDS
+from runtime.ledger.leases import LEASE_SECONDS
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from tests.faults.sim_shapes import VENDOR, Effect, Killed
 
@@ -114,8 +114,8 @@ class VendorServer:
 class SimVendor:
     """The client side, as one actor under one release uses it."""
 
-    def __init__(self, actor: Actor, release: int) -> None:
-        self.actor, self.release = actor, release
+    def __init__(self, actor: Actor, release: int, subscription: int = VENDOR) -> None:
+        self.actor, self.release, self.subscription = actor, release, subscription
         self.deadline = actor.world.shape.deadline
         self.moved_at: float | None = None
 
@@ -128,6 +128,7 @@ class SimVendor:
             world.end(actor)
             raise Killed
         started, until = self._begin(guard)
+        world.reached.add(self.subscription)
         if world.now >= until:
             return [SendResult("unsent", detail="the deadline had passed before the call was made")] * len(items)
         actor.write_to_socket()
@@ -196,6 +197,7 @@ class SimVendor:
         if not (world.shape.references if by_reference else world.shape.asks):
             raise CannotAsk
         actor.step()
+        world.reached.add(self.subscription)
         world.counts["asked by reference" if by_reference else "asked"] += len(items)
         luck = world.random.random()
         if server.away_until > world.now or luck < world.trouble * 0.4:

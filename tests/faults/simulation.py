@@ -36,6 +36,9 @@ def prepare() -> None:
 REWOUND_EVERY = 5
 LANES_EVERY = 7
 DROWSY_EVERY = 4
+REPLAYS_EVERY = 3
+REPLAYS_REWOUND_EVERY = 13
+STEPPED_EVERY = 6
 
 
 @dataclass(slots=True)
@@ -73,9 +76,13 @@ def simulate(
     seeds: Iterable[int], *, plants: Iterable[str] = (), window: bool = False, stop_at_first: bool = False
 ) -> Report:
     """One world per seed; for every fifth seed one more whose database goes back, for every seventh one more whose
-    number of lanes changes, and for every fourth one more where everybody stands still now and then."""
-    from tests.faults.plant_names import IN_DROWSY, IN_LANES, IN_REWOUND
+    number of lanes changes, for every fourth one more where everybody stands still now and then, and for every third
+    one more with replays, for every thirteenth with both replays and rewinds, and for every sixth one more whose
+    database's clock is set."""
+    from tests.faults.plant_names import IN_DROWSY, IN_LANES, IN_REPLAYS, IN_REWOUND, IN_STEPPED
+    from tests.faults.sim_clock import SteppedWorld, stepped_shape
     from tests.faults.sim_lanes import LaneWorld, changing_shape
+    from tests.faults.sim_replays import ReplayWorld, RewoundReplayWorld, replay_after_rewind_shape, replay_shape
     from tests.faults.sim_rewind import RewoundWorld, rewound_shape
     from tests.faults.world import Shape, World
 
@@ -88,6 +95,12 @@ def simulate(
             worlds.append(LaneWorld(changing_shape(seed), planted))
         if (seed % DROWSY_EVERY == 0 or planted & IN_DROWSY) and not window:
             worlds.append(World(Shape.drowsy_of(seed), planted))
+        if (seed % REPLAYS_EVERY == 0 or planted & IN_REPLAYS) and not window and "sequence" not in planted:
+            worlds.append(ReplayWorld(replay_shape(seed), planted))
+        if (seed % REPLAYS_REWOUND_EVERY == 0 or planted & IN_REPLAYS) and not window and "sequence" not in planted:
+            worlds.append(RewoundReplayWorld(replay_after_rewind_shape(seed), planted))
+        if (seed % STEPPED_EVERY == 0 or planted & IN_STEPPED) and not window:
+            worlds.append(SteppedWorld(stepped_shape(seed), planted))
         report.schedules += 1
         for world in worlds:
             verdict = world.run()

@@ -12,7 +12,10 @@ from runtime.ledger import connections
 from runtime.ledger.append import IncomingMessage, append
 from tests.faults import plants
 from tests.faults.database_faults import KINDS as DATABASES
-from tests.faults.plant_names import FOUND_BY, REAL_ONLY, WHAT
+from tests.faults.injections import CALM, Options
+from tests.faults.judge import Verdict
+from tests.faults.one_by_one import AT_LEAST, is_found, options_of
+from tests.faults.plant_names import FOUND_BY, REAL_ONLY, SHOWN_AS, WHAT
 from tests.faults.vendor_faults import KINDS, SOURCES
 from tests.runtime import make
 
@@ -67,3 +70,19 @@ def test_each_plant_that_real_processes_show_names_the_fault_that_shows_it() -> 
     assert set(FOUND_BY) <= set(WHAT)
     assert {kind for kinds in FOUND_BY.values() for kind in kinds} <= {*KINDS, *SOURCES, *DATABASES}
     assert set(DATABASES) <= {kind for name in FOUND_BY for kind in FOUND_BY[name]}
+
+
+def test_a_round_is_long_enough_for_the_fault_that_shows_a_plant() -> None:
+    """A step of the clock comes when the scheduler is there: a round of 30 batches is over before."""
+    base = Options(**CALM, batches=30)
+    assert options_of(base, "clock_history", plants=True).batches == AT_LEAST["clock"]
+    assert options_of(base, "roomless", plants=True).batches == 30
+
+
+def test_a_slow_machine_is_not_taken_for_a_plant_that_sends_twice() -> None:
+    slow, twice = Verdict(), Verdict()
+    slow.add("unknown", "work did not come to rest")
+    twice.add("twice", "loyalty-bonus 1 2 times")
+    assert [is_found("new_key", verdict) for verdict in (slow, twice)] == [False, True]
+    assert is_found("clock_history", slow)
+    assert set(SHOWN_AS) <= set(FOUND_BY)

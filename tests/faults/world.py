@@ -8,10 +8,9 @@ lease, cut off from the database, or whether the database restarts. The same see
 
 from __future__ import annotations
 
-import contextlib
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,39 +18,28 @@ import greenlet
 import msgspec
 import psycopg
 
-from runtime.ledger import append as append_module
-from runtime.ledger import (
-    claimed,
-    claims,
-    database_target,
-    lanes,
-    measures,
-    quarantine_claims,
-    quarantine_retry,
-    send_batch,
-    vendor_target,
-)
 from runtime.ledger.append import Appended, IncomingMessage, append
-from runtime.ledger.claims import LEASE_SECONDS
-from runtime.ledger.database_target import Table
+from runtime.ledger.leases import LEASE_SECONDS
 from runtime.ledger.streams import StreamRef
-from runtime.worker import delivery, source_reader
+from runtime.worker import delivery
 from tests.faults import sim_append, sim_claims, sim_lane_sleep, sim_quarantine, sim_sources, sim_vendors  # noqa: F401
 from tests.faults.sim_actors import Actor, SimClients
-from tests.faults.sim_database import Database, SimConnection
+from tests.faults.sim_database import Database
 from tests.faults.sim_judge import judge
+from tests.faults.sim_patches import patched
 from tests.faults.sim_shapes import DROWSY_WEIGHTS, FAULTS, NEVER, TABLE, VENDOR, WEIGHTS, Killed, Shape, Verdict
 from tests.faults.sim_vendor_server import VendorServer
 
 MAX_STEPS = 60_000
 DROWSY_UNTIL = 1000.0 + 20 * LEASE_SECONDS
-SILENT_SECONDS = 20 * LEASE_SECONDS  # the product waits a day for a vendor that answers nobody
 FATES = ("cut", "cut", "half", "half", "down", "throttled", "503", "503", "503", "slow", "slow", "lie", "outage")
 _encode = msgspec.json.encode
 
 
 class World:
     """Builds itself from a seed, runs until everything is at rest, and judges."""
+
+    ahead = 0.0  # of the database's clock before that of processes, which is never set
 
     def __init__(self, shape: Shape, plants: frozenset[str] = frozenset()) -> None:
         self.shape, self.plants = shape, plants
@@ -60,7 +48,7 @@ class World:
         self.hub = greenlet.getcurrent()
         self.counts: Counter[str] = Counter()
         self.verdict = Verdict(shape.seed, counts=self.counts)
-        self.database = Database(lambda: self.now, plants)
+        self.database = Database(lambda: self.now + self.ahead, plants)
         self.vendor = VendorServer(self)
         self.trouble = shape.trouble
         self.faults_left = shape.faults
@@ -80,6 +68,9 @@ class World:
         self.outages = 0
         self.busy_producers = 0
         self.era = 0  # how often the database went back
+        self.unhurried = False
+        self.reached: set[int] = set()  # subscriptions for which the vendor was called
+        self.sent_again: set[tuple[str, int]] = set()  # facts that a replay may send after later ones of their key
         self.odd = False  # whether the source shows rows that cannot be read
         self.producers: dict[str, Callable[[Actor], None]] = {}
         self._build()
@@ -243,7 +234,7 @@ class World:
     def _take_in(self, actor: Actor, plan: list[tuple[str, int]]) -> None:
         """Somebody pushes, and pushes again until the answer has come."""
         while todo := [one for one in plan if one not in self.acknowledged]:
-            if self.shape.drowsy:  # work comes for as long as they stand still
+            if self.shape.drowsy or self.unhurried:  # work comes for as long as they stand still, or replay
                 actor.sleep(self.random.uniform(0.0, LEASE_SECONDS))
             some = todo[: self.random.randint(1, 2)]
             try:
@@ -255,11 +246,18 @@ class World:
                 actor.reconnect()
         self.busy_producers -= 1
 
+    def beat(self, actor: Actor) -> None:
+        """What a worker does before a round now and then."""
+
+    def patches(self) -> list[tuple[Any, str, Any]]:
+        return []
+
     # -- workers ---------------------------------------------------------------------------------------------------
     def _work(self, actor: Actor) -> None:
         clients: Any = SimClients(actor)
         while True:
             try:
+                self.beat(actor)
                 served = delivery.serve_one(
                     actor.conn, clients, owner=actor.name, quarantine_first=self.random.random() < 0.25
                 )  # type: ignore[arg-type]
@@ -305,7 +303,9 @@ class World:
         if not self.faults_left or self.random.random() >= self.shape.fault_rate:
             return True
         kind = self.random.choices(FAULTS, DROWSY_WEIGHTS if self.shape.drowsy else WEIGHTS)[0]
-        if actor.role in ("people", "vendor", "source") or (actor.still and kind in ("pause", "cut off")):
+        if actor.role in ("people", "vendor", "source", "clock", "scheduler") or (
+            actor.still and kind in ("pause", "cut off")
+        ):
             return True
         self.faults_left -= 1
         self.counts[kind] += 1
@@ -368,14 +368,16 @@ class World:
     def _at_rest(self) -> bool:
         """Nobody can go on at this time. Over when everything produced has ended somewhere and nothing waits for its
         time."""
-        if self.busy_producers or any(not a.role.startswith("worker") for a in self.actors):
+        if self.busy_producers or any(not a.role.startswith(("worker", "scheduler")) for a in self.actors):
             return False
         if not self.shape.drowsy or self.now > DROWSY_UNTIL:
             self.trouble = 0.0
             self.faults_left = 0
         rows = self.database.rows
-        for (_, lane), p in rows["progress"].items():
-            behind = p["position"] < rows["lane"][1, lane]["next"] - 1
+        for (subscription, lane), p in rows["progress"].items():
+            if self.waits_for_ever(subscription):
+                continue
+            behind = p["position"] < self.end_of(subscription, lane, p)
             if behind and "sequence" in self.plants:  # numbers of rolled back transactions never come
                 behind = any(ln == lane and at > p["position"] for _, ln, at in rows["message"])
             if behind or p["intent"] is not None:
@@ -384,6 +386,8 @@ class World:
             (place[0], q["key"], place[2]) for place, q in rows["parked"].items() if q["state"] in ("dead", "unknown")
         }
         for (subscription, _, position), q in rows["parked"].items():
+            if self.waits_for_ever(subscription):
+                continue
             if q["state"] in ("retry", "sending") and not any(
                 s == subscription and k == q["key"] and at < position for s, k, at in final
             ):
@@ -393,6 +397,15 @@ class World:
             ):
                 return False
         return not self._settle_unknown()
+
+    def end_of(self, subscription: int, lane: int, p: dict[str, Any]) -> int:
+        """The last position that this target has to pass."""
+        end: int = self.database.rows["lane"][1, lane]["next"] - 1
+        return min(end, p["upto"]) if "replay_of" in self.database.rows["subscription"][subscription,] else end
+
+    def waits_for_ever(self, subscription: int) -> bool:
+        """Whether people want nothing more of it."""
+        return False
 
     def _settle_unknown(self) -> bool:
         """A person looks at the vendor's own books and says, for each unknown outcome, whether it arrived."""
@@ -407,7 +420,9 @@ class World:
             hopeless = one in self.shape.stubborn or one[0] in self.shape.killers
             if hopeless or one in arrived or one in self.vendor.turned_down:
                 del rows["parked"][place]
-                sim_quarantine.wake_next(rows["parked"], place[0], q["key"], self.now)
+                said = {"subscription": place[0], "lane": place[1], "first": place[2], "last": place[2]}
+                self.database.logs["attempt"].append(said | {"outcome": "given_up"})
+                sim_quarantine.wake_next(rows["parked"], place[0], q["key"], self.database.now())
                 self.given_up.add(one)
             else:
                 rows["parked"][place] = q | sim_quarantine.NOT_ARRIVED
@@ -421,66 +436,3 @@ class World:
             actor.fall()
         self.actors.clear()
         judge(self)
-
-
-# -- the patches: clock, named points, the one statement that is built as an object
-# ----------------------------------------
-
-
-class _Time:
-    """Stands for the module `time` inside the ledger."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    def monotonic(self) -> float:
-        return self._world.now
-
-    def sleep(self, seconds: float) -> None:
-        assert self._world.current is not None
-        self._world.current.sleep(seconds)
-
-
-@contextlib.contextmanager
-def patched(world: World) -> Iterator[None]:
-    """Replace, while a world runs, what would leave it."""
-    clock = _Time(world)
-
-    def hit(point: str) -> None:
-        actor = world.current
-        assert actor is not None
-        actor.hit(point)
-
-    def upsert(conn: SimConnection, table: Table, rows: Any, *, known: bool = False) -> None:
-        of = int(table.name.split()[1])
-        conn.execute("sim: apply", [(of, position, values) for position, values in rows])
-
-    timed = (claimed, claims, send_batch, vendor_target, quarantine_claims, quarantine_retry)
-    places: list[tuple[Any, str, Any]] = [(module, "time", clock) for module in timed]
-    places += [
-        (module, "hit", hit)
-        for module in (append_module, lanes, database_target, vendor_target, send_batch, quarantine_retry, delivery)
-    ]
-
-    def append_of(conn: SimConnection, stream: StreamRef, items: Any, **more: Any) -> Appended:
-        return world.append(conn.actor, items, **more)
-
-    places += [(source_reader, "time", clock), (source_reader, "hit", hit), (source_reader, "append", append_of)]
-    places += [(source_reader, "CALL_SECONDS", LEASE_SECONDS / 8), (source_reader, "MARGIN_SECONDS", 1.0)]
-    places.append((measures, "names_of", lambda conn, stream: ("production", "simulated")))
-    places.append((measures, "vendor_of", lambda conn, vendor: ("production", "simulated")))
-    places.append((quarantine_retry, "SILENT_SECONDS", SILENT_SECONDS))
-    places.append((measures, "_names", {world.stream.id: ("simulated", "simulated")}))
-    places += [(database_target, "upsert", upsert), (quarantine_retry, "upsert", upsert)]
-    from tests.faults.plants import SIMULATED
-
-    for name in world.plants:
-        places += SIMULATED[name]
-    before = [(module, name, getattr(module, name)) for module, name, _ in places]
-    for module, name, value in places:
-        setattr(module, name, value)
-    try:
-        yield
-    finally:
-        for module, name, value in reversed(before):
-            setattr(module, name, value)

@@ -6,9 +6,15 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from governance.domain.freeze import DIMENSIONS
 from governance.domain.policy import digest_of_levels
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+NOT_BROKEN = {"agreed": "none"}
+AGREED = {"verdict": "breaking", "agreed": {"change": 9, "migrate_by": "2027-03-01"}}
+"""A consumer that is broken on a day that its owner agreed to."""
 
 
 def digest(chance: random.Random) -> str:
@@ -36,9 +42,18 @@ def version(chance: random.Random, number: int) -> dict[str, Any]:
 
 
 def freeze(strictness: str, name: str, ends: datetime) -> dict[str, Any]:
-    dimensions = dict.fromkeys(("environment", "tier", "domain", "system", "channel", "banner"), "any")
+    dimensions = dict.fromkeys(DIMENSIONS, "any")
     said = {"strictness": strictness, "name": name, "compiled": True, "ends_at": ends.isoformat()}
-    return said | {"dimensions": dimensions, "not_known": counted({})}
+    return said | {"dimensions": dimensions, "not_known": counted({}), "unresolved": counted([])}
+
+
+def carried(chance: random.Random) -> dict[str, Any]:
+    """A valid approval, by people or by a break-glass."""
+    if chance.random() < 0.7:
+        return {"origin": "review", "break_glass": "none"}
+    said = {"id": 4, "reason": "The tills stand still.", "opened_by": "Olaf", "confirmed_by": "Archie"}
+    until = (NOW + timedelta(hours=3)).isoformat()
+    return {"origin": "break_glass", "break_glass": {**said, "ends_at": until, "review": "owed"}}
 
 
 def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -64,7 +79,9 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         consumed[entry["ref"]] = version(chance, number) | {
             "subscription": "none" if waived and number == 0 else "active",
             "contract": chance.choice(["unpinned", "same", "compatible"]),
+            "agreed": "none",
             "pins": "advised",
+            "unserved": counted([]),
             **chance.choice(
                 [
                     {"provider": "running", "runs": counted([]), "relation": "not_needed"},
@@ -77,7 +94,7 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     for number, entry in enumerate(provides):
         users = {
             f"till-{n}": {
-                "verdict": chance.choice(["same", "compatible"]),
+                **chance.choice([NOT_BROKEN | {"verdict": "same"}, NOT_BROKEN | {"verdict": "compatible"}, AGREED]),
                 "ready": True,
                 "last_seen": chance.choice(["never", NOW.isoformat()]),
             }
@@ -85,6 +102,7 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         }
         provided[entry["ref"]] = version(chance, number) | {
             "right": chance.choice(["owner", "granted"]),
+            "contract": ("unpinned", "same")[number],
             "tier": 1,
             "relation": chance.choice(["none", "full", "backward", "forward"]),
             "dependencies": counted({"base-price": chance.randint(0, 1)} if chance.random() < 0.5 else {}),
@@ -94,9 +112,11 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
         entry["ref"]: {
             "registered": True,
             "owner_team": "integration",
+            "right": "owner",
             "approval": "valid",
             "approval_code": "none",
             "approval_fix": "none",
+            **carried(chance),
             "checks": counted(
                 {"integration.direction": {"status": "passed", "why": "none", "violations": counted([])}}
             ),
@@ -120,7 +140,7 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
     evidence = {
         "as_of": NOW.isoformat(),
         "hypothetical": False,
-        "application": {"key": "shop", "known": True, "owner_team": "online"},
+        "application": {"key": "shop", "known": True, "owner_team": "online", "agent": "no", "purpose": "none"},
         "environment": {
             "key": "production",
             "known": True,
@@ -128,6 +148,7 @@ def allowed(seed: int) -> tuple[dict[str, Any], dict[str, Any]]:
             "records_enforced_from": "now",
         },
         "store": {"key": "none"},
+        "instance": {"key": "none", "known": True},
         "policies": counted(policies),
         "policy_digest": digest_of_levels(policies),
         "freezes": counted(notice) | {"all_there": True},

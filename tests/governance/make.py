@@ -25,6 +25,7 @@ ROLES = ("architects", "security", "release-managers")
 POLICY: dict[str, Any] = {
     "approval_days": 30,
     "review_days": 5,
+    "rights_rest_hours": 0,  # people are made in the midst of tests
     "rules": [
         {"id": "owner", "why": "The owner agrees.", "slots": {"owner": 1}},
         {

@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 
 from governance.domain.matching import fill
+from tests.governance.raw_sql import TELL, TELL_SEALED, VERBS
 
 FORBIDDEN = {
     "a live decision about other digests": """select count(*)
@@ -165,16 +166,13 @@ class Hand(threading.Thread):
         return self.chance.choice(self.world.people)
 
     def decide(self, person: int | None = None, outcome: str = "approve") -> bool:
-        return bool(
-            self.do(
-                f"""insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING},
-                   void_reason)
-                select id, revision, %s, %s, 'because', {BINDING}, '' from governance_changerequest where id = %s""",
-                person or self.person,
-                outcome,
-                self.change,
-            )
+        person, change = person or self.person, self.change
+        made = self.do(
+            f"""insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING}, void_reason)
+            select id, revision, %s, %s, 'because', {BINDING}, '' from governance_changerequest where id = %s""",
+            *(person, outcome, change),
         )
+        return bool(made and self.do(TELL, person, VERBS[outcome], change))
 
     def decide_as_author(self) -> bool:
         return self.decide(self.chance.choice(self.world.authors))
@@ -191,17 +189,13 @@ class Hand(threading.Thread):
                 f"select revision, {BINDING} from governance_changerequest where id = %s", change
             )[0]
             return True
-        return bool(
-            self.do(
-                f"insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING}, "
-                "void_reason) "
-                "values (%s, %s, %s, 'approve', '', %s, %s, %s, %s, '')",
-                change,
-                seen[0],
-                self.person,
-                *seen[1:],
-            )
+        person = self.person
+        made = self.do(
+            f"insert into governance_decision (change_id, revision, person_id, outcome, note, {BINDING}, void_reason) "
+            "values (%s, %s, %s, 'approve', '', %s, %s, %s, %s, '')",
+            *(change, seen[0], person, *seen[1:]),
         )
+        return bool(made and self.do(TELL, person, VERBS["approve"], change))
 
     def take_back(self) -> bool:
         return bool(
@@ -255,6 +249,7 @@ class Hand(threading.Thread):
             sorted(s["person"] for s in slots),
             change,
         )
+        self.do(TELL_SEALED, change)
         return bool(made and self.do("update governance_changerequest set state = 'approved' where id = %s", change))
 
     def move_difference(self) -> bool:

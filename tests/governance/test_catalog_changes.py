@@ -19,6 +19,7 @@ from tests.catalog import make as catalog
 
 pytestmark = pytest.mark.django_db
 POLICY: dict[str, Any] = {
+    "rights_rest_hours": 0,
     "rules": [
         {"id": "owner", "why": "The owner agrees.", "slots": {"owner": 1}},
         {"id": "architect", "why": "Somebody looks at the whole.", "slots": {"architect": 1}},
@@ -28,7 +29,7 @@ POLICY: dict[str, Any] = {
             "when": {"breaking": True},
             "slots": {"consumer_owner": 1},
         },
-    ]
+    ],
 }
 
 

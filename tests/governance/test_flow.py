@@ -9,12 +9,13 @@ from django.db import connection
 
 from governance.domain.subject import Subject
 from governance.models import Approval, ChangeRequest, CheckResult, Contributor, Decision, Delegation, Policy
-from governance.services import acceptances, applying, approvals, changes, checks, policies, reviews, sealing
+from governance.services import acceptances, applying, approvals, changes, checks, people, policies, reviews, sealing
 from kernel import clock
 from kernel.errors import Conflict, Forbidden, Invalid, NotApproved
 from kernel.models import AuditEntry, OutboxEvent
 from kernel.viewer import SYSTEM
 from tests.governance import make
+from tests.governance.raw_sql import beneath_guards
 
 pytestmark = pytest.mark.django_db
 
@@ -322,27 +323,21 @@ def test_a_decision_can_be_retracted_and_voids_the_unused_approval_with_it(house
 def test_a_delegate_fills_the_slot_within_the_dates_and_never_for_the_author(house: make.House):
     change = make.in_review(house.author)
     now = changes.database_clock()
-    group = make.team("price").group
-    given = Delegation.objects.create(
-        delegator=house.author,
-        delegate=house.stranger,
-        group=group,
-        starts_at=now - timedelta(days=1),
-        ends_at=now + timedelta(days=1),
-    )
+    dates = {"starts_at": now - timedelta(days=1), "ends_at": now + timedelta(days=1)}
+    people.delegate(actor=house.author, to=house.stranger, team_key="price", **dates)
     with pytest.raises(Forbidden):
         reviews.approve(change, actor=house.stranger, seen=reviews.Seen.of(change))
-    given.delegator = house.owner
-    given.save()
+    people.delegate(actor=house.owner, to=house.stranger, team_key="price", **dates)
     make.approve(change, house.stranger, house.architect)
     assert change.state == "approved"
-    late = Delegation.objects.create(
-        delegator=house.owner,
-        delegate=house.releaser,
-        group=group,
-        starts_at=now - timedelta(days=3),
-        ends_at=now - timedelta(days=2),
-    )
+    with beneath_guards():
+        late = Delegation.objects.create(
+            delegator=house.owner,
+            delegate=house.releaser,
+            group=make.team("price").group,
+            starts_at=now - timedelta(days=3),
+            ends_at=now - timedelta(days=2),
+        )
     other = make.in_review(house.author, make.thing("other"))
     with pytest.raises(Forbidden):
         reviews.approve(other, actor=late.delegate, seen=reviews.Seen.of(other))

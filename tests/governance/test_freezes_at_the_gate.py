@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from catalog.models import Api, Environment, RetailStore, ScopeValue, System
 from governance.models import FreezeWindow
@@ -16,6 +16,7 @@ from kernel.errors import Invalid
 from kernel.viewer import SYSTEM
 from tests.catalog import make as catalog
 from tests.governance import make
+from tests.governance.raw_sql import beneath_guards
 
 pytestmark = pytest.mark.django_db
 NIGHTS = {"kind": "weekly", "zone": "UTC", "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]} | {
@@ -82,7 +83,8 @@ def test_a_question_about_two_domains_is_frozen_by_each_of_them_and_by_no_third(
     both = ["price-api@v2", "loyalty-api@v1"]
     window = plan(domain="loyalty")
     assert frozen(consumes=both) == ACTIVE
-    FreezeWindow.objects.filter(pk=window.pk).update(ended_at=clock.now())
+    with beneath_guards():
+        FreezeWindow.objects.filter(pk=window.pk).update(ended_at=clock.now())
     catalog_domains = [d for d in ("order", "finance") if d]
     assert catalog_domains
     with pytest.raises(Invalid) as refused:
@@ -97,6 +99,53 @@ def test_a_banner_freezes_its_stores_and_no_other():
     assert frozen(instance="nowhere-9") == UNKNOWN
     assert frozen() == ACTIVE, "a release to the whole fleet goes to the stores of the banner too"
     assert frozen(environment="test") == {}, "where there are no stores, there is no banner"
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value"),
+    [("banner", "south"), ("region", "alps"), ("channel", "kiosk"), ("store_zone", "Asia/Tokyo")],
+)
+def test_each_dimension_of_stores_goes_by_the_store_of_the_instance(dimension: str, value: str):
+    row: Any = value
+    if dimension != "store_zone":
+        row = ScopeValue.objects.get_or_create(dimension=dimension, key=value, defaults={"name": value})[0]
+    column = "zone" if dimension == "store_zone" else dimension
+    other: Any = "Europe/Berlin"
+    if dimension != "store_zone":
+        other = ScopeValue.objects.create(dimension=dimension, key="other", name="Other")
+    RetailStore.objects.filter(key="south-0001").update(**{column: row})
+    RetailStore.objects.filter(key="north-0001").update(**{column: other})
+    RetailStore.objects.create(key="bare-0001", name="States nothing")
+    plan(**{dimension: value})
+    assert frozen(instance="south-0001") == ACTIVE
+    assert frozen(instance="north-0001") == {}
+    assert frozen(instance="bare-0001") == UNKNOWN
+    assert frozen() == ACTIVE
+    assert frozen(environment="test") == {}
+
+
+def test_a_name_that_no_catalog_has_makes_it_unknown_within_the_other_dimensions():
+    window = plan(tier=1)
+    with beneath_guards():
+        FreezeWindow.objects.filter(pk=window.pk).update(unresolved={"domain": "no-such"})
+    assert frozen() == {"freeze.scope_unresolved": "unknown"}
+    with beneath_guards():
+        FreezeWindow.objects.filter(pk=window.pk).update(environment="test")
+    assert frozen() == {}, "another dimension says that it is about something else"
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["domain = 'gone'", "system = ''", "environment = 'moon'", "store_zone = 'Europe/Nowhere'"]
+    + [f"unresolved = '{document}'" for document in ("[]", "7", '"zzz"', "null")],
+)
+def test_a_damaged_scope_makes_no_window_narrower(damage: str):
+    plan()
+    with connection.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute(f"update governance_freezewindow set {damage}")
+        cursor.execute("set local session_replication_role = origin")
+    assert frozen() == {"freeze.scope_unresolved": "unknown"}
 
 
 def test_an_item_that_does_not_state_its_dimension_makes_it_unknown():
@@ -125,10 +174,43 @@ def test_a_window_whose_row_is_gone_is_missed():
     assert frozen() == {"freeze.rows_missing": "unknown"}
 
 
+OF_A_FREEZE = (
+    "governance_freezewindow",
+    "governance_freezeinterval",
+    "governance_releasetally",
+    "kernel_auditentry",
+    "kernel_auditlink",
+    "catalog_scopevalue",
+    "catalog_domain",
+    "catalog_system",
+)
+
+
+@pytest.mark.parametrize("tables", [*((one,) for one in OF_A_FREEZE), ("governance_freezewindow", "kernel_auditentry")])
+@pytest.mark.parametrize("scope", [{}, {"domain": "price"}, {"system": "price-engine"}, {"banner": "north"}])
+def test_no_table_of_freezes_can_be_emptied_and_leave_a_yes(tables: tuple[str, ...], scope: dict[str, Any]):
+    plan(**scope)
+    assert frozen() == ACTIVE
+    with transaction.atomic():
+        without_occurrences(*tables)
+        assert set(frozen().values()) & {"deny", "unknown"}
+        transaction.set_rollback(True)
+
+
+def test_freezes_are_counted_as_they_are_planned():
+    plan(domain="loyalty")
+    plan(domain="loyalty")
+    assert frozen() == {}
+    with connection.cursor() as cursor:
+        cursor.execute("select live from governance_releasetally where kind = 'freeze'")
+        assert cursor.fetchall() == [(2,)]
+
+
 def test_a_calendar_that_cannot_be_read_is_unknown_never_open():
     window = plan()
     without_occurrences()
-    FreezeWindow.objects.filter(pk=window.pk).update(calendar={"kind": "weekly", "zone": "Nowhere/Else"})
+    with beneath_guards():
+        FreezeWindow.objects.filter(pk=window.pk).update(calendar={"kind": "weekly", "zone": "Nowhere/Else"})
     assert frozen() == {"freeze.not_compiled": "unknown"}
 
 
@@ -136,7 +218,8 @@ def test_occurrences_are_made_anew_when_the_rules_of_a_zone_change(monkeypatch: 
     day = {"kind": "weekly", "zone": "Europe/Berlin", "days": ["mon"], "from": "10:00", "until": "12:00"}
     window = freezes.plan(actor=None, name="Close", calendar=day)
     before = sorted(window.intervals.values_list("period", flat=True), key=lambda period: period.lower)
-    FreezeWindow.objects.filter(pk=window.pk).update(calendar={**day, "zone": "Asia/Kolkata"})  # as if it had moved
+    with beneath_guards():  # as if it had moved
+        FreezeWindow.objects.filter(pk=window.pk).update(calendar={**day, "zone": "Asia/Kolkata"})
     freezes.compile_all()
     after = sorted(window.intervals.filter(period__startswith__gt=clock.now()).values_list("period", flat=True))
     assert len(after) >= 70

@@ -126,8 +126,8 @@ def test_a_deployment_replaces_and_a_release_coexists_until_its_end():
     assert first.ended_at is not None
     release_records.record_release(body, viewer=SYSTEM)
     release_records.record_release(body | {"version": "2"}, viewer=SYSTEM)
-    assert release_records.end_release(body, viewer=SYSTEM) == 1
-    assert release_records.end_release(body, viewer=SYSTEM) == 0
+    assert len(release_records.end_release(body, viewer=SYSTEM)) == 1
+    assert release_records.end_release(body, viewer=SYSTEM) == []
 
 
 def test_the_api_sends_the_stored_bytes_and_reproduces_them():
@@ -172,7 +172,8 @@ def test_the_api_sends_the_stored_bytes_and_reproduces_them():
     assert client.post("/api/v1/gate/deployments", json.dumps(body), content_type="application/json").status_code == 201
     assert client.post("/api/v1/gate/releases", json.dumps(body), content_type="application/json").status_code == 201
     assert client.post("/api/v1/gate/releases/end", json.dumps(body), content_type="application/json").json() == {
-        "ended": 1
+        "ended": 1,
+        "against_gate": False,
     }
 
 
@@ -192,10 +193,10 @@ def test_asking_costs_few_queries(django_assert_max_num_queries):
 def test_an_unmet_approval_is_told_by_its_code_and_an_unknown_code_is_never_a_no(
     monkeypatch: pytest.MonkeyPatch, code: str, word: str, told: str
 ):
-    def unmet(*_: object, **__: object) -> list[dict[str, str]]:
-        return [{"code": code, "message": "Not now.", "fix": "Wait."}]
+    def standing(*_: object, **__: object) -> tuple[None, list[dict[str, str]]]:
+        return None, [{"code": code, "message": "Not now.", "fix": "Wait."}]
 
-    monkeypatch.setattr(approvals, "unmet", unmet)
+    monkeypatch.setattr(approvals, "standing", standing)
     answer = ask(integrations=[{"key": "sales", "digest": "sha256:" + "a" * 64}])
     about = [
         (r["word"], r["code"], r["fix"])

@@ -11,7 +11,17 @@ import pytest
 from django.db import connection
 from django.test import Client
 
-from catalog.models import Api, ApiVersion, Application, Environment, ProviderRight, SlaTier, UsageDay
+from catalog.models import (
+    Api,
+    ApiVersion,
+    Application,
+    Dependency,
+    Environment,
+    ProviderRight,
+    SlaTier,
+    Subscription,
+    UsageDay,
+)
 from governance.models import ApplicationRelease, Verdict
 from governance.services import policies, release_records, verdicts
 from kernel import clock, outbox, tokens
@@ -183,6 +193,46 @@ def test_a_record_that_vanished_is_unknown():
     assert "/replaced/known" in [r["pointer"] for r in answer["reasons"] if r["code"] == "evidence.missing"]
 
 
+@pytest.mark.parametrize("table", ["catalog_subscription", "catalog_usageday", "catalog_dependency"])
+def test_a_consumer_or_a_dependency_whose_row_vanished_is_unknown(table: str):
+    """Nobody is left who would break, was seen, or promises less: that is no yes."""
+    price, loyalty = Api.objects.get(slug="price-api"), Api.objects.get(slug="loyalty-api")
+    production, now = Environment.objects.get(key="production"), clock.now()
+    if table == "catalog_dependency":
+        Api.objects.filter(pk=loyalty.pk).update(tier=SlaTier.objects.get(level=2))
+        Dependency.objects.create(api=price, target_api=loyalty)
+    else:
+        beneath("delete from catalog_subscription")
+        beneath("delete from catalog_evidencetally where kind = 'subscription'")
+        shop, version = Application.objects.get(key="web-shop"), ApiVersion.objects.get(api=price, label="v2")
+        asked = {"application": shop, "version": version, "environment": production}
+        if table == "catalog_subscription":
+            Subscription.objects.create(**asked, state="active", valid_from=now)
+        else:
+            UsageDay.objects.create(**asked, day=now.date(), calls=7, last_seen_at=now)
+    record(**provider("v2"))
+    question = provider("v2") if table == "catalog_dependency" else provider("v3")
+    assert ask(user="piet", **question)["verdict"] == "deny"
+    beneath(f"delete from {table}")
+    assert ask(user="piet", **question)["verdict"] == "unknown"
+
+
+def test_a_call_whose_row_vanished_is_unknown():
+    shop, production, now = (
+        Application.objects.get(key="web-shop"),
+        Environment.objects.get(key="production"),
+        clock.now(),
+    )
+    version = ApiVersion.objects.get(api__slug="price-api", label="v1")
+    UsageDay.objects.create(
+        application=shop, version=version, environment=production, day=now.date(), calls=7, last_seen_at=now
+    )
+    question = {"user": "lea", "application": "web-shop", "provides": ["nothing@v1"]}
+    assert "usage.undeclared" in codes(ask(**question))
+    beneath("delete from catalog_usageday")
+    assert "/undeclared_use" in [reason["pointer"] for reason in ask(**question)["reasons"]]
+
+
 # -- tiers, pins, usage ------------------------------------------------------------------------------------------------
 
 
@@ -213,6 +263,19 @@ def test_an_unpinned_consumer_is_warned_and_unknown_where_the_tier_asks_for_pins
     assert (answer["verdict"], codes(answer)) == ("unknown", ["contract.unpinned"])
     digest = ApiVersion.objects.get(api__slug="price-api", label="v2").contract_id
     assert ask(consumes=[{"version": PRICE_2, "contract_digest": digest}])["verdict"] == "allow"
+
+
+def test_a_provided_contract_that_is_not_the_versions_own_is_unknown():
+    record(**provider("v2"))
+    found = {v.label: v.contract_id for v in ApiVersion.objects.filter(api__slug="price-api")}
+    for label, digest in found.items():
+        answer = ask(**provider("v2") | {"provides": [{"version": PRICE_2, "contract_digest": digest}]})
+        same = digest == found["v2"]
+        assert (label, codes(answer)) == (label, [] if same else ["contract.uncompared"])
+    answer = ask(**provider("v2") | {"provides": [{"version": PRICE_2, "contract_digest": "sha256:" + "f" * 64}]})
+    assert (answer["verdict"], codes(answer)) == ("unknown", ["contract.uncompared"])
+    assert told(answer, "contract.uncompared")["pointer"] == "/provided/items/price-api@v2/contract"
+    assert ask(**provider("v2"))["verdict"] == "allow"
 
 
 def test_an_empty_digest_is_refused_and_not_taken_for_unpinned():
@@ -328,8 +391,8 @@ def test_records_are_read_ended_and_never_rewritten():
     rows = client.get("/api/v1/gate/deployments?application=till&live=true").json()["results"]
     assert [(row["instance"], row["consumes"]) for row in rows] == [("s1", [PRICE_2])]
     gone = {"application": "till", "environment": "production", "instance": "s1"}
-    assert post("undeploy", gone, client).json() == {"ended": 1}
-    assert post("undeploy", gone, client).json() == {"ended": 0}
+    assert post("undeploy", gone, client).json() == {"ended": 1, "against_gate": False}
+    assert post("undeploy", gone, client).json() == {"ended": 0, "against_gate": False}
     assert client.get("/api/v1/gate/deployments?live=true").json()["results"] == []
 
 
@@ -339,3 +402,22 @@ def test_one_question_in_the_address():
     answer = robot().get(f"/api/v1/gate/verdicts?application=till&version=7&environment=production&consumes={PRICE_2}")
     assert (answer.status_code, answer.json()["verdict"]) == (200, "allow")
     assert Verdict.objects.filter(pk=answer["Verdict-Id"]).exists()
+
+
+def test_an_address_that_a_page_leads_to_in_a_session_counts_for_nothing():
+    record(version="6", consumes=[PRICE_2])
+    record(**provider("v2"))
+    assert ask(consumes=["price-api@v3"])["verdict"] == "deny"
+    stan = catalog.client("stan")
+    led = stan.get(f"/api/v1/gate/verdicts?application=till&version=7&environment=production&consumes={PRICE_2}")
+    assert (led.status_code, led.json()["verdict"], led.json()["hypothetical"]) == (200, "allow", True)
+    made = post("deployments", place(consumes=[PRICE_2]), robot("robot", "record:write")).json()
+    assert made["against_gate"] is True, "the pipeline was told no, and the address that was opened is no yes"
+
+
+def test_a_question_that_leaves_out_what_was_denied_takes_the_no_not_away():
+    record(version="6")
+    assert ask(consumes=["price-api@v3"])["verdict"] == "deny"
+    assert ask(consumes=None)["verdict"] == "unknown"
+    body = {"application": "till", "version": "7", "environment": "production"}
+    assert post("deployments", body, robot("robot", "record:write")).json()["against_gate"] is True

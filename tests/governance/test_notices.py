@@ -9,6 +9,7 @@ import json
 import threading
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -115,6 +116,25 @@ def test_a_webhook_is_a_signed_cloud_event_retried_and_replayed_with_the_same_by
     assert webhook_delivery.deliver_due() == 0
 
 
+def test_after_a_new_secret_key_a_receiver_goes_on_with_its_secret_while_the_old_one_is_a_fallback(
+    house: make.House, receiver: str, settings: Any
+):
+    settings.SECRET_KEY = "the key of before"
+    _, before = webhooks.register(actor=house.releaser, name="chat", url=receiver, topics=["governance.change_*"])
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "the new key", ["the key of before"]
+    make.approved(house)
+    webhooks.enqueue(event("governance.change_approved"))
+    webhook_delivery.deliver_due()
+    headers, body = Receiver.got[-1]
+    signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
+    wanted = base64.b64encode(
+        hmac.new(base64.b64decode(before.removeprefix("whsec_")), signed, hashlib.sha256).digest()
+    ).decode()
+    signatures = headers["webhook-signature"].split(" ")
+    assert len(signatures) == 2
+    assert f"v1,{wanted}" in signatures
+
+
 def test_a_receiver_that_is_gone_fails_and_one_that_is_silent_is_tried_again(house: make.House, receiver: str):
     webhooks.register(actor=house.releaser, name="gone", url=receiver, topics=["governance.*"])
     make.in_review(house.author)
@@ -145,6 +165,46 @@ class Silent:
     def close(self) -> None:
         self.server.shutdown()
         self.server.server_close()
+
+
+class Stray:
+    """A receiver that accepts the first event twice over, in one packet, and refuses every other one."""
+
+    def __init__(self) -> None:
+        outer, self.count = self, 0
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                self.rfile.read(int(self.headers["content-length"]))
+                outer.count += 1
+                accepted = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+                self.wfile.write(accepted * 2 if outer.count == 1 else accepted.replace(b"200 OK", b"500 No"))
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+
+
+def test_a_stray_second_answer_delivers_no_other_event(house: make.House) -> None:
+    stray = Stray()
+    try:
+        webhooks.register(actor=house.releaser, name="stray", url=stray.url, topics=["governance.*"])
+        make.in_review(house.author)
+        told = event("governance.change_submitted")
+        for number in range(2):
+            webhooks.enqueue(told | {"id": told["id"] + number})
+        assert webhook_delivery.deliver_due() == 2
+        found = WebhookDelivery.objects.order_by("id").values_list("state", "last_status")
+        assert list(found) == [("delivered", 200), ("open", 500)]
+        assert stray.count == 2
+    finally:
+        stray.server.shutdown()
+        stray.server.server_close()
 
 
 def test_receivers_that_hang_hold_up_nobody_and_are_asked_once_and_not_once_for_each_event(house: make.House, receiver):

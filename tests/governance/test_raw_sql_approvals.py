@@ -7,7 +7,7 @@ import pytest
 from governance.models import Approval, ChangeRequest
 from governance.services import approvals
 from tests.governance import make
-from tests.governance.raw_sql import OTHER, SEAL, decide, filled_of, refused, run, seal
+from tests.governance.raw_sql import OTHER, SEAL, decide, filled_of, refused, run, seal, seal_and_tell
 
 pytestmark = pytest.mark.django_db
 
@@ -17,7 +17,7 @@ def test_an_approval_needs_every_slot(house: make.House, change: ChangeRequest):
     decide(house.owner.pk, change)
     refused("approval_needs_every_slot", SEAL, *seal(change))
     decide(house.architect.pk, change)
-    run(SEAL, *seal(change))
+    seal_and_tell(change)
 
 
 def test_one_person_cannot_sit_on_two_slots(house: make.House, change: ChangeRequest):
@@ -95,6 +95,7 @@ def test_approvals_are_immutable_but_for_use_and_voiding(house: make.House):
         refused("approval_is_immutable", f"update governance_approval set {column} = %s", value)
     refused("approval_is_kept", "delete from governance_approval")
     run("set constraints all immediate")
+    run("set constraints all deferred")
     refused("governance_approval_append_only", "truncate governance_approval cascade")
     run("update governance_approval set voided_at = now(), void_reason = 'x'")
     refused("approval_is_immutable", "update governance_approval set voided_at = null")

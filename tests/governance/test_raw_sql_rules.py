@@ -11,10 +11,10 @@ from django.db import transaction
 from governance.domain.subject import Subject
 from governance.models import Approval, BreakGlass, ChangeRequest, Waiver
 from governance.services import approvals, changes, policies, revisions, waivers
-from kernel import clock
+from kernel import audit, clock
 from kernel.errors import NotApproved
 from tests.governance import make
-from tests.governance.raw_sql import OTHER, refused, run
+from tests.governance.raw_sql import OTHER, beneath_guards, refused, run
 
 pytestmark = pytest.mark.django_db
 
@@ -57,9 +57,12 @@ def test_break_glass_takes_two_people_one_digest_one_environment_and_four_hours(
     now = changes.database_clock()
     insert = """insert into governance_breakglass (subject_kind, subject_id, digest, environment, reason,
        owner_team_ids, hours, opened_by_id, review_note)
-      values ('thing', 'x', %s, 'production', 'fire', '{}', %s, %s, '') returning id"""
+      values ('thing', 'x', %s, 'production', 'fire',
+        array[(select group_id from catalog_team where key = 'price')], %s, %s, '') returning id"""
     refused("break_glass_at_most_four_hours", insert, OTHER, 5, house.owner.pk)
     case = run(insert, OTHER, 4, house.owner.pk)[0][0]
+    about = {"subject": "x", "digest": OTHER, "environment": "production"}
+    audit.record("governance.break_glass_opened", "break_glass", case, actor=house.owner, after=about)
     confirm = "update governance_breakglass set confirmed_by_id = %s, starts_at = %s, ends_at = %s where id = %s"
     refused("break_glass_takes_two_people", confirm, house.owner.pk, now, now + timedelta(hours=4), case)
     refused("break_glass_window_at_most_four_hours", confirm, house.releaser.pk, now, now + timedelta(hours=5), case)
@@ -69,6 +72,7 @@ def test_break_glass_takes_two_people_one_digest_one_environment_and_four_hours(
       values ('break_glass', %s, 1, 'thing', 'x', %s, %s, '', '', '', '', '[]', '{}', '', '', %s, %s)"""
     refused("break_glass_binds_one_digest", approve, case, OTHER, "production", now, now + timedelta(hours=1))
     run(confirm, house.releaser.pk, now, now + timedelta(hours=4), case)
+    audit.record("governance.break_glass_confirmed", "break_glass", case, actor=house.releaser, after=about)
     refused("break_glass_is_immutable", "update governance_breakglass set digest = %s", "sha256:" + "a" * 64)
     refused(
         "break_glass_is_immutable",
@@ -84,7 +88,7 @@ def test_break_glass_takes_two_people_one_digest_one_environment_and_four_hours(
     run(approve, case, OTHER, "production", now, now + timedelta(hours=4))
     refused("break_glass_is_kept", "delete from governance_breakglass")
     refused(
-        "break_glass_reviewed_by_another",
+        "break_glass_reviewed_by_a_third",
         "update governance_breakglass set reviewed_by_id = opened_by_id, reviewed_at = now()",
     )
 
@@ -92,18 +96,19 @@ def test_break_glass_takes_two_people_one_digest_one_environment_and_four_hours(
 def test_an_open_debt_stops_the_next_normal_change_of_the_owner_by_hand_too(house: make.House):
     subject = make.thing()
     now = changes.database_clock()
-    case = BreakGlass.objects.create(
-        subject_kind="thing",
-        subject_id="price-feed",
-        digest=subject.digest,
-        environment="production",
-        reason="fire",
-        owner_team_ids=[make.team("price").pk],
-        opened_by=house.owner,
-    )
-    BreakGlass.objects.filter(pk=case.pk).update(
-        confirmed_by=house.releaser, starts_at=now, ends_at=now + timedelta(hours=1)
-    )
+    with beneath_guards():
+        BreakGlass.objects.create(
+            subject_kind="thing",
+            subject_id="price-feed",
+            digest=subject.digest,
+            environment="production",
+            reason="fire",
+            owner_team_ids=[make.team("price").pk],
+            opened_by=house.owner,
+            confirmed_by=house.releaser,
+            starts_at=now,
+            ends_at=now + timedelta(hours=1),
+        )
     draft = make.draft(house.author)
     revisions.derive(draft, revisions.assessed(draft, changes.subjects_of(draft)))
     refused(
@@ -168,11 +173,14 @@ def test_a_seal_that_rested_on_a_waiver_falls_when_it_is_revoked_and_does_not_ho
 
 
 def test_an_acceptance_is_bound_to_the_difference_and_to_who_may_give_it(house: make.House, change: ChangeRequest):
-    insert = """insert into governance_breakacceptance (change_id, revision, rule, pointer, kind, reason, migrate_by,
-       person_id, group_ids_needed, diff_digest)
-      values (%s, 1, 'r', '', %s, 'because', null, %s, %s, %s)"""
+    insert = """insert into governance_breakacceptance (change_id, revision, rule, pointer, subject_kind, subject_id,
+       kind, reason, migrate_by, person_id, group_ids_needed, diff_digest)
+      values (%s, 1, 'r', '', 'thing', 'price-feed', %s, 'because', null, %s, %s, %s)"""
+    nothing = insert.replace("price-feed", "stock-feed")
     architects = json.dumps([make.team("architects").pk])
     refused("acceptance_binds_what_is_present", insert, change.pk, "benign", house.architect.pk, architects, OTHER)
+    given = (house.architect.pk, architects, change.diff_digest)
+    refused("acceptance_names_a_subject", nothing, change.pk, "benign", *given)
     refused("acceptance_needs_a_right", insert, change.pk, "benign", house.stranger.pk, architects, change.diff_digest)
     refused(
         "acceptance_needs_a_right",

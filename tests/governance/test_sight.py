@@ -7,14 +7,23 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 
+from catalog.models import Api, ApiSearch, ApiVersion, Application, Dependency, Environment, UsageDay
 from catalog.selectors import versions
+from governance.domain.pipelines import ruling
+from governance.domain.pipelines.ruling import AskedVerdict
 from governance.domain.subject import Subject
-from governance.models import ChangeRequest
-from governance.services import breakglass, changes, policies, waivers
-from kernel import clock, tokens
+from governance.models import ApplicationRelease, ChangeRequest
+from governance.selectors import sight
+from governance.services import breakglass, changes, policies, release_records, waivers
+from kernel import audit, clock, tokens
+from kernel.viewer import SYSTEM
+from tests import kept_rows
 from tests.catalog import make as catalog
+from tests.governance import make as governance
+from tests.governance.gate_estate import beneath
 from tests.governance.test_catalog_changes import POLICY
 
 pytestmark = pytest.mark.django_db
@@ -23,6 +32,11 @@ HIDDEN = "loyalty-api@v1"  # restricted: seen by the loyalty team, not by Stan o
 
 @pytest.fixture(autouse=True)
 def change() -> ChangeRequest:
+    return of_what_is_hidden()
+
+
+@kept_rows.once(seconds=60)
+def of_what_is_hidden() -> ChangeRequest:
     """A change about a restricted API, in review; a waiver and a break-glass case about it."""
     catalog.estate()
     policies.install(level="organisation", document=POLICY, actor=None)
@@ -191,3 +205,165 @@ def test_a_verdict_is_read_by_who_asked_and_by_the_team_of_the_application():
         assert answer[0] == 404
         assert answer == _renamed(ask("lea", "GET", f"/api/v1/gate/verdicts/987654{end}"), int(number))
     assert ask("lea", "POST", f"/api/v1/gate/verdicts/{number}/reproduce")[0] == 404
+
+
+def test_records_of_what_runs_name_nothing_that_is_hidden():
+    """Neither to the team whose application uses it nor to who watches over releases."""
+    body = {"application": "till", "version": "7.1", "environment": "production", "consumes": [HIDDEN, "price-api@v2"]}
+    made = release_records.record_deployment(body, viewer=SYSTEM)
+    ApplicationRelease.objects.create(
+        application="till",
+        version="7",
+        environment="test",
+        integrations=["secret-flow@sha256:" + "a" * 64],
+        mode="released",
+    )
+    governance.person("rita", "release-managers")
+    for who in ("stan", "rita"):
+        for path in ("/api/v1/gate/deployments", "/api/v1/gate/releases", "/deployments/"):
+            status, text = ask(who, "GET", path)
+            assert status == 200
+            assert "till" in text, (who, path)
+            assert HIDDEN.partition("@")[0] not in text, (who, path)
+            assert "secret-flow" not in text, (who, path)
+    made.refresh_from_db()
+    assert made.consumes == [HIDDEN, "price-api@v2"], "what is stored stays"
+
+
+def _past_sunset(slug: str, label: str = "v1") -> None:
+    """An application of the stores called it today, and it was past its sunset."""
+    version = ApiVersion.objects.get(api__slug=slug, label=label)
+    ApiVersion.objects.filter(pk=version.pk).update(sunset_at=clock.now() - timedelta(days=1))
+    UsageDay.objects.create(
+        application=Application.objects.get(key="till"),
+        version=version,
+        environment=Environment.objects.get(key="production"),
+        day=clock.now().date(),
+        calls=5,
+        last_seen_at=clock.now(),
+    )
+
+
+def test_no_need_successor_use_or_waiver_names_what_is_hidden_from_who_asks():
+    loyalty, price = Api.objects.get(slug="loyalty-api"), Api.objects.get(slug="price-api")
+    Dependency.objects.create(api=price, target_api=loyalty)
+    ApiVersion.objects.filter(api=price).update(successor=loyalty.versions.get(label="v1"))
+    _past_sunset("loyalty-api")
+    asked = {"application": "till", "version": "1", "environment": "production", "consumes": ["price-api@v2"]}
+    beneath("update governance_waiver set state = 'granted', starts_at = now() where subject_id = %s", HIDDEN)
+    said = asked_by_token("stan", asked | {"provides": ["price-api@v2"]})
+    assert "loyalty" not in json.dumps(said)
+    assert "Kiosks are frozen" not in json.dumps(said)
+    evidence = said["evidence"]["evidence"]
+    (needed,) = evidence["provided"]["items"]["price-api@v2"]["dependencies"]["items"]
+    (used,) = evidence["undeclared_use"]["items"]
+    assert needed.startswith("a restricted API (")
+    assert used.startswith("a restricted API (")
+    assert used != needed, "each has a name of its own"
+    guessed = asked_by_token("stan", asked | {"consumes": ["price-api@v2", HIDDEN], "provides": ["price-api@v2"]})
+    assert guessed["evidence"]["evidence"]["undeclared_use"] == evidence["undeclared_use"]
+    assert "loyalty-api" in json.dumps(asked_by_token("lea", asked | {"provides": ["price-api@v2"]}))
+
+
+def _asked_by_one_who_sees() -> int:
+    """A verdict about the till, asked by Lea, who sees what the till called: its evidence names that."""
+    _past_sunset("loyalty-api")
+    found = asked_by_token(
+        "lea", {"application": "till", "version": "1", "environment": "production", "consumes": ["price-api@v2"]}
+    )
+    assert HIDDEN in json.dumps(found["answer"])
+    return int(found["id"])
+
+
+@pytest.mark.parametrize("of_before", [False, True])
+@pytest.mark.parametrize("who", ["stan", "ada"])
+def test_a_verdict_that_names_what_somebody_may_not_see_is_not_there_for_him(who: str, of_before: bool):
+    """Stan is in the application's team, Ada an architect."""
+    number = _asked_by_one_who_sees()
+    if of_before:
+        beneath("update governance_verdict set names = null")
+    for method, end in (
+        ("GET", ""),
+        ("GET", "/evidence"),
+        ("GET", "/standing"),
+        ("GET", "/statement?audience=x"),
+        ("POST", "/reproduce"),
+    ):
+        answer = ask(who, method, f"/api/v1/gate/verdicts/{number}{end}")
+        assert answer[0] == 404, end
+        assert answer == _renamed(ask(who, method, f"/api/v1/gate/verdicts/987654{end}"), number)
+    assert ask(who, "GET", f"/gate/verdicts/{number}/")[0] == 404
+    for page in ("/gate/", "/gate/applications/till/"):
+        status, said = ask(who, "GET", page)
+        assert (status, f"/gate/verdicts/{number}/" in said) == (200, False), page
+    assert ask("lea", "GET", f"/api/v1/gate/verdicts/{number}/evidence")[0] == 200
+    own = asked_by_token(who, {"application": "till", "version": "1", "environment": "production", "consumes": []})
+    assert "a restricted API (" in json.dumps(own["answer"])
+    others = "ada" if who == "stan" else "stan"
+    assert ask(others, "GET", f"/api/v1/gate/verdicts/{own['id']}")[0] == 200
+
+
+def test_what_becomes_restricted_takes_the_verdicts_that_name_it_with_it():
+    question = {"application": "till", "version": "1", "environment": "production", "consumes": ["price-api@v2"]}
+    number = asked_by_token("robot", question)["id"]
+    assert ask("stan", "GET", f"/api/v1/gate/verdicts/{number}")[0] == 200
+    ApiSearch.objects.filter(slug="price-api").update(restricted=True, team_ids=[])
+    assert ask("stan", "GET", f"/api/v1/gate/verdicts/{number}")[0] == 404
+
+
+def test_a_comment_of_a_pipeline_keeps_the_sentences_that_name_it():
+    number = _asked_by_one_who_sees()
+    team = Application.objects.get(key="till").team_id
+    assert team is not None
+    assert not sight.told_to_team(number, team)
+    document = {"reasons": [{"code": "usage.undeclared", "message": f"till called {HIDDEN}.", "waived_by": None}]}
+    about = {"application": "till", "version": "1", "environment": "production", "hypothetical": False}
+    kept = AskedVerdict(number, "", document | about | {"verdict": "deny"}, "till", "1", "production", told=False)
+    assert HIDDEN not in ruling.of_verdicts([kept]).comment()
+    assert "usage.undeclared" in ruling.of_verdicts([kept]).comment()
+
+
+NAMED = {
+    "subscription": (f"till {HIDDEN} production", "till price-api@v2 production"),
+    "provider_right": ("till loyalty-api", "till price-api"),
+    "version_endpoint": (f"{HIDDEN}/production", "price-api@v2/production"),
+    "dependency": ("self-checkout on loyalty-api", "self-checkout on price-api"),
+}
+
+
+@pytest.fixture
+def blueprint_entries() -> None:
+    """Entries of the kinds that blueprints name by several keys: each once about what is hidden, once about the open;
+    what an open API needs; and a kind that nobody has thought of."""
+    with transaction.atomic():
+        for kind, (hidden, open_one) in NAMED.items():
+            for key in (hidden, open_one):
+                audit.record(f"catalog.{kind}_changed", kind, key, actor=None)
+        audit.record("catalog.dependency_declared", "dependency", "loyalty-api on erp", actor=None)
+        audit.record("catalog.dependency_declared", "dependency", "price-api on erp", actor=None)
+        audit.record("catalog.dependency_stated", "api", "price-api", actor=None, after={"needs": "loyalty-api"})
+        audit.record("catalog.dependency_dropped", "api", "price-api", actor=None, before={"needs": "loyalty-api"})
+        audit.record("catalog.dependency_stated", "api", "price-api", actor=None, after={"needs": "erp"})
+        audit.record("catalog.dreamt_up", "dream", "about loyalty-api", actor=None)
+
+
+@pytest.mark.usefixtures("blueprint_entries")
+def test_the_ledger_hides_every_kind_of_entry_that_names_what_is_hidden():
+    for path in ("/ledger/", "/ledger/export.json", "/ledger/export.csv", *(f"/ledger/?kind={kind}" for kind in NAMED)):
+        said = ask("stan", "GET", path)[1]
+        assert "loyalty-api" not in said, path
+    said = ask("stan", "GET", "/ledger/export.csv")[1]
+    for open_one in (*(pair[1] for pair in NAMED.values()), "price-api on erp"):
+        assert open_one in said
+    assert "dependency_dropped" not in said
+    assert "loyalty-api" in ask("lea", "GET", "/ledger/?kind=provider_right")[1], "her team sees the API"
+    assert "loyalty-api" not in ask("stan", "GET", "/catalog/apis/price-api/changes/")[1]
+
+
+@pytest.mark.usefixtures("blueprint_entries")
+def test_a_kind_without_a_rule_or_a_reason_is_read_by_nobody():
+    assert "dreamt_up" not in ask("lea", "GET", "/ledger/?kind=dream")[1]
+    lea = catalog.person("lea")
+    lea.is_superuser = True
+    lea.save()
+    assert "dreamt" in ask("lea", "GET", "/ledger/export.json?kind=dream")[1]

@@ -3,17 +3,11 @@ mean."""
 
 from __future__ import annotations
 
-import json
-import threading
-import time
 from dataclasses import asdict
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 from django.test import Client
 from django.urls import reverse
 
@@ -24,101 +18,17 @@ from kernel import clock
 from kernel.errors import Forbidden
 from kernel.models import AuditEntry, User
 from tests.governance import make
+from tests.governance.fake_provider import Provider, back, oidc_settings, running, sign_in
 
 pytestmark = pytest.mark.django_db
 
 
-class Provider(BaseHTTPRequestHandler):
-    """Discovery, keys, token and user info; `claims` are what it says, `lie` is put over the token, `about` over the
-    user info."""
-
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    claims: dict[str, object] = {}
-    lie: dict[str, object] = {}
-    about: dict[str, object] = {}
-    nonce = ""
-    asked: dict[str, list[str]] = {}
-
-    def do_GET(self) -> None:
-        me = f"http://127.0.0.1:{self.server.server_port}"
-        if self.path.endswith("openid-configuration"):
-            names = {
-                "authorization_endpoint": "auth",
-                "token_endpoint": "token",
-                "userinfo_endpoint": "me",
-                "jwks_uri": "keys",
-            }
-            self.answer({"issuer": me} | {name: f"{me}/{path}" for name, path in names.items()})
-        elif self.path == "/keys":
-            public = json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(Provider.key.public_key()))
-            self.answer({"keys": [public | {"kid": "k1", "alg": "RS256", "use": "sig"}]})
-        else:
-            self.answer(Provider.claims | Provider.about)
-
-    def do_POST(self) -> None:
-        Provider.asked = parse_qs(self.rfile.read(int(self.headers["content-length"])).decode())
-        me = f"http://127.0.0.1:{self.server.server_port}"
-        token = {
-            "iss": me,
-            "aud": "tillgate",
-            "sub": Provider.claims["sub"],
-            "nonce": Provider.nonce,
-            "iat": int(time.time()),
-            "exp": int(time.time()) + 60,
-        } | Provider.lie
-        self.answer(
-            {
-                "access_token": "a",
-                "token_type": "Bearer",
-                "id_token": jwt.encode(token, Provider.key, algorithm="RS256", headers={"kid": "k1"}),
-            }
-        )
-
-    def answer(self, document: dict[str, object]) -> None:
-        body = json.dumps(document).encode()
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        return
-
-
 @pytest.fixture
 def provider(settings):
-    server = HTTPServer(("127.0.0.1", 0), Provider)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    Provider.claims, Provider.lie, Provider.about = (
-        {"sub": "abc-1", "given_name": "Olga", "family_name": "Ocean", "groups": ["grp-architects", "other"]},
-        {},
-        {},
-    )
-    issuer = f"http://127.0.0.1:{server.server_port}"
-    settings.OIDC = {
-        "issuer": issuer,
-        "client_id": "tillgate",
-        "client_secret": "s",
-        "groups_claim": "groups",
-        "recheck_minutes": 15,
-    }
-    settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "governance.web.oidc.Backend"]
-    yield issuer
-    server.shutdown()
-    server.server_close()
-    thread.join()
-
-
-def sign_in(client: Client) -> str:
-    """The browser's way: to the provider, back with a code. Returns where it ends."""
-    away = client.get(reverse("governance:oidc-start"))
-    assert away.status_code == 302, away.content
-    asked = parse_qs(urlsplit(away["Location"]).query)
-    Provider.nonce = asked["nonce"][0]
-    assert asked["code_challenge_method"] == ["S256"]
-    back = client.get(reverse("governance:oidc-callback"), {"code": "c", "state": asked["state"][0]})
-    return str(back.get("Location", back.status_code))
+    with running() as issuer:
+        settings.OIDC = oidc_settings(issuer)
+        settings.AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend", "governance.web.oidc.Backend"]
+        yield issuer
 
 
 def test_the_code_flow_signs_in_and_the_groups_give_and_take_rights_at_once(house: make.House, provider: str):
@@ -160,21 +70,9 @@ def test_user_info_about_somebody_else_signs_nobody_in(house: make.House, provid
 
 
 def test_without_a_provider_the_addresses_are_not_there_and_a_silent_one_is_said(settings):
-    settings.OIDC = {
-        "issuer": "",
-        "client_id": "",
-        "client_secret": "",
-        "groups_claim": "groups",
-        "recheck_minutes": 15,
-    }
+    settings.OIDC = oidc_settings("")
     assert Client().get(reverse("governance:oidc-start")).status_code == 404
-    settings.OIDC = {
-        "issuer": "http://127.0.0.1:9",
-        "client_id": "x",
-        "client_secret": "x",
-        "groups_claim": "groups",
-        "recheck_minutes": 15,
-    }
+    settings.OIDC = oidc_settings("http://127.0.0.1:9")
     assert Client().get(reverse("governance:oidc-start")).status_code == 503
 
 
@@ -224,9 +122,7 @@ def there_and_back(client: Client, page: str) -> str:
     away = client.get(page)
     asked = parse_qs(urlsplit(away["Location"]).query)
     assert asked["prompt"] == ["none"]
-    Provider.nonce = asked["nonce"][0]
-    back = client.get(reverse("governance:oidc-callback"), {"code": "c", "state": asked["state"][0]})
-    return str(back["Location"])
+    return back(client, asked)
 
 
 def test_a_group_that_was_left_at_the_provider_alone_is_gone_when_its_word_has_aged(

@@ -197,10 +197,10 @@ def test_the_database_takes_no_truly_breaking_acceptance_without_its_slots(house
     change = breaking_change(house)
     with pytest.raises(IntegrityError) as caught, transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(
-            """insert into governance_breakacceptance (change_id, revision, rule, pointer, kind, reason, migrate_by,
-                 person_id, group_ids_needed, diff_digest)
-               values (%s, 1, 'thing.sound', '/a', 'breaking', 'so', now() + interval '9 days', %s,
-                 jsonb_build_array(%s::int), %s)""",
+            """insert into governance_breakacceptance (change_id, revision, rule, pointer, subject_kind,
+                 subject_id, kind, reason, migrate_by, person_id, group_ids_needed, diff_digest)
+               values (%s, 1, 'thing.sound', '/a', 'thing', 'price-feed', 'breaking', 'so', now() + interval '9 days',
+                 %s, jsonb_build_array(%s::int), %s)""",
             [change.pk, house.releaser.pk, make.team("release-managers").pk, change.diff_digest],
         )
     assert caught.value.__cause__.diag.constraint_name == "truly_breaking_needs_its_slots"

@@ -17,8 +17,8 @@ from django.test import Client
 
 from governance.domain import statement_keys
 from governance.models import Approval, Verdict
-from governance.services import approvals, policies
-from kernel import tokens
+from governance.services import approvals, freezes, policies
+from kernel import clock, tokens
 from kernel.digest import digest_bytes
 from portal.demo_keys import statement_key
 from tests.catalog import make as catalog
@@ -132,6 +132,8 @@ def test_a_statement_without_an_audience_is_refused(client: Client, audience: st
     answer = client.get(f"/api/v1/gate/verdicts/{row.pk}/statement?audience={audience}")
     assert (answer.status_code, answer.json()["code"]) == (422, "statement.audience")
     assert client.get(f"/api/v1/gate/verdicts/{row.pk}/statement").status_code == 422
+    twice = client.get(f"/api/v1/gate/verdicts/{row.pk}/statement?audience=argo&audience=jenkins")
+    assert (twice.status_code, twice.json()["code"]) == (422, "statement.audience")
 
 
 def test_what_is_not_there_or_may_not_be_read_gives_no_statement(client: Client):
@@ -152,7 +154,74 @@ def test_a_statement_for_others_about_others_or_out_of_its_time_is_4(client: Cli
     assert verify("--instance", "store-1") == 4
     times = {timedelta(minutes=-6): 4, timedelta(0): 0, timedelta(minutes=14): 0, timedelta(minutes=15): 4}
     for offset, code in times.items():
-        assert verify("--at", (row.at + offset).isoformat()) == code
+        assert verify("--at", (row.at + offset).isoformat(), "--what-if") == code
+
+
+def test_as_of_another_time_nothing_passes_unless_that_is_said(client: Client, capsys):
+    row = asked(client)
+    then = (row.at - timedelta(days=1)).isoformat()
+    assert verify("--at", then) == 3
+    assert "--what-if" in capsys.readouterr().err
+    assert verify("--at", row.at.isoformat()) == 0, "that is now"
+
+
+@pytest.mark.parametrize("option", ["--audience", "--keys", "--verifier", "--application", "--instance", "--at"])
+def test_an_option_that_is_said_twice_is_3(client: Client, option: str, capsys):
+    asked(client)
+    assert verify(option, "argo", option, "other") == 3
+    assert f"{option} is said twice" in capsys.readouterr().err
+
+
+def test_an_allow_by_no_policy_does_not_pass_and_newer_rules_are_told(client: Client, monkeypatch, capsys):
+    change: dict[str, Any] = {}
+    monkeypatch.setattr("governance.services.statements.loads", lambda data: json.loads(data) | change)
+    change["policy_digest"] = None
+    asked(client)
+    assert verify() == 4
+    assert "by no policy" in capsys.readouterr().err
+    change.clear()
+    change["engine"] = 99
+    asked(client)
+    assert verify() == 0
+    assert "engine 99" in capsys.readouterr().err
+
+
+def test_a_statement_is_of_use_no_longer_than_the_waiver_that_carries_it(client: Client, monkeypatch):
+    ends = (clock.now() + timedelta(minutes=2)).isoformat()
+    change: dict[str, Any] = {"waivers": [{"id": 1, "expires_at": ends}]}
+    monkeypatch.setattr("governance.services.statements.loads", lambda data: json.loads(data) | change)
+    asked(client)
+    own = payload()["predicate"]["tillgate"]
+    assert datetime.fromisoformat(own["expires"]) - datetime.fromisoformat(ends) < timedelta(milliseconds=1)
+
+
+def test_a_statement_about_one_store_is_none_about_all_of_them(client: Client, capsys):
+    row = asked(client, instance="store-1")
+    word = {"allow": 0, "deny": 1, "unknown": 2}[row.word]
+    assert verify() == 4
+    assert "--instance" in capsys.readouterr().err
+    assert verify("--instance", "") == 4
+    assert verify("--subject", digest_bytes(row.answer.encode()), about=[]) == 4
+    assert verify("--instance", "store-1") == word
+    asked(client)
+    assert verify("--instance", "") == verify() == 0
+
+
+def test_a_verdict_that_does_not_stand_any_more_is_not_signed_again(client: Client, monkeypatch: pytest.MonkeyPatch):
+    row = asked(client)
+    address = f"/api/v1/gate/verdicts/{row.pk}/statement?audience=argo"
+    monkeypatch.setattr("governance.services.statements.AS_ASKED", timedelta(0), raising=False)
+    fetch(client, address)
+    day = {"kind": "once", "zone": "UTC", "from": f"{row.at:%Y-%m-%dT%H:%M}"}
+    freezes.plan(actor=None, name="Peak", calendar=day | {"until": f"{row.at + timedelta(hours=2):%Y-%m-%dT%H:%M}"})
+    answer = client.get(address)
+    assert (answer.status_code, answer.json()["code"]) == (409, "statement.not_standing")
+    assert "changed" in answer.json()["detail"]
+    again = client.post(
+        "/api/v1/gate/verdicts", json.dumps(row.question | {"consumes": ["price-api@v2"]}), "application/json"
+    )
+    fetch(client, f"/api/v1/gate/verdicts/{again.headers['Verdict-Id']}/statement?audience=argo")
+    assert verify() == 1
 
 
 def test_a_statement_is_no_younger_than_its_verdict(client: Client):

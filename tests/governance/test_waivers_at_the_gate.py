@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from catalog.models import ApiVersion, Application, Environment, Subscription
+from catalog.models import ApiVersion, Application, Environment, Subscription, UsageDay
 from governance.domain.subject import Subject
-from governance.models import Waiver
-from governance.services import applying, changes, checks, policies, reviews, waivers
+from governance.models import Verdict, Waiver
+from governance.services import applying, changes, checks, freezes, policies, reviews, waivers
 from kernel import clock, tokens
 from kernel.digest import digest_of
 from kernel.errors import Invalid
 from tests.catalog import make as catalog
+from tests.governance import make
 from tests.governance.test_catalog_changes import POLICY
 
 pytestmark = pytest.mark.django_db
@@ -69,12 +70,12 @@ def asked_over_http(**more: Any) -> tuple[int, dict[str, Any]]:
     return answer.status_code, answer.json()
 
 
-def granted(**more: Any) -> Waiver:
+def granted(*, by: tuple[str, ...] = ("paula", "ada"), **more: Any) -> Waiver:
     status, made = asked_over_http(**more)
     assert status == 201, made
     checks.run_checks(made["id"])
     change = changes.get(made["id"])
-    for name in ("paula", "ada"):
+    for name in by:
         change.refresh_from_db()
         reviews.approve(change, actor=catalog.person(name), seen=reviews.Seen.of(change))
     change.refresh_from_db()
@@ -169,3 +170,43 @@ def test_a_subject_that_nobody_has_is_refused():
             reason="It is needed here.",
             expires_at=clock.now() + timedelta(days=5),
         )
+
+
+def test_a_freeze_is_waived_for_one_application_by_its_release_manager_as_its_reason_names_it():
+    now = clock.now()
+    ApiVersion.objects.filter(api__slug="price-api", label="v2").update(sunset_at=now + timedelta(days=9))
+    day = {"kind": "once", "zone": "UTC", "from": f"{now:%Y-%m-%dT%H:%M}"}
+    freezes.plan(actor=None, name="Peak", calendar=day | {"until": f"{now + timedelta(hours=2):%Y-%m-%dT%H:%M}"})
+    (reason,) = ask()["reasons"]
+    assert reason["code"] == "freeze.active"
+    make.person("rita", "release-managers")
+    asked = {"rule": reason["code"], "pointer": reason["pointer"], "subject_id": reason["subject"]}
+    granted(by=("rita", "ada"), subject_kind="freeze", **asked)
+    assert ask()["verdict"] == "allow"
+    assert denied(ask("kiosk")) == {"freeze.active"}
+
+
+def test_evidence_holds_no_waiver_that_could_set_nothing_aside():
+    """Nor the words of its reason: of another application, or about what neither question nor records name."""
+    mine = granted()
+    granted(application="kiosk", reason="A secret of the kiosks.")
+    ask(consumes=["price-api@v2"])
+    assert list(Verdict.objects.latest("id").evidence["waivers"]["items"]) == [str(mine.pk)]
+    ask(consumes=[], provides=["loyalty-api@v1"])
+    assert Verdict.objects.latest("id").evidence["waivers"] == {"total": 0, "items": {}}
+
+
+def test_what_the_question_leaves_out_is_waived_too():
+    UsageDay.objects.create(
+        application=Application.objects.get(key="till"),
+        version=ApiVersion.objects.get(api__slug="price-api", label="v2"),
+        environment=Environment.objects.get(key="production"),
+        day=clock.now().date(),
+        calls=700,
+        last_seen_at=clock.now(),
+    )
+    left_out = {"consumes": [], "provides": []}
+    reason = next(r for r in ask(**left_out)["reasons"] if r["code"] == "usage.undeclared")
+    assert reason["word"] == "deny"
+    granted(rule=reason["code"], pointer=reason["pointer"], subject_id=reason["subject"])
+    assert denied(ask(**left_out)) == set()

@@ -48,8 +48,7 @@ def test_three_hard_kills_in_the_middle_of_the_sales_job_lose_nothing_and_double
         ),
         "the files",
     )
-    for file in drop.rglob("*.xml"):  # they have lain quiet for a while
-        os.utime(file, (time.time() - 60, time.time() - 60))
+    until(lambda: all(time.time() - file.stat().st_ctime > 2.5 for file in drop.rglob("*.xml")), "quiet files")
     run = runs.start("sales", "production", trigger="manual")
     environment = {"TILLGATE_LEASE_SECONDS": "5"}  # long enough that the last batch of a killed worker is seen waiting
     killed = 0

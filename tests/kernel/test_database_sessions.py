@@ -74,6 +74,36 @@ def test_a_prepared_query_replaces_a_connection_that_was_closed(own_session: Any
     assert prepared_queries.rows("select 1", []) == [(1,)]
 
 
+def test_an_old_session_is_replaced_and_kept_while_the_server_has_no_room(
+    own_session: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who closes first and opens then has none while others take each one that gets free."""
+    old = own_session.connection
+
+    def crowded(*_: Any) -> None:
+        raise states.TooManyConnections("sorry, too many clients already")
+
+    with monkeypatch.context() as full:
+        full.setattr(own_session, "get_new_connection", crowded)
+        own_session.close_at = 0.0
+        own_session.close_if_unusable_or_obsolete()
+        assert own_session.connection is old
+        assert prepared_queries.rows("select 1", []) == [(1,)]
+    own_session.close_at = 0.0
+    own_session.close_if_unusable_or_obsolete()
+    assert own_session.connection is not old
+    assert old.closed
+    assert prepared_queries.rows("select 1", []) == [(1,)]
+
+
+def test_a_session_that_is_old_and_broken_is_closed(own_session: Any) -> None:
+    own_session.connection.close()
+    own_session.errors_occurred = True
+    own_session.close_at = 0.0
+    own_session.close_if_unusable_or_obsolete()
+    assert own_session.connection is None
+
+
 def test_a_session_that_takes_no_writes_is_not_usable(own_session: Any) -> None:
     assert own_session.is_usable()
     with own_session.cursor() as cursor:

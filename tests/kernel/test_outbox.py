@@ -63,3 +63,16 @@ def test_a_failing_handler_leaves_the_event_open_for_later_and_is_kept_after_its
         )
     outbox.dispatch()
     assert OutboxEvent.objects.get().failed_at is not None
+
+
+def test_a_handler_that_fails_keeps_no_other_from_the_event(heard):
+    def fail(event):
+        raise OSError("the broker is away")
+
+    outbox._handlers["tests.*"].insert(0, fail)
+    emit("1")
+    outbox.dispatch()
+    assert [e["key"] for e in heard] == ["1"], "a receiver of webhooks does not wait for somebody else's broker"
+    event = OutboxEvent.objects.get()
+    assert (event.done_at, event.attempts) == (None, 1)
+    assert "the broker is away" in event.last_error

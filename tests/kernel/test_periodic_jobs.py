@@ -7,7 +7,7 @@ import logging.handlers
 import threading
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from kernel import periodic_jobs
 
@@ -54,3 +54,21 @@ def test_the_thread_ends_when_it_is_told_to_and_waits_after_a_call_that_found_no
         thread.join(SOON)
         assert not thread.is_alive()
     assert count[0] == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_session_that_was_opened_read_only_is_left_before_the_next_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, wrote = threading.Event(), []
+    with connection.cursor() as cursor:
+        cursor.execute("set default_transaction_read_only = on")  # as in a spell that is over by now
+
+    def turn() -> int:
+        stop.set()
+        with connection.cursor() as cursor:
+            cursor.execute("create table wrote (n int)")
+            cursor.execute("drop table wrote")
+        wrote.append(1)
+        return 0
+
+    periodic_jobs.run_forever("tests", turn, stop, every=0.01)
+    assert wrote == [1]

@@ -17,9 +17,15 @@ ROAD = ("kernel", "catalog", "governance", "runtime")
 ROOMS = [room for room in ROAD if (ROOT / room / "sql").is_dir()]
 
 
+PIN = " SET search_path TO 'public', 'pg_temp'\n"
+
+
 def texts(room: str) -> dict[tuple[str, str], str]:
+    """Without the schema that a function is pinned to: where a serving role has its rights, those whose file does not
+    say it are pinned as well (`portal/database_roles.py`), and whether it has them depends on the tests before.
+    """
     with connection.cursor() as cursor:
-        return {name: text for name, (_, text) in definitions(cursor, room).items()}
+        return {name: text.replace(PIN, "") for name, (_, text) in definitions(cursor, room).items()}
 
 
 def apply(room: str) -> dict[tuple[str, str], str]:

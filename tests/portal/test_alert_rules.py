@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,8 @@ from tests.architecture.tree import ROOT, text
 
 FOLDER = "deploy/prometheus"
 ADDED_BY_PROMETHEUS = {"job", "instance", "le", "alertname"}
+UNITS = {"short", "none", "s", "ms", "percent", "percentunit", "reqps", "cps", "ops", "bytes", "dateTimeAsIso"}
+"""Of Grafana's, those that may be needed here."""
 
 
 def rules() -> list[dict[str, Any]]:
@@ -61,7 +64,7 @@ def test_jobs_that_a_rule_names_exist() -> None:
             "catalog/services/periodic_jobs.py",
         )
     )
-    assert {job for job in named[1].split("|") if f'run("{job}"' not in sources} == set()
+    assert {job for job in named[1].split("|") if f'("{job}", ' not in sources} == set()
 
 
 def test_the_configuration_scrapes_with_a_token_and_reads_the_rules() -> None:
@@ -135,3 +138,46 @@ def test_the_dashboard_has_what_grafana_needs_to_import_it() -> None:
         }
         assert not cells & taken, f"{panel['title']} lies over another panel"
         taken |= cells
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="no promtool on this machine")
+def test_prometheus_reads_every_query_of_the_dashboard(tmp_path: Path) -> None:
+    queries = [target["expr"] for panel in dashboard()["panels"] for target in panel["targets"]]
+    read = [{"record": f"read:{n}", "expr": one.replace("$environment", "x")} for n, one in enumerate(queries)]
+    file = tmp_path / "queries.yml"
+    file.write_text(yaml.safe_dump({"groups": [{"name": "dashboard", "rules": read}]}))
+    said = subprocess.run(["promtool", "check", "rules", file], capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert f"{len(queries)} rules found" in said.stdout
+
+
+def test_the_dashboard_keeps_to_what_grafana_takes() -> None:
+    """The rules of its schema of dashboards (`kinds/dashboard`, version 39) that a file can break."""
+    made = dashboard()
+    assert re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", made["uid"])
+    assert "id" not in made, "Grafana gives the number"
+    assert made["timezone"] in ("utc", "browser", "")
+    assert re.fullmatch(r"[0-9]+[smhd]", made["refresh"])
+    assert set(made["time"]) == {"from", "to"}
+    assert made["schemaVersion"] >= 36, "older ones are migrated by the browser"
+    source = {"type": "prometheus", "uid": "${datasource}"}
+    for panel in made["panels"]:
+        assert panel["type"] in ("stat", "bargauge", "timeseries", "gauge", "table", "text", "row")
+        assert set(panel["fieldConfig"]) == {"defaults", "overrides"}
+        assert panel["fieldConfig"]["defaults"]["unit"] in UNITS, panel["title"]
+        assert all(isinstance(place, int) and place >= 0 for place in panel["gridPos"].values())
+        assert [one["datasource"] for one in (panel, *panel["targets"])] == [source] * (1 + len(panel["targets"]))
+    for one in made["templating"]["list"]:
+        assert one["type"] in ("query", "datasource", "custom", "interval", "constant", "textbox", "adhoc")
+        assert re.fullmatch(r"\w+", one["name"])
+
+
+def test_a_legend_names_labels_that_its_query_leaves() -> None:
+    metrics_known = known()
+    for panel in dashboard()["panels"]:
+        for target in panel["targets"]:
+            named = set(re.findall(r"\{\{\s*(\w+)\s*\}\}", target.get("legendFormat", "")))
+            kept = re.search(r"\bby \(([\w, ]+)\)", target["expr"])
+            asked = re.findall(r"tillgate_\w+", target["expr"])
+            left = set(kept[1].split(", ")) if kept else set().union(*(metrics_known[name] for name in asked))
+            assert named <= left | ADDED_BY_PROMETHEUS, (panel["title"], named - left)

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
+from catalog.models import SystemEndpoint
 from catalog.selectors import boundaries, teams, versions
 from catalog.services import blueprint
 from kernel import clock, tokens
@@ -24,6 +26,34 @@ def test_the_blueprint_applies_and_a_second_time_changes_nothing():
     again = blueprint.apply(demo.document(), actor=None, base_dir=demo.SEED)
     assert first.number("created") > 60
     assert not again.changed_anything, [line for line in again.lines if line[0] in {"created", "changed"}]
+
+
+def test_a_second_start_says_what_it_changes_and_leaves_what_a_person_has_changed(
+    settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.STATE_DIR = tmp_path
+    monkeypatch.setenv("SANDBOX_ERP_URL", "http://127.0.0.1:5001")
+    monkeypatch.setenv("SANDBOX_LOYALTY_URL", "http://127.0.0.1:5002")
+    demo.apply()
+    mine = SystemEndpoint.objects.filter(system__key="s4", environment__key="test")
+    mine.update(base_url="https://erp.example.test")
+    monkeypatch.setenv("SANDBOX_ERP_URL", "http://127.0.0.1:6001")
+    said: list[str] = []
+    demo.apply(say=said.append)
+    addresses = dict(SystemEndpoint.objects.filter(system__key="s4").values_list("environment__key", "base_url"))
+    assert addresses == {"production": "http://127.0.0.1:6001", "test": "https://erp.example.test"}
+    assert [line for line in said if line.startswith(("endpoint", "where"))] == [
+        "endpoint s4/test kept: somebody else changed base_url",
+        "where s4/production answers: propose, check, approve",
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from runtime_permitted")
+        assert cursor.fetchone()[0] > 0, "what was approved for the old port goes on"
+    said.clear()
+    demo.apply(say=said.append)
+    assert [line for line in said if line.startswith("endpoint")] == [
+        "endpoint s4/test kept: somebody else changed base_url"
+    ]
 
 
 def test_the_record_of_base_price_is_the_erp_and_of_a_sale_the_tills():

@@ -58,6 +58,7 @@ class Call:
             "scheme": "http",
         }
         self.sent: list[dict[str, Any]] = []
+        self.told = False
 
     async def receive(self) -> dict[str, Any]:
         if self.parts:
@@ -65,7 +66,8 @@ class Call:
             return {"type": "http.request", "body": part, "more_body": bool(self.parts) or not self.ends}
         if self.breaks:
             return {"type": "http.disconnect"}
-        if self.ends:
+        if self.ends and not self.told:
+            self.told = True
             return {"type": "http.request", "body": b"", "more_body": False}
         return await asyncio.get_running_loop().create_future()
 
@@ -324,7 +326,7 @@ def test_an_application_that_fails_is_500_and_the_process_lives() -> None:
 
 
 def test_threads_are_divided_by_the_environment() -> None:
-    assert threads_of("intake=32, other=4") == {"intake": 32, "gate": 6, "other": 4}
+    assert threads_of("intake=32, other=4") == {"intake": 32, "gate": 6, "other": 4, "sign_in": 2}
     with pytest.raises(ImproperlyConfigured, match="WEB_THREADS"):
         threads_of("till=3")
 
@@ -413,3 +415,62 @@ def test_who_is_held_back_has_no_thread(monkeypatch: pytest.MonkeyPatch) -> None
 def test_only_so_many_are_held_back(no_pause: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("portal.front.application.MOST_HELD_BACK", 0)
     assert run(Call("/api/v1/intake/sales/", b"abc").on(front(Held(1)))).status == 503
+
+
+def test_one_token_with_large_batches_leaves_threads_and_the_processor_to_others() -> None:
+    """Twenty-four batches of one till took every thread: another till's sale stood behind them for seven seconds."""
+    let_go, order = threading.Event(), []
+
+    async def divided() -> None:
+        room = ThreadPlaces("test", count=4, each=4, spare=1, most_bytes=100)
+        batches = [asyncio.ensure_future(room.run("greedy", lambda: let_go.wait(20), size=60)) for _ in range(5)]
+        small = [asyncio.ensure_future(room.run("many", lambda: let_go.wait(20), size=1)) for _ in range(5)]
+        await others_go_on()
+        assert dict(room.held) == {"greedy": 1, "many": 3}
+        order.append(await room.run("other", lambda: "served", size=60))
+        let_go.set()
+        await asyncio.gather(*batches, *small)
+        assert (room.busy, dict(room.held), dict(room.at_work), len(room.line)) == (0, {}, {}, 0)
+
+    run(divided())
+    assert order == ["served"]
+
+
+def test_of_those_in_line_who_has_least_at_work_goes_first() -> None:
+    first, rest, order = threading.Event(), threading.Event(), []
+
+    async def waits() -> None:
+        room = ThreadPlaces("test", count=2, each=2)
+        held = [asyncio.ensure_future(room.run("a", lambda event=event: event.wait(20))) for event in (first, rest)]
+        await others_go_on()
+        later = [asyncio.ensure_future(room.run(name, lambda name=name: order.append(name))) for name in "aab"]
+        await others_go_on()
+        first.set()
+        await held[0]
+        rest.set()
+        await asyncio.gather(*held, *later)
+
+    run(waits())
+    assert order[0] == "b"
+
+
+def test_signing_in_takes_no_thread_of_pages() -> None:
+    application = front(threads={"intake": 1, "gate": 1, "other": 1, "sign_in": 1})
+    let_go = threading.Event()
+
+    def hangs(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] == "POST":
+            let_go.wait(20)
+        return echo(environ, start)
+
+    application.django = hangs
+
+    async def asked() -> int:
+        posted = [asyncio.ensure_future(Call("/sign-in/", b"x").on(application)) for _ in range(3)]
+        await others_go_on()
+        page = await Call("/sign-in/", method="GET").on(application)
+        let_go.set()
+        await asyncio.gather(*posted)
+        return page.status
+
+    assert run(asked()) == 200

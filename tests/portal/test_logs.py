@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -15,6 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from kernel import log_lines
 from kernel.log_lines import JsonLines, TextLines, about
 from portal import home, trace_batches
+from portal.trace_batches import QueuedSpan
 from runtime.ledger.mappers import Mapper
 from tests.portal.test_metrics import token_of
 from tests.runtime.api.conftest import till  # noqa: F401 - a fixture
@@ -90,6 +91,25 @@ def test_no_message_makes_a_second_record() -> None:
     assert TextLines().format(record).splitlines()[1].startswith("  ")
 
 
+def test_no_message_ends_a_line_or_speaks_to_a_terminal() -> None:
+    """By any character that some reader takes for the end of a line, moves the cursor or turns the text around."""
+    signs = [chr(code) for code in (*range(32), *range(127, 160), 0x2028, 0x2029, 0x202E, 0x2066) if chr(code) != "\t"]
+    try:
+        raise ValueError("".join(f"b{sign}2026 CRITICAL y" for sign in signs))
+    except ValueError:
+        told = sys.exc_info()
+    message = "".join(f"a{sign}2026-01-01 CRITICAL x" for sign in signs)
+    record = logging.LogRecord("x", logging.WARNING, "", 0, message, (), told)
+    shown = TextLines().format(record)
+    assert not [sign for sign in signs if sign in shown and sign != "\n"]
+    assert all(line.startswith("  ") for line in shown.splitlines()[1:])
+    assert "\\x1b2026" in shown
+    assert "\\u20282026" in shown
+    as_json = JsonLines().format(record)
+    assert len(as_json.splitlines()) == 1
+    assert json.loads(as_json)["message"] == message
+
+
 def test_what_nobody_caught_is_a_line_too(lines: Lines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     monkeypatch.setattr("threading.excepthook", None)
@@ -146,7 +166,7 @@ def test_what_must_not_leave_is_in_no_log_no_trace_and_no_metric(
     logging.getLogger("runtime.worker.loop").error("the database said: Key (mail)=(%s) exists; %s", MAIL, EVERYTHING)
     metrics = client.get("/metrics", headers=token_of(_root()))
     trace_batches.stop()
-    spans = "\n".join(span.to_json() for span in exporter.get_finished_spans())
+    spans = "\n".join(str(cast("QueuedSpan", one).span) for one in exporter.get_finished_spans())
     assert "vendor.send" in spans
     assert "subscription" in lines.text.getvalue(), "an exception of a mapping was logged with its traceback"
     assert "Traceback" in lines.text.getvalue()

@@ -22,13 +22,15 @@ PATH = "/ledger/"
 @pytest.fixture
 def reader(client):
     ledger.forget_chain_state()
-    client.force_login(make.person("reader"))
+    with make.untold():
+        made = make.person("reader")
+    client.force_login(made)
     return client
 
 
 def write(verb: str = "kernel.tested", subject: str = "1", **more) -> AuditEntry:
     with transaction.atomic():
-        return audit.record(verb, more.pop("kind", "thing"), subject, actor=more.pop("actor", None), **more)
+        return audit.record(verb, more.pop("kind", "system"), subject, actor=more.pop("actor", None), **more)
 
 
 def ids(answer) -> list[int]:
@@ -53,7 +55,8 @@ def test_entries_stand_newest_first_with_what_changed(reader):
 
 
 def test_each_filter_narrows_and_they_combine(reader):
-    ann = make.person("ann")
+    with make.untold():
+        ann = make.person("ann")
     approved = write("governance.change_approved", "7", kind="policy", actor=ann)
     opened = write("governance.change_opened", "7", kind="policy")
     other = write("kernel.token_issued", "9", kind="token")
@@ -79,7 +82,6 @@ def test_days_are_whole_days(reader):
         {"before": "x"},
         {"before": "-1"},
         {"before": "9" * 30},
-        {"verb": "a\x00"},
         {"since": "2026-02-02", "until": "2026-02-01"},
         {"kind": "x" * 61},
     ],
@@ -154,7 +156,7 @@ def test_the_page_costs_a_fixed_number_of_queries(reader, django_assert_max_num_
     for number in range(20):
         write(subject=str(number))
     reader.get(PATH)
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):  # one of them: which alerts may be seen
         reader.get(PATH)
 
 
@@ -163,3 +165,14 @@ def test_a_fragment_holds_the_entries_alone(reader):
     answer = reader.get(PATH, headers={"HX-Request": "true"})
     assert "<html" not in answer.text
     assert "Tested" in answer.text
+
+
+@pytest.mark.parametrize("file", ["", "export.csv", "export.json"])
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01"])
+def test_the_first_and_the_last_day_of_the_calendar_are_days_like_others(reader, file, day):
+    write(subject="there")
+    for name in ("since", "until"):
+        answer = reader.get(f"{PATH}{file}", {name: day})
+        assert answer.status_code == 200
+        shown = b"".join(answer.streaming_content) if file else answer.content
+        assert (b"there" in shown) == ((name, day[0]) in (("since", "0"), ("until", "9")))

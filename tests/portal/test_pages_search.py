@@ -33,7 +33,6 @@ def offers(monkeypatch):
     [
         "",
         "   ",
-        "\x00",
         "'; drop table x",
         "%",
         "a" * 5000,
@@ -41,6 +40,11 @@ def offers(monkeypatch):
         "#" + "9" * 40,
         "sha256:9f2c41d7",
         "☃",
+        "²",
+        "#1²",
+        "①",
+        "🄁",
+        "١",
         "<script>",
     ],
 )

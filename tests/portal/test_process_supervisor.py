@@ -12,12 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from kernel import life_signs
 from portal.process_supervisor import RESTART, pause_after
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """
-import os, signal, sys, threading
+import os, signal, sys, threading, time
+from kernel import life_signs
 from portal.process_supervisor import ProcessSupervisor
+from portal.stillness import Attendant, Stillness
 
 def say(*words):
     os.write(1, (" ".join(str(word) for word in words) + "\\n").encode())
@@ -40,7 +43,23 @@ def hangs(number):
     while True:
         signal.pause()
 
-sys.exit(ProcessSupervisor(globals()[sys.argv[1]], int(sys.argv[2])).run())
+def gives_signs(number):
+    def signs():
+        while True:
+            life_signs.give()
+            time.sleep(0.01)
+    life_signs.give()
+    threading.Thread(target=signs, daemon=True).start()
+    say("loop", number, os.getpid())
+    threading.Event().wait()
+
+body, count = globals()[sys.argv[1]], int(sys.argv[2])
+if body is gives_signs:
+    place = life_signs.folder(make=True)
+    attendant = Attendant(place, lambda said: sys.stderr.write(said + "\\n"), Stillness(still=0.3, pause=0.1))
+    say("loop", 0, place)
+    sys.exit(ProcessSupervisor(body, count, roles=lambda number: "worker", attendant=attendant).run())
+sys.exit(ProcessSupervisor(body, count).run())
 """
 
 
@@ -99,6 +118,22 @@ def test_a_loop_that_is_killed_is_replaced_and_the_others_work_on(kept: Callable
     assert "; replaced" in said
     assert supervisor.end(signal.SIGTERM) == 0
     assert {tuple(supervisor.line())[2] for _ in range(2)} == {str(second), str(third)}
+
+
+def test_a_loop_that_is_frozen_is_ended_replaced_and_noted_and_the_others_work_on(
+    kept: Callable[[str, int], Kept], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TILLGATE_LIFE", str(tmp_path))
+    supervisor = kept("gives_signs", 2)
+    supervisor.line()
+    first, second = supervisor.loop(), supervisor.loop()
+    os.kill(first, signal.SIGSTOP)
+    third = supervisor.loop()
+    assert f"worker (process {first}) gave no sign of life" in supervisor.logged()
+    assert f"(process {first}) was ended by SIGKILL" in supervisor.logged()
+    assert [(one.pid, one.why) for _, one in life_signs.notes()] == [(first, "still")]
+    assert life_signs.exists(second)
+    assert life_signs.exists(third)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

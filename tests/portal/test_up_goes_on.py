@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,8 +17,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from portal.embedded import Embedded, free_port
-from portal.up import Revival
+from portal.embedded import Embedded, EmbeddedError, free_port
+from portal.up import LocalInstallation, Revival
 
 ROOT = Path(__file__).resolve().parents[2]
 WAIT = 600.0  # the first start of all, on a busy machine
@@ -115,3 +116,48 @@ def test_what_does_not_last_is_started_with_longer_pauses() -> None:
     assert pauses == [0.0, 0.25, 0.5, 1, 2, 4, 8, 16, 30]
     revival.began -= 61
     assert revival.notice() == 0.0
+
+
+def test_make_up_outlives_what_keeps_a_service_from_starting_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it is: it is tried again after the pause, and the service counts as ended until then."""
+    servers = Embedded(tmp_path)
+    ended = subprocess.Popen([sys.executable, "-c", "raise SystemExit(7)"])
+    ended.wait()
+    servers._running = [(ended, signal.SIGINT, "postgres")]
+    installation = LocalInstallation(tmp_path)
+    installation.services = servers
+    installation.revivals["postgres"] = Revival()
+
+    def fails() -> str:
+        raise FileNotFoundError("/tmp/tg-gone")
+
+    monkeypatch.setattr(servers, "start_postgres", fails)
+    installation.start_again("postgres")
+    assert servers.ended() == {"postgres": 7}
+    assert not installation.revivals["postgres"].noticed
+
+
+def test_a_server_that_lets_nobody_in_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(EmbeddedError, match="does not answer"):
+        Embedded(tmp_path)._ensure_database(f"postgresql://nobody:x@127.0.0.1:{free_port()}")
+
+
+@pytest.mark.thorough
+def test_a_revived_server_needs_neither_its_folder_in_tmp_nor_a_free_connection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    servers = Embedded(tmp_path / "state", durable=False)
+    try:
+        url = servers.start_postgres()
+        assert servers._socket_dir
+        os.kill(servers.postgres_pid, signal.SIGKILL)
+        until(lambda: servers.ended() == {"postgres": -signal.SIGKILL})
+        shutil.rmtree(servers._socket_dir)
+        monkeypatch.setattr(servers, "_ensure_database", lambda server: pytest.fail("a connection was needed"))
+        servers.revive("postgres")
+        with psycopg.connect(url) as connection:
+            assert connection.execute("select 1").fetchone() == (1,)
+    finally:
+        servers.stop()

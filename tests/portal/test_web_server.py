@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -11,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from kernel import life_signs
 from portal import web_server
 from portal.embedded import free_port
 
@@ -42,6 +46,40 @@ def test_it_ends_in_time_and_leaves_nothing_behind(moment: str) -> None:
         server.wait()
 
 
+def test_a_process_that_is_frozen_is_replaced_while_the_other_serves(tmp_path: Path) -> None:
+    """It was noticed by nobody, and every second call waited for it."""
+    port = free_port()
+    settings = {"SECRET_KEY": "test", "TILLGATE_LIFE": str(tmp_path), "TILLGATE_STILL_SECONDS": "3"}
+    server = subprocess.Popen(
+        [sys.executable, *web_server.attended(port, workers=2)], cwd=ROOT, env=os.environ | settings
+    )
+    try:
+        until(lambda: len(serving(server.pid, tmp_path)) == 2, 90)
+        frozen, other = sorted(serving(server.pid, tmp_path))
+        os.kill(frozen, signal.SIGSTOP)
+        until(lambda: len(serving(server.pid, tmp_path) - {frozen, other}) == 1 and not runs(frozen), 60)
+        assert other in serving(server.pid, tmp_path)
+        assert all(web_server._answers("127.0.0.1", port) for _ in range(20))
+        assert [(one.role, one.why, one.pid) for _, one in noted(tmp_path)] == [("web", "still", frozen)]
+        assert server.poll() is None
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+
+
+def serving(server: int, signs: Path) -> set[int]:
+    """The processes below that have given a sign of life."""
+    return set(life_signs.given(signs)) & set(below(server))
+
+
+def noted(signs: Path) -> list[tuple[Path, life_signs.EndedProcess]]:
+    os.environ[life_signs.FOLDER] = str(signs)
+    try:
+        return list(life_signs.notes())
+    finally:
+        del os.environ[life_signs.FOLDER]
+
+
 def below(pid: int) -> list[int]:
     return list(web_server._below(pid))
 
@@ -58,3 +96,43 @@ def runs(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1][0] != "Z"
     except OSError:
         return False
+
+
+def test_silent_connections_of_one_client_stop_neither_health_nor_pages() -> None:
+    """They were never closed, and with all places taken nobody was answered."""
+    port = free_port()
+    settings = {"SECRET_KEY": "test", "WEB_CONNECTIONS_PER_ADDRESS": "40"}
+    server = subprocess.Popen([sys.executable, *web_server.attended(port)], cwd=ROOT, env=os.environ | settings)
+    silent: list[socket.socket] = []
+    try:
+        until(lambda: web_server._answers("127.0.0.1", port), 60)
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as busy:
+            for number in range(400):
+                silent.append(socket.create_connection(("127.0.0.1", port)))
+                if number % 4 == 1:
+                    silent[-1].sendall(b"GET / HTTP/1.1\r\nHost: a\r\nX-Half: ")
+                elif number % 4 == 2:
+                    silent[-1].sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            until(lambda: sum(ended(one) for one in silent) >= 360, 30)
+            for _ in range(20):
+                busy.request("GET", "/health/live")
+                assert busy.getresponse().read() == b'{"status": "live"}'
+        until(lambda: all(ended(one) for one in silent), 30)  # who has sent no request is closed in any case
+    finally:
+        for one in silent:
+            one.close()
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+
+
+def ended(one: socket.socket) -> bool:
+    """Whether the other side has closed it; what it said before is read."""
+    one.setblocking(False)
+    try:
+        while one.recv(65536):
+            pass
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True

@@ -64,7 +64,9 @@ def test_a_loop_that_is_killed_is_replaced_by_one_that_beats_and_a_signal_drains
     assert pid != supervisor.pid
     os.kill(pid, signal.SIGKILL)
     beating(1, *first)
-    said = supervisor.stderr.readline()
+    said = next(
+        line for line in supervisor.stderr if "role_checks" not in line and "portal.guard" not in line
+    )  # the tests' own role is too strong
     assert f"(process {pid}) was ended by SIGKILL" in said
     assert said.rstrip().endswith("replaced")
     supervisor.send_signal(signal.SIGTERM)

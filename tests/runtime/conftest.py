@@ -13,10 +13,19 @@ from tests import clean_slate
 
 def empty_runtime(conn: connections.Connection) -> None:
     with conn.transaction():
-        filled = (*clean_slate.tables_of("runtime"), "governance_approval", "kernel_processmetrics")
-        conn.execute(clean_slate.emptying(filled))
+        sealed = (
+            "governance_approval",
+            "governance_decision",
+            "governance_slot",
+            "kernel_auditlink",
+            "kernel_auditentry",
+        )
+        conn.execute(clean_slate.emptying((*clean_slate.tables_of("runtime"), *sealed, "kernel_processmetrics")))
+        approver = "(select id from kernel_user where username = 'approver')"
+        conn.execute(f"delete from kernel_user_groups where user_id = {approver}")
+        conn.execute("delete from kernel_user where username = 'approver'")
         conn.execute("delete from kernel_outboxevent where topic like 'runtime.connection%'")
-        conn.execute("delete from auth_group where name = 'flow-owners'")
+        conn.execute("delete from auth_group where name in ('flow-owners', 'approvers')")
 
 
 @pytest.fixture

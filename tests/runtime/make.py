@@ -24,23 +24,24 @@ from runtime.ledger import connections
 from runtime.ledger.append import IncomingMessage
 from runtime.ledger.streams import StreamRef, load_stream
 from runtime.ledger.vendor_client import CannotAsk, SendResult
-from tests import kept_rows
+from tests import kept_rows, sealed
 
 _numbers = itertools.count(1)
 
 
-def approval(conn: connections.Connection, *, subject_id: str, digest: str, environment: str = "production") -> int:
+def approval(
+    conn: connections.Connection,
+    *,
+    subject_id: str,
+    digest: str,
+    environment: str = "production",
+    kind: str = "integration",
+) -> int:
     with conn.transaction():
         conn.execute("set local session_replication_role = replica")
-        row = conn.execute(
-            """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest,
-               environment, subject_digest, diff_digest, impact_digest,
-                 policy_digest, filled_slots, approver_ids, valid_from, used_by_text, void_reason)
-               values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}',
-               clock_timestamp() - interval '1 minute', '', '')
-               returning id""",
-            (1_000_000 + next(_numbers), subject_id, digest, environment),
-        ).fetchone()
+        given = sealed.parameters(1_000_000 + next(_numbers), subject_id, digest, environment, kind)
+        row = conn.execute(sealed.APPROVAL, given).fetchone()
+        conn.execute("set local session_replication_role = origin")  # a savepoint's end does not
     assert row
     return int(row[0])
 
@@ -51,6 +52,14 @@ def catalog_of_orders() -> None:
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "order.json").write_text(json.dumps(CONTRACT))
         blueprints.apply(blueprint("http://127.0.0.1:9"), actor=None, base_dir=Path(folder))
+
+
+def systems_moved(conn: connections.Connection) -> None:
+    """Where systems answer now counts as approved, without the way there."""
+    with conn.transaction():
+        conn.execute("set local session_replication_role = replica")
+        conn.execute("update runtime_approveddestination set digest = runtime_destination_now(system_key, environment)")
+        conn.execute("set local session_replication_role = origin")
 
 
 def void(conn: connections.Connection, approval_id: int) -> None:

@@ -116,6 +116,9 @@ class OwnServer:
             conn.execute(f'create database "{database}"')
         command = [str(self.servers._postgres_bin() / "pg_restore"), "-d", self._url(database), str(dump)]
         done = subprocess.run(command, capture_output=True, text=True)
-        # Approvals of these tests have no change request, so their foreign key cannot be made again.
-        wrong = [line for line in done.stderr.splitlines() if "error:" in line and "governance_approval" not in line]
+        # Approvals of these tests have no change request, so foreign keys to one cannot be made again.
+        sealed = tuple(f'on table "governance_{name}"' for name in ("approval", "decision", "slot"))
+        wrong = [
+            line for line in done.stderr.splitlines() if "error:" in line and not any(one in line for one in sealed)
+        ]
         assert not wrong, wrong

@@ -47,7 +47,7 @@ from runtime.models import (
     Worker,
 )
 from runtime.services import replays
-from tests import kept_rows
+from tests import kept_rows, sealed
 from tests.portal import make
 from tests.runtime.scene_manifests import PRICES, SALES
 
@@ -103,18 +103,20 @@ def approve(key: str, digest: str, environment: str = "production") -> int:
     """A sealed approval, without its change request."""
     with connection.cursor() as cursor:
         cursor.execute("set session_replication_role = replica")
-        cursor.execute(
-            """insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest,
-               environment, subject_digest, diff_digest, impact_digest,
-                 policy_digest, filled_slots, approver_ids, valid_from, used_by_text, void_reason)
-               values ('review', %s, 1, 'integration', %s, %s, %s, '', '', '', '', '[]', '{}',
-               clock_timestamp() - interval '1 minute', '', '')
-               returning id""",
-            [next(_numbers), key, digest, environment],
-        )
+        cursor.execute(sealed.APPROVAL, sealed.parameters(next(_numbers), key, digest, environment))
         made = cursor.fetchone()[0]
         cursor.execute("set session_replication_role = origin")
     return int(made)
+
+
+def systems_moved() -> None:
+    """Where systems answer now counts as approved, without the way there."""
+    with connection.cursor() as cursor:
+        cursor.execute("set session_replication_role = replica")
+        cursor.execute(
+            "update runtime_approveddestination set digest = runtime_destination_now(system_key, environment)"
+        )
+        cursor.execute("set session_replication_role = origin")
 
 
 def void(approval_id: int, reason: str = "the mapping changed") -> None:

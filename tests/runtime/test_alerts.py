@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -31,6 +33,7 @@ from runtime.models import (
 )
 from runtime.selectors import alerts as selectors
 from runtime.services import alert_settings, alerting, measuring, standings
+from tests import kept_rows
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db
@@ -38,23 +41,38 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def house() -> scene.People:
+def begun() -> tuple[scene.People, scene.Site]:
+    return _begun_at(start())()
+
+
+@pytest.fixture
+def house(begun: tuple[scene.People, scene.Site]) -> scene.People:
+    return begun[0]
+
+
+@pytest.fixture
+def sales(begun: tuple[scene.People, scene.Site]) -> scene.Site:
+    return begun[1]
+
+
+@functools.cache
+def _begun_at(begin: datetime) -> Callable[..., tuple[scene.People, scene.Site]]:
+    """One for each period in which tests begin: their moments are counted from it."""
+    return kept_rows.once(_measured_site)
+
+
+def _measured_site() -> tuple[scene.People, scene.Site]:
+    """Deployed and measured for the first time; `loyalty` has answered for three days."""
     people = scene.estate()
     for tier in SlaTier.objects.all():
         tier.rules |= {"availability": "99.9"}
         tier.save()
-    return people
-
-
-@pytest.fixture
-def sales(house: scene.People) -> scene.Site:
-    """Deployed and measured for the first time; `loyalty` has answered for three days."""
-    site = scene.Site(scene.SALES, house.groups["sales-finance"])
+    site = scene.Site(scene.SALES, people.groups["sales-finance"])
     measuring.measure(at=start())
     answered_for(timedelta(days=3))
     if not AlertRule.objects.exists():
         first_rules()
-    return site
+    return people, site
 
 
 def start() -> datetime:
@@ -208,9 +226,10 @@ def test_a_flow_whose_owners_are_nobody_is_told_to_those_who_run_the_installatio
 
 
 def test_receivers_of_webhooks_get_it_signed_and_retried_as_everything_else_where_a_rule_says_so(
-    sales: scene.Site,
+    sales: scene.Site, house: scene.People
 ) -> None:
-    WebhookEndpoint.objects.create(name="pager", url="https://pager.example.com/", topics=["runtime.*"], salt="s")
+    about = {"url": "https://pager.example.com/", "topics": ["runtime.*"], "salt": "s"}
+    WebhookEndpoint.objects.create(name="pager", created_by=house.rita, **about)
     AlertRule.objects.update(webhook=False)
     at = outage(start() + MINUTE)
     told()

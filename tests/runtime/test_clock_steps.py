@@ -14,7 +14,7 @@ from psycopg.types.json import Jsonb
 
 from kernel import clock
 from kernel.viewer import Viewer
-from runtime.ledger import claims, clock_steps, measures
+from runtime.ledger import claims, clock_steps, leases, measures, quarantine, quarantine_claims
 from runtime.ledger.append import append
 from runtime.ledger.clock_steps import LONGEST_LEASE, ClockWatch
 from runtime.ledger.connections import Connection, connected
@@ -107,13 +107,13 @@ def test_a_lease_of_a_vanished_worker_ends_within_its_length_after_a_step_back(l
     assert claim(ledger, "first")
     set_back(ledger, DAY)
     clock_steps.attend(ledger, -DAY)
-    assert left(ledger, "lease_until") <= claims.LEASE_SECONDS
+    assert left(ledger, "lease_until") <= leases.LEASE_SECONDS
 
 
 def test_a_lease_that_was_stored_after_the_step_back_is_left_as_it_is(ledger, flow):
     assert claim(ledger, "first")
     clock_steps.attend(ledger, -DAY)
-    assert left(ledger, "lease_until") > claims.LEASE_SECONDS - 10
+    assert left(ledger, "lease_until") > leases.LEASE_SECONDS - 10
 
 
 def test_what_nobody_saw_is_bounded(ledger, flow):
@@ -128,6 +128,15 @@ def test_after_a_step_ahead_a_pause_goes_on(ledger, flow):
     set_back(ledger, -DAY)  # all times of before lie a day behind
     clock_steps.attend(ledger, DAY)
     assert 30 < left(ledger, "not_before") <= 40
+
+
+def test_what_was_stored_between_a_step_ahead_and_its_notice_is_not_moved_by_it(ledger, flow):
+    """A pause that began and ended since, and the end of a lane that was released since."""
+    claims.release(ledger, claim(ledger, "first"), wait=0.001)
+    clock_steps.attend(ledger, DAY, since=0.5)
+    assert left(ledger, "not_before") < 1
+    assert left(ledger, "lease_until") < 1
+    assert claim(ledger) is not None
 
 
 def test_what_was_sent_before_a_step_was_sent_as_long_ago_as_it_was(ledger, flow):
@@ -147,12 +156,48 @@ def test_a_worker_that_knows_of_a_step_ahead_takes_nobody_for_lost(ledger, flow,
     monkeypatch.setattr(clock_steps, "watch", watch)
     watch.look(ledger)
     assert claim(ledger, "first")
-    ledger.execute("update runtime_progress set lease_until = clock_timestamp() - interval '1 h'")
+    ledger.execute("update runtime_progress set lease_until = lease_until - make_interval(secs => %s)", (DAY,))
     watch._trusted -= DAY  # what the clock said before
     with connected() as other:
         assert claim(other) is None
-        time[0] += DAY
+        ledger.execute("update runtime_progress set lease_until = lease_until - make_interval(secs => %s)", (DAY,))
         assert claim(other) is not None
+
+
+@pytest.fixture
+def stepped(ledger, monkeypatch) -> ClockWatch:
+    """The watch of a worker that knows that the clock was set ahead by a day a moment ago."""
+    watch = ClockWatch(monotonic=lambda: 1000.0)
+    monkeypatch.setattr(clock_steps, "watch", watch)
+    watch.look(ledger)
+    watch._trusted -= DAY
+    return watch
+
+
+@pytest.mark.parametrize("when", ["before the step", "since the step"])
+def test_a_lane_of_a_machine_that_vanished_waits_no_longer_than_its_lease_after_a_step_ahead(
+    ledger, flow, stepped, when
+):
+    """Its database session is still open: the server has not noticed."""
+    assert claim(ledger, "vanished")
+    if when == "before the step":
+        set_back(ledger, -DAY)
+        clock_steps.attend(ledger, DAY)
+    with connected() as other:
+        assert claim(other) is None, "the lease lasts"
+        ledger.execute("update runtime_progress set lease_until = lease_until - interval '16 s'")
+        assert claim(other) is not None
+
+
+def test_a_quarantined_message_of_a_machine_that_vanished_waits_no_longer_than_its_lease_either(ledger, flow, stepped):
+    taken = claim(ledger, "first")
+    entry = quarantine.QuarantineEntry(1, "a", "retry", "", "said no", delay=0.0)
+    quarantine.quarantine(ledger, taken, [entry])
+    ledger.execute("update runtime_quarantine set not_before = clock_timestamp() - interval '1 s'")
+    assert quarantine_claims.claim_quarantined(ledger) is not None
+    assert quarantine_claims.claim_quarantined(ledger) is None, "the lease lasts"
+    ledger.execute("update runtime_quarantine set lease_until = clock_timestamp() - interval '1 s'")
+    assert quarantine_claims.claim_quarantined(ledger) is not None
 
 
 def test_steps_are_told_from_a_slow_answer_and_from_a_clock_that_is_kept_right():
@@ -160,9 +205,8 @@ def test_steps_are_told_from_a_slow_answer_and_from_a_clock_that_is_kept_right()
     watch = ClockWatch(monotonic=lambda: time[0])
 
     def look(database: float, *, took: float = 0.0) -> float:
-        before = time[0]
         time[0] += took
-        return watch.noted(database, before)
+        return watch.noted(database, took)
 
     assert look(1_000_000.0) == 0.0
     time[0] += 100
@@ -177,6 +221,46 @@ def test_steps_are_told_from_a_slow_answer_and_from_a_clock_that_is_kept_right()
     assert round(watch.latest() or 0) == round(1_086_511.0 + LONGEST_LEASE)
     assert round(look(1_000_110.0 + LONGEST_LEASE)) == -86_399
     assert round(watch.latest() or 0) == round(1_000_112.0 + LONGEST_LEASE), "back is believed at once"
+
+
+def test_a_claim_just_after_a_step_ahead_takes_what_was_sent_for_no_longer_ago_than_it_was(ledger, flow, monkeypatch):
+    watch = ClockWatch()
+    monkeypatch.setattr(clock_steps, "watch", watch)
+    taken = claim(ledger, "first")
+    assert taken is not None
+    claims.release_unanswered(ledger, taken, wait=0.0, last_sent=None)
+    ledger.execute(
+        "update runtime_progress set intent = 1, intent_at = clock_timestamp() - interval '10 s', "
+        "not_before = 'epoch', sent_at = clock_timestamp() - make_interval(secs => %s)",
+        (DAY + 10,),
+    )
+    watch._offset -= DAY  # the clock was set, and nobody has looked since
+    again = claim(ledger)
+    assert again is not None
+    assert again.last_sent is not None
+    assert 9 < time_module.monotonic() - again.last_sent < 20
+
+
+def test_after_a_step_back_no_key_is_known_for_less_long_than_it_was(ledger, flow):
+    taken = claim(ledger, "first")
+    assert taken is not None
+    claims.release_unanswered(ledger, taken, wait=0.0, last_sent=None)
+    for ago, expected in (("-1 day +50 s", 50), ("100 s", DAY + 100), ("1 s", 1)):
+        ledger.execute("update runtime_progress set intent_at = clock_timestamp() - %s::interval", (ago,))
+        clock_steps.attend(ledger, -DAY, since=1.0)
+        assert expected - 1 <= -left(ledger, "intent_at") < expected + 5
+
+
+def test_a_row_that_was_stored_after_the_look_with_a_time_of_before_is_moved_by_the_next_looks(ledger, flow):
+    ledger.execute(
+        "update runtime_progress set not_before = clock_timestamp() + make_interval(secs => %s)", (DAY - 20,)
+    )
+    assert clock_steps.attend_late(ledger, -DAY) == 1
+    assert left(ledger, "not_before") <= 0
+    assert clock_steps.attend_late(ledger, -DAY) == 0
+    ledger.execute("update runtime_progress set not_before = clock_timestamp() + interval '40 min'")
+    assert clock_steps.attend_late(ledger, -DAY) == 0, "a pause as long as a vendor may ask for"
+    assert clock_steps.attend_late(ledger, -40.0) == 0
 
 
 def silent(time: list[float]) -> SilentWork:

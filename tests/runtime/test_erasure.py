@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
@@ -9,7 +11,7 @@ from django.core.management import CommandError, call_command
 from kernel.errors import Conflict, Invalid
 from kernel.models import User
 from kernel.viewer import Viewer
-from runtime.domain.retention import ERASED
+from runtime.domain.erased import BEGINS, ERASED, LONGEST, in_place_of, is_erased, is_same
 from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.dated_states import dated_key
@@ -77,6 +79,19 @@ def test_all_that_was_said_under_a_key_is_gone_and_the_chain_is_whole(ledger: Co
     assert append(ledger, flow.ref, [IncomingMessage("ada", 2, SECRET.replace(b"ada", b"ada.l"))]).unchanged == 1
 
 
+def test_what_was_erased_before_is_not_erased_again_and_it_is_said_by_whom(ledger: Connection) -> None:
+    flow, subscription = stored(ledger)
+    pass_all(ledger, subscription)
+    ada = User.objects.create_superuser("ada")
+    assert erasure.erase(flow.stream, lane=0, position=1, actor=ada, reason="request 17") == 1
+    found = erasure.preview(flow.stream, key="ada", actor=None)
+    assert (found.messages, [(one.by, one.messages) for one in found.earlier]) == (1, [("ada", 1)])
+    assert erasure.erase(flow.stream, key="ada", actor=None, reason="request 18") == 1
+    assert erasure.erase(flow.stream, key="ada", actor=None, reason="request 19") == 0
+    found = erasure.preview(flow.stream, key="ada", actor=None)
+    assert (found.messages, [(one.by, one.messages) for one in found.earlier]) == (0, [("ada", 1), ("the server", 1)])
+
+
 def test_what_is_still_needed_is_not_erased(ledger: Connection) -> None:
     flow, subscription = stored(ledger)
     with pytest.raises(Conflict, match="has still to take it"):
@@ -99,18 +114,99 @@ def test_the_database_changes_a_message_only_where_an_erasure_is_recorded(ledger
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
         ledger.execute("update runtime_message set payload = %s::json", (ERASED.decode(),))
     assert erasure.erase(flow.stream, lane=0, position=2, actor=None, reason="request 17") == 1
-    for change in ("payload = '{}'::json", "key = 'x'"):
+    more = ERASED.decode().replace("}", ', "mail": "ada"}')
+    for change in ("payload = '{}'::json", "key = 'x'", f"payload = '{more}'::json"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
             ledger.execute(f"update runtime_message set {change} where position = 2".encode())
 
 
+SALE = {"store": "0187", "businessDate": "2026-11-23", "sequence": 7, "total": 12.5, "card": "ada@example.org"}
+
+
+def spelled(document: dict[str, object], how: str) -> bytes:
+    """One value in another spelling."""
+    if how == "spaces":
+        return json.dumps(document, indent=2).encode()
+    if how == "order":
+        return json.dumps(dict(reversed(document.items()))).encode()
+    return json.dumps(document, separators=(",", ":")).replace("12.5", "1.250e1").encode()
+
+
+@pytest.mark.parametrize("how", ["spaces", "order", "numbers"])
+@pytest.mark.parametrize("immutable", [True, False])
+def test_the_same_fact_is_known_when_it_comes_again_in_another_spelling(
+    ledger: Connection, how: str, immutable: bool
+) -> None:
+    flow = Flow(ledger, lanes=1, immutable=immutable)
+    append(ledger, flow.ref, [IncomingMessage("sale", 0, json.dumps(SALE).encode())])
+    erasure.erase(flow.stream, key="sale", actor=None, reason="request 17")
+    done = append(ledger, flow.ref, [IncomingMessage("sale", 0, spelled(SALE, how))], tell_held=True)
+    assert (done.unchanged, done.held) == (1, {0: 1})
+    assert everywhere(ledger, "ada@example.org") == []
+
+
+def test_of_other_content_under_an_erased_key_nothing_is_stored(ledger: Connection) -> None:
+    """It is a case for a person all the same, who cannot let in what is not there."""
+    flow = Flow(ledger, lanes=1, immutable=True)
+    append(ledger, flow.ref, [IncomingMessage("sale", 0, json.dumps(SALE).encode())])
+    erasure.erase(flow.stream, key="sale", actor=None, reason="request 17")
+    for total in (99, 99, 98):
+        done = append(ledger, flow.ref, [IncomingMessage("sale", 0, json.dumps(SALE | {"total": total}).encode())])
+        assert done.conflicts == 1
+    assert everywhere(ledger, "ada@example.org") == []
+    assert ConflictCase.objects.count() == 2
+    case = ConflictCase.objects.earliest("pk")
+    with pytest.raises(Conflict, match="was erased"):
+        cases.settle_conflict(case.pk, keep=False, actor=None, note="the till was right")
+    cases.settle_conflict(case.pk, keep=True, actor=None, note="it was erased")
+
+
+def test_what_was_erased_without_a_hash_takes_nothing_of_a_person_again(ledger: Connection) -> None:
+    flow = Flow(ledger, lanes=1, immutable=True)
+    append(ledger, flow.ref, [IncomingMessage("sale", 0, json.dumps(SALE).encode())])
+    with ledger.transaction():
+        ledger.execute("set local session_replication_role = replica")
+        ledger.execute("update runtime_message set payload = %s::json", (ERASED.decode(),))
+    assert append(ledger, flow.ref, [IncomingMessage("sale", 0, spelled(SALE, "order"))]).conflicts == 1
+    assert append(ledger, flow.ref, [IncomingMessage("sale", 0, json.dumps(SALE).encode())]).unchanged == 1
+    assert everywhere(ledger, "ada@example.org") == []
+
+
+@pytest.mark.parametrize(
+    ("document", "left"),
+    [
+        (SALE, ', "businessDate": "2026-11-23", "store": "0187"'),
+        ({"store": 187, "business_date": "2026-11-23T10:00"}, ', "businessDate": "2026-11-23", "store": "187"'),
+        ({"store": "Ada Lovelace", "businessDate": "born 1815"}, ""),
+        ({"store": "ada@example.org", "businessDate": ["2026-11-23"]}, ""),
+        ({"store": '1", "x": "', "businessDate": '2026-11-2"'}, ""),
+        ([1], ""),
+    ],
+)
+def test_day_and_store_are_all_that_stays_of_a_document(ledger: Connection, document: object, left: str) -> None:
+    flow = Flow(ledger, lanes=1)
+    payload = json.dumps(document).encode()
+    append(ledger, flow.ref, [IncomingMessage("one", 0, payload)])
+    for _ in range(2):
+        erasure.erase(flow.stream, key="one", actor=None, reason="request 17")
+    row = ledger.execute("select payload::text from runtime_message").fetchone()
+    assert row
+    said, _, _ = row[0].partition(', "same"')
+    assert said == BEGINS.decode() + left
+    assert len(row[0]) <= LONGEST
+    assert is_erased(row[0].encode())
+    assert is_same(row[0].encode(), payload, flow.ref.hashes_of)
+    assert in_place_of(row[0].encode(), flow.ref.hashes_of) == row[0].encode()
+
+
 def test_who_reads_the_log_later_skips_what_was_erased() -> None:
     mapper = Mapper(lambda message: message.document, lambda payloads: [text.decode() for text in payloads])
-    raw = [LoggedMessage(1, "a", ERASED, ""), LoggedMessage(2, "b", b"{}", "")]
+    known = ERASED.replace(b"}", b', "businessDate": "2026-11-23", "store": "1", "same": "-a"}')
+    raw = [LoggedMessage(1, "a", ERASED, ""), LoggedMessage(2, "b", b"{}", ""), LoggedMessage(3, "c", known, "")]
     plain = [one._replace(document=decode(one.document)) for one in raw]
     for messages, made in ((raw, mapper), (plain, Mapper(mapper.one))):
         mapped, entries, skipped = made.many(messages)
-        assert ([message.position for message, _ in mapped], entries, skipped) == ([2], [], [1])
+        assert ([message.position for message, _ in mapped], entries, skipped) == ([2], [], [1, 3])
 
 
 def test_every_state_of_a_dated_subject_goes_with_its_key(ledger: Connection) -> None:

@@ -22,7 +22,7 @@ from runtime.ledger.connections import Connection
 from runtime.worker.delivery import serve_one
 from runtime.worker.target_clients import TargetClients
 from tests.runtime.connectors.server import Server
-from tests.runtime.make import Flow
+from tests.runtime.make import Flow, systems_moved
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SIGN_IN = b'<html><title>Sign in</title><form><input name="u"><input type="password" name="p"></form></html>'
@@ -178,9 +178,11 @@ def test_a_missing_secret_is_read_again_at_the_next_probe(site: Callable[..., Si
 def test_a_host_name_that_nobody_knows(site: Callable[..., Site]) -> None:
     made = site()
     SystemEndpoint.objects.update(base_url="http://erp.invalid")
+    systems_moved(made.conn)
     made.rounds()
     assert "erp.invalid" in at_fault(made, "name")
     SystemEndpoint.objects.update(base_url=made.server.url)
+    systems_moved(made.conn)
     made.all_arrive()
 
 
@@ -188,9 +190,11 @@ def test_an_endpoint_that_is_missing_in_the_catalog(site: Callable[..., Site]) -
     made = site()
     held = SystemEndpoint.objects.get()
     SystemEndpoint.objects.all().delete()
+    systems_moved(made.conn)
     made.rounds()
     assert "no endpoint" in at_fault(made, "address")
     held.save(force_insert=True)
+    systems_moved(made.conn)
     made.all_arrive()
 
 
@@ -203,6 +207,7 @@ def test_an_expired_certificate(site: Callable[..., Site], tmp_path: Path) -> No
     plain = made.server.server.socket
     made.server.server.socket = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
     SystemEndpoint.objects.update(base_url=made.server.url.replace("http:", "https:"))
+    systems_moved(made.conn)
     made.rounds()
     assert "expired" in at_fault(made, "certificate")
     context.load_cert_chain(valid[1], valid[0])

@@ -11,6 +11,7 @@ from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.claimed import ClaimScope
 from runtime.ledger.claims import claim, release
 from runtime.ledger.connections import Connection
+from tests import sealed
 from tests.runtime import make
 from tests.runtime.make import Flow
 
@@ -83,8 +84,8 @@ def test_a_freeze_of_strictness_work_stops_claims_and_others_do_not(ledger: Conn
     for strictness, tier, stops in (("changes", None, False), ("work", 0, False), ("work", 1, True)):
         made = ledger.execute(
             """insert into governance_freezewindow
-                 (name, reason, environment, tier, strictness, calendar, compiled_until)
-               values ('f', '', 'production', %s, %s, '{}', clock_timestamp() + interval '1 d')
+                 (name, reason, tier, strictness, calendar, compiled_until)
+               values ('f', '', %s, %s, '{}', clock_timestamp() + interval '1 d')
                returning id""",
             (tier, strictness),
         ).fetchone()
@@ -98,7 +99,7 @@ def test_a_freeze_of_strictness_work_stops_claims_and_others_do_not(ledger: Conn
         assert (taken is None) is stops
         if taken:
             release(ledger, taken)
-        ledger.execute("update governance_freezewindow set ended_at = clock_timestamp() where id = %s", made)
+        ledger.execute(sealed.END_FREEZE, made)
 
 
 def test_a_deployment_without_a_valid_approval_of_its_digest_is_refused_by_the_database(ledger: Connection) -> None:
@@ -132,6 +133,17 @@ def test_releases_messages_and_evidence_cannot_be_changed(ledger: Connection) ->
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
             ledger.execute(statement)
+
+
+def test_a_release_bears_the_digest_of_its_manifest(ledger: Connection) -> None:
+    flow = Flow(ledger)
+    for manifest in ("{}", '{"integration": "other", "build": 1}'):
+        with pytest.raises(psycopg.errors.CheckViolation, match="not the one of the manifest"):
+            ledger.execute(
+                "insert into runtime_release (integration_id, digest, manifest, tier) "
+                "select integration_id, digest, %s::jsonb, tier from runtime_release where id = %s",
+                (manifest, flow.release),
+            )
 
 
 def test_only_one_claim_probes_a_vendor_whose_breaker_is_half_open(ledger: Connection) -> None:

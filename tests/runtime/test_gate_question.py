@@ -10,12 +10,12 @@ import pytest
 from django.test import Client
 
 from bench.installation import manifest as order_feed
-from catalog.models import Application, Boundary, Environment, System, Team
+from catalog.models import Api, Application, Boundary, Domain, Environment, System, Team
 from governance.domain.subject import Subject
 from governance.services import approvals, policies
 from kernel import clock, tokens
 from runtime.ledger import connections
-from runtime.models import Release
+from runtime.models import Integration, Release
 from runtime.services import deployments, integrations
 from tests.governance.make import POLICY, person
 from tests.runtime import make
@@ -74,3 +74,25 @@ def test_another_digest_of_it_is_denied_and_unknown(release: Release):
     answer = ask("sha256:" + "d" * 64)
     assert answer["verdict"] == "deny"
     assert {reason["code"] for reason in answer["reasons"]} == {"approval.stale_digest", "integration.unregistered"}
+
+
+def test_another_manifest_that_somebody_registers_changes_nothing_that_is_judged(release: Release):
+    """The integration's own row follows whatever was registered last; the question is about the approved release."""
+    before = ask(release.digest)
+    Domain.objects.create(key="loyalty", name="Loyalty")
+    other = order_feed(source=False, lanes=2, batch=50) | {"domain": "loyalty", "tier": 3, "title": "Something else"}
+    integrations.register(integrations.pinned(other), actor=None)
+    assert Integration.objects.get(key=FEED).domain_key == "loyalty"
+    after = ask(release.digest)
+    assert (after["verdict"], after["reasons"]) == ("allow", [])
+    assert after["policy_digest"] == before["policy_digest"]
+
+
+def test_a_release_whose_api_belongs_to_another_system_now_is_denied(release: Release):
+    stranger = System.objects.create(key="stranger", name="Stranger")
+    Api.objects.filter(slug="order-feed").update(system=stranger)
+    answer = ask(release.digest)
+    assert (answer["verdict"], [reason["code"] for reason in answer["reasons"]]) == ("deny", ["sor.violation"])
+    assert "stranger" in answer["reasons"][0]["message"]
+    Api.objects.filter(slug="order-feed").update(system=None)
+    assert ask(release.digest)["verdict"] == "deny"

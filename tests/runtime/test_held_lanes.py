@@ -18,7 +18,7 @@ from runtime.ledger import connections, lane_locks, pool
 from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.group_commit import GroupCommit, PendingCall
 from runtime.models import Stream
-from runtime.services import held_lanes, intake
+from runtime.services import held_lanes, intake, intake_place
 from tests.runtime import make
 from tests.runtime.test_services import FEED, deployed
 
@@ -175,6 +175,26 @@ def test_who_moves_a_call_goes_on_with_the_others_and_the_moved_come_again_toget
     assert served == [("k", [1]), ("held", [1])]
     assert not group_commit._queues
     assert group_commit.moved == 0
+
+
+@pytest.mark.parametrize("table", ["runtime_lanechange", "runtime_deployment"])
+def test_a_call_waits_once_for_a_table_that_it_asks_before_the_lanes(
+    stream: int, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    monkeypatch.setenv("DATABASE_LIMITS", "intake.lock=200ms")
+    intake.accept(FEED, "production", orders_of(HELD, 1))  # what is deployed is known from now on
+    tries: list[Any] = []
+    before = intake._store_once
+    monkeypatch.setattr(intake, "_store_once", lambda *given: (tries.append(given), before(*given))[1])
+    with connections.connected(role="unlimited") as conn:
+        conn.execute("begin")
+        conn.execute(f"lock table {table} in access exclusive mode")
+        with pytest.raises(Unavailable) as said:
+            intake.accept(FEED, "production", orders_of(HELD, 1))
+        conn.rollback()
+    intake_place.forget((FEED, "production"))
+    assert (said.value.code, len(tries)) == ("database.busy", 1)
+    assert not held_lanes.of(stream)
 
 
 def test_a_table_that_somebody_locks_is_no_lane_that_somebody_holds(

@@ -13,6 +13,7 @@ from catalog.models import SystemEndpoint
 from runtime.ledger.connections import Connection
 from runtime.worker import target_clients
 from tests.runtime.connectors.server import Server
+from tests.runtime.make import systems_moved
 from tests.runtime.test_same_again import Unasked
 from tests.runtime.test_who_is_asked import RIGHT
 
@@ -27,6 +28,7 @@ class Moving(Unasked):
 
     def moves(self) -> None:
         SystemEndpoint.objects.filter(system=self.system).update(base_url=self.other.url)
+        systems_moved(self.conn)
 
     def answer_there(self, seen: Any) -> Any:
         body = seen.json()

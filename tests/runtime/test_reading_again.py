@@ -168,10 +168,7 @@ def test_above_the_limit_a_reading_and_a_judgement_need_an_approval(
     with pytest.raises(NotApproved):
         judge()
     about = reading_again.subject(made)
-    held = make.approval(feed.conn, subject_id=about.id, digest=about.digest)
-    feed.conn.execute("set session_replication_role = replica")
-    feed.conn.execute("update governance_approval set subject_kind = 'reading' where id = %s", (held,))
-    feed.conn.execute("set session_replication_role = origin")
+    held = make.approval(feed.conn, subject_id=about.id, digest=about.digest, kind="reading")
     assert reading_again.start(made.pk, actor=None).approval_id == held
 
 

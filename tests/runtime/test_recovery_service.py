@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -10,15 +11,16 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from kernel import clock
 from kernel.errors import Conflict
 from kernel.models import AuditEntry, OutboxEvent
 from kernel.viewer import SYSTEM
 from portal import readiness
 from runtime.domain.recovery import key_was_reused
 from runtime.ledger import connections
-from runtime.models import Rewind
+from runtime.models import Rewind, TargetSubscription, VendorState
 from runtime.selectors import recovery as selectors
-from runtime.services import dead_letters, recovery
+from runtime.services import dead_letters, recovery, replay_safety, replays, vendor_limits
 from runtime.services.dead_letters import DeadLetterFilter
 from tests.runtime import scene
 from tests.runtime.rewinding import Shop, StrictVendor
@@ -172,3 +174,38 @@ def test_readiness_says_when_the_server_does_not_tell_of_a_failover(ledger: conn
     finally:
         look.close()
     assert (readiness.good(found), found["failover"][:11]) == (True, "not noticed")
+
+
+def test_a_circuit_breaker_that_a_person_closes_does_not_end_that_pause(ledger: connections.Connection) -> None:
+    shop = Shop(ledger, StrictVendor())
+    ledger.execute("update runtime_subscription set deadline = 60, settle = 20")
+    shop.go_back(0, 0)
+    vendor = VendorState.objects.get()
+    closed = vendor_limits.close_breaker(vendor.pk, actor=None, reason="they are back")
+    assert closed.not_before == vendor.not_before
+    assert vendor.not_before > clock.now() + timedelta(seconds=190)
+    ledger.execute("update runtime_rewind set at = at - interval '201 seconds'")
+    assert vendor_limits.close_breaker(vendor.pk, actor=None, reason="they are back").not_before < clock.now()
+
+
+@pytest.mark.parametrize("window_ended", [True, False])
+def test_a_replay_asks_by_reference_about_what_came_again_after_the_database_went_back(
+    ledger: connections.Connection, window_ended: bool
+) -> None:
+    """The vendor has it under a key that was lost; under the key that the message has now it is not there."""
+    shop = Shop(ledger, StrictVendor(keeps_keys=False), "L")
+    shop.sell("a")
+    shop.work()
+    shop.go_back(logged=0, delivered=0)
+    shop.sell("a")
+    shop.work()
+    assert shop.vendor.booked() == ["a"]
+    if window_ended:
+        shop.end_window()
+    target, spans = TargetSubscription.objects.get(), {0: (1, 1)}
+    assert replay_safety.lost_keys(target, spans) == 1
+    assert replay_safety.lost_keys(target, {0: (2, 9)}) == 0
+    replays._subscribe(target, spans, dry=False, pace=None)
+    shop.work()
+    assert shop.vendor.booked() == ["a"]
+    assert shop.quarantined() == []

@@ -10,6 +10,7 @@ from catalog.models import Environment, System, SystemEndpoint
 from runtime.connectors.protocols import ConnectionFault, OutboundMessage
 from runtime.domain.manifest import Connection
 from runtime.ledger.vendor_client import SendResult
+from runtime.selectors import destinations
 from runtime.services import system_connections
 from runtime.services.system_connections import OpenedSink
 from runtime.worker.renewed_vendor import RenewedVendor
@@ -97,17 +98,26 @@ def test_what_the_vendor_said_stands_where_the_secret_is_gone_now() -> None:
     assert vendor.send(items("a"), guard=lambda: None)[0].fault == "credentials"
 
 
+@pytest.fixture
+def approved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the systems answer is what was approved."""
+    monkeypatch.setattr(destinations, "require_approved", lambda endpoint, **where: None)
+
+
+@pytest.mark.usefixtures("approved")
 @pytest.mark.django_db
 @pytest.mark.parametrize(
     ("secret", "settings", "kind", "words"),
     [
-        ("env:TILLGATE_NO_SUCH_SECRET", SETTINGS, "secret", "is not set on this worker"),
-        ("file:/no/such/secret", SETTINGS, "secret", "cannot be read on this worker"),
-        ("vault:x", SETTINGS, "secret", "env:NAME or file:/path"),
+        ("env:TILLGATE_SECRET_NOWHERE", SETTINGS, "secret", "is not set on this worker"),
+        ("file:no/such/secret", SETTINGS, "secret", "cannot be read on this worker"),
+        ("file:/no/such/secret", SETTINGS, "secret", "in the folder of secrets"),
+        ("env:DATABASE_URL", SETTINGS, "secret", "no secret of a system"),
+        ("vault:x", SETTINGS, "secret", "or file:name in the folder"),
         (None, SETTINGS, "address", "no endpoint of erp in test"),
         ("", {**SETTINGS, "path": "${TILLGATE_PLACE_NOWHERE}"}, "address", "TILLGATE_PLACE_NOWHERE"),
         ("", {**SETTINGS, "unheard": 1}, "settings", "unheard"),
-        ("", {**SETTINGS, "base_url": "ftp://erp"}, "address", "not an http or https URL"),
+        ("", {**SETTINGS, "base_url": "ftp://erp"}, "address", "neither https:// nor http://"),
     ],
 )
 def test_what_cannot_be_opened_says_which_fault_it_is(
@@ -123,11 +133,14 @@ def test_what_cannot_be_opened_says_which_fault_it_is(
         SystemEndpoint.objects.update(base_url=settings["base_url"])
         settings = {name: value for name, value in settings.items() if name != "base_url"}
     with pytest.raises(ConnectionFault) as met:
-        system_connections.open_sink_or_fault(Connection("rest", settings=settings), system="erp", environment="test")
+        system_connections.open_sink_or_fault(
+            Connection("rest", settings=settings), system="erp", environment="test", release=1
+        )
     assert met.value.kind == kind
     assert words in met.value.message
 
 
+@pytest.mark.usefixtures("approved")
 @pytest.mark.django_db
 def test_a_secret_file_is_read_anew_and_an_equal_one_opens_nothing(tmp_path: Any) -> None:
     secret = tmp_path / "secret"
@@ -140,7 +153,9 @@ def test_a_secret_file_is_read_anew_and_an_equal_one_opens_nothing(tmp_path: Any
 
     def opened(unless: object | None = None) -> OpenedSink | None:
         connection = Connection("rest", settings=SETTINGS)
-        return system_connections.open_sink_or_fault(connection, system="erp", environment="test", unless=unless)
+        return system_connections.open_sink_or_fault(
+            connection, system="erp", environment="test", release=1, unless=unless
+        )
 
     first = opened()
     assert first

@@ -116,10 +116,8 @@ def test_above_the_limit_an_approval_of_exactly_this_plan_is_needed(
     assert facts is not None
     assert facts.new["messages"] == 60
     assert facts.new["reason"] == "the table was restored"
-    with connections.connected() as conn, conn.transaction():
-        conn.execute("set local session_replication_role = replica")
-        held = make.approval(conn, subject_id=f"{FEED}/read-model", digest=made.digest)
-        conn.execute("update governance_approval set subject_kind = 'replay' where id = %s", (held,))
+    with connections.connected() as conn:
+        held = make.approval(conn, subject_id=f"{FEED}/read-model", digest=made.digest, kind="replay")
     with pytest.raises(NotApproved):
         replays.start(other.pk, actor=None)
     started = replays.start(made.pk, actor=None)

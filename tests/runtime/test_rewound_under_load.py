@@ -14,7 +14,7 @@ import pytest
 from runtime.connectors.protocols import Secrets
 from runtime.connectors.registry import open_sink
 from runtime.domain.manifest import ManifestTarget
-from runtime.ledger import connections, rewind, vendor_target
+from runtime.ledger import connections, vendor_target
 from runtime.ledger.append import Fenced, IncomingMessage, append
 from runtime.ledger.claimed import Claim
 from runtime.ledger.claims import claim
@@ -141,10 +141,7 @@ class Shop:
         self.again(turn)
 
 
-def test_a_failover_under_load_books_every_sale_once(
-    server: OwnServer, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(rewind, "LEAST_PAUSE", 0.0)
+def test_a_failover_under_load_books_every_sale_once(server: OwnServer, sandbox: Sandbox) -> None:
     shop = Shop(server, sandbox)
     tills = [threading.Thread(target=shop.till, args=(number,)) for number in range(TILLS)]
     worker = threading.Thread(target=shop.work)

@@ -232,3 +232,40 @@ def test_what_is_known_of_a_batch_is_kept_when_one_item_stays_unknown(
     assert [position for position, _, _ in site.parked()] == [2, 4, 5]
     kept = ledger.execute("select confirmed, refused, outcomes from runtime_delivery order by id").fetchall()
     assert (kept[0][:2], "".join(outcomes for *_, outcomes in kept)) == ((2, 1), "cqcqq")
+
+
+@pytest.mark.parametrize("version_without_answer", [1, 2])
+@pytest.mark.parametrize("idempotency", ["K", "L"])
+def test_what_a_lost_owner_may_have_sent_is_no_first_try_because_the_question_about_one_before_it_had_no_answer(
+    ledger: Connection, idempotency: str, version_without_answer: int
+) -> None:
+    """Three messages of a key are three calls; the third one takes effect late, and its sender is gone."""
+    site = Clock(ledger, Vendor(), idempotency=idempotency, settle=100.0)
+    site.put(*[site.flow.item("a", version) for version in (1, 2, 3)], site.flow.item("b", 1))
+    send, ask = site.vendor.send, site.vendor.ask
+
+    def die_at_the_third(items: Any, *, guard: Any) -> Any:
+        if items[0].document["version"] < 3:
+            return send(items, guard=guard)
+        site.vendor.late += items
+        raise KeyboardInterrupt
+
+    def silent_about_one(items: Any, *, by: str = "key") -> list[SendResult]:
+        if items[0].document["version"] == version_without_answer:
+            site.vendor.ask = ask  # type: ignore[method-assign]
+            return [SendResult("unknown", detail="no answer to the question")] * len(items)
+        return ask(items, by=by)
+
+    site.vendor.send = die_at_the_third  # type: ignore[method-assign]
+    taken = claim(ledger, owner="dies")
+    assert taken
+    with pytest.raises(KeyboardInterrupt):
+        vendor_target.deliver(ledger, taken, site.bind)
+    site.vendor.send, site.vendor.ask = send, silent_about_one  # type: ignore[method-assign]
+    site.work(8)
+    assert ("a", 3) not in site.effects(), "what was sent may still take effect"
+    site.vendor.arrive()
+    site.passes(101.0)
+    site.work(8)
+    assert sorted(site.effects()) == [("a", 1), ("a", 2), ("a", 3), ("b", 1)]
+    assert site.parked() == []

@@ -6,6 +6,7 @@ The source is scripted in memory and keeps a journal of what it was asked; the l
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,7 @@ from django.db import connections as django_connections
 from bench.installation import TABLE
 from bench.installation import manifest as order_feed
 from bench.order_server import order
+from catalog.models import Api
 from governance.domain.subject import Subject
 from governance.services import approvals
 from portal.worker import arguments, collector_tiers
@@ -29,6 +31,7 @@ from runtime.services import deployments, integrations, runs, system_connections
 from runtime.worker import source_polling
 from runtime.worker.loop import WorkerLoop
 from runtime.worker.source_reader import SourceReader
+from tests import kept_rows
 from tests.runtime import make
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -79,11 +82,7 @@ class Feed:
         self.deploy_with(sources=[given])
 
     def deploy_with(self, **changes: Any) -> None:
-        given = order_feed(lanes=2) | changes
-        release = integrations.register(integrations.pinned(given), actor=None)
-        make.approval(self.conn, subject_id=FEED, digest=release.digest)
-        about = Subject("integration", FEED, release.digest)
-        deployments.deploy(FEED, approval=approvals.require(about, release.digest, "production"), actor=None)
+        _deployed(json.dumps(order_feed(lanes=2) | changes))()
 
     def start(self) -> Run:
         return runs.start(FEED, "production", trigger="manual")
@@ -116,9 +115,26 @@ class Feed:
         return StreamSource.objects.get()
 
 
+@functools.cache
+def _deployed(manifest: str) -> Callable[[], None]:
+    """This release of the order feed, deployed. In a database that holds nothing it is copied back after the first
+    time."""
+
+    @kept_rows.once
+    def deploy() -> None:
+        if not Api.objects.exists():
+            make.catalog_of_orders()
+        release = integrations.register(integrations.pinned(json.loads(manifest)), actor=None)
+        with connections.connected(name="tillgate-test") as conn:
+            make.approval(conn, subject_id=FEED, digest=release.digest)
+        about = Subject("integration", FEED, release.digest)
+        deployments.deploy(FEED, approval=approvals.require(about, release.digest, "production"), actor=None)
+
+    return deploy
+
+
 @pytest.fixture
 def feed() -> Iterator[Feed]:
-    make.catalog_of_orders()
     with connections.connected(name="tillgate-test") as conn:
         conn.execute(TABLE)
         yield Feed(conn)

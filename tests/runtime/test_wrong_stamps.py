@@ -53,6 +53,11 @@ class LyingSource:
         return 200, {}, {"data": found}
 
 
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TILLGATE_PLACE_DROP", str(tmp_path))
+
+
 @pytest.fixture
 def source(monkeypatch: pytest.MonkeyPatch) -> Iterator[LyingSource]:
     made = LyingSource("rest", monkeypatch)
@@ -173,7 +178,7 @@ def test_a_version_far_ahead_in_a_file_keeps_no_later_state_from_being_stored(
     feed: Feed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: str | None, at: Stamp
 ) -> None:
     settings = {
-        "root": str(tmp_path),
+        "root": "${TILLGATE_PLACE_DROP}",
         "format": "jsonl",
         "quiet": 0,
         "key_fields": ["number"],
@@ -247,7 +252,7 @@ def test_odata_delivers_such_a_row_and_what_comes_after_it(feed: Feed, source: L
 
 
 def test_a_file_with_a_stamp_that_cannot_be_true_leaves_the_way_free(feed: Feed, tmp_path: Path) -> None:
-    settings = {"root": str(tmp_path), "format": "jsonl", "quiet": 0, "key_fields": ["number"]}
+    settings = {"root": "${TILLGATE_PLACE_DROP}", "format": "jsonl", "quiet": 0, "key_fields": ["number"]}
     deploy(feed, {"protocol": "file_drop", "settings": settings | {"version_field": "updated_at"}})
     (tmp_path / "incoming").mkdir()
     for total, seconds in enumerate([-600, 86_400 * 365, -300], 1):
@@ -279,7 +284,7 @@ def test_an_older_state_of_the_same_microsecond_does_not_replace_the_newer_one(f
 
 
 def test_of_a_page_as_well_the_latest_state_of_a_microsecond_counts(feed: Feed, tmp_path: Path) -> None:
-    settings = {"root": str(tmp_path), "format": "jsonl", "quiet": 0, "key_fields": ["number"]}
+    settings = {"root": "${TILLGATE_PLACE_DROP}", "format": "jsonl", "quiet": 0, "key_fields": ["number"]}
     deploy(feed, {"protocol": "file_drop", "settings": settings | {"version_field": "updated_at"}})
     rows = [{**order(1), "total": float(n), "updated_at": stamp} for n, stamp in enumerate(FINER, 1)]
     (tmp_path / "incoming").mkdir()

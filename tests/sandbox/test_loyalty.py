@@ -50,6 +50,15 @@ def test_a_key_is_forgotten_after_a_day(loyalty, sandbox: Sandbox):
     assert set(doubles(sandbox.loyalty.journal(since=start - 1))) == {"points.earned sale-3"}
 
 
+def test_keys_of_some_references_last_whatever_the_engine_does_with_others(loyalty, sandbox: Sandbox):
+    sandbox.loyalty.control(set={"honour_keys": False, "kept_seconds": 0.0, "lasting_keys": "bonus "})
+    start, path = sandbox.loyalty.state()["journal"], "/profile/M-lasting/add_points"
+    for reference in ("bonus 1", "other 1"):
+        for _ in range(2):
+            loyalty.post(path, json={"points": 1, "reference": reference}, headers={"Idempotency-Key": reference})
+    assert set(doubles(sandbox.loyalty.journal(since=start))) == {"points.earned other 1"}
+
+
 def test_an_answer_lost_after_acting_is_given_again_for_the_key(loyalty, sandbox: Sandbox):
     sandbox.loyalty.fault("cut_after", ops="loyalty.earn", next=1)
     with pytest.raises(httpx.TransportError):

@@ -136,9 +136,12 @@ def _successors(writer: BlueprintWriter, api: Api, items: list[Any], pointer: st
         version, fields = labels[item["label"]], []
         for name in ("successor", "predecessor"):
             if item.get(name):
-                other = labels.get(str(item[name]).rpartition("@")[2])
+                slug, _, label = str(item[name]).rpartition("@")
+                other = labels.get(label) if slug in ("", api.slug) else None
                 if other is None:
                     writer.found.add(f"{pointer}/versions/{n}/{name}", f"{api.slug} has no version {item[name]!r}.")
+                elif other == version:
+                    writer.found.add(f"{pointer}/versions/{n}/{name}", f"{other} cannot be its own {name}.")
                 elif getattr(version, f"{name}_id") is None:
                     setattr(version, name, other)
                     fields.append(name)

@@ -7,7 +7,7 @@ people:       [{username, first_name, last_name, email, kind: person|service, su
 environments: [{key, name, is_fleet, records_complete_since, records_enforced_from}]
 domains:      [{key, name, owner_team}]
 systems:      [{key, name, vendor, third_party, kind, deployment, network_zone, owner_team,
-                endpoints: {environment: {base_url, auth_kind, secret_ref}}}]
+                endpoints: {environment: {base_url, auth_kind, secret_ref, further_hosts: [], trust_ref}}}]
 tiers:        [{level, name, rules: {…}}]
 scopes:       {banner: [{key, name}], region: […], channel: […]}
 stores:       [{key, name, banner, region, channel, zone}]
@@ -31,6 +31,7 @@ version's state, its contract, a boundary in force) is kept and reported, never 
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,7 @@ from catalog.services import search_index
 from catalog.services.blueprint import api_sections, landscape_sections
 from catalog.services.blueprint.writer import BlueprintReport, BlueprintWriter
 from catalog.services.findings import Findings
-from kernel import audit
+from kernel import acting, audit
 from kernel.constraints import violated
 from kernel.errors import DomainError, Invalid
 from kernel.models import User
@@ -77,8 +78,10 @@ def apply(
     dry_run: bool = False,
     base_dir: Path | None = None,
     passwords: dict[str, str] | None = None,
+    keeps: bool = False,
 ) -> BlueprintReport:
-    """Apply a blueprint in one transaction: all of it or nothing.
+    """Apply a blueprint in one transaction: all of it or nothing. With `keeps` a field that somebody else has changed
+    since the same actor wrote it stays as it is, and is reported as kept.
 
     `base_dir` is the folder that contract files are read from and never left; `passwords` gives sign-in passwords to
     *new* people by user name. Raises Invalid `estate.invalid` with every finding (`/apis/3/tier` …). A dry run does the
@@ -86,10 +89,10 @@ def apply(
     """
     report = BlueprintReport(dry_run)
     try:
-        with transaction.atomic():
+        with transaction.atomic(), acting.by(actor) if actor else nullcontext():
             found = Findings()
             _require_blueprint(document, found)
-            _build(document, BlueprintWriter(found, report, actor, base_dir, passwords or {}))
+            _build(document, BlueprintWriter(found, report, actor, base_dir, passwords or {}, keeps=keeps))
             if dry_run:
                 raise _Undo
     except _Undo:

@@ -3,6 +3,7 @@ records."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -23,10 +24,12 @@ from catalog.models import (
     SystemEndpoint,
     Team,
 )
-from catalog.services import audit_snapshots, provision
-from catalog.services.blueprint.writer import BlueprintWriter
-from kernel import clock
+from catalog.services import audit_snapshots, endpoints, provision
+from catalog.services.blueprint.writer import BLUEPRINT, BlueprintWriter
+from kernel import acting, authorities, clock
 from kernel.models import User
+
+MOST_FURTHER_HOSTS = 20
 
 
 def teams(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
@@ -133,10 +136,36 @@ def systems(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None
             "base_url": writer.text(endpoint, "base_url", at, 500, "Give its address."),
             "auth_kind": writer.text(endpoint, "auth_kind", at, 40) or "none",
             "secret_ref": writer.text(endpoint, "secret_ref", at),
+            "further_hosts": _further_hosts(writer, endpoint.get("further_hosts"), f"{at}/further_hosts"),
+            "trust_ref": writer.text(endpoint, "trust_ref", at),
         }
-        writer.upsert(
-            SystemEndpoint, "endpoint", {"system": system, "environment": environment}, values, f"{key}/{env}"
-        )
+        place = {"system": system, "environment": environment}
+        with acting.by(writer.actor, way=BLUEPRINT):
+            writer.upsert(
+                SystemEndpoint, "endpoint", place, values, f"{key}/{env}", held=partial(_held, key, environment.key)
+            )
+
+
+def _held(system: str, environment: str) -> str:
+    """Why an endpoint waits: what runs over it was approved for where it is."""
+    number = endpoints.flows_over(system, environment)
+    return endpoints.in_use(system, environment, number).message if number else ""
+
+
+def _further_hosts(writer: BlueprintWriter, given: Any, pointer: str) -> list[str]:
+    """Authorities in their canonical spelling, sorted and once each; what is none is noted."""
+    if given is None:
+        return []
+    if not isinstance(given, list) or len(given) > MOST_FURTHER_HOSTS:
+        writer.found.add(pointer, f"A list of at most {MOST_FURTHER_HOSTS} hosts, as [login.example.com].")
+        return []
+    found = set()
+    for number, one in enumerate(given):
+        try:
+            found.add(str(authorities.of_further_host(str(one))))
+        except authorities.NoAuthority as error:
+            writer.found.add(f"{pointer}/{number}", f"{str(one)[:100]!r} is no host: {error}.")
+    return sorted(found)
 
 
 def tiers(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:

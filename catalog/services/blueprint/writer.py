@@ -3,6 +3,8 @@ the audit log."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -16,10 +18,15 @@ from kernel import audit
 from kernel.errors import Invalid
 from kernel.models import User
 
+BLUEPRINT = "blueprint"
+OUTCOMES = ("created", "changed", "unchanged", "kept", "waits")
+TOLD_BY_THE_DATABASE = {"endpoint"}
+
 
 @dataclass(slots=True)
 class BlueprintReport:
-    """What applying a blueprint did, or would do. `lines` are (outcome, kind, key, note)."""
+    """What applying a blueprint did, or would do. `lines` are (outcome, kind, key, note); what `waits` is to be
+    proposed."""
 
     dry_run: bool
     lines: list[tuple[str, str, str, str]] = field(default_factory=list)
@@ -36,7 +43,9 @@ class BlueprintReport:
 
     def summary(self) -> str:
         counts = (
-            ", ".join(f"{self.number(o)} {o}" for o in ("created", "changed", "unchanged", "kept") if self.number(o))
+            ", ".join(
+                f"{self.number(o)} {o}" for o in ("created", "changed", "unchanged", "kept", "waits") if self.number(o)
+            )
             or "nothing"
         )
         return f"{'Would be: ' if self.dry_run else ''}{counts}"
@@ -53,6 +62,8 @@ class BlueprintWriter:
     base_dir: Path | None
     passwords: dict[str, str]
     touched: set[int] = field(default_factory=set)
+    keeps: bool = False
+    """Whether what somebody else has changed since the same actor wrote it stays as it is."""
 
     def key(self, item: dict[str, Any], pointer: str, name: str = "key") -> str:
         """The key of an item, noted when absent. Raises Invalid `estate.key` when it is no slug."""
@@ -74,27 +85,55 @@ class BlueprintWriter:
         key: str,
         *,
         before: Any = None,
+        held: Callable[[], str] = lambda: "",
     ) -> Any:
-        """Create, or change only what differs, and record it in the audit log."""
+        """Create, or change only what differs, and record it in the audit log. `held` says why what differs is not
+        written; "" where it is."""
         row = model._default_manager.filter(**lookup_by).first()
         if row is None:
+            if why := held():
+                self.report.add("waits", kind, key, why)
+                return None
             row = model._default_manager.create(**lookup_by, **values)
             self.record("created", kind, key, None, values)
             return row
         changed = {name: value for name, value in values.items() if getattr(row, name) != value}
-        if not changed:
-            self.report.add("unchanged", kind, key)
-            return row
         was = {name: getattr(row, name) for name in changed}
+        kept = self._changed_by_others(kind, key, was) if self.keeps and changed else set()
+        if kept:
+            self.report.add("kept", kind, key, f"somebody else changed {', '.join(sorted(kept))}")
+            changed = {name: value for name, value in changed.items() if name not in kept}
+            was = {name: value for name, value in was.items() if name not in kept}
+        if not changed:
+            if not kept:
+                self.report.add("unchanged", kind, key)
+            return row
+        if why := held():
+            self.report.add("waits", kind, key, why)
+            return row
         for name, value in changed.items():
             setattr(row, name, value)
         row.save(update_fields=list(changed))
-        self.record("changed", kind, key, was, changed)
+        old, after = audit.redact(_plain(was)), audit.redact(_plain(changed))
+        said = "; ".join(f"{name}: {old[name] or 'nothing'} → {after[name] or 'nothing'}" for name in after)
+        self.record("changed", kind, key, was, changed, note=said)
         return row
 
-    def record(self, outcome: str, kind: str, key: str, before: Any, after: Any) -> None:
+    def _changed_by_others(self, kind: str, key: str, now: dict[str, Any]) -> set[str]:
+        """The fields that no longer hold what this actor wrote into them last, by the audit log."""
+        written: dict[str, Any] = {}
+        for entry in reversed(list(audit.entries_for(kind, key[:120]))):  # the oldest first
+            after = entry.after if isinstance(entry.after, dict) else {}
+            if entry.actor_id == (self.actor.pk if self.actor else None) and _by_blueprint(kind, after):
+                written |= after
+        plain = json.loads(json.dumps(_plain(now), default=str))
+        return {name for name, value in plain.items() if name in written and written[name] != value}
+
+    def record(self, outcome: str, kind: str, key: str, before: Any, after: Any, note: str = "") -> None:
         """One line in the report and one entry in the audit log."""
-        self.report.add(outcome, kind, key)
+        self.report.add(outcome, kind, key, note)
+        if kind in TOLD_BY_THE_DATABASE:
+            return
         verb = f"catalog.{kind}_{'declared' if outcome == 'created' else 'changed'}"
         audit.record(
             actor=self.actor,
@@ -120,6 +159,12 @@ class BlueprintWriter:
     def time(self, item: dict[str, Any], name: str, pointer: str) -> datetime | None:
         """A zone-aware moment, see `as_time`."""
         return as_time(item.get(name), self.found, f"{pointer}/{name}")
+
+
+def _by_blueprint(kind: str, told: dict[str, Any]) -> bool:
+    """Where the database tells it, every writer is told of, and in which way it wrote; before that, blueprints alone
+    were."""
+    return kind not in TOLD_BY_THE_DATABASE or told.get("way") == BLUEPRINT or "environment" not in told
 
 
 def as_time(value: Any, found: Findings, pointer: str) -> datetime | None:

@@ -195,7 +195,7 @@ class _NoAlias(yaml.CSafeLoader):
 
 def natural(text: str) -> tuple[Any, ...]:
     """Sorts v2 before v10."""
-    return tuple((0, int(p)) if p.isdigit() else (1, p) for p in re.split(r"(\d+)", text.lower()) if p)
+    return tuple((0, int(p)) if p.isdecimal() else (1, p) for p in re.split(r"(\d+)", text.lower()) if p)
 
 
 def names_from_path(name: str, *, folder: str = "") -> tuple[str, str, str]:

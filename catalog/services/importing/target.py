@@ -11,7 +11,7 @@ from typing import Any, Literal
 from catalog import permissions
 from catalog.domain import contract_hints, lifecycle, naming
 from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity
-from catalog.services import api_values, audit_snapshots, contracts, provision, search_index
+from catalog.services import api_values, audit_snapshots, contracts, governed_facts, provision, search_index
 from catalog.services.contract_proposal import entity_names, operation_texts
 from catalog.services.contracts import ReadContract
 from catalog.services.findings import Findings
@@ -67,6 +67,8 @@ class ImportTarget:
             )
             return api, "created"
         changed = {k: v for k, v in fields.items() if getattr(api, k) != v}
+        if self.actor is not None:
+            changed = _without_gate_facts(api, changed, notes)
         if not changed:
             return api, "unchanged"
         before, owner = audit_snapshots.of_api(api), api.owner_team
@@ -143,6 +145,16 @@ class ImportTarget:
         if strongest != "unchanged":
             search_index.refresh([api.pk])
         return strongest
+
+
+def _without_gate_facts(api: Api, changed: dict[str, Any], notes: list[str]) -> dict[str, Any]:
+    """What the gate decides by is proposed to a person, for an API that it decides about."""
+    held = [name for name in governed_facts.GATE_FACTS if name in changed]
+    if not held or not governed_facts.is_governed(api):
+        return changed
+    for name in held:
+        notes.append(f"{name}: {changed[name]} is proposed and not taken over; change it on the page of {api.slug}.")
+    return {name: value for name, value in changed.items() if name not in held}
 
 
 def _known_version(siblings: Sequence[ApiVersion], reading: ReadContract | None, label: str) -> ApiVersion | None:

@@ -211,18 +211,18 @@ class TypeLift:
 
     def _facets(self, schema: dict[str, Any], item: EdmxElement) -> dict[str, Any]:
         length = item["MaxLength"]
-        if schema.get("type") == "string" and length.isdigit() and len(length) < 12 and schema.get("format") is None:
+        if schema.get("type") == "string" and length.isdecimal() and len(length) < 12 and schema.get("format") is None:
             schema["maxLength"] = int(length)
         precision, scale = item["Precision"], item["Scale"]
-        if schema.get("format") == "decimal" and precision.isdigit() and len(precision) < 4:
-            whole, fraction = int(precision), int(scale) if scale.isdigit() and len(scale) < 4 else 0
+        if schema.get("format") == "decimal" and precision.isdecimal() and len(precision) < 4:
+            whole, fraction = int(precision), int(scale) if scale.isdecimal() and len(scale) < 4 else 0
             schema["x-odata-precision"] = whole
-            schema["x-odata-scale"] = fraction if scale.isdigit() or not scale else scale
-            digits = whole if scale and not scale.isdigit() else max(whole - fraction, 0)
+            schema["x-odata-scale"] = fraction if scale.isdecimal() or not scale else scale
+            digits = whole if scale and not scale.isdecimal() else max(whole - fraction, 0)
             if schema["type"] == "number" and digits < 300:
                 limit = 10**digits if digits <= 18 else float(10**digits)
                 schema.update({"exclusiveMinimum": -limit, "exclusiveMaximum": limit})
-                if not scale or scale.isdigit():
+                if not scale or scale.isdecimal():
                     schema["multipleOf"] = 1 if not fraction else float(f"1e-{fraction}")
             elif schema["type"] == "string":
                 schema["maxLength"] = whole + (2 if fraction else 1)

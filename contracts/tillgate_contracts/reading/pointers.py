@@ -64,7 +64,7 @@ def descend(value: Any, tokens: Iterable[str]) -> Any:
             value = value[token]
         elif isinstance(value, list):
             if (
-                not (token.isascii() and token.isdigit())
+                not (token.isascii() and token.isdecimal())
                 or (len(token) > 1 and token[0] == "0")
                 or int(token) >= len(value)
             ):

@@ -58,5 +58,5 @@ def _result(item: ReportItem, known: dict[str, int]) -> dict[str, Any]:
 
 
 def _semantic(rule_pack: str) -> str:
-    parts = [str(int(part)) for part in rule_pack.split(".")[:3] if part.isdigit()]
+    parts = [str(int(part)) for part in rule_pack.split(".")[:3] if part.isdecimal()]
     return ".".join([*parts, "0", "0", "0"][:3])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from governance.domain.evidence import MISSING, Evidence
-from governance.domain.judges import entries, lifecycle
+from governance.domain.judges import agreed, entries, lifecycle
 from governance.domain.reasons import ASKER, GateCase
 
 _SUBSCRIPTIONS = {
@@ -30,7 +30,7 @@ def judge(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> None:
             return
         _subscribed(case, reference, node, place_is_known=known)
         _pinned(case, reference, node)
-        _provider(case, reference, node, report_only=entries.reported_only(case, enforced))
+        _provider(case, reference, node, place_is_known=known, report_only=entries.reported_only(case, enforced))
 
     entries.each(case, root, "consumed", question["consumes"], judge_one)
 
@@ -50,13 +50,17 @@ def _subscribed(case: GateCase, reference: str, node: Evidence, *, place_is_know
 
 def _pinned(case: GateCase, reference: str, node: Evidence) -> None:
     contract = node.text("contract", "unpinned", "same", "compatible", "breaking", "uncompared")
-    pins = node.text("pins", "advised", "required")
+    pins = node.text("pins", "advised", "required", "unstated")
+    overdue = agreed.over_since(case, reference, case.application, node)
     if contract == "breaking":
+        if overdue is None:
+            return
         case.deny(
             "contract.breaking_for_consumer",
             reference,
             node,
-            f"{reference} is no longer the contract this application was built against; the difference breaks it.",
+            f"{reference} is no longer the contract this application was built against; the difference breaks it."
+            f"{overdue}",
             f"Build against the present contract of {reference}.",
         )
     elif contract == "uncompared":
@@ -73,21 +77,32 @@ def _pinned(case: GateCase, reference: str, node: Evidence) -> None:
         fix = f"Send the contract digest of {reference} that it was built against."
         if pins == "required":
             case.unknown("contract.unpinned", reference, node, f"{said} Its tier asks for that.", fix, who=ASKER)
+        elif pins == "unstated":
+            said, fix = f"{said} No tier says whether that is needed.", f"State the tier of {_api(reference)}."
+            owner, enforced = entries.team(node.text("owner_team")), node.moment("enforced_from", "now")
+            late = entries.reported_only(case, enforced)
+            case.unknown("contract.unpinned", reference, node, said, fix, who=owner, report_only=late)
         else:
             case.warn("contract.unpinned", reference, f"{said} {fix}")
 
 
-def _provider(case: GateCase, reference: str, node: Evidence, *, report_only: bool) -> None:
+def _provider(case: GateCase, reference: str, node: Evidence, *, place_is_known: bool, report_only: bool) -> None:
+    """Where application or environment do not exist, that is told once, and nobody's record is missed."""
     provider = node.text("provider", "running", "older", "none", "third_party", "unrecorded")
     relation, runs = node.text("relation", *entries.RELATIONS), ", ".join(entries.listed(node.texts("runs")))
     owner = entries.team(node.text("owner_team"))
-    api = reference.partition("@")[0]
-    if (provider == "older") != bool(runs) or (provider == "older") == (relation == "not_needed"):
+    api, unserved = _api(reference), entries.listed(node.texts("unserved")) if case.engine >= 3 else []
+    where = f"in {', '.join(unserved)}" if unserved else "here"
+    if provider in ("running", "older") and unserved:
+        node.child("unserved").unusable()
+    elif (provider == "older") != bool(runs) or (provider == "older") == (relation == "not_needed"):
         node.child("provider").unusable()
     elif provider == "older":
         _older(case, reference, node, relation, runs, owner)
+    elif case.engine >= 3 and not place_is_known:
+        return
     elif provider == "none":
-        message = f"Nobody provides {reference} here, and no other version of {api} either."
+        message = f"Nobody provides {reference} {where}, and no other version of {api} either."
         fix = f"Release a provider of {reference} first."
         case.unknown("provider.missing", reference, node, message, fix, who=owner)
     elif provider == "unrecorded":
@@ -95,8 +110,8 @@ def _provider(case: GateCase, reference: str, node: Evidence, *, report_only: bo
             "provider.unrecorded",
             reference,
             node,
-            f"No record says who provides {reference} here, and it is not declared as a third party's.",
-            f"Record the release that provides {api} here, or declare {api} or its system as third party.",
+            f"No record says who provides {reference} {where}, and it is not declared as a third party's.",
+            f"Record the release that provides {api} {where}, or declare {api} or its system as third party.",
             who=owner,
             report_only=report_only,
         )
@@ -119,6 +134,10 @@ def _older(case: GateCase, reference: str, node: Evidence, relation: Any, runs: 
             reference,
             node,
             f"Nobody can say whether {runs}, which runs here, can serve {reference}.",
-            f"Register readable contracts of {reference.partition('@')[0]}.",
+            f"Register readable contracts of {_api(reference)}.",
             who=owner,
         )
+
+
+def _api(reference: str) -> str:
+    return reference.partition("@")[0]

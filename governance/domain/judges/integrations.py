@@ -7,15 +7,26 @@ from typing import Any
 
 from governance.domain.evidence import MISSING, Evidence
 from governance.domain.judges import entries
-from governance.domain.reasons import ASKER, GateCase
+from governance.domain.reasons import ASKER, GateCase, day
 from kernel.digest import short
+
+_REVIEWS = {
+    "owed": "Its review is owed.",
+    "overdue": "Its review is overdue.",
+    "done": "A third person has reviewed it.",
+}
 
 
 def judge(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> None:
-    entries.each(case, root, "integrations", question["integrations"], _judge_one)
+    known = entries.place_is_known(root)
+
+    def judge_one(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
+        _judge_one(case, asked, node, place_is_known=known)
+
+    entries.each(case, root, "integrations", question["integrations"], judge_one)
 
 
-def _judge_one(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None:
+def _judge_one(case: GateCase, asked: Mapping[str, Any], node: Evidence, *, place_is_known: bool) -> None:
     key, digest = asked["ref"], short(asked["digest"])
     if node.flag("registered") is False:
         message, fix = f"Nobody registered {key} at {digest}.", f"Register the manifest of {key}, and send its digest."
@@ -23,12 +34,31 @@ def _judge_one(case: GateCase, asked: Mapping[str, Any], node: Evidence) -> None
         _approved(case, asked, node, ASKER)
         return
     owner = entries.team(node.text("owner_team"))
+    _right(case, key, node, owner, place_is_known=place_is_known)
     _approved(case, asked, node, owner)
     checks = dict(node.members("checks"))
     if not checks:
         node.child("checks").unusable()
     for identity, check in checks.items():
         _checked(case, key, identity, check, owner)
+
+
+def _right(case: GateCase, key: str, node: Evidence, owner: str, *, place_is_known: bool) -> None:
+    """An approval says that it may run here, and not who may bring it: that is the team that owns it."""
+    if case.engine < 4:
+        return
+    right = node.text("right", "owner", "none", "unasked")
+    if right == "unasked" and place_is_known:
+        node.child("right").unusable()
+    elif right == "none":
+        case.deny(
+            "integration.not_allowed",
+            key,
+            node,
+            f"{case.application} may not bring {key}: its team does not own it.",
+            f"Ask for {key} with an application of its own team.",
+            who=owner,
+        )
 
 
 def _approved(case: GateCase, asked: Mapping[str, Any], node: Evidence, owner: str) -> None:
@@ -47,11 +77,36 @@ def _approved(case: GateCase, asked: Mapping[str, Any], node: Evidence, owner: s
     fix = f"Have {key} at {digest} approved for this environment." if said in (MISSING, "none") else said
     if approval == "valid" and code not in (MISSING, "none"):
         node.child("approval").unusable()
+    elif approval == "valid" and case.engine >= 3:
+        _carried(case, key, node)
     elif approval == "other" and code is not MISSING:
         message = f"The approval of {key} does not hold here: {code}."
         case.unknown("approval.unmet", key, node, message, fix, who=owner)
     elif approval in words:
         case.deny(f"approval.{approval}", key, node, words[approval], fix, who=owner)
+
+
+def _carried(case: GateCase, key: str, node: Evidence) -> None:
+    """By what the valid approval came about: people who decided, or a break-glass, which the answer then names."""
+    origin = node.text("origin", "review", "break_glass")
+    if origin == "review" and node.text("break_glass", "none") is MISSING:
+        return
+    if origin != "break_glass":
+        return
+    broken = node.child("break_glass")
+    number, ends = broken.whole("id"), broken.moment("ends_at")
+    said = {name: broken.text(name) for name in ("reason", "opened_by", "confirmed_by")}
+    review = broken.text("review", *_REVIEWS)
+    if MISSING in (number, ends, review, *said.values()):
+        return
+    case.warn(
+        "approval.break_glass",
+        key,
+        f"Break-glass {number} carries {key} until {day(ends)}, opened by {said['opened_by']}, confirmed by "
+        f"{said['confirmed_by']}: {said['reason']} {_REVIEWS[review]}",
+    )
+    carried = {"id": number, "subject": key, "ends_at": ends.isoformat(), "review": review, **said}
+    case.break_glass.append(carried | {"page": "/break-glass/"})
 
 
 def _checked(case: GateCase, key: str, identity: str, check: Evidence, owner: str) -> None:

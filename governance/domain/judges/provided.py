@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from governance.domain.evidence import MISSING, Evidence
-from governance.domain.judges import entries, lifecycle
+from governance.domain.judges import agreed, entries, lifecycle
 from governance.domain.reasons import ASKER, GateCase
 
 
@@ -19,6 +19,7 @@ def judge(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> None:
         if not lifecycle.judge_version(case, reference, node, provided=True):
             return
         _right(case, reference, node, place_is_known=known)
+        _contract(case, reference, node)
         _dependencies(case, reference, node)
         _consumers(case, reference, node)
 
@@ -39,6 +40,19 @@ def _right(case: GateCase, reference: str, node: Evidence, *, place_is_known: bo
             f"{case.application} may not provide {api}: its team does not own it, and nobody granted the right.",
             f"Have the owner of {api} grant {case.application} the right to provide it.",
             who=entries.team(node.text("owner_team")),
+        )
+
+
+def _contract(case: GateCase, reference: str, node: Evidence) -> None:
+    """A contract that the version does not have: nobody compared that one with what runs and with who uses it."""
+    if case.engine >= 3 and node.text("contract", "unpinned", "same", "another") == "another":
+        case.unknown(
+            "contract.uncompared",
+            reference,
+            node.child("contract"),
+            f"The contract that is provided is not that of {reference} in the catalog.",
+            f"Provide {reference} as the catalog has it, or have the other contract approved for it first.",
+            who=ASKER,
         )
 
 
@@ -89,12 +103,13 @@ def _consumers(case: GateCase, reference: str, node: Evidence) -> None:
 def _consumer(case: GateCase, reference: str, consumer: str, use: Evidence, relation: Any) -> None:
     verdict, ready = use.text("verdict", "same", "compatible", "breaking", "uncompared"), use.flag("ready")
     use.moment("last_seen", "never", "unreported")
-    if verdict == "breaking":
+    late = agreed.over_since(case, reference, consumer, use)
+    if verdict == "breaking" and late is not None:
         case.deny(
             "contract.breaking_for_consumer",
             reference,
             use,
-            f"{consumer} uses what {reference} takes away or changes.",
+            f"{consumer} uses what {reference} takes away or changes.{late}",
             f"Move {consumer} first, or keep the old version beside it.",
         )
     elif verdict == "uncompared":
@@ -106,7 +121,7 @@ def _consumer(case: GateCase, reference: str, consumer: str, use: Evidence, rela
             f"Register the contract that {consumer} uses.",
             who=f"the team of {consumer}",
         )
-    if relation == "backward" and ready is False:
+    if ready is False and (relation == "backward" or case.engine >= 4):
         case.deny(
             "order.consumers_first",
             reference,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from governance.domain.evidence import MISSING, Evidence
@@ -15,10 +16,20 @@ def judge(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> None:
     root.flag("hypothetical")
     _known(case, root.child("application"), "application", question)
     _known(case, root.child("environment"), "environment", question)
-    root.child("store").text("key", *(["unknown", question["instance"]] if question["instance"] else ["none"]))
+    _store(case, root.child("store"), question["instance"])
+    if case.engine >= 3:
+        _instance(case, root.child("instance"), question["instance"])
     _policies(root)
     _declared(case, question)
     _undeclared_use(case, root)
+
+
+def _store(case: GateCase, node: Evidence, instance: str) -> None:
+    """Freezes go by what it says of the store, so a piece that is gone is missed."""
+    key = node.text("key", *(["unknown", instance] if instance else ["none"]))
+    if case.engine >= 4 and key == instance:
+        for name in ("banner", "region", "channel", "zone"):
+            node.text(name)
 
 
 def _known(case: GateCase, node: Evidence, what: str, question: Mapping[str, Any]) -> None:
@@ -33,9 +44,31 @@ def _known(case: GateCase, node: Evidence, what: str, question: Mapping[str, Any
         case.unknown(f"{what}.unknown", question[what], node, message, fix, who=ASKER)
     elif what == "application" and known is True:
         node.text("owner_team")
+        if case.engine >= 3:
+            node.text("agent", "yes", "no")
+            node.text("purpose")
     elif what == "environment" and known is True:
         node.moment("records", "unstated")
         node.moment("records_enforced_from", "now")
+
+
+def _instance(case: GateCase, node: Evidence, asked: str) -> None:
+    """Where nobody knows the instance, nobody knows what runs on it either."""
+    node.text("key", asked or "none")
+    if node.flag("known") is not False:
+        return
+    fix = did_you_mean(listed(node.texts("near"))) or "Register the store, or record what runs there."
+    message = f"There is no instance {asked} here: no store of this key, and nothing is recorded to run on it."
+    case.unknown("instance.unknown", asked, node, message, fix, who=ASKER)
+
+
+def name_the_owner(case: GateCase, root: Evidence) -> None:
+    """An agent settles nothing itself: where the asking team would, the verdict names the team that owns the agent."""
+    node = root.child("application")
+    if case.engine < 3 or node.flag("known") is not True or node.text("agent") != "yes":
+        return
+    who = f"team {node.text('owner_team')}, which owns the agent {case.application}"
+    case.reasons = [replace(reason, who=who) if reason.who == ASKER else reason for reason in case.reasons]
 
 
 def _policies(root: Evidence) -> None:

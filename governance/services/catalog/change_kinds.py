@@ -17,6 +17,7 @@ from governance.domain.subject import Subject
 from governance.services import waivers
 from governance.services.catalog import (
     contract_checks,
+    hand_over,
     landscape_checks,
     lifecycle_checks,
     proposals,
@@ -205,6 +206,7 @@ CHANGE_KINDS = (
         parameters=("tier",),
     ),
     record_statements.RECORDS_COMPLETE,
+    *hand_over.HAND_OVER,
 )
 
 

@@ -301,7 +301,7 @@ def _upgrade_order(context: CheckContext, facts: SubjectFacts, version: VersionF
             "",
             "Neither side can upgrade first: old readers fail on new messages, and new readers on old ones.",
             breaking=True,
-            consumers=None,
+            consumers=sorted({c.application for c in facts.consumers_affected}),
         )
         return failed("No safe order of upgrades.", [found], ["Split it into a compatible step and a later one."])
     words = {

@@ -6,17 +6,28 @@ Each finding names its rule, its place and the evidence; each outcome says what 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import consumers, tiers, versions
-from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_applicable, not_run, passed
+from catalog.selectors import consumers, gate_facts, tiers, versions
+from governance.domain.checks import (
+    ChangeFacts,
+    Check,
+    CheckContext,
+    CheckOutcome,
+    failed,
+    finding,
+    not_applicable,
+    not_run,
+    passed,
+)
 from governance.domain.subject import SubjectFacts
 from governance.services.catalog.proposals import moment_or_none
 from governance.services.catalog.subject_facts import on_version
+from kernel.models import User
 from kernel.ui.wording import counted
+from kernel.viewer import Viewer
 
 
 @on_version
@@ -78,7 +89,7 @@ def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
                 days=days,
             )
         )
-    found += _without_successor(version, facts, parameters)
+    found += _without_successor(version, facts, context.change)
     if found:
         earliest = context.as_of + timedelta(days=tier.notice_days)
         return failed(
@@ -92,10 +103,8 @@ def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
     )
 
 
-def _without_successor(
-    version: VersionFacts, facts: SubjectFacts, parameters: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    found = []
+def _without_successor(version: VersionFacts, facts: SubjectFacts, change: ChangeFacts) -> list[dict[str, Any]]:
+    found, parameters = [], change.parameters
     successor = str(parameters.get("successor") or "")
     if not successor:
         if facts.consumers_affected:
@@ -105,7 +114,7 @@ def _without_successor(
                 )
             )
     else:
-        target = versions.by_reference(successor)
+        target = versions.by_reference(successor) if _seen_by_author(change, successor) else None
         if target is None or target.state not in ("published",) or target.reference == version.reference:
             found.append(
                 finding(
@@ -117,6 +126,14 @@ def _without_successor(
             finding("deprecation.guide", "/parameters/guide", "There is no migration guide for its consumers.")
         )
     return found
+
+
+def _seen_by_author(change: ChangeFacts, reference: str) -> bool:
+    """What the author may not see is no successor, in the words for what does not exist."""
+    if change.author_id is None:
+        return True
+    author = Viewer.of(User.objects.filter(pk=change.author_id).first())
+    return not gate_facts.hidden_apis([reference.partition("@")[0]], author)
 
 
 @on_version
@@ -143,15 +160,15 @@ def _sunset(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
                 f"{version.sunset_at:%d %b %Y} was promised; an earlier sunset needs more approvals.",
             )
         )
-    successor = versions.by_reference(
-        str(context.change.parameters.get("successor") or version.successor_reference or "@")
-    )
+    named = str(context.change.parameters.get("successor") or "")
+    asked = version.successor_reference if not named else named if _seen_by_author(context.change, named) else ""
+    successor = versions.by_reference(asked or "@")
     if sunset and successor and successor.sunset_at and successor.sunset_at <= sunset:
         found.append(
             finding(
                 "sunset.successor_first",
                 "/parameters/successor",
-                f"{successor.reference} has its sunset no later than this one.",
+                f"{named or 'Its successor'} has its sunset no later than this one.",
             )
         )
     if found:
@@ -195,7 +212,8 @@ def _sunset_reached(context: CheckContext, facts: SubjectFacts, version: Version
         )
     if version.sunset_at > until:
         found = finding("retire.before_sunset", "", f"It was promised until {version.sunset_at:%d %b %Y}.")
-        return failed("The promised sunset is not reached.", [found], [f"Plan it after {version.sunset_at:%d %b %Y}."])
+        advice = f"Plan it after {version.sunset_at:%d %b %Y}."
+        return failed("It is planned to begin before the promised sunset.", [found], [advice])
     return passed(f"Promised until {version.sunset_at:%d %b %Y}.")
 
 

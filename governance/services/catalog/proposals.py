@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import contracts, systems, tiers
+from catalog.selectors import contracts, gate_facts, systems, tiers
 from governance.domain.kinds import SubjectComparison
 from governance.domain.subject import Subject, SubjectFacts
 from kernel.errors import Invalid, finding
+from kernel.viewer import Viewer
 
 _LEVELS = {"breaking": "breaking", "warning": "attention", "info": "compatible"}
 
@@ -22,7 +23,7 @@ def deprecation(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, 
         "state": version.state,
         "deprecated_at": version.deprecated_at.isoformat() if version.deprecated_at else None,
         "sunset_at": version.sunset_at.isoformat() if version.sunset_at else None,
-        "successor": version.successor_reference or None,
+        "successor": _open_name(version.successor_reference) or None,
         "migration_guide": version.migration_guide or None,
     }
     new = old | {
@@ -33,6 +34,12 @@ def deprecation(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, 
     }
     least = "medium" if facts.consumers_affected else facts.least_risk
     return replace(facts, old=old, new=new, least_risk=least, extras={**facts.extras, "parameters": dict(parameters)})
+
+
+def _open_name(successor: str) -> str:
+    """The present successor, which nobody has to see who sees the change: a restricted one is not named."""
+    hidden = successor and gate_facts.hidden_apis([successor.partition("@")[0]], Viewer())
+    return "a restricted API" if hidden else successor
 
 
 def retirement(subject: Subject, facts: SubjectFacts, parameters: Mapping[str, Any]) -> SubjectFacts:

@@ -3,6 +3,6 @@
 A harmless word may only come from a row that says it; absence is written in words.
 """
 
-from governance.services.gate_evidence.gather import gather, hidden
+from governance.services.gate_evidence.gather import gather, snapshot
 
-__all__ = ["gather", "hidden"]
+__all__ = ["gather", "snapshot"]

@@ -7,17 +7,38 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.crypto import salted_hmac
+
 from catalog.domain.facts import VersionFacts
 from catalog.selectors.gate_asking import GateApplication, GateEnvironment, GateStore, RecentUse
+from catalog.selectors.gate_facts import DeclaredNeed
 from governance.domain.subject import SubjectFacts
 from governance.selectors.records import OwnRecords, ProviderPlaces
+
+
+@dataclass(frozen=True, slots=True)
+class GrantedWaiver:
+    """A waiver in force."""
+
+    id: int
+    rule: str
+    subject_kind: str
+    subject_id: str
+    pointer: str
+    application: str
+    environment: str
+    reason: str
+    starts_at: datetime
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
     """`question` is normalised. `versions` holds those that the catalog knows, by reference: the question's own and
     those that it would take away. `integrations` holds the facts of each integration that somebody registered at
-    exactly the digest of the question, by key. `own` and `places` are the records of what runs."""
+    exactly the digest of the question, by key. `own` and `places` are the records of what runs, `recorded` where
+    anything is recorded to run; `stores` those of a fleet, None where rows vanished. `called` is None where reports of
+    usage vanished."""
 
     question: Mapping[str, Any]
     as_of: datetime
@@ -28,8 +49,19 @@ class Asked:
     integrations: Mapping[str, SubjectFacts]
     own: OwnRecords
     places: Mapping[str, ProviderPlaces]
-    called: Mapping[str, RecentUse]
-    hidden: frozenset[str] = frozenset()  # what the asker may not see: it is told like what does not exist
+    called: Mapping[str, RecentUse] | None
+    needs: Mapping[int, list[DeclaredNeed] | None]
+    waivers: tuple[GrantedWaiver, ...]
+    hidden: frozenset[str] = frozenset()
+    """What the question names and the asker may not see: it is told like what does not exist."""
+    restricted: frozenset[str] = frozenset()
+    """What the catalog and the records bring in, and the asker may not see: it counts, without its name."""
+    hidden_contracts: frozenset[str] = frozenset()
+    """Pins to contracts of what the asker may not see: they are compared like one that nobody knows."""
+    kept_back: frozenset[int] = frozenset()
+    """Waivers about integrations that the asker may not see."""
+    recorded: frozenset[str] = frozenset()
+    stores: frozenset[str] | None = frozenset()
 
     @property
     def environment(self) -> str:
@@ -38,6 +70,16 @@ class Asked:
     @property
     def instance(self) -> str:
         return str(self.question["instance"])
+
+    def told(self, reference: str) -> str:
+        """A version or API that the catalog or the records bring in, as the asker is told of it. One that they may not
+        see counts without its name, under one that is always its own: two never become one, and a waiver of one is
+        never that of another."""
+        return f"a restricted API ({_veiled(reference)})" if reference in self.restricted else reference
+
+    def told_consumer(self, application: str, reference: str) -> str:
+        """A consumer of that version; who uses what the asker may not see is not named either."""
+        return f"a consumer ({_veiled(application)})" if reference in self.restricted else application
 
     @property
     def known_place(self) -> bool:
@@ -50,11 +92,10 @@ class Asked:
         since = self.there.records_complete_since
         return since is not None and since <= self.as_of
 
-    @property
-    def subjects(self) -> list[str]:
-        """The id of everything that the question names, as waivers name it."""
-        named = [entry["ref"] for key in ("consumes", "provides") for entry in self.question[key] or ()]
-        return [*named, *(entry["ref"] for entry in self.question["integrations"])]
+
+def _veiled(name: str) -> str:
+    """The same for the same name, and nobody can tell the name from it."""
+    return str(salted_hmac("governance.gate_evidence", name).hexdigest()[:16])
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ from typing import Any
 
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import gate_facts
-from governance.selectors.records import ProviderPlaces
+from governance.selectors import agreed_breaks
+from governance.selectors.records import ProviderPlaces, RanContract
 from governance.services.gate_evidence import versions
 from governance.services.gate_evidence.asked import Asked, counted
+
+NAMED_AT_MOST = 20
 
 
 def gather(asked: Asked) -> dict[str, Any]:
@@ -20,29 +23,46 @@ def gather(asked: Asked) -> dict[str, Any]:
 
 
 def _one(asked: Asked, entry: dict[str, str], version: VersionFacts) -> dict[str, Any]:
-    return versions.words(version) | {
+    pin = entry["contract_digest"]
+    unknown = pin in asked.hidden_contracts
+    contract = "uncompared" if unknown else versions.pinned(pin, version.contract_digest, asked.as_of)
+    agreed = None
+    if contract == "breaking":
+        found = agreed_breaks.agreed(
+            version.reference, entry["contract_digest"], version.contract_digest, asked.environment
+        )
+        agreed = found.get(str(asked.question["application"]))
+    return versions.words(asked, version) | {
         "subscription": asked.asking.states[version.id] if asked.known_place else "unasked",
-        "contract": versions.pinned(entry["contract_digest"], version.contract_digest, asked.as_of),
-        "pins": version.pins or "advised",
+        "contract": contract,
+        "agreed": versions.agreed_words(agreed),
+        "pins": version.pins or "unstated",
         **_provider(asked, version),
     }
 
 
 def _provider(asked: Asked, version: VersionFacts) -> dict[str, Any]:
     """`running`: in every place that counts for the question somebody runs this version. `older`: in at least one of
-    them only other versions of the API run; `relation` is the worst of theirs to this one."""
+    them only other versions of the API run; `relation` is the worst of theirs to this one. `unserved` names instances
+    in which nobody is recorded to run the API."""
     places = asked.places[version.api_slug]
     if not places.sound:
-        return {"provider": None, "runs": None, "relation": None}
+        return {"provider": None, "runs": None, "relation": None, "unserved": None}
     relevant = _relevant(places, version.per_instance, asked.instance)
     lacking = [there for there in relevant if version.reference not in there]
-    runs = sorted({reference for there in lacking for reference in there})
+    runs = sorted({name for there in lacking for name in there})
     if lacking:
-        return {"provider": "older", "runs": counted(runs), "relation": _relation_to(runs, version)}
+        told = [RanContract.of(name).told() if " " in name else name for name in runs]
+        relation = _relation_to(runs, version)
+        return {"provider": "older", "runs": counted(told), "relation": relation, "unserved": counted([])}
+    unserved = [] if asked.instance else _unserved(asked, places, version.per_instance)
+    if unserved is None:
+        return {"provider": None, "runs": None, "relation": None, "unserved": None}
     return {
-        "provider": "running" if relevant else _where_nothing_is_recorded(asked, version),
+        "provider": "running" if relevant and not unserved else _where_nothing_is_recorded(asked, version),
         "runs": counted([]),
         "relation": "not_needed",
+        "unserved": counted(unserved[:NAMED_AT_MOST]),
     }
 
 
@@ -60,6 +80,17 @@ def _relevant(places: ProviderPlaces, per_instance: bool | None, instance: str) 
     return places.here or places.central
 
 
+def _unserved(asked: Asked, places: ProviderPlaces, per_instance: bool | None) -> list[str] | None:
+    """A release without an instance goes to all: to every store of a fleet, to wherever else something runs there (a
+    store that was retired and still has something), and wherever the application runs. None: nobody knows them all."""
+    if not places.elsewhere or per_instance is False or (places.central and not per_instance):
+        return []
+    if asked.stores is None:
+        return None
+    fleet = asked.stores | asked.recorded if asked.there.is_fleet else frozenset()
+    return sorted((fleet | asked.own.instances) - places.instances)
+
+
 def _where_nothing_is_recorded(asked: Asked, version: VersionFacts) -> str:
     if version.third_party:
         return "third_party"
@@ -68,6 +99,6 @@ def _where_nothing_is_recorded(asked: Asked, version: VersionFacts) -> str:
 
 def _relation_to(runs: list[str], version: VersionFacts) -> str:
     """A version that is not in the catalog any more, or has no contract, cannot be compared."""
-    known = gate_facts.versions(runs)
-    old = [known[reference].contract_digest if reference in known else None for reference in runs]
+    known = gate_facts.versions(name for name in runs if " " not in name)
+    old = [RanContract.of(name).digest if name not in known else known[name].contract_digest for name in runs]
     return versions.worst(versions.relation(digest, version.contract_digest) for digest in old)

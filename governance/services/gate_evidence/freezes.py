@@ -11,8 +11,6 @@ from typing import Any
 from governance.selectors import freezes
 from governance.services.gate_evidence.asked import Asked, TouchedItem, counted, touched
 
-OF_STORES = ("channel", "banner")
-
 
 def gather(asked: Asked) -> dict[str, Any]:
     """By window: its words, its dimensions (`any` where it names none), and what the items do not know of those.
@@ -29,6 +27,7 @@ def gather(asked: Asked) -> dict[str, Any]:
             "compiled": window.compiled,
             "ends_at": window.ends.isoformat() if window.ends else "unknown",
             "dimensions": {key: "any" if value is None else str(value) for key, value in window.scope.items()},
+            "unresolved": counted([f"{key} {name[:80]}" for key, name in sorted(window.unresolved.items())]),
             "not_known": counted({name: counted(sorted(missing)) for name, missing in sorted(unknown.items())}),
         }
     return {**counted(found), "all_there": freezes.all_there()}
@@ -69,7 +68,7 @@ def _has_store(dimension: str, value: str, asked: Asked) -> bool | None:
     """By the store of the instance. Without an instance a release goes to the whole environment: to every store of a
     fleet, and to none where the environment has no stores."""
     if asked.store is not None:
-        of_store = getattr(asked.store, dimension)
+        of_store = asked.store.zone if dimension == "store_zone" else getattr(asked.store, dimension)
         return None if of_store is None else bool(of_store == value)
     if asked.instance:
         return None

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from catalog.selectors import teams
 from governance.domain import kinds
+from governance.domain.approval import SealedApproval
 from governance.domain.checks import ChangeFacts, Check, CheckContext
+from governance.domain.question import CLOCKS
 from governance.domain.subject import Subject, SubjectFacts
+from governance.selectors import emergencies
 from governance.services import approvals
 from governance.services.gate_evidence.asked import Asked, counted
+from kernel import clock
 
 _APPROVAL_WORDS = {
     "approval.missing": "missing",
@@ -25,7 +30,8 @@ _APPROVAL_WORDS = {
     "check.blocking": "check_blocking",
 }
 
-_HIDDEN = {"approval": "missing", "approval_code": "approval.missing", "approval_fix": "none"}
+_NOT_CARRIED = {"origin": "none", "break_glass": "none"}
+_HIDDEN = {"approval": "missing", "approval_code": "approval.missing", "approval_fix": "none", **_NOT_CARRIED}
 
 
 def facts_of(question: Mapping[str, Any]) -> dict[str, SubjectFacts]:
@@ -47,6 +53,7 @@ def gather(asked: Asked) -> dict[str, Any]:
         items[entry["ref"]] = {
             "registered": facts is not None,
             "owner_team": _owner(facts),
+            "right": _right(facts, asked),
             **(
                 _HIDDEN
                 if facts is None and entry["ref"] in asked.hidden  # who knows the digest has seen the release
@@ -71,6 +78,13 @@ def _kind_about_records() -> kinds.ChangeKind | None:
     return next((kind for kind in candidates if _checks_about_records(kind)), None)
 
 
+def _right(facts: SubjectFacts | None, asked: Asked) -> str:
+    """Whether the team of the application that asks owns it."""
+    if facts is None or not asked.asking.known:
+        return "unasked"
+    return "owner" if asked.asking.team_id in facts.owner_team_ids else "none"
+
+
 def _owner(facts: SubjectFacts | None) -> str | None:
     if facts is None or not facts.owner_team_ids:
         return None
@@ -78,17 +92,30 @@ def _owner(facts: SubjectFacts | None) -> str | None:
     return team.key if team else None
 
 
-def _approval(subject: Subject, environment: str, as_of: datetime) -> dict[str, str]:
-    """`valid`, a word that the gate knows, or `other`; with the code that came and what would settle it."""
-    unmet = approvals.unmet(subject, environment, as_of, freeze=False)
+def _approval(subject: Subject, environment: str, as_of: datetime) -> dict[str, Any]:
+    """`valid`, a word that the gate knows, or `other`; with the code that came and what would settle it. Of one that is
+    valid, where it comes from."""
+    chosen, unmet = approvals.standing(subject, environment, as_of, freeze=False, what_if=as_of < clock.now() - CLOCKS)
     if not unmet:
-        return {"approval": "valid", "approval_code": "none", "approval_fix": "none"}
+        return {"approval": "valid", "approval_code": "none", "approval_fix": "none", **_origin(chosen, as_of)}
     code = str(unmet[0]["code"])
     return {
         "approval": _APPROVAL_WORDS.get(code, "other"),
         "approval_code": code,
         "approval_fix": str(unmet[0].get("fix") or "none"),
+        **_NOT_CARRIED,
     }
+
+
+def _origin(approval: SealedApproval | None, as_of: datetime) -> dict[str, Any]:
+    """Whether people decided or a break-glass carries it; without the row of that, nobody knows."""
+    if approval is None:
+        return {"origin": None, "break_glass": None}
+    if approval.origin != "break_glass":
+        return {"origin": "review", "break_glass": "none"}
+    found = emergencies.behind(approval.id, as_of)
+    carried = asdict(found) | {"ends_at": found.ends_at.isoformat()} if found else None
+    return {"origin": "break_glass", "break_glass": carried}
 
 
 def _checks(kind: kinds.ChangeKind, subject: Subject, facts: SubjectFacts, asked: Asked) -> dict[str, Any]:

@@ -3,11 +3,16 @@ away."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import gate_facts
-from governance.selectors import records
+from catalog.selectors.gate_facts import DeclaredNeed, LiveConsumers
+from governance.selectors import agreed_breaks, consuming_records, records
+from governance.selectors.agreed_breaks import AgreedBreak
+from governance.selectors.consuming_records import ConsumerRecords
 from governance.services.gate_evidence import versions
 from governance.services.gate_evidence.asked import Asked, counted
 
@@ -21,13 +26,13 @@ _VERDICTS = {
 
 
 def gather(asked: Asked) -> dict[str, Any]:
-    wanted = [entry["ref"] for entry in asked.question["provides"]]
+    pins = {entry["ref"]: entry["contract_digest"] for entry in asked.question["provides"]}
+    wanted = list(pins)
     known = {reference: asked.versions[reference] for reference in wanted if reference in asked.versions}
     before = {reference: _before(asked, version) for reference, version in known.items()}
-    needs = gate_facts.needs({version.api_id for version in known.values()}) if known else {}
     used = {old.id for olds in before.values() for old in olds} | {version.id for version in known.values()}
     live = gate_facts.live_consumers(used, asked.environment) if used else {}
-    consuming = records.consuming(
+    consuming = consuming_records.consuming(
         [*known, *(old.reference for olds in before.values() for old in olds)], asked.environment, asked.instance
     )
     items: dict[str, Any] = {}
@@ -37,22 +42,30 @@ def gather(asked: Asked) -> dict[str, Any]:
             items[reference] = versions.unregistered(reference)
             continue
         olds = before[reference]
-        relations = {old.id: versions.relation(old.contract_digest, version.contract_digest) for old in olds}
+        relations = {
+            (old.id, old.contract_digest): versions.relation(old.contract_digest, version.contract_digest)
+            for old in olds
+        }
         lost = ["uncompared"] if _unregistered_before(asked, version) else []
-        items[reference] = versions.words(version) | {
+        items[reference] = versions.words(asked, version) | {
             "right": _right(asked, version),
+            "contract": _contract(pins[reference], version),
             "tier": "unstated" if version.tier is None else version.tier,
             "relation": versions.worst([*relations.values(), *lost]),
-            "dependencies": counted(_dependencies(asked, version, needs[version.api_id])),
-            "consumers": counted(_consumers(asked, version, olds, relations, live, consuming)),
+            "dependencies": _dependencies(asked, version, asked.needs[version.api_id]),
+            "consumers": _consumers(asked, version, olds, relations, live, consuming),
         }
     return counted(items)
 
 
 def _before(asked: Asked, version: VersionFacts) -> list[VersionFacts]:
-    """Other versions of the same API that the application runs there and the question does not provide."""
+    """Other versions of the same API that the application runs there and the question does not provide, and the version
+    itself where it runs with another contract than it has now: each with the contract that runs."""
     running = [asked.versions[reference] for reference in _gone(asked) if reference in asked.versions]
-    return [old for old in running if old.api_id == version.api_id]
+    olds = [old for old in running if old.api_id == version.api_id]
+    for ran in asked.own.other_contracts:
+        olds += [replace(one, contract_digest=ran.digest) for one in (*olds, version) if one.reference == ran.reference]
+    return olds
 
 
 def _gone(asked: Asked) -> list[str]:
@@ -66,6 +79,13 @@ def _unregistered_before(asked: Asked, version: VersionFacts) -> bool:
     return any(r not in asked.versions and r.partition("@")[0] == slug for r in _gone(asked))
 
 
+def _contract(pin: str, version: VersionFacts) -> str:
+    """Whether what is built is the version as the catalog has it: everything else here is judged by that contract."""
+    if not pin:
+        return "unpinned"
+    return "same" if pin == version.contract_digest else "another"
+
+
 def _right(asked: Asked, version: VersionFacts) -> str:
     if not asked.asking.known:
         return "unasked"
@@ -74,49 +94,97 @@ def _right(asked: Asked, version: VersionFacts) -> str:
     return "granted" if version.api_id in asked.asking.granted_apis else "none"
 
 
-def _dependencies(asked: Asked, version: VersionFacts, needs: list[gate_facts.DeclaredNeed]) -> dict[str, Any]:
+def _dependencies(asked: Asked, version: VersionFacts, needs: list[DeclaredNeed] | None) -> dict[str, Any] | None:
     """What it cannot answer without, with the tier of each: declared in the catalog, or consumed by the question
-    itself. What is declared as soft is left out."""
+    itself. What is declared as soft is left out. None: rows vanished."""
+    if needs is None:
+        return None
     soft = {need.slug for need in needs if not need.hard}
     tiers = {need.slug: need.tier for need in needs if need.hard}
     for entry in asked.question["consumes"] or ():
         used = asked.versions.get(entry["ref"])
         if used is not None and used.api_slug not in soft and used.api_id != version.api_id:
             tiers[used.api_slug] = used.tier
-    return {slug: "unstated" if tiers[slug] is None else tiers[slug] for slug in sorted(tiers)}
+    return counted({asked.told(slug): "unstated" if tiers[slug] is None else tiers[slug] for slug in sorted(tiers)})
 
 
 def _consumers(
     asked: Asked,
     version: VersionFacts,
     before: list[VersionFacts],
-    relations: dict[int, str],
-    live: dict[int, dict[str, Any]],
-    consuming: dict[str, dict[str, bool]],
-) -> dict[str, Any]:
-    """Live consumers of the version itself, and of those that this release replaces. `ready`: a recorded release of
-    the consumer uses the new version already."""
-    upgraded = consuming[version.reference]
+    relations: dict[tuple[int, str | None], str],
+    live: dict[int, LiveConsumers | None],
+    consuming: dict[str, ConsumerRecords],
+) -> dict[str, Any] | None:
+    """Live consumers of the version itself, and of those that this release replaces. `ready`: of what it uses nothing
+    asks that it moves first, or in each place of the question its recorded releases use the new version already. None:
+    rows vanished, so that nobody knows them all."""
+    moves_first = [old.reference for old in before if relations[old.id, old.contract_digest] == "backward"]
     found: dict[str, Any] = {}
     for old in (*before, version):
-        verdict = "same" if old is version else _VERDICTS.get(relations[old.id], "uncompared")
+        verdict = "same" if old is version else _VERDICTS.get(relations[old.id, old.contract_digest], "uncompared")
         elsewhere = _elsewhere(asked, old, consuming)
-        for application, seen in live[old.id].items():
-            if application in elsewhere or found.get(application, {"verdict": "same"})["verdict"] != "same":
+        users = _users(asked, old.reference, live[old.id], consuming)
+        if users is None:
+            return None
+        agreed = _agreed(asked, version, old) if verdict == "breaking" else {}
+        for application, seen in users.items():
+            if application in elsewhere:
                 continue
+            before_it = found.get(application)
             found[application] = {
                 "verdict": verdict,
-                "ready": old is version or application in upgraded,
+                "ready": old.reference not in moves_first or _ready(consuming.get(application), version, moves_first),
                 "last_seen": seen.isoformat() if seen else "never",
+                "agreed": versions.agreed_words(agreed.get(application)),
             }
-    return found
+            if before_it is not None:
+                ready = _both(before_it["ready"], found[application]["ready"])
+                worse = max(found[application], before_it, key=lambda use: _gravity(asked, use))
+                found[application] = worse | {"ready": ready}
+    return counted(found)
 
 
-def _elsewhere(asked: Asked, version: VersionFacts, consuming: dict[str, dict[str, bool]]) -> set[str]:
+def _users(
+    asked: Asked, reference: str, live: LiveConsumers | None, consuming: dict[str, ConsumerRecords]
+) -> LiveConsumers | None:
+    """Who would notice its end: who subscribed or called, and who is recorded to run with it."""
+    if live is None:
+        return None
+    recorded = [one for one, found in consuming.items() if found.uses(reference) and one not in live]
+    return live | {one: None for one in recorded if one != asked.question["application"]}
+
+
+def _both(one: bool | None, other: bool | None) -> bool | None:
+    """Who has to move away from one of two versions is not ready; of one of which nobody knows nothing follows."""
+    return False if False in (one, other) else None if None in (one, other) else True
+
+
+def _gravity(asked: Asked, use: dict[str, Any]) -> tuple[int, int]:
+    """Who uses several of the replaced versions is judged by what is worst for it; of two agreements, by the one that
+    ends first."""
+    verdict, agreed = use["verdict"], use["agreed"]
+    if verdict != "breaking":
+        return ("same", "compatible", "uncompared").index(verdict) * 2, 0
+    until = None if agreed == "none" else date.fromisoformat(agreed["migrate_by"])
+    if until is None or until < asked.as_of.date():
+        return 5, 0
+    return 3, -until.toordinal()
+
+
+def _agreed(asked: Asked, version: VersionFacts, old: VersionFacts) -> dict[str, AgreedBreak]:
+    return agreed_breaks.agreed(version.reference, old.contract_digest, version.contract_digest, asked.environment)
+
+
+def _ready(records_of_it: ConsumerRecords | None, version: VersionFacts, replaced: list[str]) -> bool | None:
+    return records_of_it is not None and records_of_it.upgraded(version.reference, replaced)
+
+
+def _elsewhere(asked: Asked, version: VersionFacts, consuming: dict[str, ConsumerRecords]) -> set[str]:
     """Consumers that run on other instances only, of an API that each instance has a provider of its own for."""
     if not asked.instance or not version.per_instance:
         return set()
-    return {application for application, here in consuming[version.reference].items() if not here}
+    return {application for application, one in consuming.items() if one.only_elsewhere(version.reference)}
 
 
 def gather_replaced(asked: Asked) -> dict[str, Any]:
@@ -125,35 +193,40 @@ def gather_replaced(asked: Asked) -> dict[str, Any]:
     own = asked.own
     if not own.sound or not asked.known_place:
         return {"known": None if asked.known_place else "unasked", "versions": counted([])}
-    if own.replaced & asked.hidden:
-        return {"known": "unrecorded", "versions": counted([])}
     if own.here:
         known = "recorded"
     elif asked.all_recorded:
         known = "nothing"
     else:
         known = "unrecorded" if asked.question["provides"] or asked.asking.may_provide else "cannot"
-    return {"known": known, "versions": counted(sorted(own.replaced))}
+    hidden_and_kept = own.replaced.intersection(asked.restricted) - set(_taken(asked))
+    return {"known": known, "versions": counted(sorted(asked.told(r) for r in own.replaced - hidden_and_kept))}
+
+
+def _taken(asked: Asked) -> list[str]:
+    """What the release that is replaced provides, and the question provides no version of."""
+    kept = {entry["ref"].partition("@")[0] for entry in asked.question["provides"]}
+    return sorted(reference for reference in asked.own.replaced if reference.partition("@")[0] not in kept)
 
 
 def gather_withdrawn(asked: Asked) -> dict[str, Any]:
-    """What the release that is replaced provides, and the question provides no version of: taken away for every live
-    consumer, unless somebody else provides it there as well."""
-    kept = {entry["ref"].partition("@")[0] for entry in asked.question["provides"]}
-    gone = sorted(reference for reference in asked.own.replaced if reference.partition("@")[0] not in kept)
-    if not gone or asked.own.replaced & asked.hidden:
+    """What this release takes away from every live consumer, unless somebody else provides it there as well. What the
+    asker may not see is judged like the rest."""
+    gone = _taken(asked)
+    if not gone:
         return counted({})
-    known = {reference: asked.versions[reference] for reference in gone if reference in asked.versions}
+    known = gate_facts.versions(gone)
     still = records.still_provided(
         gone,
         beside=asked.question["application"],
         environment=asked.environment,
         instance=asked.instance,
         anywhere={version.api_slug for version in known.values() if version.per_instance is False},
+        each={version.api_slug for version in known.values() if version.per_instance},
     )
     live = gate_facts.live_consumers({version.id for version in known.values()}, asked.environment)
-    consuming = records.consuming(gone, asked.environment, asked.instance)
-    return counted({r: _taken_away(asked, r, known.get(r), r in still, live, consuming) for r in gone})
+    consuming = consuming_records.consuming(gone, asked.environment, asked.instance)
+    return counted({asked.told(r): _taken_away(asked, r, known.get(r), r in still, live, consuming) for r in gone})
 
 
 def _taken_away(
@@ -161,15 +234,16 @@ def _taken_away(
     reference: str,
     version: VersionFacts | None,
     still: bool,
-    live: dict[int, dict[str, Any]],
-    consuming: dict[str, dict[str, bool]],
+    live: dict[int, LiveConsumers | None],
+    consuming: dict[str, ConsumerRecords],
 ) -> dict[str, Any]:
-    if version is None:
+    alive = _users(asked, reference, live[version.id] if version is not None else None, consuming)
+    if version is None or alive is None:
         return {"provided": "still" if still else "no_more", "consumers": None}
     elsewhere = _elsewhere(asked, version, consuming)
     users = {
-        application: {"last_seen": seen.isoformat() if seen else "never"}
-        for application, seen in live[version.id].items()
+        asked.told_consumer(application, reference): {"last_seen": seen.isoformat() if seen else "never"}
+        for application, seen in alive.items()
         if application not in elsewhere and application != asked.question["application"]
     }
     return {"provided": "still" if still else "no_more", "consumers": counted(users)}

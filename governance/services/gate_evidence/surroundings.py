@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
 from typing import Any
 
 from catalog.selectors import gate_asking, teams
-from governance.domain import policy
+from governance.domain import policy, typing_errors
 from governance.selectors import policies
 from governance.services.gate_evidence.asked import Asked, counted, touched
-from kernel import clock
-
-NOW = timedelta(minutes=5)
-
-
-def is_hypothetical(as_of: datetime) -> bool:
-    """Whether the question is about another time than now: an answer to it is a what-if."""
-    return abs(clock.now() - as_of) > NOW
 
 
 def application(asked: Asked) -> dict[str, Any]:
     key = asked.question["application"]
     if not asked.asking.known:
         return {"key": key, "known": False, "near": counted(gate_asking.near("application", key))}
-    return {"key": key, "known": True, "owner_team": asked.asking.team_key or None}
+    purpose = asked.asking.agent_purpose
+    said = {"agent": "no" if purpose is None else "yes", "purpose": purpose or "none"}
+    return {"key": key, "known": True, "owner_team": asked.asking.team_key or None, **said}
 
 
 def environment(asked: Asked) -> dict[str, Any]:
@@ -50,6 +43,21 @@ def store(asked: Asked) -> dict[str, Any]:
         return {"key": "unknown" if asked.instance else "none"}
     words = {"banner": found.banner, "region": found.region, "channel": found.channel, "zone": found.zone}
     return {"key": asked.instance, **{name: value or "unstated" for name, value in words.items()}}
+
+
+def instance(asked: Asked) -> dict[str, Any]:
+    """Whether there is such an instance. In a fleet it is a store, or was one, and something still runs there.
+    Elsewhere anything may be one, but for what is written almost like another one: it is taken for a typing error."""
+    key = asked.instance
+    if not key or not asked.there.known or asked.store is not None:
+        return {"key": key or "none", "known": True}
+    if key in asked.recorded and (not asked.there.is_fleet or gate_asking.was_store(key)):
+        return {"key": key, "known": True}
+    alike = sorted(one for one in asked.recorded if one != key and typing_errors.is_one(key, one))
+    if not (alike or asked.there.is_fleet):
+        return {"key": key, "known": True}
+    near = gate_asking.near("instance", key) if asked.there.is_fleet else []
+    return {"key": key, "known": False, "near": counted(list(dict.fromkeys([*alike, *near]))[:3])}
 
 
 def policies_in_force(asked: Asked) -> dict[str, str]:
@@ -79,17 +87,16 @@ def _sunset(use: gate_asking.RecentUse) -> str | None:
     return use.sunset_at.isoformat() if use.sunset_at else "never"
 
 
-def undeclared_use(asked: Asked) -> dict[str, Any]:
+def undeclared_use(asked: Asked) -> dict[str, Any] | None:
     """What the application called in the last days, and neither the question nor its recorded releases name. An API
-    that the asker may not see counts, without its name."""
-    named = {entry["ref"] for entry in asked.question["consumes"] or ()} | asked.own.consumes
+    that the asker may not see counts, without its name, also where the question guesses that: whether it is there does
+    not show. None: reports of usage vanished."""
+    if asked.called is None:
+        return None
+    named = {entry["ref"] for entry in asked.question["consumes"] or ()} - asked.hidden | asked.own.consumes
     return counted(
         {
-            "a restricted API" if reference in asked.hidden else reference: {
-                "calls": use.calls,
-                "last_day": use.last_day.isoformat(),
-                "sunset_at": _sunset(use),
-            }
+            asked.told(reference): {"calls": use.calls, "last_day": use.last_day.isoformat(), "sunset_at": _sunset(use)}
             for reference, use in sorted(asked.called.items())
             if reference not in named
         }

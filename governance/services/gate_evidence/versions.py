@@ -8,8 +8,9 @@ from typing import Any
 
 from catalog.domain.facts import VersionFacts
 from catalog.selectors import contracts, gate_asking
+from governance.selectors.agreed_breaks import AgreedBreak
 from governance.services import upgrade_order
-from governance.services.gate_evidence.asked import counted
+from governance.services.gate_evidence.asked import Asked, counted
 from kernel.errors import DomainError
 
 
@@ -17,7 +18,7 @@ def unregistered(reference: str) -> dict[str, Any]:
     return {"state": "unregistered", "near": counted(gate_asking.near("version", reference))}
 
 
-def words(version: VersionFacts) -> dict[str, Any]:
+def words(asked: Asked, version: VersionFacts) -> dict[str, Any]:
     return {
         "state": version.state,
         "origin": version.origin,
@@ -26,7 +27,10 @@ def words(version: VersionFacts) -> dict[str, Any]:
         "owner_team": version.owner_team_key or None,
         "deprecated_at": version.deprecated_at.isoformat() if version.deprecated_at else "never",
         "sunset_at": version.sunset_at.isoformat() if version.sunset_at else "never",
-        "successor": version.successor_reference or "none",
+        # One that the asker may not see is none that they could move to.
+        "successor": "none"
+        if version.successor_reference in asked.restricted
+        else version.successor_reference or "none",
     }
 
 
@@ -42,6 +46,11 @@ def pinned(pin: str, present: str | None, as_of: datetime) -> str:
         return "breaking" if contracts.compare(pin, present, as_of=as_of.date()).breaking else "compatible"
     except DomainError:
         return "uncompared"
+
+
+def agreed_words(found: AgreedBreak | None) -> dict[str, Any] | str:
+    """What a consumer agreed to, or `none`."""
+    return {"change": found.change, "migrate_by": found.migrate_by.isoformat()} if found else "none"
 
 
 def relation(old: str | None, new: str | None) -> str:

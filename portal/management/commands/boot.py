@@ -8,13 +8,14 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
-from django.core.management.commands import migrate
+from django.core.management.base import BaseCommand, CommandError
 from django.db import connection
 from django.db.migrations import Migration
 from django.db.migrations.executor import MigrationExecutor
 
-from portal import demo
+from kernel.postgresql import owner
+from portal import demo, demo_database
+from portal.management.commands import migrate
 
 EVERY_SECONDS = 2.0
 
@@ -25,8 +26,9 @@ class Migrate(migrate.Command):
     def __init__(self, say: Callable[[str], object]) -> None:
         super().__init__()
         self.say = say
-        executor = MigrationExecutor(connection)
-        self.total = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+        with owner.as_owner():
+            executor = MigrationExecutor(connection)
+            self.total = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
         self.begun = 0
         self.current = ""
         self.done = threading.Event()
@@ -59,6 +61,8 @@ class Command(BaseCommand):
     help = "Migrate, collect static files and apply the demo retailer (idempotent). DEMO=no leaves the demo out."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if settings.DEMO and (why := demo_database.refusal()) is not None:
+            raise CommandError(why)
         call_command(Migrate(self.stdout.write), verbosity=0, interactive=False)
         self.stdout.write("Database: up to date")
         if not settings.DEBUG:

@@ -12,10 +12,12 @@ from typing import Any, Literal
 import msgspec
 
 from kernel.errors import Invalid
-from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
+from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
+from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
 from runtime.connectors.file_drop.dialect import FileDialect, rows
 from runtime.connectors.file_drop.json_lines import json_lines
+from runtime.connectors.incoming_files import IncomingRules
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.rawjson import KeyReader, odd_escape, unreadable
 from runtime.connectors.settings import read_settings
@@ -61,23 +63,22 @@ class FileDropSettings(msgspec.Struct, frozen=True):
 
 
 class FileDropSource:
-    """Claims, reads and archives as `drop.Reading` says; the cursor is its cursor."""
+    """Claims, reads and archives as `drop_reader.DropReader` says; the cursor is its cursor."""
 
     def __init__(self, settings: FileDropSettings) -> None:
         settings.dialect.verify()
         if settings.page_size < 1:
             raise Invalid("connection.settings", "'page_size' is at least 1.")
         self.settings = settings
-        self.folder = DropFolder(
-            settings.root,
-            incoming=settings.incoming,
-            patterns=tuple(settings.patterns),
-            quiet=settings.quiet,
-            done=settings.done,
-            max_size=settings.max_size,
-            patience=settings.patience,
-            unpacks=settings.format != "whole",
+        rules = IncomingRules(
+            tuple(settings.patterns),
+            settings.quiet,
+            settings.done,
+            settings.max_size,
+            settings.patience,
+            settings.format != "whole",
         )
+        self.folder = DropFolder(settings.root, rules, incoming=settings.incoming)
         self.reading = DropReader(self.folder, self._records, settings.page_size, keyed=bool(settings.key_fields))
         self.keys = KeyReader(settings.key_fields, settings.version_field) if settings.format == "jsonl" else None
 
@@ -91,7 +92,7 @@ class FileDropSource:
         return self.folder.check()
 
     def discover(self, *, call: CallContext) -> list[Resource]:
-        return [Resource(path.name, self.settings.key_fields) for path in sorted(self.folder.candidates())]
+        return [Resource(name, self.settings.key_fields) for name in self.folder.offered()]
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""

@@ -40,7 +40,7 @@ def _break(keys: Sequence[tuple[Any, ...]], reading: Reading) -> tuple[Any, ...]
 
 
 def _all_numbers(keys: Sequence[tuple[Any, ...]]) -> bool:
-    return all(part.isdigit() for key in keys for part in key)
+    return all(part.isdecimal() for key in keys for part in key)
 
 
 def _binary(part: str) -> str:

@@ -30,7 +30,8 @@ class ODataSession:
         self.http = HttpClient(
             settings.base_url,
             verify=settings.verify,
-            also_allowed=settings.also_allowed,
+            further_hosts=settings.further_hosts,
+            token_hosts=settings.token_hosts,
             max_response=settings.max_response,
         )
         self.auth = Auth(settings.auth, self.http)

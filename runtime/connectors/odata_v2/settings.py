@@ -69,7 +69,8 @@ class ODataSettings(msgspec.Struct, frozen=True):
     max_batch: int = 50
     auth: dict[str, Any] = msgspec.field(default_factory=dict)
     verify: bool | str = True
-    also_allowed: list[str] = msgspec.field(default_factory=list)
+    further_hosts: list[str] = msgspec.field(default_factory=list)
+    token_hosts: list[str] = msgspec.field(default_factory=list)
     max_response: int = 64 * 1024 * 1024
 
     def latest_stamp(self) -> int:

@@ -37,7 +37,8 @@ class ODataSink:
     """Creates or updates. A lost answer is `unknown`; `ask` finds the document by the lookup field.
 
     Resending a create after a lost answer makes a second document (SAP support note 2931385), which is why nothing is
-    resent here. A create is proven by its entity (`d`) with its reference, an update by 204 or by its entity.
+    resent here. A create is proven by its entity (`d`) with its reference, an update by 204 or by its entity. Where no
+    reference is declared, the entity says which one it is by its address or its key.
     """
 
     business_reference = ""  # its lookup asks by a field of the document: `ask_by` names it
@@ -108,10 +109,24 @@ class ODataSink:
             return replace(found, message=message or "the entity has changed since it was read")
         if found.found != "confirmed" or not 200 <= answer.status < 300:
             return found
-        reference = self._reference(answer)
-        if self.reference and reference is None and (answer.body or self.settings.operation == "create"):
+        if not answer.body and self.settings.operation == "update":
+            return found
+        entity = _entity_of(answer.document)
+        reference = named(at(entity, self.reference or "__metadata.uri"))
+        if self.reference and reference is None:
             return AnswerMeaning("unknown", None, code, f"the answer has no {self.reference!r}: {excerpt(answer)}")
+        if not (reference or answer.location or self._has_key(entity, item)):
+            return AnswerMeaning("unknown", None, code, f"the answer names no entity: {excerpt(answer)}")
         return replace(found, reference=reference or answer.location)
+
+    def _has_key(self, entity: Mapping[str, Any], item: OutboundMessage) -> bool:
+        """Whether the entity has its key, which for an update is that of the address. Leading zeros and capitals are
+        the system's own."""
+        keys = {name: named(entity.get(name)) for name in self.settings.key_fields}
+        if not keys or None in keys.values():
+            return False
+        asked = item.address if self.settings.operation == "update" else {}
+        return all(_bare(said(asked.get(name, value))) == _bare(str(value)) for name, value in keys.items())
 
     def _predicate(self, item: OutboundMessage) -> str:
         try:
@@ -132,13 +147,6 @@ class ODataSink:
             own_address=item.own_address,
         )
         return response.headers.get("etag") or str(_metadata(response).get("etag") or "*")
-
-    def _reference(self, answer: Answer) -> str | None:
-        """The declared property of the entity that the answer holds, else its address."""
-        entity = answer.document.get("d") if isinstance(answer.document, dict) else None
-        entity = entity.get("results", entity) if isinstance(entity, dict) else None
-        value = at(entity, self.reference or "__metadata.uri")
-        return named(value)
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
@@ -194,6 +202,19 @@ class ODataSink:
         else:
             found[key] = _with_row(key, before, reference, row, lookup.holds)
         return None
+
+
+def _entity_of(document: Any) -> Mapping[str, Any]:
+    """The one entity of an answer, also where it stands alone in `results`; empty where there is none."""
+    entity = document.get("d") if isinstance(document, dict) else None
+    entity = entity.get("results", entity) if isinstance(entity, dict) else None
+    if isinstance(entity, list) and len(entity) == 1:
+        entity = entity[0]
+    return entity if isinstance(entity, dict) else {}
+
+
+def _bare(key: str) -> str:
+    return key.lstrip("0").casefold()
 
 
 def _asked(response: Response) -> dict[str, Any]:

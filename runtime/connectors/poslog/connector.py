@@ -11,7 +11,9 @@ from typing import IO, Any
 import msgspec
 from lxml import etree
 
-from runtime.connectors.drop import ClaimedFile, DropFolder, DropReader, Unreadable
+from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
+from runtime.connectors.drop_reader import DropReader
+from runtime.connectors.incoming_files import IncomingRules
 from runtime.connectors.poslog.document import gaps, sale_document
 from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml, illegible
 from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, transactions
@@ -63,19 +65,14 @@ def _xml(element: Element) -> bytes:
 
 
 class PosLogSource:
-    """Reads as `drop.Reading` says. A till's gaps are reported as warnings of the page that shows them."""
+    """Reads as `drop_reader.DropReader` says. A till's gaps are reported as warnings of the page that shows them."""
 
     def __init__(self, settings: PosLogSettings) -> None:
         self.settings = settings
-        self.folder = DropFolder(
-            settings.root,
-            incoming=settings.incoming,
-            patterns=tuple(settings.patterns),
-            quiet=settings.quiet,
-            done=settings.done,
-            max_size=settings.max_size,
-            patience=settings.patience,
+        rules = IncomingRules(
+            tuple(settings.patterns), settings.quiet, settings.done, settings.max_size, settings.patience
         )
+        self.folder = DropFolder(settings.root, rules, incoming=settings.incoming)
         self.reading = DropReader(self.folder, self._records, settings.page_size)
 
     def close(self) -> None:

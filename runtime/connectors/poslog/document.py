@@ -103,7 +103,7 @@ def _header(transaction: Element) -> dict[str, Any]:
     assert sequence is not None
     if not _DATE.match(day[:10]):
         raise BadTransaction(f"the business date {day!r} is not a date")
-    if not (sequence.isascii() and sequence.isdigit() and len(sequence) <= 15):
+    if not (sequence.isascii() and sequence.isdecimal() and len(sequence) <= 15):
         raise BadTransaction(f"the sequence number {sequence[:40]!r} is not a whole number")
     number = int(sequence)
     operator = child(transaction, "OperatorID")
@@ -336,7 +336,7 @@ def _type(element: Element, name: str) -> str | None:
 
 
 def _whole(value: str | None, fallback: int) -> int:
-    return int(value) if value is not None and value.isascii() and value.isdigit() and len(value) < 10 else fallback
+    return int(value) if value is not None and value.isascii() and value.isdecimal() and len(value) < 10 else fallback
 
 
 def _number(value: str | None, where: str) -> Decimal | None:

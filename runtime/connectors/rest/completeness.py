@@ -43,7 +43,23 @@ class RowCount:
         total, count = cursor.get("total"), int(cursor.get("count", 0))
         if not self.where or total is None or count >= total:
             return ""
-        said = f"The service says that it has {total:,} rows, and gave {count:,}"
+        return self._once_more(cursor, f"The service says that it has {total:,} rows, and gave {count:,}")
+
+    def promised(self, cursor: Cursor) -> str:
+        """The same where no content (204) comes in the place of a page that the one before has promised."""
+        if self.paging.whole or not cursor.get("promised"):
+            return ""
+        by = cursor["promised"]
+        return self._once_more(cursor, f"The page before says by {by!r} that there is more, and there is none (204)")
+
+    def promise(self, document: Any, headers: Mapping[str, str], path: str) -> Cursor:
+        """Whether a page says that another one follows."""
+        if self.paging.strategy in ("link", "next", "cursor"):
+            return {"promised": self.paging.strategy}
+        mark = mark_of_more(document, headers, math.inf, pages=math.inf, path=path, link=True)
+        return {"promised": mark} if mark else {}
+
+    def _once_more(self, cursor: Cursor, said: str) -> str:
         if cursor.get("again"):
             raise Refused(
                 "rest.incomplete",
@@ -79,7 +95,7 @@ class RowCount:
 
     def kept(self, cursor: Cursor) -> Cursor:
         """What of it goes on to the next page."""
-        return {name: cursor[name] for name in ("count", "again") if name in cursor}
+        return {name: cursor[name] for name in ("count", "again", "total") if cursor.get(name) is not None}
 
 
 def began_at(headers: Mapping[str, str]) -> str:
@@ -105,4 +121,4 @@ def _number(told: Any) -> int | None:
     if isinstance(told, bool) or not isinstance(told, int | str):
         return None
     text = str(told).rpartition("/")[2].strip()
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 16 else None
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from runtime.connectors.answer_rules import AnswerReader
+from runtime.connectors.answer_rules import AnswerReader, says_there_before
 from runtime.connectors.answers import Answer, at, at_list, first, kept, named, plain_name, said
 from runtime.connectors.failure_marks import FailureMarks
 from runtime.connectors.outcomes import FAULTS, error_for, meaning
@@ -30,7 +30,8 @@ class BatchReader:
         }
         self.failures = FailureMarks(rule.absent, unless)
         # The usual result, proven by a word of the list and a reference, is told without the longer way.
-        self.confirmed, self.reference = frozenset(settings.confirmed), settings.reference or "id"
+        self.confirmed = frozenset(word for word in settings.confirmed if not says_there_before(word))
+        self.reference = settings.reference or "id"
         self.plain = not rules.rules and "." not in f"{self.reference}{settings.status}"
 
     def results(self, answer: Answer) -> list[Any] | None:
@@ -130,7 +131,8 @@ class BatchReader:
                 problem = f"the result has no reference at {settings.reference!r}"
             if problem:
                 return WriteResult(item.key, "unknown", shown, code, f"{status!r}, but {problem}", answer=answer)
-            return WriteResult(item.key, "confirmed", shown, code=status, answer=answer)
+            before = says_there_before(status) or says_there_before(code)
+            return WriteResult(item.key, "confirmed", shown, code=status, answer=answer, there_before=before)
         if word == "retry":
             wait = wait or MESSAGE_NOT_NOW.pause()
             return WriteResult(item.key, "refused", shown, code, message, retry_after=wait, answer=answer)
@@ -167,7 +169,8 @@ def _by_name(batch: Sequence[OutboundMessage], results: list[Any], member: str) 
     to say the same."""
     by_name, doubtful = dict[str, Any](), set[str]()
     for one in results:
-        name = said(one.get(member)) if isinstance(one, dict) else None
+        given = one.get(member) if isinstance(one, dict) else None
+        name = None if given is None or isinstance(given, bool | list | dict) else said(given)  # those name nobody
         if name is not None and by_name.setdefault(name, one) != one:
             doubtful.add(name)
     found = list[Any]()
@@ -204,7 +207,7 @@ def _doubted(result: WriteResult, doubt: str) -> WriteResult:
 def _number(status: Any) -> int | None:
     """An item's status as an HTTP status; None where it is none."""
     text = said(status)
-    return int(text) if text.isascii() and text.isdigit() and 100 <= int(text[:9]) <= 599 else None
+    return int(text) if text.isascii() and text.isdecimal() and 100 <= int(text[:9]) <= 599 else None
 
 
 def _by_status(number: int | None) -> str:

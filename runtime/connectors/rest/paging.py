@@ -29,7 +29,7 @@ def asked(paging: Paging, cursor: Cursor) -> int:
     at = cursor.get("at")
     if paging.strategy == "page":
         return int(at or paging.first_page)
-    return max(int(at or 0) - (1 if cursor.get("tail") else 0), 0)
+    return max(int(at or 0) - (1 if cursor.get("tail") and not cursor.get("bare") else 0), 0)
 
 
 def known(cursor: Cursor, key: str | None, payload: bytes) -> bool:
@@ -62,12 +62,14 @@ def rows_in_order(payloads: Sequence[bytes], records: Sequence[Record]) -> list[
 def after_offset(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes]], *, more: Any) -> Cursor | None:
     """The place inside of a run behind a page; None at the end."""
     start, at, tail = asked(paging, cursor), int(cursor.get("at") or 0), cursor.get("tail") or {}
-    keys, count = [key for key, _ in rows], len(rows)
-    if tail and start and not any(key in tail for key in keys):
+    keys, count, bare = [key for key, _ in rows], len(rows), bool(cursor.get("bare"))
+    if tail and start and not bare and not any(key in tail for key in keys):
         steps = _step_back(cursor, at // max(count, 1), "offset")
         return {"at": max(at - max(count, 1), 0), "tail": tail, "back": steps}
-    if not count or start + count <= at or (paging.more and not more):
+    if not count or (paging.more and not more):
         return None
+    if start + count <= at:  # nothing but the row that was read already: a service may fill its pages by bytes
+        return {"at": at, "tail": tail, "page": cursor.get("page"), "bare": 1, **_back(cursor)}
     again = _once_more(cursor, rows, _LOOP) | _ring(
         cursor, [payload for _, payload in rows], again=repeats(cursor, rows)
     )
@@ -76,7 +78,9 @@ def after_offset(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes
 
 def page_before(paging: Paging, cursor: Cursor) -> int | None:
     """The number of the page that is read again behind this one, where a row that is gone may have let another one slip
-    into it."""
+    into it; for an offset, the last row that was read, where a page did not begin with it."""
+    if paging.strategy == "offset" and cursor.get("bare"):
+        return asked(paging, cursor) - 1
     if paging.strategy != "page" or paging.append_only or not cursor.get("tail"):
         return None
     number = asked(paging, cursor)

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from runtime.connectors.addresses import path_of
-from runtime.connectors.answers import Answer, at, first, kept, named, plain, said
-from runtime.connectors.failure_marks import FailureMarks, doubt_by_head, is_empty
+from runtime.connectors.answers import Answer, at, first, found_name, kept, named, plain, said
+from runtime.connectors.failure_marks import FailureMarks, doubt_by_head
 from runtime.connectors.partial_answers import goes_on
 from runtime.connectors.protocols import AskBy, Asked, CallContext, HeldDocument, Refused, Retriable, WriteResult
 from runtime.connectors.rest.session import RestSession
@@ -113,7 +114,7 @@ class Questions:
             return None
         documents = _compared([entry, *beside], lookup)
         if not isinstance(entry, dict):
-            name = named(entry)
+            name = found_name(entry)
             if lookup.versioned or name is None:
                 return _NotSaid()
             return WriteResult(key, "confirmed", name, documents=documents) if documents else name
@@ -122,7 +123,7 @@ class Questions:
             return _NotSaid()
         if older:
             return None  # whatever it says of itself, it is not this state
-        reference = named(first(entry, [lookup.reference or "id"])) or ""
+        reference = found_name(first(entry, [_reference(lookup)])) or ""
         shown = kept(entry, call.secrets.redact)
         status = said(entry.get(lookup.status)) if lookup.status else ""
         for word, those in (("accepted", lookup.pending), ("declined", lookup.declined), ("refused", lookup.refused)):
@@ -134,8 +135,8 @@ class Questions:
             return WriteResult(key, "unknown", reference or None, status, problem, answer=shown)
         if lookup.versioned:
             return f"{identity}@{entry.get(lookup.version)}"
-        if not reference and (lookup.reference or "id" in entry or all(is_empty(value) for value in entry.values())):
-            return _NotSaid()
+        if not reference and (lookup.reference or not documents):
+            return _NotSaid()  # that an entry came is no proof: it may say that there is nothing
         return WriteResult(key, "confirmed", reference, answer=shown, documents=documents)
 
     # -- what was accepted -----------------------------------------------------------------------------------------
@@ -174,6 +175,9 @@ class Questions:
         return made
 
     def _outcome(self, reference: str, document: Any, job: RestJob, call: CallContext) -> WriteResult:
+        if other := _of_another(document, reference, job):
+            words, shown = f"the answer is about job {other!r}", kept(document, call.secrets.redact)
+            return WriteResult(reference, "unknown", reference, "no_result", words, answer=shown)
         status = said(at(document, job.status))
         code, words = first(document, [job.code]) or status, call.secrets.redact(first(document, [job.message]))
         named, shown = first(document, [job.reference]) or reference, kept(document, call.secrets.redact)
@@ -187,6 +191,25 @@ class Questions:
             return WriteResult(reference, "refused", named, code, words, answer=shown)
         words = words or f"the status {status!r} of the job is not known"
         return WriteResult(reference, "unknown", named, code, words, answer=shown)
+
+
+def _of_another(document: Mapping[str, Any], reference: str, job: RestJob) -> str:
+    """The job that an answer names, where it is another one than was asked for: that says nothing about ours. An `id`
+    may be that of what was made, unless the settings say that it is the job's."""
+    asked = {reference, unquote(urlsplit(reference).path.rstrip("/").rpartition("/")[2])}
+    for member in (job.id, *_JOB_NAMES):
+        name = named(at(document, member)) if member else None
+        if name is not None and name not in asked:
+            return name
+    return ""
+
+
+def _reference(lookup: RestLookup) -> str:
+    """Where the target's own name of what it found stands. The key that was asked for, said again, is none."""
+    return lookup.reference or ("id" if lookup.key != "id" else "")
+
+
+_JOB_NAMES = ("job", "job_id", "jobId", "jobID", "jobid")
 
 
 def _identity(key: str, lookup: RestLookup) -> str:

@@ -72,7 +72,7 @@ def _as_number(value: Any) -> Decimal | None:
 
 
 def _as_time(value: Any) -> datetime | None:
-    if not isinstance(value, str) or not value[:4].isdigit():
+    if not isinstance(value, str) or not value[:4].isdecimal():
         return None
     try:
         moment = datetime.fromisoformat(value)

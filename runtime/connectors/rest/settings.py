@@ -30,8 +30,8 @@ class Paging(msgspec.Struct, frozen=True):
     next    a URL in the body, at `next`
     offset  `offset_param` advances by the number *received*; goes on while `more` in the body is true, or until nothing
             new comes. Each page begins with the last row of the one before: if it is not there, rows have moved, and
-            reading goes back
-    cursor  an opaque value at `next` goes back in `cursor_param`
+            reading goes back. Where nothing but that row comes, what is behind it is asked for alone
+    cursor  an opaque value at `next` goes back in `cursor_param`; ends where there is none, or where `more` is false
     page    `page_param` counts up from `first_page`, until a page is empty. The page before each is read again, to see
             that no row has slipped into it; if one has, reading goes back. `append_only`: rows never go away, and each
             page is asked for once
@@ -104,7 +104,8 @@ class RestLookup(msgspec.Struct, frozen=True):
     """The question whether keys have arrived: POST {keys: […]} → `found`, an object by key or a list of objects with
     `key`.
 
-    reference  the target's name for what it found; where it is given, an entry without it tells nothing; else `id`
+    reference  the target's name for what it found, else `id` (not where that is the key itself); an entry without it
+               tells nothing, unless it holds what is compared
     versioned  keys are `id@version`: confirmed when the version held is not older
     whole      an answer is never one page of several, whatever it says of a next one or of a total; else what such an
                answer does not show is not known to be missing
@@ -149,7 +150,8 @@ class RestLookup(msgspec.Struct, frozen=True):
 
 class RestJob(msgspec.Struct, frozen=True):
     """How the target is asked what became of something that it accepted: GET `path` with `{job}`, or the Location
-    itself where no path is given. A status in none of the lists is unknown."""
+    itself where no path is given. A status in none of the lists is unknown. `id`: where the answer names the job; one
+    that names another says nothing."""
 
     path: str = ""
     status: str = "status"
@@ -159,6 +161,7 @@ class RestJob(msgspec.Struct, frozen=True):
     reference: str = "id"
     code: str = "code"
     message: str = "message"
+    id: str = ""
 
 
 class RestSettings(msgspec.Struct, frozen=True):
@@ -206,7 +209,8 @@ class RestSettings(msgspec.Struct, frozen=True):
     errors: Errors = msgspec.field(default_factory=Errors)
     auth: dict[str, Any] = msgspec.field(default_factory=dict)
     verify: bool | str = True
-    also_allowed: list[str] = msgspec.field(default_factory=list)
+    further_hosts: list[str] = msgspec.field(default_factory=list)
+    token_hosts: list[str] = msgspec.field(default_factory=list)
     max_response: int = 64 * 1024 * 1024
     charset: str | None = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,7 +35,7 @@ from runtime.connectors.rest import paging
 from runtime.connectors.rest.completeness import RowCount, began_at, whole_is_due
 from runtime.connectors.rest.row_order import said_of_order
 from runtime.connectors.rest.session import RestSession
-from runtime.connectors.rest.settings import ChangeFeed, RestSettings
+from runtime.connectors.rest.settings import ChangeFeed, Paging, RestSettings
 from runtime.connectors.stamps import highest, said_of_wrong
 from runtime.connectors.void_places import VoidPlaces, refused_here
 from runtime.domain.templates import names_in, problem_of
@@ -81,7 +81,7 @@ class RestSource:
         members: dict[str, tuple[str, Any]] = {"items": (settings.items, list[msgspec.Raw])}
         if settings.items and settings.paging.strategy in ("next", "cursor"):
             members["next"] = (settings.paging.next, Any)
-        if settings.items and settings.paging.strategy == "offset" and settings.paging.more:
+        if settings.items and settings.paging.strategy in ("offset", "cursor") and settings.paging.more:
             members["more"] = (settings.paging.more, bool)
         if settings.items and settings.paging.total:
             members["total"] = (settings.paging.total, Any)
@@ -144,7 +144,7 @@ class RestSource:
             cursor["whole"] = clock.now().isoformat()
         fetched = self._fetch(cursor, call, until)
         if fetched is None:
-            return Page([], self._end(cursor), True)
+            return self._no_content(cursor)
         if changes is not None and "at" not in cursor:
             cursor["begun"] = began_at(fetched.response.headers)
         seen = self._seen(cursor, fetched)
@@ -170,7 +170,16 @@ class RestSource:
         if place is None:
             self.count.unread(counted, fetched.page.around, fetched.response.headers, self.settings.items)
             return Page(records, self._end({**cursor, "high": seen.high}), True, rejected, warnings)
+        if place:
+            place |= self.count.promise(fetched.page.around, fetched.response.headers, self.settings.items)
         return Page(records, self._inside_run(counted, place, seen.high), False, rejected, warnings)
+
+    def _no_content(self, cursor: Cursor) -> Page:
+        """204 in the place of a page: the end, where nothing says that there is more."""
+        missing = self.count.missing(cursor) or self.count.promised(cursor)
+        if "at" not in cursor or not missing:
+            return Page([], self._end(cursor), True)
+        return Page([], {**paging.beginning(cursor), "again": 1}, False, (), [missing])
 
     def _inside_run(self, cursor: Cursor, place: Cursor, high: str | None) -> Cursor:
         began = {"begun": cursor["begun"]} if place and "begun" in cursor else {}
@@ -270,7 +279,7 @@ class RestSource:
         elif pages.strategy == "next":
             position = self._inside(paging.position_of(found.get("next"), pages.next), response)
         elif pages.strategy == "cursor":
-            position = paging.position_of(found.get("next"), pages.next)
+            position = None if _says_end(pages, found) else paging.position_of(found.get("next"), pages.next)
         return None if position is None else paging.after_position(cursor, position, fetched.page.payloads)
 
     def _unless_moved(self, find: Callable[[], Cursor | None]) -> Cursor | None:
@@ -362,6 +371,11 @@ def _takes_since(changes: ChangeFeed | None) -> None:
     if names := [name for name in names_in(changes.value) if name != "since"]:
         said = f"{changes.value!r} names {names[0]!r}; there is '{{since}}' alone"
         raise Invalid("connection.settings", said, {"findings": [finding("/changes/value", said)]})
+
+
+def _says_end(pages: Paging, found: Mapping[str, Any]) -> bool:
+    """Whether a page says by `more` that it is the last: some services give a position on every page."""
+    return pages.strategy == "cursor" and bool(pages.more) and found.get("more") is False
 
 
 def _beside(path: str, members: dict[str, tuple[str, Any]]) -> bool:

@@ -31,6 +31,8 @@ CLAIM_RETURNING = read("claim_returning")
 CLAIM_SCOPE = read("claim_scope", shards=str(SHARDS))
 """Parts of every claim: what it needs of subscription and stream, what it answers, and what the claiming worker
 serves."""
+LONGEST_LEASE = 200.0
+"""Seconds: three calls of the longest `deadline`, and the margins."""
 KEPT_FOR_QUESTION = 15.0
 """Seconds for which the probe of an open circuit breaker is kept for a person's question."""
 
@@ -38,3 +40,10 @@ KEPT_FOR_QUESTION = 15.0
 def probe_is_free(asking: str) -> str:
     """Part of every claim under a circuit breaker; `asking`: the subscription whose question may take a kept probe."""
     return read("probe_is_free", asking=asking, kept=str(KEPT_FOR_QUESTION))
+
+
+def lease_is_over(column: str) -> str:
+    """Part of every claim: whether this lease has ended. `clock` is the time by the clock of before where it was set
+    ahead (`clock_steps.ClockWatch.latest`): what was stored before is judged by that. What lies further off than any
+    lease of before can was stored, or moved, since, and is judged by the clock as it is."""
+    return read("lease_is_over", column=column, longest=str(LONGEST_LEASE))

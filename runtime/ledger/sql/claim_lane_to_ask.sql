@@ -1,5 +1,5 @@
 -- Claim a lane whose gate is closed and whose last call has no answer yet: it may be asked about, nothing is taken or
--- sent. One with an open intent does not sleep.
+-- sent. One with an open intent does not sleep. A system that answers elsewhere than approved is not asked either.
 with c as materialized (
     select
         q.subscription_id,
@@ -22,12 +22,13 @@ with c as materialized (
         and (
             q.owner is null
             or q.session is null
-            or q.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
+            or {lease_is_over}
         )
         and q.not_before < clock_timestamp()
         and v.breaker = 'closed'
         and v.not_before <= clock_timestamp()
         and not exists (select from runtime_permitted g where g.subscription_id = q.subscription_id)
+        and not exists (select from runtime_destination_moved m where m.approval_id = d.approval_id)
     order by q.lease_until
     limit 1
     for update of q skip locked

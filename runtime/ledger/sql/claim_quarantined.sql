@@ -29,7 +29,7 @@ c as materialized (
             and w.lane = f.lane
             and w.position = f.position
             and w.state in ('retry', 'behind', 'sending')
-            and w.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
+            and {lease_is_over}
             and w.not_before < clock_timestamp()
         for no key update skip locked
     ) q

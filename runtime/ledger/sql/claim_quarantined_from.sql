@@ -22,7 +22,7 @@ cross join lateral (
         and o.lane = x.lane
         and (o.state in ('retry', 'sending') or (o.state = 'behind' and not o.asleep))
         and o.not_before < statement_timestamp()
-        and o.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
+        and {lease_is_over}
         and {of_which}
         and {first_of_its_key}
     order by o.not_before, o.position

@@ -1,5 +1,6 @@
 -- Claim a quarantined message whose gate is closed and that may have reached its vendor: it may be asked about,
--- nothing is sent. One without `intent_release` was asked about already.
+-- nothing is sent. One without `intent_release` was asked about already. A system that answers elsewhere than approved
+-- is not asked either.
 with recursive {places},
 c as materialized (
     select
@@ -25,11 +26,18 @@ c as materialized (
             and w.lane = f.lane
             and w.position = f.position
             and w.state = 'sending'
-            and w.lease_until < least(clock_timestamp(), to_timestamp(%(clock)s::float8))
+            and {lease_is_over}
             and w.not_before < clock_timestamp()
         for no key update skip locked
     ) q
     where not exists (select from runtime_permitted g where g.subscription_id = f.subscription_id)
+        and not exists (
+            select
+            from runtime_subscription a
+            join runtime_deployment d on d.id = a.deployment_id
+            join runtime_destination_moved m on m.approval_id = d.approval_id
+            where a.id = f.subscription_id
+        )
     limit 1
 )
 {take}

@@ -1,5 +1,6 @@
 -- A target that has everything from before a change of lanes goes on with the messages after it: to the end of the log,
--- or to the next change. Lanes that are in use no longer stay where they are.
+-- or to the next change. Lanes that are in use no longer stay where they are. What one lane waits for, each waits for:
+-- a replay may be sending, and the newer state of its key may stand in any of them now.
 with target as (
     select
         s.id,
@@ -23,6 +24,11 @@ with target as (
 moved as (
     update runtime_progress p
     set position = t.first - 1,
+        not_before = greatest(p.not_before, (
+            select max(w.not_before)
+            from runtime_progress w
+            where w.subscription_id = t.id
+        )),
         upto = case when p.lane < t.lanes then t.ends[p.lane + 1] else t.first - 1 end
     from target t
     where p.subscription_id = t.id

@@ -36,7 +36,9 @@ class Command(BaseCommand):
             count = erasure.erase(stream.pk, key=options["key"], actor=None, reason=options["reason"])
         except DomainError as error:
             raise CommandError(str(error)) from error
-        self.stdout.write(f"The payloads of {count} messages were erased.")
+        self.stdout.write(
+            f"The payloads of {count} messages were erased now; those that were erased before do not count."
+        )
 
     def _say(self, found: ErasurePreview) -> None:
         self.stdout.write(f"The payloads of {found.messages} messages would be erased. Nothing was changed.")

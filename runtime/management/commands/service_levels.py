@@ -80,4 +80,6 @@ def _month(text: str) -> tuple[date, date]:
         first = date.fromisoformat(f"{text}-01")
     except ValueError as error:
         raise CommandError("Name the month as year-month, for example 2026-10.") from error
+    if not 2000 <= first.year <= 2999:
+        raise CommandError("Name a month of the years 2000 to 2999.")
     return first, (first + timedelta(days=32)).replace(day=1) - timedelta(days=1)

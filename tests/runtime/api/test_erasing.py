@@ -32,6 +32,9 @@ def test_a_message_is_erased_by_the_correlation_id_that_its_sender_gave(client, 
     headers = {"Authorization": f"Bearer {secret}"}
     body = {"reason": "request 17", "whole_key": True}
     done = client.post(f"{address}/erase", body, content_type="application/json", headers=headers)
-    assert (done.status_code, done.json()) == (200, {"erased": 1})
+    assert (done.status_code, done.json()) == (200, {"erased": 1, "erased_before": []})
+    again = client.post(f"{address}/erase", body, content_type="application/json", headers=headers).json()
+    assert (again["erased"], [(one["by"], one["messages"]) for one in again["erased_before"]]) == (0, [("rita", 1)])
     assert client.get(f"{address}/trace", headers=headers).json()["corrections"] == []
-    assert Message.objects.get(stream=day.sales.stream, correlation=correlation).payload == {"$erased": True}
+    left = Message.objects.get(stream=day.sales.stream, correlation=correlation).payload
+    assert left.keys() == {"$erased", "same"}, "of a document without day and store"

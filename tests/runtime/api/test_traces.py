@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -62,7 +61,7 @@ def values(span: Any) -> dict[str, Any]:
 def collector() -> Iterator[Collector]:
     made = Collector()
     with made.server as server:
-        trace_batches.start("test", OTLPSpanExporter(endpoint=f"{server.url}/v1/traces"))
+        trace_batches.start("test", trace_batches.SpansOnTheWire(endpoint=f"{server.url}/v1/traces"))
         yield made
         trace_batches.stop()
 
@@ -155,7 +154,7 @@ def test_while_nothing_is_traced_the_vendor_still_gets_the_trace_of_the_sender(t
 
 
 def test_a_collector_that_is_away_delays_nobody_and_loses_no_message(till: Any) -> None:
-    trace_batches.start("test", OTLPSpanExporter(endpoint="http://127.0.0.1:9/v1/traces", timeout=0.2))
+    trace_batches.start("test", trace_batches.SpansOnTheWire(endpoint="http://127.0.0.1:9/v1/traces", timeout=0.2))
     try:
         with Server(lambda seen: (200, {}, {"id": "V1"})) as vendor:
             assert till({"items": [{"id": "a"}]}, traceparent=SENDER).status_code == 202

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from runtime.connectors.protocols import OutboundMessage
+from tests.runtime.connectors import test_lying_vendors as lying_vendors
 from tests.runtime.connectors.test_lying_vendors import BATCH, Vendor, sent, statuses
 
 KEYED = {**BATCH, "key": "key"}
@@ -36,6 +38,15 @@ def test_two_documents_for_one_item_are_no_plain_success() -> None:
 def test_results_under_both_names_of_an_item_have_to_say_the_same() -> None:
     assert results_of(posted("tg-0"), {"key": "k0", "status": "refused"}, posted("k1")) == ["unknown", "confirmed"]
     assert results_of(posted("tg-0"), posted("k1")) == ["confirmed", "confirmed"]
+
+
+@pytest.mark.parametrize(("key", "name"), [(None, "None"), (True, "true"), (["a"], "['a']"), ({"a": 1}, "{'a': 1}")])
+def test_a_key_that_names_nobody_is_not_that_of_a_message_called_so(
+    key: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    items = [OutboundMessage(name, name, b"", {"id": name}, 0)]
+    monkeypatch.setattr(lying_vendors, "messages", lambda count, **more: items)
+    assert results_of(posted(key), count=1) == ["unknown"]
 
 
 def test_a_key_that_is_a_truth_value_is_nobodys() -> None:

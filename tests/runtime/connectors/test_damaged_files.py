@@ -4,7 +4,6 @@ for one that was read to its end."""
 import gzip
 import json
 import os
-import time
 import zlib
 
 import pytest
@@ -17,7 +16,6 @@ from tests.runtime.connectors.test_poslog import sale
 
 KEYED = {"key_fields": ["sku"]}
 JSONL = {"format": "jsonl", **KEYED}
-LONG_AGO = time.time() - 86_400
 
 
 def many(count=3_000):
@@ -25,17 +23,16 @@ def many(count=3_000):
     return "".join(f'{{"sku":"{n}","name":"{zlib.crc32(str(n).encode())}"}}\n' for n in range(count)).encode()
 
 
-def put(tmp_path, name, content, changed=LONG_AGO):
+def put(tmp_path, name, content):
     (tmp_path / "incoming").mkdir(parents=True, exist_ok=True)
     path = tmp_path / "incoming" / name
     path.write_bytes(content)
-    os.utime(path, (changed, changed))
     return path
 
 
 def look(tmp_path, protocol="file_drop", **settings):
-    """What one run reads: records, rejected, warnings."""
-    source = open_source(protocol, {"root": str(tmp_path), "quiet": 0.0, **settings})
+    """What one run reads, which waits for the rest of no file: records, rejected, warnings."""
+    source = open_source(protocol, {"root": str(tmp_path), "quiet": 0.0, "patience": 0.0, **settings})
     try:
         pages = read_all(source, circumstances=call())
     finally:
@@ -232,27 +229,27 @@ def test_what_a_checksum_does_not_prove_is_not_read(tmp_path):
 
 def test_a_packed_file_that_is_still_being_written_waits_until_it_is_whole(tmp_path):
     packed = gzip.compress(many(500))
-    put(tmp_path, "a.jsonl.gz", packed[: len(packed) // 2], changed=time.time() - 60)
-    records, rejected, warnings = look(tmp_path, **JSONL)
+    put(tmp_path, "a.jsonl.gz", packed[: len(packed) // 2])
+    records, rejected, warnings = look(tmp_path, patience=900.0, **JSONL)
     assert (records, rejected) == ([], [])
     assert "a.jsonl.gz" in warnings[0]
     assert len(in_folder(tmp_path, "incoming")) == 1
-    put(tmp_path, "a.jsonl.gz", packed, changed=time.time() - 30)
-    records, rejected, warnings = look(tmp_path, **JSONL)
+    put(tmp_path, "a.jsonl.gz", packed)
+    records, rejected, warnings = look(tmp_path, patience=900.0, **JSONL)
     assert (len(records), rejected, warnings) == (500, [], [])
 
 
 def test_a_file_that_waits_does_not_hold_up_the_others(tmp_path):
     packed = gzip.compress(many(500))
-    put(tmp_path, "a.jsonl.gz", packed[: len(packed) // 2], changed=time.time() - 60)
-    put(tmp_path, "b.jsonl", LINES.encode(), changed=time.time() - 30)
-    records, _, warnings = look(tmp_path, **JSONL)
+    put(tmp_path, "a.jsonl.gz", packed[: len(packed) // 2])
+    put(tmp_path, "b.jsonl", LINES.encode())
+    records, _, warnings = look(tmp_path, patience=900.0, **JSONL)
     assert (names(records), len(warnings)) == (EXPECTED, 1)
 
 
 def test_a_writer_that_promises_a_mark_is_believed(tmp_path):
     packed = gzip.compress(many())
-    put(tmp_path, "a.jsonl.gz", packed[: len(packed) // 2], changed=time.time() - 60)
+    put(tmp_path, "a.jsonl.gz", packed[: len(packed) // 2])
     put(tmp_path, "a.jsonl.gz.done", b"")
     records, rejected, _ = look(tmp_path, done=".done", **JSONL)
     assert (len(records) > 500, len(rejected)) == (True, 1)
@@ -261,7 +258,7 @@ def test_a_writer_that_promises_a_mark_is_believed(tmp_path):
 def test_after_a_crash_a_damaged_file_goes_on_where_it_was(tmp_path):
     packed = gzip.compress(many())
     put(tmp_path, "a.jsonl.gz", packed[: len(packed) // 2])
-    settings = {"root": str(tmp_path), "quiet": 0.0, "page_size": 100, **JSONL}
+    settings = {"root": str(tmp_path), "quiet": 0.0, "patience": 0.0, "page_size": 100, **JSONL}
     keys, cursor, rejected = [], None, []
     for _ in range(100):
         source = open_source("file_drop", settings)  # a new process for every page

@@ -103,6 +103,26 @@ NAMES_NOTHING = {
     "one that calls itself failed": {"status": "failed", "id": None},
     "one that calls itself failed under a name": {"status": "failed", "id": "R1"},
     "one that says no": {"success": "N", "id": "R1"},
+    "words for not there": "not found",
+    "a code for not there": "NOT_FOUND",
+    "a status of HTTP": "404 Not Found",
+    "a word for false": "false",
+    "a number below zero": -1,
+    "a state without a name": {"state": "missing"},
+    "an entry that is not found, under its key": {"key": "k0", "found": False},
+    "a name that says not found": {"id": "not found"},
+}
+NOT_THERE = {
+    "found is false": {"found": False},
+    "exists is false": {"exists": False},
+    "nothing but the key": {},
+    "a document of null": {"document": None},
+    "a state": {"state": "NOT_FOUND"},
+    "a status in words": {"status": "404 Not Found"},
+    "a code and words": {"code": 404, "message": "not found"},
+    "a message": {"message": "no such document"},
+    "no documents": {"count": 0, "documents": []},
+    "an amount and nothing else": {"amount": 12},
 }
 
 
@@ -110,6 +130,19 @@ NAMES_NOTHING = {
 def test_an_entry_that_names_nothing_or_calls_itself_failed_confirms_nothing(name: str) -> None:
     body = {"found": {"k0": NAMES_NOTHING[name]}}
     assert statuses(sent(Vendor((200, {}, body), acts=False), ask=True)[0]) == ["unknown"], name
+
+
+@pytest.mark.parametrize("name", NOT_THERE)
+def test_an_entry_that_only_says_its_key_again_confirms_nothing(name: str) -> None:
+    body = {"found": [{"key": "k0", **NOT_THERE[name]}]}
+    assert statuses(sent(Vendor((200, {}, body), acts=False), ask=True)[0]) == ["unknown"], name
+    body = {"found": [{"id": "k0", **NOT_THERE[name]}]}
+    asked = sent(Vendor((200, {}, body), acts=False), ask=True, lookup={"path": "lookup", "key": "id"})
+    assert statuses(asked[0]) == ["unknown"], f"{name}: the key is no name that the target gave"
+    named = sent(
+        Vendor((200, {}, body), acts=False), ask=True, lookup={"path": "lookup", "key": "id", "reference": "id"}
+    )
+    assert statuses(named[0]) == ["confirmed"], "unless the settings say that it is the target's name"
 
 
 def test_several_entries_of_one_key_count_only_where_they_say_the_same() -> None:

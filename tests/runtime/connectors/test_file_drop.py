@@ -1,7 +1,6 @@
 """Files that arrive in a folder."""
 
 import json
-import os
 
 import pytest
 
@@ -14,13 +13,12 @@ def put(root, name, content, folder="incoming"):
     path = root / folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    os.utime(path, (1_700_000_000, 1_700_000_000))
     return path
 
 
 def opened(root, **settings):
     root.mkdir(exist_ok=True)
-    return open_source("file_drop", {"root": str(root), **settings})
+    return open_source("file_drop", {"root": str(root), "quiet": 0.0, **settings})
 
 
 def records(root, **settings):
@@ -92,22 +90,14 @@ def test_two_readers_never_claim_the_same_file(tmp_path):
         put(tmp_path, f"{n}.csv", f"sku\n{n}\n")
     one, two = (opened(tmp_path).folder for _ in range(2))
     one.prepare()
-    waiting = one.stable()
-    assert len(waiting) == 20
-    taken = [(one if n % 2 else two)._take(path) for n, path in enumerate(waiting)] + [
-        two._take(path) for path in waiting
-    ]
-    assert len([t for t in taken if t]) == 20
-
-
-def test_a_file_that_still_grows_is_left_alone(tmp_path):
-    path = put(tmp_path, "a.csv", "sku\n1\n")
-    os.utime(path)  # written just now
-    source = opened(tmp_path, key_fields=["sku"], quiet=30.0)
-    assert source.read(None, call=call()).done
-    assert path.exists()
-    os.utime(path, (1_700_000_000, 1_700_000_000))
-    assert len(source.read(None, call=call()).records) == 1
+    listed = one.files.complete()
+    assert len(listed) == 20
+    taken = [(one if n % 2 else two)._take(path, found) for n, (path, found) in enumerate(listed)]
+    assert all(taken)
+    for path, found in listed:
+        with pytest.raises(FileNotFoundError):
+            two._take(path, found)
+    assert len(names(tmp_path, "work")) == 20
 
 
 def test_a_promised_marker_is_waited_for(tmp_path):
@@ -232,15 +222,6 @@ def test_whole_files_are_one_record_each(tmp_path):
     put(tmp_path, "a.bin", b"\x00\xff")
     found, _ = records(tmp_path, format="whole")
     assert json.loads(found[0].payload)["content"] == "AP8="
-
-
-def test_a_file_that_is_too_large_is_never_opened(tmp_path):
-    from runtime.connectors.protocols import Refused
-
-    put(tmp_path, "a.csv", "sku\n" + "1\n" * 100)
-    with pytest.raises(Refused, match="more than the 50 allowed"):
-        records(tmp_path, max_size=50)
-    assert names(tmp_path, "work") == []
 
 
 def test_settings_that_cannot_work_are_refused():

@@ -87,7 +87,7 @@ def test_only_the_base_host_is_reached(client, target):
 
 
 def test_https_never_falls_back_to_http(client):
-    one = client("https://vendor.example/api", also_allowed=["auth.example"])
+    one = client("https://vendor.example/api", further_hosts=["auth.example"])
     assert str(one.url("https://auth.example/token")) == "https://auth.example/token"
     with pytest.raises(ConnectionFault, match="may only reach"):
         one.url("http://vendor.example/api")
@@ -247,7 +247,7 @@ def test_a_certificate_that_nobody_signed_is_refused_unless_its_ca_is_named(clie
         with pytest.raises(ConnectionFault, match="is signed by itself"):
             client(url).request("GET", "/", call=CallContext(deadline=5), effect=False)
         assert server.seen == []
-        assert client(url, verify=str(cert)).request("GET", "/", call=CallContext(deadline=5), effect=False).ok
+        assert client(url, verify=cert.read_text()).request("GET", "/", call=CallContext(deadline=5), effect=False).ok
 
 
 def test_tls_checks_cannot_be_switched_off(client):

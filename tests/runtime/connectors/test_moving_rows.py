@@ -39,7 +39,11 @@ def reader(server, strategy, **paging):
 
 
 def read(shop, strategy, cursor=None, **paging):
-    with Server(shop.answer) as server:
+    return read_from(shop.answer, strategy, cursor, **paging)
+
+
+def read_from(answer, strategy, cursor=None, **paging):
+    with Server(answer) as server:
         source = reader(server, strategy, **paging)
         try:
             return read_all(source, cursor, circumstances=call(), limit=500)
@@ -79,6 +83,76 @@ def test_a_row_that_goes_away_at_every_other_call_hides_no_other(strategy):
 def test_the_last_row_that_slips_into_a_page_that_was_read_is_found_behind_an_empty_page():
     shop = Shop(11, 10, gone(1, 2))
     assert "10" in keys_of(read(shop, "page"))
+
+
+@pytest.mark.parametrize("sizes", [[1], [4, 1], [4, 1, 1, 3], [3, 1, 5], [2, 1]])
+@pytest.mark.parametrize("change", [None, 2, 3, 4, 5, 6, 7, 8, 9, 12])
+def test_a_page_of_one_row_in_the_middle_is_no_end(sizes, change):
+    """A service that fills its pages by bytes gives what fits, sometimes one row."""
+    shop = Shop(12, 4, gone(1, change) if change else None)
+
+    def answer(seen):
+        shop.size = sizes[shop.calls % len(sizes)]
+        return shop.answer(seen)
+
+    found = set(keys_of(read_from(answer, "offset")))
+    assert {str(row["id"]) for row in shop.rows} <= found
+
+
+def test_a_page_of_one_row_is_no_end_while_the_service_says_that_there_is_more():
+    rows = [{"id": n, "at": STAMP} for n in range(6)]
+
+    def answer(seen):
+        start = int(seen.query["offset"])
+        return 200, {}, {"data": rows[start : start + 1], "hasMore": start + 1 < len(rows)}
+
+    for more in ({"more": "hasMore"}, {}):
+        assert len(set(keys_of(read_from(answer, "offset", **more)))) == 6
+
+
+@pytest.mark.parametrize(
+    ("strategy", "page"),
+    [
+        ("offset", {"total": 12}),
+        ("page", {"total": 12}),
+        ("offset", {"hasMore": True}),
+        ("cursor", {"next": "abc"}),
+        ("next", {"next": "/rows?page=2"}),
+        ("link", {}),
+    ],
+)
+def test_no_content_in_the_place_of_a_page_that_was_promised_is_no_end(strategy, page):
+    def answer(seen):
+        if seen.query.get("offset") == "4" or set(seen.query) & {"cursor"} or seen.query.get("page") == "2":
+            return 204, {}, b""
+        link = {"Link": '</rows?page=2>; rel="next"'} if strategy == "link" else {}
+        return 200, link, {"data": [{"id": n} for n in range(5)], **page}
+
+    settings = {"total": "total"} if "total" in page else {}
+    with pytest.raises(Refused) as refused:
+        read_from(answer, strategy, **settings)
+    assert refused.value.code == "rest.incomplete"
+
+
+@pytest.mark.parametrize("strategy", ["offset", "page"])
+def test_no_content_behind_the_last_row_is_the_end(strategy):
+    def answer(seen):
+        start = int(seen.query["offset"]) if strategy == "offset" else (int(seen.query["page"]) - 1) * 5
+        rows = [{"id": n} for n in range(start, 10)[:5]]
+        return (200, {}, {"data": rows, "total": 10}) if rows else (204, {}, b"")
+
+    assert len(set(keys_of(read_from(answer, strategy, total="total")))) == 10
+
+
+def test_a_cursor_on_the_last_page_is_no_more_where_the_page_says_so():
+    def answer(seen):
+        start = int(seen.query.get("cursor", "0"))
+        end = min(start + 4, 9)
+        return 200, {}, {"data": [{"id": n} for n in range(start, end)], "cursor": str(end), "has_more": end < 9}
+
+    with pytest.raises(Refused, match="read already"):
+        read_from(answer, "cursor", next="cursor")
+    assert len(keys_of(read_from(answer, "cursor", next="cursor", more="has_more"))) == 9
 
 
 @pytest.mark.parametrize("strategy", ["page", "offset"])

@@ -26,9 +26,15 @@ WEAK = {
     "a status with a blank": b'{"id": 1, "status": "failed "}',
     "a failure in an envelope": b'{"id": 1, "result": {"success": false}}',
     "a failure in two envelopes": b'{"id": 1, "response": {"data": {"errors": ["no"]}}}',
+    "a failure in a list in an envelope": b'{"id": 1, "data": [{"success": true}, {"success": false}]}',
     "one letter for no": b'{"id": "1", "success": "N"}',
     "a word for failure as a flag": b'{"id": "1", "ok": "failed"}',
     "an empty object": b"{}",
+    "an envelope with nothing inside": b'{"data": {}}',
+    "an envelope with null": b'{"result": null}',
+    "an envelope that says no": b'{"result": false}',
+    "an envelope with an empty list": b'{"Response": []}',
+    "an envelope in an envelope": b'{"response": {"data": {}}}',
 }
 
 

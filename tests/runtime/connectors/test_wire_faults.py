@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from kernel import egress
 from kernel.errors import Invalid
-from runtime.connectors import sockets
 from runtime.connectors.http import HttpClient
 from runtime.connectors.odata_v2.session import error_of
 from runtime.connectors.protocols import (
@@ -119,7 +119,7 @@ def test_a_name_that_is_not_resolved_in_time_ends_at_the_deadline_of_the_call(mo
         ended.set()
         return []
 
-    monkeypatch.setattr(sockets.socket, "getaddrinfo", never)
+    monkeypatch.setattr(egress.socket, "getaddrinfo", never)
     client = HttpClient("http://slow.example")
     started = time.monotonic()
     with pytest.raises(Retriable, match="not resolved in time"):
@@ -138,11 +138,11 @@ def test_a_name_that_dns_does_not_know_is_a_fault_and_one_that_it_cannot_tell_is
         return look_up
 
     client = HttpClient("http://store.example")
-    monkeypatch.setattr(sockets.socket, "getaddrinfo", fails(socket.EAI_NONAME))
+    monkeypatch.setattr(egress.socket, "getaddrinfo", fails(socket.EAI_NONAME))
     with pytest.raises(ConnectionFault, match=r"knows no host 'store\.example'") as fault:
         client.request("GET", "/", call=CallContext(deadline=2), effect=False)
     assert fault.value.kind == "name"
-    monkeypatch.setattr(sockets.socket, "getaddrinfo", fails(socket.EAI_AGAIN))
+    monkeypatch.setattr(egress.socket, "getaddrinfo", fails(socket.EAI_AGAIN))
     with pytest.raises(Retriable):
         client.request("POST", "/", call=CallContext(deadline=2), effect=True, content=b"{}")
     client.close()
@@ -152,7 +152,7 @@ def test_every_address_of_a_host_is_tried_before_it_counts_as_down(monkeypatch):
     with Server(lambda seen: (200, {}, {})) as server, socket.socket() as held:
         port = server.server.server_port
         held.bind(("127.0.0.2", port))  # nobody listens here
-        monkeypatch.setattr(sockets, "addresses", lambda *_: ["127.0.0.2", "127.0.0.1"])
+        monkeypatch.setattr(egress, "addresses", lambda *_: ["127.0.0.2", "127.0.0.1"])
         client = HttpClient(f"http://two.example:{port}")
         assert client.request("GET", "/", call=CallContext(deadline=5), effect=False).ok
         client.close()
@@ -196,7 +196,7 @@ def test_a_certificate_says_what_is_wrong_with_it_and_kills_no_message(tmp_path,
         listening = server.server.socket
         server.server.socket = context.wrap_socket(listening, server_side=True, do_handshake_on_connect=False)
         settings = {"base_url": server.url.replace("http:", "https:"), "path": "x", "idempotency": "U"}
-        verify = {"verify": str(chain)} if known else {}
+        verify = {"verify": chain.read_text()} if known else {}
         client = SinkVendor(open_sink("rest", settings | verify), Secrets(), ManifestTarget("t", "s", {}, [], "U"), "7")
         results = client.send([OutboundMessage(f"k{n}", f"tg-{n}", b"", {}, n) for n in range(3)], guard=lambda: None)
         client.close()
@@ -352,11 +352,25 @@ def test_what_was_accepted_is_followed_by_its_job_until_the_job_says_what_became
         ((200, {}, {"status": "done", "id": 9, "errorCode": "E7"}), "unknown"),
         ((200, {}, {"status": "failed", "id": 9, "errorCode": "E7"}), "refused"),
         ((200, {}, {"status": "done", "id": 9, "success": True}), "confirmed"),
+        ((200, {}, {"status": "done", "id": 9, "job": "1"}), "confirmed"),
+        ((200, {}, {"status": "done", "id": 9, "job_id": 1}), "confirmed"),
+        ((200, {}, {"status": "done", "id": 9, "jobId": "/jobs/1"}), "confirmed"),
+        ((200, {}, {"status": "done", "id": 9, "job": "2"}), "unknown"),
+        ((200, {}, {"status": "failed", "id": 9, "job_id": 11}), "unknown"),
+        ((200, {}, {"status": "running", "jobId": "/jobs/2"}), "unknown"),
     ],
 )
 def test_a_job_confirms_only_by_an_answer_that_is_a_whole_success(answer, status):
     job = {"confirmed": ["done"], "pending": ["running"], "refused": ["failed"]}
     results, _ = asking(lambda seen: answer, [OutboundMessage("k", "tg-1", accepted_as="/jobs/1")], job=job)
+    assert [one.status for one in results] == [status]
+
+
+@pytest.mark.parametrize(("given", "status"), [("J1", "confirmed"), ("JOTHER", "unknown"), (None, "confirmed")])
+def test_the_answer_about_another_job_says_nothing_about_ours(given, status):
+    job = {"path": "jobs/{job}", "id": "meta.id", "confirmed": ["done"]}
+    items = [OutboundMessage("k", "tg-1", accepted_as="J1")]
+    results, _ = asking(lambda seen: (200, {}, {"status": "done", "id": 9, "meta": {"id": given}}), items, job=job)
     assert [one.status for one in results] == [status]
 
 

@@ -34,6 +34,7 @@ def day() -> scene.Day:
         base_url="https://s4.example",
         secret_ref="env:S4_PASSWORD",
     )
+    scene.systems_moved()
     return made
 
 

@@ -34,8 +34,11 @@ def test_it_shows_what_would_go_and_what_is_in_the_way_and_then_erases(client, d
     )
     done = client.post(address(day), {"what": "one", "reason": "Request 17"}, follow=True)
     assert "The payload of 1 message is erased." in done.content.decode()
+    again = client.post(address(day), {"what": "one", "reason": "Request 18"}, follow=True).content.decode()
+    assert "Nothing was left to erase." in again
+    assert "by rita" in client.get(address(day)).content.decode()
     assert Erasure.objects.count() == 1
-    assert AuditEntry.objects.get(verb="runtime.payload_erased").reason == "Request 17"
+    assert AuditEntry.objects.filter(verb="runtime.payload_erased").earliest("pk").reason == "Request 17"
 
 
 def test_a_reason_is_asked_for(client, day: scene.Day) -> None:

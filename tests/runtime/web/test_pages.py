@@ -81,6 +81,7 @@ def addresses(day: scene.Day) -> list[str]:
         reverse("runtime:vendor", args=[VendorState.objects.get(system_key="s4").pk]),
         reverse("runtime:replay-panel", args=["sales/journal"]) + f"?digest={day.replay.digest}",
         reverse("runtime:deploy-panel", args=["sales"]),
+        reverse("runtime:destination-panel", args=["s4/production"]),
         reverse("runtime:integration-panel", args=["sales"]),
         reverse("runtime:integrations-of-api", args=["s4-sales"]),
         reverse("runtime:service-levels-of-api", args=["s4-sales"]),
@@ -117,6 +118,7 @@ def actions(day: scene.Day) -> list[str]:
         reverse("runtime:alert-rules"),
         reverse("runtime:alert-rule", args=[told.rule]),
         reverse("runtime:silence"),
+        reverse("runtime:silence-change", args=[told.silence]),
         reverse("runtime:silence-end", args=[told.silence]),
     ]
 
@@ -182,6 +184,7 @@ def test_junk_in_an_address_is_never_a_fault(client, day):
     client.force_login(day.people.rita)
     parameters = ("q", "kind", "group", "store", "page", "before", "integration", "show", "day", "by", "target")
     for junk in JUNK:
+        nowhere = {422} if junk == "%00" else {404, 405}
         for name in LISTS:
             query = "&".join(f"{parameter}={junk}" for parameter in parameters)
             assert client.get(reverse(f"runtime:{name}") + f"?{query}").status_code in (200, 404, 422), (name, junk)
@@ -194,14 +197,17 @@ def test_junk_in_an_address_is_never_a_fault(client, day):
             "replays/{}/",
             "vendors/{}/",
             "panels/replays/{}/",
+            "panels/destinations/{}/",
+            "panels/destinations/s4/{}/",
             "reconciliation/{}/",
             "alerts/{}/",
             "alerts/rules/{}/",
             "service-levels/{}/",
         )
         for path in (*paths, "?environment={}"):
-            assert client.get("/runtime/" + path.format(junk)).status_code in (404, 405), (path, junk)
-        assert client.get(f"/runtime/integrations/sales/?release={junk}").status_code == 200
+            assert client.get("/runtime/" + path.format(junk)).status_code in nowhere, (path, junk)
+        answer = client.get(f"/runtime/integrations/sales/?release={junk}")
+        assert answer.status_code == (422 if junk == "%00" else 200), junk
 
 
 @pytest.mark.thorough
@@ -421,7 +427,7 @@ def test_lists_take_the_same_number_of_queries_however_long_they_are(day, django
         (2, lambda: replays.listed(viewer, "production")),
         (4, lambda: daily_totals.overview(viewer, "production", daily_totals.today())),
         (2, lambda: replays.choices(viewer, "production")),
-        (4, lambda: infrastructure.state(viewer, "production")),
+        (6, lambda: infrastructure.state(viewer, "production")),
         (4, lambda: runs.progress(viewer, day.run.pk)),
         (1, lambda: dead_letters.count_all(viewer)),
         (8, lambda: integrations.detail(viewer, "sales", "production")),

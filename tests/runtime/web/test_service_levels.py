@@ -17,6 +17,7 @@ from runtime.domain import service_levels as rules
 from runtime.domain.objectives import AVAILABILITY, FRESHNESS, LATENCY
 from runtime.models import Alert, AlertRule, AlertSilence, ObjectivePolicy, ServiceIndicator, VendorState
 from runtime.services import alerting, measuring, standings
+from tests import kept_rows
 from tests.runtime import scene
 from tests.runtime.api.test_api import bearer
 
@@ -25,6 +26,11 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture
 def day() -> scene.Day:
+    return measured_day()
+
+
+@kept_rows.once(seconds=10)
+def measured_day() -> scene.Day:
     """A working day, measured in its last minutes; the loyalty engine is down and an alert is open."""
     made = scene.day()
     for tier in SlaTier.objects.all():
@@ -157,9 +163,65 @@ def test_a_silence_is_set_and_ended_by_page(client: Any, day: scene.Day) -> None
     assert client.post(address, {"hours": "4", "reason": "move", "integration": "sales"}).status_code == 302
     made = AlertSilence.objects.get()
     assert "move" in client.get(reverse("runtime:alerts")).text
+    assert client.post(address, {"hours": "4", "reason": "again", "integration": "sales"}).status_code == 422
+    change = reverse("runtime:silence-change", args=[made.pk])
+    assert "It lasts until" in client.get(change).text
+    assert client.post(change, {"hours": "1", "reason": " "}).status_code == 422
+    assert client.post(change, {"hours": "1", "reason": "moved"}).status_code == 302
+    until = made.until
+    made.refresh_from_db()
+    assert (made.until < until, made.reason) == (True, "moved")
     assert client.post(reverse("runtime:silence-end", args=[made.pk])).status_code == 302
     made.refresh_from_db()
     assert made.ended_at is not None
+
+
+@pytest.mark.parametrize(
+    ("given", "pointer", "said"),
+    [
+        ({"integration": "sale"}, "/integration", "Did you mean 'sales'?"),
+        ({"integration": "sales", "target": "ern"}, "/target", "Did you mean 'earn'?"),
+        ({"integration": "sales", "target": "moon"}, "/target", "its targets: "),
+        ({"system_key": "loyalti"}, "/system_key", "Did you mean 'loyalty'?"),
+        ({"environment": "productio"}, "/environment", "Did you mean 'production'?"),
+        ({"kind": "latenci"}, "/kind", "one of "),
+    ],
+)
+@pytest.mark.parametrize("what", ["silence", "rule"])
+def test_what_names_nothing_is_refused_with_what_is_written_alike(
+    client: Any, day: scene.Day, given: dict[str, str], pointer: str, said: str, what: str
+) -> None:
+    more: dict[str, Any] = {"until": (clock.now() + timedelta(hours=2)).isoformat(), "reason": "move"}
+    if what == "rule":
+        more = {"name": "api", "condition": "budget", "below": 10, "severity": "info"}
+    address = reverse(f"runtime-api:alert-{what}s")
+    answer = client.post(address, more | given, content_type="application/json", headers=bearer(day.people.rita))
+    assert answer.status_code == 422
+    found = [one for one in answer.json()["findings"] if one["pointer"] == pointer]
+    assert said in found[0]["message"]
+
+
+def test_the_same_silence_twice_is_one_and_another_end_is_a_change_of_it(client: Any, day: scene.Day) -> None:
+    put = {"content_type": "application/json", "headers": bearer(day.people.rita)}
+    address, until = reverse("runtime-api:alert-silences"), clock.now() + timedelta(hours=2)
+    body = {"integration": "sales", "target": "earn", "until": until.isoformat(), "reason": "move"}
+    first, second = (client.post(address, body, **put) for _ in range(2))
+    assert (first.status_code, second.status_code) == (201, 201)
+    assert first.json()["id"] == second.json()["id"]
+    later = body | {"until": (until + timedelta(hours=1)).isoformat()}
+    refused = client.post(address, later, **put)
+    assert (refused.status_code, refused.json()["code"], refused.json()["silence"]) == (
+        409,
+        "silence.exists",
+        first.json()["id"],
+    )
+    one = reverse("runtime-api:alert-silence", args=[first.json()["id"]])
+    change = {"until": later["until"], "reason": "longer"}
+    assert client.patch(one, change, **put).json()["reason"] == "longer"
+    assert client.patch(one, change | {"until": clock.now().isoformat()}, **put).status_code == 422
+    assert client.delete(one, headers=put["headers"]).status_code == 204
+    assert client.patch(one, change, **put).json()["code"] == "silence.ended"
+    assert client.post(address, body, **put).status_code == 201
 
 
 def test_the_api_shows_levels_alerts_rules_and_silences_and_changes_them(client: Any, day: scene.Day) -> None:

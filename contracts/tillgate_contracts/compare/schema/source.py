@@ -119,7 +119,7 @@ class SchemaSource:
                     if name not in node:
                         return None
                     node = node[name]
-                elif isinstance(node, list) and name.isdigit() and int(name) < len(node):
+                elif isinstance(node, list) and name.isdecimal() and int(name) < len(node):
                     node = node[int(name)]
                 else:
                     return None

@@ -1,0 +1,89 @@
+"""Authorities: scheme, host and port of an address. What is allowed for one of them is allowed for no other.
+
+A host stands here as a resolver sees it: small letters, no dot at its end, international names in their ASCII form, and
+an address of the Internet Protocol in its one canonical spelling. Other spellings of addresses (`2130706433`, `0x7f.1`,
+`017700000001`, `127.1`) are refused: libraries disagree about what they mean.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from dataclasses import dataclass
+
+import httpx
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
+_NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")  # as the last part of a name: an address, written somehow
+
+
+class NoAuthority(ValueError):
+    """The text names no authority; says why, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    scheme: str
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        """`https://host`, with its port where it is not that of the scheme."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + ("" if DEFAULT_PORTS[self.scheme] == self.port else f":{self.port}")
+
+
+def of_url(url: str) -> Authority:
+    """The authority of an http or https address, as the client reads it that calls. Raises NoAuthority."""
+    if any(sign in url for sign in "\\\t\r\n ") or not url.isprintable():
+        raise NoAuthority("it holds a blank, a backslash or a control character")
+    try:
+        parts = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise NoAuthority(f"it cannot be read ({error})") from None
+    if parts.scheme not in DEFAULT_PORTS:
+        raise NoAuthority("it begins with neither https:// nor http://")
+    if parts.userinfo:
+        raise NoAuthority("it holds a user or password")
+    host = canonical_host(parts.raw_host.decode("ascii"))
+    port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+    if not 0 < port < 65_536:
+        raise NoAuthority(f"there is no port {port}")
+    return Authority(parts.scheme, host, port)
+
+
+def of_further_host(text: str) -> Authority:
+    """`host`, `host:port` (both https) or `https://host:port`, as a registration names a host. Raises NoAuthority."""
+    given = text.strip()
+    parts = given if "://" in given else f"https://{given}"
+    found = of_url(parts)
+    if httpx.URL(parts).path not in ("", "/") or "?" in parts or "#" in parts:
+        raise NoAuthority("it has a path, and a host alone is named here")
+    return found
+
+
+def canonical_host(host: str) -> str:
+    """The host in the one spelling that is compared and connected to. Raises NoAuthority."""
+    name = host.strip("[]").lower().rstrip(".")
+    if not name:
+        raise NoAuthority("it names no host")
+    if ":" in name:
+        try:
+            if "%" not in name:  # an interface of one machine
+                return str(ipaddress.IPv6Address(name))
+            raise ValueError
+        except ValueError:
+            raise NoAuthority(f"{host!r} is no address of IPv6") from None
+    try:
+        return str(ipaddress.IPv4Address(name))
+    except ValueError:
+        pass
+    if _NUMBER.match(name.rpartition(".")[2]):
+        raise NoAuthority(
+            f"{host!r} is an address in a spelling that is read differently everywhere; write it as 10.0.0.1"
+        )
+    if len(name) > 253 or not _NAME.match(name):
+        raise NoAuthority(f"{host!r} is no name of a host")
+    return name

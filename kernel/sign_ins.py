@@ -1,0 +1,104 @@
+"""Sign-ins, failed ones and sign-outs in the ledger. They change no row that a trigger could watch, so the pages that
+sign people in and out say so here. Only the person and administrators read these entries."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import Sum
+from django.http import HttpRequest
+
+from kernel import audit, clock, outbox
+from kernel.models import SignInFailures, User
+
+KIND = "sign_in"
+NOBODY = 0  # stands for every name that no account has: what was typed may be a password and is not kept
+KEPT = timedelta(days=1)
+SETTLED = timedelta(minutes=2)  # a minute that is over for all clocks
+TELLS_OWNER = 5  # failures of one account within KEPT of which its person is told, once within KEPT
+
+_COUNT = """
+insert into kernel_signinfailures as f (account, minute, failures)
+values (%s, date_trunc('minute', clock_timestamp()), 1)
+on conflict (account, minute) do update set failures = f.failures + 1
+returning f.id, f.failures, f.told, f.minute
+"""
+
+
+def signed_in(request: HttpRequest, user: User, *, way: str) -> None:
+    """`way`: `password` or `provider`."""
+    with transaction.atomic():
+        about = {"way": way, "address": _address(request), "session": session_of(request)}
+        audit.record("kernel.signed_in", "sign_in", user.pk, actor=user, after=about)
+
+
+def signed_out(request: HttpRequest) -> None:
+    user = request.user
+    if isinstance(user, User):
+        with transaction.atomic():
+            about = {"address": _address(request), "session": session_of(request)}
+            audit.record("kernel.signed_out", "sign_in", user.pk, actor=user, after=about)
+
+
+def failed(request: HttpRequest, name: str) -> None:
+    """Counts, and writes an entry at the first failure of a minute, the tenth, the hundredth and so on: a flood of
+    failures is a handful of entries. `tell_settled` adds the sum of a minute when it is over."""
+    account = User.objects.filter(username=name.strip()[:150]).first() if "\x00" not in name else None
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_COUNT, [account.pk if account else NOBODY])
+        row, failures, told, minute = cursor.fetchone()
+        if failures >= max(1, told * 10):
+            _tell(account.pk if account else NOBODY, minute, failures, {"address": _address(request)})
+            SignInFailures.objects.filter(pk=row).update(told=failures)
+
+
+def tell_settled() -> int:
+    """Entries with the sum of each minute that is over and had more failures than were told; old counts go."""
+    now = clock.now()
+    with transaction.atomic():
+        open_rows = SignInFailures.objects.select_for_update(skip_locked=True).filter(minute__lt=now - SETTLED)
+        rows = [row for row in open_rows if row.failures > row.told]
+        for row in rows:
+            _tell(row.account, row.minute, row.failures, {"minute_is_over": True})
+            row.told = row.failures
+            row.save(update_fields=["told"])
+        _tell_owners(now)
+        SignInFailures.objects.filter(minute__lt=now - KEPT).delete()
+    return len(rows)
+
+
+def _tell_owners(now: datetime) -> None:
+    """An event for each account with many failures; from here and not from the sign-in itself, which would take longer
+    for names that somebody has."""
+    kept = SignInFailures.objects.filter(minute__range=(now - KEPT, now - SETTLED)).exclude(account=NOBODY)
+    told = set(kept.filter(owner_told=True).values_list("account", flat=True))
+    counted = kept.values("account").annotate(failed=Sum("failures")).filter(failed__gte=TELLS_OWNER)
+    for row in counted.exclude(account__in=told):
+        kept.filter(account=row["account"]).update(owner_told=True)
+        outbox.emit(
+            "kernel.sign_ins_failed", key=row["account"], payload={"failures": row["failed"], "webhooks": False}
+        )
+
+
+def failures_since(user: User, since: datetime | None) -> int:
+    """Failed sign-ins with this name since then, within a day."""
+    rows = SignInFailures.objects.filter(account=user.pk, minute__gt=max(filter(None, (since, clock.now() - KEPT))))
+    return int(rows.aggregate(failed=Sum("failures"))["failed"] or 0)
+
+
+def _tell(account: int, minute: Any, failures: int, more: dict[str, Any]) -> None:
+    about = {"failures": failures, "minute": minute.isoformat(timespec="minutes"), **more}
+    audit.record("kernel.sign_in_failed", "sign_in", account or "unknown name", actor=None, after=about)
+
+
+def session_of(request: HttpRequest) -> str:
+    """A short name of the session, from which nobody can tell its key."""
+    key = request.session.session_key or ""
+    return hashlib.sha256(key.encode()).hexdigest()[:12] if key else ""
+
+
+def _address(request: HttpRequest) -> str:
+    return str(request.META.get("REMOTE_ADDR", ""))[:60]
