@@ -27,7 +27,8 @@ select count(*)
    and m.key >= %(key_from)s collate "C"
    and (%(key_to)s = '' or m.key <= %(key_to)s collate "C" or starts_with(m.key, %(key_to)s))"""
 
-# What is open and not through yet; and what was sent without an answer, for as long as it may take effect.
+# What an open one has still before it or in its quarantine; and what was sent without an answer, for as long as it may
+# take effect.
 _UNDER_WAY = """
 select coalesce(n.id, r.id)
   from runtime_subscription r
@@ -38,14 +39,18 @@ select coalesce(n.id, r.id)
  where r.replay_of_id = %(subscription)s
    and r.kind = 'vendor'
    and (r.open and p.position < least(p.upto, s.last)
-        or (p.owner is not null or p.intent is not null)
+        or %(wait)s
+           and (p.owner is not null or p.intent is not null)
            and p.lease_until > clock_timestamp() - make_interval(secs => %(settle)s)
         or exists (select
                      from runtime_quarantine q
                     where q.subscription_id = r.id
                       and q.lane = p.lane
                       and q.position between s.first and s.last
-                      and greatest(q.lease_until, q.sent_at) > clock_timestamp() - make_interval(secs => %(settle)s)))
+                      and (r.open
+                           or %(wait)s
+                              and greatest(q.lease_until, q.sent_at)
+                                  > clock_timestamp() - make_interval(secs => %(settle)s))))
  limit 1"""
 _LOST = """
 select count(*)
@@ -86,22 +91,26 @@ def demand_safe(target: TargetSubscription, spans: Spans, key_from: str = "", ke
 
 
 def demand_alone(target: TargetSubscription, spans: Spans) -> None:
-    """In the transaction that starts a replay. Two that ask about the same message at the same time are both told that
-    it is not there. States wait for each other (`runtime.ledger.replay_order`), a natural key makes two effects one.
+    """In the transaction that starts a replay: one replay alone promises a message. A second one would leave what waits
+    in the quarantine of the first to it, and that one can still be cancelled. Two that ask about the same fact at the
+    same time are both told that it is not there; so a call without an answer counts until `settle` has passed. States
+    wait for each other (`runtime.ledger.replay_order`), a natural key makes two effects one.
     Raises Conflict `replay.under_way`."""
-    settle = vendor_times.DEFAULT_SETTLE if target.settle is None else target.settle
-    apart = not target.stream.immutable and settle > 0
-    if apart or target.idempotency not in ("K", "L") or target.kind != "vendor":
+    if target.kind != "vendor":
         return
+    settle = vendor_times.DEFAULT_SETTLE if target.settle is None else target.settle
+    ordered = not target.stream.immutable and settle > 0
+    wait = target.idempotency in ("K", "L") and not ordered
     TargetSubscription.objects.select_for_update(of=("self",)).get(pk=target.pk)
     with connection.cursor() as cursor:
-        cursor.execute(_UNDER_WAY, _places(target, spans) | {"settle": settle})
+        cursor.execute(_UNDER_WAY, _places(target, spans) | {"settle": settle, "wait": wait})
         found = cursor.fetchone()
     if found is not None:
         raise Conflict(
             "replay.under_way",
-            "Another replay of this target has some of these messages still before it, or its last calls may still "
-            f"take effect ({settle:g} s). Cancel it, or start this one when it is over.",
+            "Another replay of this target has some of these messages still before it or in its quarantine"
+            + (f", or its last calls may still take effect ({settle:g} s)" if wait else "")
+            + ". Cancel it, or start this one when it is over.",
             {"replay": found[0]},
         )
 

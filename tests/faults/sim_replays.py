@@ -163,9 +163,11 @@ class Replays(World):
         return True
 
     def _under_way(self, spans: dict[int, tuple[int, int]]) -> bool:
-        """Whether a start would be refused, as another replay has some of it before it, or calls without an answer."""
+        """Whether a start would be refused: another replay has some of it before it or in its quarantine, or calls
+        without an answer."""
         rows, since = self.database.rows, self.now - self.shape.settle
-        if "side_by_side" in self.plants or self.shape.idempotency == "N":
+        wait = self.shape.idempotency != "N"
+        if "side_by_side" in self.plants:
             return False
         for (number, lane), p in rows["progress"].items():
             s = rows["subscription"][number,]
@@ -173,10 +175,12 @@ class Replays(World):
                 continue
             if s["open"] and p["position"] < min(p["upto"], spans[lane][1]):
                 return True
-            if (p["owner"] is not None or p["intent"] is not None) and p["lease_until"] > since:
+            if wait and (p["owner"] is not None or p["intent"] is not None) and p["lease_until"] > since:
                 return True
-            sent = [max(q["lease_until"], q["sent_at"] or 0.0) for at, q in rows["parked"].items() if at[0] == number]
-            if any(at > since for at in sent):
+            first, last = spans[lane]
+            parked = [q for at, q in rows["parked"].items() if at[:2] == (number, lane) and first <= at[2] <= last]
+            sent = [max(q["lease_until"], q["sent_at"] or 0.0) for q in parked]
+            if (s["open"] and parked) or (wait and any(at > since for at in sent)):
                 return True
         return False
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from kernel.errors import Conflict
+from runtime.connectors.protocols import OutboundMessage
 from runtime.ledger import connections
 from runtime.ledger.claims import claim
+from runtime.ledger.vendor_client import SendResult
 from runtime.models import TargetSubscription
 from runtime.services import replays
 from runtime.services.replay_safety import Spans
@@ -68,3 +70,62 @@ def test_what_a_replay_has_sent_without_an_answer_may_still_take_effect(shop: Sh
 def test_dry_runs_keep_nobody_waiting(shop: Shop) -> None:
     replays.open_replay(shop.subscription, spans=BOTH, dry=True, pace=None, actor=None, reason="a look")
     replayed(shop)
+
+
+class Refuses(StrictVendor):
+    """Refuses one key until it is told otherwise."""
+
+    refused = "a"
+
+    def _act(self, item: OutboundMessage) -> SendResult:
+        if item.key == self.refused:
+            return SendResult("refused", detail="no such article", pattern="no such article")
+        return super()._act(item)
+
+
+def emptied(conn: connections.Connection, idempotency: str, *, facts: bool) -> Shop:
+    """Three messages have been delivered, the vendor has lost them, and refuses one of them when it comes again."""
+    vendor = Refuses(keeps_keys=False)
+    made = Shop(conn, vendor, idempotency, facts=facts)
+    conn.execute("update runtime_subscription set settle = 0")
+    vendor.refused = ""
+    made.sell("a", "b", "c", version=1)
+    made.work()
+    vendor.journal.clear()
+    vendor.by_key.clear()
+    vendor.refused = "a"
+    return made
+
+
+@pytest.mark.parametrize(("idempotency", "facts"), [("L", True), ("N", True), ("N", False), ("L", False)])
+def test_what_waits_in_the_quarantine_of_a_replay_is_not_promised_by_a_second_one(
+    idempotency: str, facts: bool
+) -> None:
+    """The second would leave it to the first, say that it is done, and the first can still be cancelled."""
+    with connections.connected(name="tillgate-test") as conn:
+        shop = emptied(conn, idempotency, facts=facts)
+        first = replayed(shop)
+        shop.work()
+        assert [key for key, *_ in shop.quarantined()] == ["a"]
+        with pytest.raises(Conflict, match="quarantine") as refused:
+            replayed(shop, {0: (1, 3)})
+        assert refused.value.code == "replay.under_way"
+        replayed(shop, {0: (2, 3)})
+        conn.execute("delete from runtime_quarantine")
+        TargetSubscription.objects.filter(pk=first.pk).update(open=False)
+        shop.work()
+        assert isinstance(shop.vendor, Refuses)
+        shop.vendor.refused = ""
+        replayed(shop, {0: (1, 1)})
+        shop.work()
+        assert set(shop.vendor.booked()) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize("facts", [True, False])
+def test_a_second_replay_of_what_a_natural_key_names_is_refused_as_well(facts: bool) -> None:
+    with connections.connected(name="tillgate-test") as conn:
+        shop = emptied(conn, "N", facts=facts)
+        replayed(shop)
+        with pytest.raises(Conflict) as refused:
+            replayed(shop, {0: (2, 3)})
+        assert refused.value.code == "replay.under_way"
