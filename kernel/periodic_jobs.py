@@ -30,9 +30,12 @@ class NotRun(int):
 NOT_RUN = NotRun()
 
 SUCCEEDED = measures.gauge(
-    "job_last_success_timestamp_seconds", "When a periodic job last ended without an error.", ["job"], add_up="latest"
+    "job_last_success_timestamp_seconds",
+    "When a periodic job last ended without an error.",
+    ["periodic_job"],
+    add_up="latest",
 )
-FAILED = measures.counter("job_failures", "Times that a periodic job ended with an error.", ["job"])
+FAILED = measures.counter("job_failures", "Times that a periodic job ended with an error.", ["periodic_job"])
 
 
 def run(job: str, work: Callable[[], T]) -> T:

@@ -20,6 +20,7 @@ from tests.architecture.tree import ROOT, text
 
 FOLDER = "deploy/prometheus"
 ADDED_BY_PROMETHEUS = {"job", "instance", "le", "alertname"}
+SET_BY_A_SCRAPE = {"job", "instance"}
 UNITS = {"short", "none", "s", "ms", "percent", "percentunit", "reqps", "cps", "ops", "bytes", "dateTimeAsIso"}
 """Of Grafana's, those that may be needed here."""
 
@@ -53,8 +54,16 @@ def test_a_rule_asks_for_metrics_and_labels_that_exist(rule: dict[str, Any]) -> 
     assert rule["labels"]["severity"] in ("page", "ticket")
 
 
+@pytest.mark.parametrize("metric", measures.declared(), ids=lambda one: one.exposed)
+def test_no_metric_has_a_label_that_prometheus_sets_itself(metric: measures.Declared) -> None:
+    """A scrape renames it to `exported_…`, and a rule that asks for it finds nothing
+    (prometheus.io/docs, configuration, `honor_labels`)."""
+    assert not set(metric.labels) & SET_BY_A_SCRAPE
+    assert not [label for label in metric.labels if label.startswith(("__", "exported_"))]
+
+
 def test_jobs_that_a_rule_names_exist() -> None:
-    named = re.search(r'job=~"([^"]+)"', next(r["expr"] for r in rules() if r["alert"] == "TillgateJobNotDone"))
+    named = re.search(r'periodic_job=~"([^"]+)"', next(r["expr"] for r in rules() if r["alert"] == "TillgateJobNotDone"))
     assert named is not None
     sources = "".join(
         text(path)
