@@ -63,7 +63,9 @@ def test_no_metric_has_a_label_that_prometheus_sets_itself(metric: measures.Decl
 
 
 def test_jobs_that_a_rule_names_exist() -> None:
-    named = re.search(r'periodic_job=~"([^"]+)"', next(r["expr"] for r in rules() if r["alert"] == "TillgateJobNotDone"))
+    named = re.search(
+        r'periodic_job=~"([^"]+)"', next(r["expr"] for r in rules() if r["alert"] == "TillgateJobNotDone")
+    )
     assert named is not None
     sources = "".join(
         text(path)
