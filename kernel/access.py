@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.db import Error
+from django.http import QueryDict
+from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from rest_framework.authentication import BaseAuthentication, get_authorization_header
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication, get_authorization_header
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
@@ -57,6 +60,18 @@ def token_of(secret: bytes, along: ReadWithToken | None = None) -> ApiToken:
     if token is None:
         raise AuthenticationFailed(_("This token is unknown, expired or revoked. Ask a team owner for a new one."))
     return token
+
+
+class BrowserSession(SessionAuthentication):
+    """A person in a browser's session. The token against foreign forms comes in the header `X-CSRFToken`: that of
+    Django REST framework looks for it in the body first, and so parses the body before the view that needs its bytes.
+    """
+
+    def enforce_csrf(self, request: Request) -> None:
+        """Raises PermissionDenied. The body is no form, whatever it says it is."""
+        plain = request._request
+        plain._post, plain._files = QueryDict(), MultiValueDict()
+        super().enforce_csrf(plain)
 
 
 class SignedInWithScope(BasePermission):
@@ -121,3 +136,13 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
             "bearerFormat": "tg_…",
             "description": "A token of /settings/tokens/, with scopes.",
         }
+
+
+class SessionScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """How the OpenAPI document names the session: a cookie."""
+
+    target_class = "kernel.access.BrowserSession"
+    name = "cookieAuth"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}

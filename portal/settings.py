@@ -287,10 +287,7 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000
 MAX_REQUEST_BYTES = DATA_UPLOAD_MAX_MEMORY_SIZE
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "kernel.access.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["kernel.access.TokenAuthentication", "kernel.access.BrowserSession"],
     "DEFAULT_PERMISSION_CLASSES": ["kernel.access.SignedInWithScope"],
     "DEFAULT_PAGINATION_CLASS": "kernel.pagination.Cursor",
     "PAGE_SIZE": 50,

@@ -8,13 +8,12 @@ from types import MappingProxyType
 from typing import IO, Any
 
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.authentication import SessionAuthentication
 from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel import strict_json
-from kernel.access import TokenAuthentication
+from kernel.access import BrowserSession, TokenAuthentication
 from kernel.errors import Invalid, Malformed, UnsupportedBody, finding
 from kernel.models import ApiToken
 from kernel.request_bodies import body_of, charset_of
@@ -104,7 +103,7 @@ class PushToken(TokenAuthentication):
 
 
 class Intake(RuntimeView):
-    authentication_classes = (PushToken, SessionAuthentication)
+    authentication_classes = (PushToken, BrowserSession)
     scopes = MappingProxyType({"POST": ("intake:write", "runtime:write")})
     parser_classes = (BatchParser, PosLogParser, TextXMLParser)
 
