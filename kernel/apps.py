@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.conf import settings
+from django.db.models.signals import post_migrate
 
 from kernel import egress
 
@@ -10,4 +11,7 @@ class KernelConfig(AppConfig):
     verbose_name = "Accounts, ledger and outbox"
 
     def ready(self) -> None:
+        from kernel.model_triggers import never_left_out
+
         egress.configure(settings.EGRESS_SYSTEMS, settings.EGRESS_RECEIVERS)
+        post_migrate.connect(never_left_out, sender=self)

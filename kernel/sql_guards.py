@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from django.db import connection
 
+from kernel import model_triggers
 from kernel.sql_files import files_of
 
 _FUNCTION = re.compile(r"create or replace function (\w+)\s*\(.*?\$\$(.*?)\$\$", re.DOTALL)
@@ -26,14 +27,14 @@ select t.tgname, c.relname, t.tgenabled::text
 
 
 def differences(rooms: Sequence[str]) -> list[str]:
-    """Sentences about functions of these rooms that have another text than the files, triggers that are missing, and
-    triggers that are switched off. During an upgrade they say that it has not been migrated yet."""
+    """Sentences about functions of these rooms that have another text than the files or the models, triggers that are
+    missing, and triggers that are switched off. During an upgrade they say that it has not been migrated yet."""
     texts = [file.read_text() for room in rooms for file in files_of(room)]
     return [*_functions(texts), *_triggers(texts)]
 
 
 def _functions(texts: Iterable[str]) -> list[str]:
-    wanted: dict[str, set[str]] = {}
+    wanted: dict[str, set[str]] = {name: {body} for name, body in model_triggers.bodies().items()}
     for text in texts:
         for name, body in _FUNCTION.findall(text):
             wanted.setdefault(name, set()).add(body)
@@ -50,7 +51,7 @@ def _functions(texts: Iterable[str]) -> list[str]:
 
 
 def _triggers(texts: Iterable[str]) -> list[str]:
-    wanted = {found for text in texts for found in _TRIGGER.findall(_COMMENT.sub("", text))}
+    wanted = {found for text in texts for found in _TRIGGER.findall(_COMMENT.sub("", text))} | model_triggers.places()
     with connection.cursor() as cursor:
         cursor.execute(_TRIGGERS)
         present = {(name, table): enabled for name, table, enabled in cursor.fetchall()}
