@@ -21,6 +21,7 @@ from runtime.connectors.http import retry_after
 from runtime.connectors.outcomes import FAULTS, CallKind, Meaning, error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, FaultKind, WriteResult
 from runtime.domain.retry import MESSAGE_NOT_NOW
+from runtime.domain.storable import is_storable
 
 Says = Literal["confirmed", "accepted", "declined", "refused", "retry", "not_now", "unknown"]
 _HTML = ("text/html", "application/xhtml+xml")
@@ -200,7 +201,10 @@ class AnswerReader:
             return AnswerMeaning("unknown", None, code, f"{problem}: {shown}" if shown else problem)
         reference = self._reference(answer)
         if status in rule.accepted:
-            return AnswerMeaning("accepted", self._job(answer) or reference or answer.location, code)
+            job = self._job(answer) or reference or answer.location
+            if job and not is_storable(job):
+                return AnswerMeaning("unknown", None, code, f"it cannot be asked about under this name: {shown}")
+            return AnswerMeaning("accepted", job, code)
         if (job := self._job(answer)) is not None:
             return AnswerMeaning("accepted", job, code)
         if self.reference and reference is None:

@@ -51,7 +51,7 @@ _VARIABLE = re.compile(r"\"[^\"]*\"|'[^']*'|\b[0-9a-fA-F]{8,}\b|\d+")
 def fingerprint(target: str, reason_class: str, pattern: str) -> str:
     """The same for messages that failed for the same reason, whatever their keys, numbers and quoted values."""
     text = f"{target}\n{reason_class}\n{_VARIABLE.sub('#', pattern)[:400]}"
-    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).hexdigest()
 
 
 def quarantine(conn: Connection, taken: Claim, entries: Sequence[QuarantineEntry]) -> None:

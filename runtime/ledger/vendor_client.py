@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from runtime.connectors.protocols import AskBy, FaultKind, OutboundMessage
+from runtime.domain.storable import storable_text
 
 SendStatus = Literal[
     "confirmed",
@@ -51,7 +52,8 @@ class SendResult:
                 vendor cannot be asked by business reference
 
     `pattern` is the text by which equal failures are grouped, `retry_after` in seconds, `fault` what is wrong with the
-    connection, `answer` what the vendor said, redacted, at most 2,000 characters.
+    connection, `answer` what the vendor said, redacted, at most 2,000 characters. Text that the database cannot hold
+    (NUL, halves of surrogate pairs) has question marks there: no character of an answer costs its outcome.
     """
 
     status: SendStatus
@@ -61,6 +63,12 @@ class SendResult:
     retry_after: float | None = None
     fault: FaultKind | None = None
     answer: str | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("reference", "detail", "pattern", "answer"):
+            text = getattr(self, name)
+            if text and not (text.isprintable() or storable_text(text) == text):
+                object.__setattr__(self, name, storable_text(text))
 
 
 class CannotAsk(Exception):

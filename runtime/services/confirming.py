@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from kernel import audit
 from kernel.errors import Conflict, Invalid
 from kernel.models import User
+from runtime.domain.storable import storable_text
 from runtime.selectors.trace_targets import BY_WORD
 from runtime.services.dead_letters import (
     UNPROVEN,
@@ -16,7 +17,6 @@ from runtime.services.dead_letters import (
     operated_subscription,
     require_approval_of_many,
 )
-from runtime.services.message_checks import storable_text
 
 LONGEST_REFERENCE = 200
 _CONFIRM = (

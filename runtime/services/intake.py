@@ -22,6 +22,7 @@ from runtime.domain.correlation import correlation_id, lanes_of
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.pointers import PointerReader
 from runtime.domain.record_keys import number_text
+from runtime.domain.storable import storable_text
 from runtime.domain.versions import AtLeast, Unbelieved, version_number
 from runtime.ledger import measures, pool
 from runtime.ledger.append import CONFLICT, OLDER, TOO_OLD, Appended, IncomingMessage, append
@@ -38,7 +39,6 @@ from runtime.services.message_checks import (
     ContractChecks,
     Rejection,
     came_last,
-    storable_text,
     store_rejected,
     too_old,
     usable_key,

@@ -19,6 +19,7 @@ from runtime.connectors.acceptance import Acceptance, compile_acceptance
 from runtime.domain import retention
 from runtime.domain.kept_cases import KEPT_A_DAY
 from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.domain.storable import storable_text
 from runtime.ledger import sql
 from runtime.ledger.append import IncomingMessage
 from runtime.ledger.connections import Connection
@@ -196,11 +197,6 @@ def _by_content(source: str, rejected: Sequence[Rejection], last: Sequence[bool]
             late,
         )
     return list(rows.values())
-
-
-def storable_text(text: str) -> str:
-    """Text that the database can hold: half surrogate pairs and NUL become question marks."""
-    return text.encode("utf-8", "replace").decode().replace("\x00", "?")
 
 
 def payload_digest(payload: bytes) -> str:

@@ -20,6 +20,7 @@ from runtime.connectors.protocols import JudgesAgain, Record, RejectedRecord, So
 from runtime.domain import manifest as manifests
 from runtime.domain.batches import read_item
 from runtime.domain.manifest import ManifestSource
+from runtime.domain.storable import storable_text
 from runtime.ledger import connections as ledger_connections
 from runtime.ledger.append import Finer, IncomingMessage, append
 from runtime.ledger.connections import Connection
@@ -29,7 +30,7 @@ from runtime.ledger.streams import StreamRef, load_stream
 from runtime.models import Deployment, RejectedMessage, Stream
 from runtime.services import finer_versions, intake, system_connections
 from runtime.services.dating import DatedItems, items_of
-from runtime.services.message_checks import Rejection, payload_digest, storable_text
+from runtime.services.message_checks import Rejection, payload_digest
 from runtime.services.record_checks import RecordChecks
 
 BATCH = 500

@@ -11,8 +11,8 @@ from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
 from runtime import permissions
 from runtime.domain import manifest as manifests
+from runtime.domain.storable import storable_text
 from runtime.models import Deployment, Run, Stream, StreamSource
-from runtime.services.message_checks import storable_text
 from runtime.services.wakeups import wake_collectors
 
 

@@ -15,6 +15,7 @@ from runtime.connectors.protocols import (
     CallError,
     Page,
     Record,
+    Refused,
     RejectedRecord,
     Retriable,
     Secrets,
@@ -23,6 +24,7 @@ from runtime.connectors.protocols import (
 )
 from runtime.domain.manifest import ManifestSource
 from runtime.domain.retry import SOURCE_PAGE
+from runtime.domain.storable import is_storable, storable_text
 from runtime.ledger import measures
 from runtime.ledger.append import TOO_OLD, Appended, Fenced, SourceMove, append
 from runtime.ledger.connections import Connection
@@ -30,7 +32,7 @@ from runtime.ledger.faultpoints import hit
 from runtime.ledger.streams import StreamRef
 from runtime.services import finer_versions
 from runtime.services.dating import DatedItems
-from runtime.services.message_checks import Rejection, came_last, storable_text, store_rejected, too_old
+from runtime.services.message_checks import Rejection, came_last, store_rejected, too_old
 from runtime.services.record_checks import UNSTORABLE, RecordChecks, rejections, unstorable
 from runtime.worker.unhurried import Unhurried
 
@@ -226,7 +228,7 @@ class SourceReader:
         for attempt in range(attempts):
             self.looked_at = self.lease.hold(call.deadline)
             try:
-                return self.connector.read(self.at, call=call)
+                return _with_place(self.connector.read(self.at, call=call))
             except Retriable as error:
                 if error.after is not None and error.after > self.lease.share:
                     raise NotNow(error.reason, error.after) from error
@@ -322,3 +324,14 @@ class SourceReader:
             fresh = fresh[: max(WARNINGS - len(known), 0)]
             self.conn.execute(_WARN, (len(warnings), json.dumps(fresh), self.state.run))
             known += fresh
+
+
+def _with_place(page: Page) -> Page:
+    """Raises Refused for a page after which nobody could go on reading, because its place cannot be kept."""
+    if is_storable(page.cursor):
+        return page
+    raise Refused(
+        "source.place",
+        "The source's answer names the place to read on from with NUL or half a surrogate pair, which cannot be kept. "
+        "Nothing of this page was taken; have the source name it otherwise.",
+    )
