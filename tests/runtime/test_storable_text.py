@@ -77,7 +77,7 @@ def test_a_confirmation_under_an_odd_name_confirms(conn: connections.Connection,
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("status", ["unsent", "retry", "unknown", "differs", "declined", "accepted"])
 def test_every_other_outcome_is_stored_as_well(conn: connections.Connection, status: str, odd: str) -> None:
-    shop = Shop(conn, Says(SendResult(status, odd, odd, odd, answer=odd, retry_after=0.01)), "N")  # type: ignore[arg-type]
+    shop = Shop(conn, Says(SendResult(status, odd, odd, odd, answer=odd, retry_after=0.01)), "N")
     shop.sell("a")
     shop.work()
     words = conn.execute("select reason from runtime_quarantine").fetchone()
