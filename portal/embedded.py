@@ -150,6 +150,7 @@ class Embedded:
         if self._socket_dir is None or not os.path.isdir(self._socket_dir):  # who tidies up may have removed it
             self._socket_dir = tempfile.mkdtemp(prefix="tg-")
         if self._pg_user:
+            private_state.admit(self.state, self._pg_user)  # somebody may have closed it
             os.chown(self._socket_dir, self._pg_user.pw_uid, self._pg_user.pw_gid)
         options = {
             "listen_addresses": "127.0.0.1",

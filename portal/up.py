@@ -357,9 +357,9 @@ def wait_until_served(port: int, web: subprocess.Popen[bytes]) -> None:
 
 @contextlib.contextmanager
 def only_one(state: Path) -> Iterator[IO[str]]:
-    """One `make up` per state folder; the second learns where the first one serves."""
-    private_state.make(state)
-    private_state.tighten(state)
+    """One `make up` per state folder; the second learns where the first one serves, and changes nothing: the account of
+    the private PostgreSQL passes through the folder of the first."""
+    state.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open(os.open(state / "up.lock", os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600), "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -367,6 +367,8 @@ def only_one(state: Path) -> Iterator[IO[str]]:
             lock.seek(0)
             where = lock.read().strip() or "still starting"
             raise StartRefused(f"Tillgate is already up here: {where}. Stop it with Ctrl-C in its terminal.") from None
+        private_state.make(state)
+        private_state.tighten(state)
         lock.truncate(0)
         yield lock
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import stat
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from django.core import mail
 from kernel import life_signs
 from portal import private_state
 from portal.embedded import Embedded
-from portal.up import only_one
+from portal.up import StartRefused, only_one
 
 OTHERS = 0o077
 
@@ -89,6 +90,30 @@ def test_the_private_servers_leave_nothing_open(tmp_path: Path):
             assert state.stat().st_mode & (0o067 if os.geteuid() == 0 else OTHERS) == 0
         finally:
             servers.stop()
+
+
+def test_a_second_start_that_is_refused_changes_nothing(tmp_path: Path):
+    """Root's folder is open for the group of the private PostgreSQL, which runs already."""
+    (tmp_path / "mail").mkdir()
+    with only_one(tmp_path):
+        tmp_path.chmod(0o710)
+        (tmp_path / "mail").chmod(0o750)
+        with pytest.raises(StartRefused, match="already up"), only_one(tmp_path):
+            pass
+        assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o710
+        assert stat.S_IMODE((tmp_path / "mail").stat().st_mode) == 0o750
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+def test_a_server_that_starts_again_may_enter_its_folder_whatever_became_of_its_mode(tmp_path: Path):
+    servers = Embedded(tmp_path / "state", durable=False)
+    try:
+        servers.start_postgres()
+        servers.stop()
+        servers.state.chmod(0o700)
+        servers.start_postgres()
+    finally:
+        servers.stop()
 
 
 def test_who_may_pass_is_told_by_owner_group_and_others(tmp_path: Path):
