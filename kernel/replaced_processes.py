@@ -18,6 +18,10 @@ REPLACED = measures.counter(
     "Processes that their supervisor replaced: those that gave no sign of life (`still`) or ended by themselves.",
     ["role", "why"],
 )
+ROLES = ("web", "web server", "worker", "collector", "scheduler")
+for _role in ROLES:
+    for _why in ReplacedProcess.Why.values:
+        REPLACED.labels(_role, _why)  # from 0 on: `increase` sees nothing of a series that begins with more
 
 
 def tell() -> int:
