@@ -167,6 +167,8 @@ class OutboundMessage(Struct):
     traceparent      the W3C trace context under which it is sent; empty without one
     edited           it may have arrived as it was before a person edited it: what a question finds under its name
                      counts only where it shows the content of now
+    corrects         a person let it in, in the place of another one: what a question finds under a name that both have
+                     counts only where it shows the content of this one
     accepted_as      the reference under which the target took the message without saying yet what became of it (a
                      job's id): a question is about that
     """
@@ -184,6 +186,7 @@ class OutboundMessage(Struct):
     own_address: bool = False
     traceparent: str = ""
     edited: bool = False
+    corrects: bool = False
 
     @property
     def sent_key(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -12,6 +13,7 @@ from runtime.domain.correlation import prefix
 from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 
+CORRECTION = re.compile(r"conflict [0-9]{1,18}\Z")
 _documents = msgspec.json.Decoder(list[Any], float_hook=Decimal)  # money never passes through a float
 _document = msgspec.json.Decoder(float_hook=Decimal)
 # The constructor that NamedTuple generates is a Python function; a batch makes thousands of messages, and this takes
@@ -22,7 +24,8 @@ _new = tuple.__new__
 class LoggedMessage(NamedTuple):
     """One message as delivery sees it. `document` is the decoded payload.
 
-    `traceparent` is the trace context that it came with, empty without one. Read raw, `document` is the payload,
+    `traceparent` is the trace context that it came with, empty without one. `corrects`: a person let it in beside the
+    first fact, in its place. Read raw, `document` is the payload,
     `previous` the position of the message before it under its key (0: none), and
     `correlation` empty where the message came without one: a reader of raw messages does not use it.
     """
@@ -33,6 +36,7 @@ class LoggedMessage(NamedTuple):
     correlation: str
     previous: int = -1
     traceparent: str = ""
+    corrects: bool = False
 
 
 def decode(payload: bytes) -> Any:
@@ -51,12 +55,12 @@ def until_a_key_repeats(messages: list[LoggedMessage]) -> list[LoggedMessage]:
 
 
 _NEXT = """
-select position, key, correlation, traceparent, payload
+select position, key, correlation, traceparent, causation, payload
 from runtime_message
 where stream_id = %s and lane = %s and position > %s and position <= %s
 order by position
 limit %s"""
-_NEXT_RAW = _NEXT.replace("payload\n", "payload, previous\n")
+_NEXT_RAW = _NEXT.replace("causation, payload\n", "payload, previous\n")
 _OLDEST_AGE = """
 select extract(epoch from clock_timestamp() - min(received_at))::float8
 from runtime_message
@@ -79,10 +83,18 @@ def read_next(
             for position, key, correlation, traceparent, payload, previous in rows
         ]
     start = prefix(target.stream_salt, target.stream, taken.lane)
-    documents = _documents.decode(b"[" + b",".join([row[4] for row in rows]) + b"]") if rows else []
+    documents = _documents.decode(b"[" + b",".join([row[5] for row in rows]) + b"]") if rows else []
     return [
-        LoggedMessage(position, key, document, correlation or f"{start}{position:010x}", -1, traceparent or "")
-        for (position, key, correlation, traceparent, _), document in zip(rows, documents, strict=True)
+        LoggedMessage(
+            position,
+            key,
+            document,
+            correlation or f"{start}{position:010x}",
+            -1,
+            traceparent or "",
+            cause is not None and CORRECTION.match(cause) is not None,
+        )
+        for (position, key, correlation, traceparent, cause, _), document in zip(rows, documents, strict=True)
     ]
 
 

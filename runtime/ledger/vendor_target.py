@@ -190,7 +190,9 @@ def outbound(taken: Claim, message: LoggedMessage, document: Any) -> OutboundMes
         trace = taken.spans.begin(message.position, message.correlation, trace)
     elif trace:
         trace = trace_context(message.correlation, key, trace) or ""
-    return OutboundMessage(message.key, key, b"", document, message.position, message.correlation, traceparent=trace)
+    made = OutboundMessage(message.key, key, b"", document, message.position, message.correlation, traceparent=trace)
+    made.corrects = message.corrects
+    return made
 
 
 def _prepare(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TypeVar
+
+from msgspec import structs
 
 from runtime.connectors.protocols import (
     AskBy,
@@ -33,6 +36,7 @@ from runtime.services.state_questions import EVERY_NAME, NamesProve
 from runtime.services.vendor_calls import vendor_call
 
 T = TypeVar("T")
+_CORRECTION = re.compile(r"#[0-9]{1,2}\Z")  # of its key: see runtime.selectors.corrections
 _SILENT = SendResult("unknown", detail="the answer says nothing about this message")
 _Question = tuple[int, str, Mapping[str, str]]  # place of the message, its name, the address
 
@@ -133,11 +137,22 @@ class SinkQuestions:
             for place, name in asked:
                 if isinstance(found, SendResult):
                     results[place] = found
-                elif self.prove.by(by) and not items[place].edited:
+                elif self.prove.by(by) and not items[place].edited and not self._corrected_has(name, by, items[place]):
                     results[place] = _found(found, name, items[place])
                 else:
                     results[place] = self._found_of_state(found, name, items[place])
         return results
+
+    def _corrected_has(self, name: str, by: AskBy, item: OutboundMessage) -> bool:
+        """Whether what this message corrects has the same name there, because nothing of the log's key is in it."""
+        if not item.corrects:
+            return False
+        first = _CORRECTION.sub("", item.key)
+        other = structs.replace(item, key=first, idempotency_key="", target_key="", correlation_id="", position=0)
+        try:
+            return name in self._names_of(other, by)
+        except NoName:
+            return False
 
     def _found_of_state(self, found: dict[str, Asked], name: str, item: OutboundMessage) -> SendResult:
         """Older states have the same name: only what is shown of the content counts."""
@@ -150,6 +165,7 @@ class SinkQuestions:
         why = result.detail or "nothing in the answer shows that it is this one"
         shown: SendStatus = "other_state" if result.status == "differs" else "any_state"
         what = "the one from before the edit" if item.edited else "an earlier state"
+        what = "the one that it corrects" if item.corrects and not item.edited else what
         return replace(result, status=shown, detail=f"what is there may be {what}: {why}")
 
     # -- names and addresses, where another release has sent -----------------------------------------------------------

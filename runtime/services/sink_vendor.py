@@ -171,9 +171,10 @@ class SinkVendor:
     def _taken_name(self, item: OutboundMessage, outcome: WriteResult) -> SendResult:
         """The target says that something is there under this name already: where that may be something else, it is
         asked which one it is; where it cannot be asked, a person decides."""
-        if outcome.status != "confirmed" or (self.prove.taken and not item.edited):
+        if outcome.status != "confirmed" or (self.prove.taken and not (item.edited or item.corrects)):
             return result_of(outcome)
         other = "the one from before the edit" if item.edited else "an earlier state"
+        other = "the one that it corrects" if item.corrects and not item.edited else other
         detail = f"the target says that it is there already ({outcome.code}); that may be {other}"
         if self.prove.asks:
             return SendResult("unknown", outcome.reference, detail, answer=outcome.answer)

@@ -387,7 +387,7 @@ def _hand_back(db: Database, tx: Transaction, given: Any) -> int:
 def _next_messages(db: Database, tx: Transaction, given: Any) -> list[Any]:
     stream, lane, after, end, count = given
     found = [
-        (position, m["key"], m["correlation"], m.get("traceparent"), m["payload"])
+        (position, m["key"], m["correlation"], m.get("traceparent"), None, m["payload"])
         for (of, ln, position), m in db.scan(tx, "message")
         if of == stream and ln == lane and after < position <= end
     ]
