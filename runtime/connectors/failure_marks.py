@@ -6,6 +6,7 @@ empty page nor "not there" is taken from it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ from runtime.domain.member_names import any_named_twice
 
 _ENVELOPES = frozenset({"result", "response", "data", "d"})  # members around what an answer says of itself
 _DEPTH = 3  # envelopes inside one another that are opened
+_PHRASE = re.compile(r"(?<=[0-9]) [a-z][a-z _'-]*\Z")  # of a status, as HTTP and frameworks write it
 _CLASSES = {"4xx": "4", "5xx": "5"}
 
 
@@ -88,7 +90,7 @@ class _Words:
             return True
         if isinstance(value, int | float) and said(bool(value)) in self.words:
             return True  # a number as the truth value that it stands for
-        number = shown.removesuffix(".0")
+        number = _PHRASE.sub("", shown).removesuffix(".0")  # "500 INTERNAL_SERVER_ERROR" is 500
         return len(number) == 3 and number.isdecimal() and number[0] in self.classes
 
 

@@ -89,7 +89,8 @@ class ClaimTarget:
 class ClaimLimits:
     """Messages per batch, whether only the last one of a key is sent, tries of one message, messages per second (None:
     no limit), whether the vendor has a rate or a daily budget, for how many seconds after a call it may still act on
-    it, and for how many it keeps our keys (None: it keeps none, or for ever)."""
+    it, and for how many it keeps our keys (None: it keeps none, or for ever). `batch_at_pace`: a batch is no more than
+    the pace gives in a second, so that what is to be spared gets no burst."""
 
     batch: int
     coalesce: bool
@@ -98,6 +99,10 @@ class ClaimLimits:
     metered: bool
     settle: float = 0.0
     key_kept: float | None = None
+
+    @property
+    def batch_at_pace(self) -> int:
+        return self.batch if self.pace is None else max(1, min(self.batch, int(self.pace)))
 
 
 @dataclass(slots=True)

@@ -179,7 +179,7 @@ def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max
     Where several owners have ended, the next batch is quarantined, message by message, and the lane goes on.
     """
     position, passed, limits = taken.position, 0, taken.limits
-    size, suspect = limits.batch, taken.poison_suspect
+    size, suspect = limits.batch_at_pace, taken.poison_suspect
     for _ in range(max_batches):
         messages = read_next(conn, taken, position, size, raw=mapper.reads_raw)
         if not messages:
@@ -196,7 +196,7 @@ def deliver(conn: Connection, taken: Claim, table: Table, mapper: Mapper, *, max
         position, passed, suspect = messages[-1].position, passed + len(messages), False
         if last:
             return passed
-        size = min(limits.batch, size * 2)
+        size = min(limits.batch_at_pace, size * 2)
         if limits.pace is not None:
             release(conn, taken, wait=len(messages) / limits.pace)
             return passed

@@ -199,7 +199,9 @@ def _prepare(
     conn: Connection, taken: Claim, mapper: Mapper, position: int, pending: BatchResult | None
 ) -> PreparedBatch | None:
     limits = taken.limits
-    count = min(limits.batch, quota_left(conn, taken.target.vendor)) if limits.metered else limits.batch
+    count = limits.batch_at_pace
+    if limits.metered:
+        count = min(count, quota_left(conn, taken.target.vendor))
     upto = taken.same_recovery_until(position + 1)
     if upto is not None and taken.upto is not None:
         upto = min(upto, taken.upto)

@@ -8,9 +8,11 @@ import pytest
 
 from kernel.errors import Conflict
 from runtime.connectors.protocols import OutboundMessage
-from runtime.ledger import connections
+from runtime.ledger import connections, vendor_target
 from runtime.ledger.claims import claim
+from runtime.ledger.mappers import Mapper
 from runtime.ledger.vendor_client import SendResult
+from runtime.ledger.vendor_target import MappedVendor
 from runtime.models import TargetSubscription
 from runtime.services import replays
 from runtime.services.replay_safety import Spans
@@ -65,6 +67,19 @@ def test_what_a_replay_has_sent_without_an_answer_may_still_take_effect(shop: Sh
         replayed(shop)
     shop.conn.execute("update runtime_progress set lease_until = clock_timestamp() - interval '101 seconds'")
     replayed(shop)
+
+
+@pytest.mark.parametrize(("pace", "at_once"), [(0.4, 1), (1.0, 1), (2.5, 2), (100.0, 3)])
+def test_a_replay_sends_no_more_at_once_than_its_pace_gives_in_a_second(shop: Shop, pace: float, at_once: int) -> None:
+    replays.open_replay(
+        shop.subscription, spans={0: (1, 3)}, dry=False, pace=pace, actor=None, reason="the vendor is slow"
+    )
+    taken = claim(shop.conn, owner="w")
+    assert taken is not None
+    vendor_target.deliver(shop.conn, taken, lambda _: MappedVendor(Mapper(lambda m: m.document), shop.vendor))
+    assert len(shop.vendor.journal) == at_once
+    shop.work()
+    assert shop.vendor.booked() == ["a", "b", "c"]
 
 
 def test_dry_runs_keep_nobody_waiting(shop: Shop) -> None:

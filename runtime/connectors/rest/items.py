@@ -55,8 +55,13 @@ class BatchReader:
     def named_twice(self, answer: Answer, results: list[Any]) -> str:
         """The member that an object of the answer names twice; empty where none does. The usual answer, with as many
         names as items and none by which it or an item fails, costs a few looks for text."""
-        names = [self.settings.status, self.reference, *([self.echo] if self.echo else [])]
-        many = any(answer.body.count(f'"{name}"'.encode()) > len(results) for name in names)
+        given = self.settings
+        paths = (given.status, self.reference, given.key, given.code, given.message, self.echo)
+        names = {path.rpartition(".")[2] for path in paths if path}
+        told = [one for one in results if isinstance(one, dict)]
+        many = bool(self.rules.rules) or any(
+            answer.body.count(f'"{name}"'.encode()) > sum(name in one for one in told) for name in names
+        )
         failed = any(isinstance(one, dict) and self.failures.may_be_in(one) for one in results)
         around = _around(answer.document, self.settings.results)
         failed = failed or (isinstance(around, dict) and self.rules.failures.may_be_in(around))

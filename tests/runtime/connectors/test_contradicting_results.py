@@ -51,3 +51,22 @@ def test_a_key_that_names_nobody_is_not_that_of_a_message_called_so(
 
 def test_a_key_that_is_a_truth_value_is_nobodys() -> None:
     assert results_of(posted(True), posted("k1")) == ["unknown", "confirmed"]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        b'{"key": "k1", "key": "k0", "status": "posted", "document": "D"}',
+        b'{"key": "k0", "status": "posted", "document": "D", "code": "FAILED", "code": "OK"}',
+        b'{"key": "k0", "status": "posted", "document": "D", "message": "no", "message": ""}',
+    ],
+    ids=["key", "code", "message"],
+)
+def test_a_member_of_a_result_that_is_named_twice_leaves_nothing_known(first: bytes) -> None:
+    body = b'{"items": [' + first + b', {"key": "k1", "status": "posted", "document": "D"}]}'
+    assert statuses(sent(Vendor((200, {}, body)), 2, batch=KEYED)[0]) == ["unknown", "unknown"]
+
+
+@pytest.mark.parametrize("status", ["500 INTERNAL_SERVER_ERROR", "404 Not Found", "503 service-unavailable"])
+def test_a_status_with_its_phrase_is_that_status(status: str) -> None:
+    assert statuses(sent(Vendor((200, {}, {"id": "D", "status": status})))[0]) == ["unknown"]
