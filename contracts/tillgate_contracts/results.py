@@ -218,6 +218,8 @@ def describe(document: Document, *, operations: bool) -> dict[str, Any]:
                 "tags": list(operation.tags),
                 "deprecated": operation.deprecated,
                 "messages": list(operation.messages),
+                "request": operation.request,
+                "response": operation.response,
                 "line": document.pointer_line(operation.pointer),
             }
             for operation in document.operations
@@ -245,5 +247,7 @@ def describe_text(document: Document, facts: Mapping[str, Any]) -> str:
         lines.append(f"  problem     {problem['message']} ({place}{problem['pointer']}) [{problem['code']}]")
     for operation in facts.get("operations", []):
         mark = " (deprecated)" if operation["deprecated"] else ""
-        lines.append(f"  {operation['method']:8} {operation['path']}{mark}")
+        types = f"({operation['request']})" if operation["request"] else ""
+        types += f" → {operation['response']}" if operation["response"] else ""
+        lines.append(f"  {operation['method']:8} {operation['path']}{types}{mark}")
     return "\n".join(lines) + "\n"

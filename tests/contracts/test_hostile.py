@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.contracts.mutations import bombs, damage, disturb
+from tests.contracts.test_read_graphql import SHOP
 from tests.contracts.test_read_odata import V2, V4
 from tests.contracts.test_read_real import ASYNC_2, ASYNC_3
 from tests.contracts.test_read_swagger import SWAGGER
@@ -28,7 +29,7 @@ SCHEMA = json.dumps(
         "items": {"$ref": "#"},
     }
 ).encode()
-SEEDS = (SWAGGER, V2, V4, ASYNC_2, ASYNC_3, SCHEMA)
+SEEDS = (SWAGGER, V2, V4, ASYNC_2, ASYNC_3, SCHEMA, SHOP)
 TIGHT = ReadingLimits(max_bytes=200_000, max_values=20_000, seconds=5.0)
 
 

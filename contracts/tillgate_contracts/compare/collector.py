@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import orjson
@@ -102,6 +102,23 @@ class FindingCollector:
             known = self._direct[key] = (finding, {})
         if where.label:
             known[1].setdefault(where.label, where.path)
+
+    def add_for(
+        self,
+        operations: Mapping[str, str],
+        rule: str,
+        message: str,
+        *,
+        old: Any = None,
+        new: Any = None,
+        base: str | None = None,
+        revision: str | None = None,
+        level: str | None = None,
+    ) -> None:
+        """The same for something that several operations use: labels to paths."""
+        self.add(rule, message, old=old, new=new, base=base, revision=revision, level=level)
+        known = self._direct[rule, base, revision, message][1]
+        known.update((label, path) for label, path in operations.items() if label not in known)
 
     def use(
         self, key: PairKey | None, place: str, where: Where, *, header: bool = False, skip_defaults: bool = False

@@ -10,6 +10,7 @@ from tillgate_contracts.compare.asyncapi.document import EventComparison
 from tillgate_contracts.compare.asyncapi.view import EventView
 from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.findings import ComparisonReport, Finding, verdict_of
+from tillgate_contracts.compare.graphql.comparison import GraphqlComparison
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.document import compare_documents
 from tillgate_contracts.compare.openapi.view import OpenApiView
@@ -37,7 +38,7 @@ class DocumentLike(Protocol):
 
 
 def family(format_name: str) -> str:
-    """openapi, asyncapi or jsonschema: documents of one family can be compared.
+    """openapi, asyncapi, jsonschema or graphql: documents of one family can be compared.
 
     EDMX is lifted to the shape of OpenAPI.
     """
@@ -107,6 +108,8 @@ def _findings(
         compare_documents(DocumentComparison(*views, graph, collector))
     elif kind == "asyncapi":
         EventComparison(EventView(base.tree, old), EventView(revision.tree, new), graph, collector).run()
+    elif kind == "graphql":
+        GraphqlComparison(base.tree, revision.tree, collector).run()
     else:
         _schemas(graph, collector)
     collector.collect()

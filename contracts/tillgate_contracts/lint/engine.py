@@ -11,6 +11,7 @@ from tillgate_contracts.lint import (
     documentation,
     errors,
     events,
+    graphql,
     naming,
     reliability,
     security,
@@ -36,7 +37,7 @@ MAX_PER_RULE = 200
 """Findings of one rule that are listed; the rest is counted in its outcome."""
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
-_MODULES = (documentation, naming, errors, reliability, security, data, events)
+_MODULES = (documentation, naming, errors, reliability, security, data, events, graphql)
 
 
 def built_in_rules() -> tuple[LintRule, ...]:

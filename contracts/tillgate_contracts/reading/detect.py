@@ -20,6 +20,7 @@ FORMATS = (
     "jsonschema-2020-12",
     "edmx-2",
     "edmx-4",
+    "graphql-sdl",
 )
 """Every format name that a Document can carry."""
 
@@ -73,6 +74,13 @@ _SCHEMA_KEYWORDS = frozenset(
         *("dependentSchemas", "dependencies", "unevaluatedProperties", "unevaluatedItems", "contentEncoding"),
     )
 )
+GRAPHQL_SUFFIXES = (".graphql", ".graphqls", ".gql", ".sdl")
+_SDL_SKIPPED = re.compile(r'(?:[\s,\ufeff]+|#[^\r\n]*|"""(?:\\"""|[^"]|"(?!""))*+"""|"(?:\\.|[^"\\\r\n])*+"(?!\s*:))*+')
+_SDL_DEFINITION = re.compile(
+    r"(?:extend\s+)?(?:schema\s*[{@]|"
+    r"(?:type|interface|union|enum|input|scalar)\s+[_A-Za-z]\w*\s*(?![:\w])|directive\s*@)"
+)
+_SDL_EXECUTABLE = re.compile(r"(?:(?:query|mutation|subscription)\s*(?:[_A-Za-z]\w*\s*)?[({@]|fragment\s+\w+\s+on\b)")
 _STRANGERS = {
     "swaggerVersion": "Swagger 1.x",
     "raml": "RAML",
@@ -81,7 +89,18 @@ _STRANGERS = {
     "arazzo": "an Arazzo workflow",
     "overlay": "an OpenAPI overlay",
     "kind": "a Kubernetes object",
+    "__schema": "a GraphQL introspection result; export the schema as SDL instead",
 }
+
+
+def looks_like_sdl(text: str, name: str | None) -> bool:
+    """Whether a text is GraphQL: by its first definition, or by the name of its file."""
+    if name and name.lower().endswith(GRAPHQL_SUFFIXES):
+        return True
+    start = _SDL_SKIPPED.match(text[:1_000_000])
+    position = start.end() if start else 0
+    head = text[position : position + 400]
+    return bool(_SDL_DEFINITION.match(head) or _SDL_EXECUTABLE.match(head))
 
 
 def detect(tree: Any) -> str:
@@ -93,7 +112,7 @@ def detect(tree: Any) -> str:
         raise refusal(
             "contract.not_a_contract",
             f"The file holds {what}, and a contract is an object: "
-            "OpenAPI, Swagger, AsyncAPI, JSON Schema or OData EDMX.",
+            "OpenAPI, Swagger, AsyncAPI, JSON Schema, OData EDMX or GraphQL SDL.",
         )
     for key, finder in (("openapi", _openapi), ("swagger", _swagger), ("asyncapi", _asyncapi)):
         if key in tree:

@@ -15,7 +15,8 @@ from tillgate_contracts.digest import canonical_json, digest_bytes
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import summary
 from tillgate_contracts.reading.composition import check_composition
-from tillgate_contracts.reading.detect import detect, dialect
+from tillgate_contracts.reading.detect import detect, dialect, looks_like_sdl
+from tillgate_contracts.reading.forms import Form, OwnReading, form_of, own_format, problems_in
 from tillgate_contracts.reading.json_text import parse_json
 from tillgate_contracts.reading.limits import DEFAULT, Clock, ReadingLimits, measure, refusal, too_large
 from tillgate_contracts.reading.lines import Locator, SourceText
@@ -31,8 +32,9 @@ class Document:
     """One contract.
 
     `tree` is the normal form (OpenAPI 3.x, AsyncAPI and JSON Schema as written; Swagger 2.0 as OpenAPI 3.0; EDMX as
-    OpenAPI 3.1); `source` is the parsed original, with other files bundled; `canonical` and `digest` identify it (for
-    EDMX: the normal form). Values of both trees may be shared and must not be changed.
+    OpenAPI 3.1; GraphQL in a tree of its own); `source` is the parsed original, with other files bundled; `canonical`
+    and `digest` identify it (for EDMX and GraphQL: the normal form). Values of both trees may be shared and must not be
+    changed.
     """
 
     format: str
@@ -55,6 +57,9 @@ class Document:
             tree = orjson.loads(canonical)
         except orjson.JSONDecodeError as error:
             raise refusal("contract.json_syntax", f"The stored contract is not JSON: {error}.") from None
+        stored = own_format(tree)
+        if stored:
+            return _own(OwnReading(stored, tree), name, canonical)
         source_text = SourceText(canonical.decode(), is_json=True) if b"\n" in canonical else None
         return _build(
             tree, canonical, name=name, base_dir=None, limits=DEFAULT, clock=Clock(DEFAULT), files={}, text=source_text
@@ -95,7 +100,7 @@ class Document:
 
     @property
     def family(self) -> str:
-        """`openapi` (Swagger and EDMX included), `asyncapi` or `jsonschema`: the shape of the normal form."""
+        """The shape of the normal form: `openapi` (Swagger and EDMX included), `asyncapi`, `jsonschema`, `graphql`."""
         kind = self.format.partition("-")[0]
         return "openapi" if kind == "edmx" else kind
 
@@ -128,34 +133,38 @@ class Document:
     @cached_property
     def operations(self) -> tuple[OperationSummary, ...]:
         """Every operation, webhook operation, or (events) channel operation, in the order of the document."""
-        return summary.operations(self.tree, self.format)
+        return self._form.operations(self.tree) if self._form else summary.operations(self.tree, self.format)
 
     @cached_property
     def schemas(self) -> tuple[str, ...]:
         """Names of the named schemas."""
-        return tuple(summary.named_schemas(self.tree))
+        return self._form.schemas(self.tree) if self._form else tuple(summary.named_schemas(self.tree))
 
     @cached_property
     def schema_digests(self) -> Mapping[str, str]:
         """Digest of each named component by its pointer, shallow: a reference counts as its text."""
         return {
             pointer: "sha256:" + hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
-            for pointer, value in summary.components(self.tree).items()
+            for pointer, value in (self._form or summary).components(self.tree).items()
         }
 
     @cached_property
     def fields(self) -> tuple[str, ...]:
         """Property and parameter names for the search index, each once, at most `summary.MAX_FIELDS`."""
-        return summary.field_names(self.tree)
+        return self._form.fields(self.tree) if self._form else summary.field_names(self.tree)
 
     @cached_property
     def servers(self) -> tuple[str, ...]:
-        return summary.servers(self.tree)
+        return (self._form or summary).servers(self.tree)
 
     @cached_property
     def security_schemes(self) -> Mapping[str, str]:
         """Kind of each security scheme by its name: `oauth2`, `apiKey (header)`, `http bearer`, …"""
-        return summary.security_schemes(self.tree)
+        return (self._form or summary).security_schemes(self.tree)
+
+    @cached_property
+    def _form(self) -> Form | None:
+        return form_of(self.family)
 
 
 def read(
@@ -182,6 +191,10 @@ def read(
             document.locator.origins = lifted.origins
             document.locator.known_lines = lifted.lines
             return document
+        if looks_like_sdl(text, name):
+            from tillgate_contracts.reading.graphql_sdl import read_sdl
+
+            return _own(read_sdl(text, limits, clock), name)
         value, is_json = _parse(text, name, limits, clock)
         return _build(
             value,
@@ -261,6 +274,19 @@ def _canonical(tree: Any) -> bytes:
         return canonical_json(tree)
     except (ValueError, TypeError) as error:
         raise refusal("contract.encoding", f"The contract has no canonical JSON: {error}.") from None
+
+
+def _own(reading: OwnReading, name: str | None, canonical: bytes | None = None) -> Document:
+    """A document whose format has a normal form of its own: nothing in it is a reference of ours."""
+    tree = reading.tree
+    canonical = canonical or _canonical(tree)
+    document = Document(
+        reading.format, tree, tree, canonical, digest_bytes(canonical), problems_in(tree), name, Locator()
+    )
+    form = form_of(document.family)
+    document.locator.origins = form.origins(tree) if form else {}
+    document.locator.known_lines = reading.lines
+    return document
 
 
 def _build(

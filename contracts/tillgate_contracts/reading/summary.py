@@ -18,7 +18,9 @@ MAX_FIELDS = 5000
 @dataclass(frozen=True, slots=True)
 class OperationSummary:
     """One operation. `method` is an HTTP method in capitals, or `SEND`, `RECEIVE`, `PUBLISH`, `SUBSCRIBE` for events;
-    `path` is the path template, `webhook:<name>`, or the channel's address; `pointer` is into the normal form."""
+    `path` is the path template, `webhook:<name>`, or the channel's address; `pointer` is into the normal form.
+    GraphQL: `QUERY`, `MUTATION` or `SUBSCRIPTION` and the root field, with its arguments (`request`) and its type
+    (`response`)."""
 
     method: str
     path: str
@@ -28,6 +30,8 @@ class OperationSummary:
     deprecated: bool
     pointer: str
     messages: tuple[str, ...] = ()
+    request: str = ""
+    response: str = ""
 
 
 def text_at(tree: Any, *keys: str) -> str:

@@ -1,4 +1,5 @@
 """The rules about everything around the schemas: paths, parameters, bodies, responses, security, servers, events.
+Those of formats with a comparison of their own stand here as well.
 
 They are data: one TOML file a topic, one table a rule.
 """
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from tillgate_contracts.compare.rule import ComparisonRule
 
-_TOPICS = ("paths", "parameters", "bodies", "access", "events")
+_TOPICS = ("paths", "parameters", "bodies", "access", "events", "graphql")
 
 
 def _load(topic: str) -> tuple[ComparisonRule, ...]:

@@ -1,0 +1,1 @@
+"""Comparison of GraphQL schemas: positions of output may only narrow, positions of input may only widen."""

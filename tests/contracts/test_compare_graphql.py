@@ -1,0 +1,23 @@
+"""GraphQL schemas: every labelled pair gets its verdict and its rule."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.contracts.graphql_pairs import PAIRS, schema
+from tillgate_contracts.compare import ComparisonPolicy, ComparisonReport, compare
+from tillgate_contracts.reading import read
+
+
+def told(before: str, after: str, **policy: object) -> ComparisonReport:
+    old, new = (read(text.encode(), name="shop.graphql") for text in (before, after))
+    return compare(old, new, policy=ComparisonPolicy.from_mapping(policy))
+
+
+@pytest.mark.parametrize(
+    ("section", "before", "after", "verdict", "rule"), PAIRS, ids=[f"{n} {pair[0]}" for n, pair in enumerate(PAIRS)]
+)
+def test_a_pair_is_judged_as_the_specification_says(section, before, after, verdict, rule):
+    found = told(schema(before), schema(after))
+    rules = {finding.rule for finding in found.findings}
+    assert (found.verdict, rule if rule in rules else sorted(rules)) == (verdict, rule or [])
