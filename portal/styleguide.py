@@ -50,7 +50,7 @@ class SampleForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     contract = forms.FileField(
-        label="Contract", required=False, help_text="OpenAPI, AsyncAPI, JSON Schema or EDMX, at most 10 MB."
+        label="Contract", required=False, help_text="OpenAPI, AsyncAPI, JSON Schema, EDMX or GraphQL, at most 10 MB."
     )
 
 

@@ -262,7 +262,9 @@ def _bytes(request: Request, digest: str, headers: dict[str, str]) -> HttpRespon
     else:
         data, media_type = contracts.original(digest)
         response = HttpResponse(data, content_type=media_type)
-        suffix = {"application/json": "json", "application/xml": "edmx"}.get(media_type, "yaml")
+        suffix = {"application/json": "json", "application/xml": "edmx", "application/graphql": "graphql"}.get(
+            media_type, "yaml"
+        )
         response.headers["Content-Disposition"] = f'attachment; filename="{digest[7:19]}.{suffix}"'
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "private, max-age=0, must-revalidate"

@@ -26,7 +26,7 @@ _PERSON: Final = frozenset(
         *("ssn", "nationalid", "passport", "iban", "bankaccount"),
     }
 )
-_WRITING: Final = {"POST", "PUT", "PATCH", "DELETE"}
+_WRITING: Final = {"POST", "PUT", "PATCH", "DELETE", "MUTATION"}
 _EVENTS: Final = {"SEND", "RECEIVE", "PUBLISH", "SUBSCRIBE"}
 
 
@@ -88,6 +88,8 @@ def style_of(contract_format: str) -> str:
         return "odata"
     if contract_format.startswith("asyncapi"):
         return "event"
+    if contract_format.startswith("graphql"):
+        return "graphql"
     if contract_format.startswith(("openapi", "swagger")):
         return "rest"
     return ""

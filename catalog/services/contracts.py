@@ -11,6 +11,7 @@ from catalog.models import Contract
 from kernel.errors import Invalid, finding
 
 _MEDIA_TYPES = {"edmx": "application/xml", "json": "application/json", "yaml": "application/yaml"}
+_BY_FORMAT = {"graphql-sdl": "application/graphql"}
 MAX_OPERATIONS = 2000
 
 
@@ -39,7 +40,8 @@ def read_contract(data: bytes, *, file_name: str = "", base_dir: Any = None) -> 
     document = contract_engine.read(data, name=file_name or None, base_dir=base_dir)
     head = data.lstrip()[:1]
     kind = "edmx" if head == b"<" else "json" if head in (b"{", b"[") else "yaml"
-    return ReadContract(document, data, file_name[:255], _MEDIA_TYPES[kind])
+    media_type = _BY_FORMAT.get(document.format, _MEDIA_TYPES[kind])
+    return ReadContract(document, data, file_name[:255], media_type)
 
 
 def problems_of(document: Document) -> list[dict[str, Any]]:

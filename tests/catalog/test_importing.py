@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,21 @@ class TestImport:
         labels = [f.label for f in versions.of_api("shop-orders")]
         assert labels[0] == "v1"
         assert labels[1].startswith("v1+")
+
+    def test_graphql_schemas_become_apis_with_operations_and_are_compared(self):
+        text = "type Query { order(id: ID!): Order } type Order { id: ID! total: Int }"
+        files = [("shop/orders-v1.graphql", text), ("shop/orders-v2.graphql", text.replace(" total: Int", ""))]
+        sources = [ImportSource(name, content.encode()) for name, content in files]
+        run = importing.run(sources, actor=None, source="estate")
+        assert [r.outcome for r in run.rows.all()] == ["created", "created"]
+        assert Api.objects.get(slug="shop-orders").style == "graphql"
+        stored = {v.label: v.contract for v in ApiVersion.objects.select_related("contract").all()}
+        assert [(o["method"], o["path"]) for o in stored["v1"].operations] == [("QUERY", "order")]
+        assert stored["v1"].media_type == "application/graphql"
+        found = contracts.compare(stored["v1"].digest, stored["v2"].digest, as_of=date(2026, 11, 30))
+        assert [(f.rule, f.pointer, f.operations) for f in found.findings] == [
+            ("graphql-field-removed", "Order.total", ("QUERY order",))
+        ]
 
     def test_a_csv_names_owners_and_contracts_and_says_what_it_did_not_understand(self, tmp_path):
         table = (

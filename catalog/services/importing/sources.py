@@ -17,7 +17,7 @@ from kernel.errors import Invalid
 
 Kind = Literal["contract", "csv", "backstage", "odcs", "blocked"]
 READABLE: Final = frozenset(
-    {".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".proto", ".raml"}
+    {".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".graphqls", ".proto", ".raml"}
 )
 MAX_FILES: Final = 20_000
 _VERSION: Final = re.compile(
@@ -98,10 +98,10 @@ def _items_of_file(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[Im
     suffix = PurePosixPath(file.name).suffix.lower()
     if suffix == ".csv":
         yield from _csv_items(file, by_name)
-    elif suffix in {".xsd", ".wsdl", ".graphql", ".proto", ".raml"}:
+    elif suffix in {".xsd", ".wsdl", ".proto", ".raml"}:
         reason = Invalid(
             "import.format_unread",
-            f"{suffix[1:].upper()} is not read yet; OpenAPI, AsyncAPI, JSON Schema and EDMX are.",
+            f"{suffix[1:].upper()} is not read yet; OpenAPI, AsyncAPI, JSON Schema, EDMX and GraphQL are.",
         )
         yield ImportItem(file.name, "blocked", 9, natural(file.name), reason, file)
     elif suffix in {".yaml", ".yml"} and _looks_like(file.data, b"backstage.io/"):
