@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.contracts.graphql_pairs import PAIRS, schema
+from tests.contracts.labelled_pairs import graphql_schema as schema
+from tests.contracts.labelled_pairs import pairs
 from tillgate_contracts.compare import ComparisonPolicy, ComparisonReport, compare
 from tillgate_contracts.reading import read
 
@@ -12,6 +13,9 @@ from tillgate_contracts.reading import read
 def told(before: str, after: str, **policy: object) -> ComparisonReport:
     old, new = (read(text.encode(), name="shop.graphql") for text in (before, after))
     return compare(old, new, policy=ComparisonPolicy.from_mapping(policy))
+
+
+PAIRS = pairs("graphql")
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ from graphql import build_schema, find_breaking_changes, find_dangerous_changes
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.contracts.graphql_pairs import PAIRS, schema
+from tests.contracts.labelled_pairs import graphql_schema as schema
+from tests.contracts.labelled_pairs import pairs
 from tests.contracts.test_compare_graphql import told
 
+PAIRS = pairs("graphql")
 #: Kinds of change that the peer calls breaking and that may be less here, with the rule that says so and the reason.
 MILDER = {
     Breaking.FIELD_REMOVED: ("graphql-field-removed-with-deprecation", "it was deprecated: a warning"),

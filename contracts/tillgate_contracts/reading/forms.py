@@ -15,7 +15,7 @@ from tillgate_contracts.reading.summary import OperationSummary
 
 @dataclass(slots=True)
 class OwnReading:
-    """What a reader of such a format hands back. `lines` are by normal-form pointer."""
+    """What a reader of such a format returns. `lines` are by normal-form pointer."""
 
     format: str
     tree: dict[str, Any]

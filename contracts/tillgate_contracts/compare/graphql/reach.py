@@ -26,7 +26,7 @@ class SchemaReach:
         for name, entry in self.types.items():
             for section in ("interfaces", "members"):
                 for other in entry.get(section, {}):
-                    # Whoever asks for the interface or the union may get the type.
+                    # A request for the interface or the union may get the type.
                     user, used = (other, name) if section == "interfaces" else (name, other)
                     self.users.setdefault(used, set()).add((user, ""))
             side = self.inputs if entry["kind"] == "input" else self.outputs
