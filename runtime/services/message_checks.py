@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import jsonschema_rs
-
 from catalog.selectors import contracts
+from kernel.errors import Conflict
 from runtime.connectors.acceptance import Acceptance, compile_acceptance
 from runtime.domain import retention
 from runtime.domain.kept_cases import KEPT_A_DAY
@@ -25,6 +24,7 @@ from runtime.ledger.append import IncomingMessage
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
 from runtime.ledger.streams import StreamRef
+from tillgate_contracts.schemas import UnusableSchema, validator_for
 
 KEY_LENGTH = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -209,13 +209,21 @@ def _contract_validator(source: ManifestSource) -> Any:
 
 
 def _event_validator(manifest: Manifest) -> Any:
-    return jsonschema_rs.validator_for(manifest.event.schema) if manifest.event.schema else None
+    return _usable(manifest.event.schema, "the event") if manifest.event.schema else None
 
 
 @lru_cache(maxsize=64)
 def _validator(digest: str, pointer: str) -> Any:
     tree = contracts.document(digest).tree
-    return jsonschema_rs.validator_for({**tree, "$ref": f"#{pointer}"} if pointer else tree)
+    return _usable({**tree, "$ref": f"#{pointer}"} if pointer else tree, f"the contract {digest}")
+
+
+def _usable(schema: Any, whose: str) -> Any:
+    """Raises Conflict `message.schema`: a manifest of before may name a schema that was fetched from elsewhere."""
+    try:
+        return validator_for(schema)
+    except UnusableSchema as error:
+        raise Conflict("message.schema", f"The schema of {whose} cannot be used: {error}. Nothing was taken.") from None
 
 
 @lru_cache(maxsize=64)

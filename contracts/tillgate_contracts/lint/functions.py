@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from tillgate_contracts import schemas
 from tillgate_contracts.lint.jsonpath import JsonPathError, to_regex
 from tillgate_contracts.reading import MISSING
 
@@ -172,14 +173,12 @@ def _typed_enum(_: Mapping[str, Any]) -> Function:
 
 
 def _schema(options: Mapping[str, Any]) -> Function:
-    import jsonschema_rs
-
     schema = options.get("schema")
     if not isinstance(schema, dict | bool):
         raise FunctionError("schema needs a schema")
     try:
-        validator = jsonschema_rs.validator_for(schema)
-    except (ValueError, jsonschema_rs.ReferencingError) as error:
+        validator = schemas.validator_for(schema)
+    except schemas.UnusableSchema as error:
         raise FunctionError(f"the schema is not usable: {str(error)[:100]}") from None
 
     def test(value: Any) -> str:
