@@ -21,6 +21,8 @@ from tillgate_contracts.lint import LintReport
 from tillgate_contracts.reading import DEFAULT as LIMITS
 from tillgate_contracts.reading import Document, document, text, yaml_text
 from tillgate_contracts.reading.limits import Clock
+from tillgate_contracts.schemas import UnusableSchema
+from tillgate_contracts.schemas import validator_for as schema_validator
 
 __all__ = [
     "DEFAULT_POLICY",
@@ -29,6 +31,7 @@ __all__ = [
     "ComparisonReport",
     "Document",
     "LintReport",
+    "UnusableSchema",
     "compare",
     "decode",
     "from_canonical",
@@ -37,6 +40,7 @@ __all__ = [
     "parse_text",
     "parse_yaml",
     "read",
+    "schema_validator",
 ]
 
 P = ParamSpec("P")

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from catalog.domain.contract_engine import UnusableSchema, schema_validator
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
 from runtime.domain import after as afters
@@ -21,7 +22,6 @@ from runtime.domain.open_hours import OpenHours
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
 from runtime.domain.validity import DatedVersion, Valid
 from runtime.domain.vendor_times import DEFAULT_DEADLINE
-from tillgate_contracts.schemas import UnusableSchema, validator_for
 
 MAX_BYTES = 512 * 1024
 _KEY = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,79}$"}
@@ -138,7 +138,7 @@ SCHEMA: dict[str, Any] = {
         degraded_mode={"enum": ["normal", "local_with_caps", "queue_only", "stopped"]},
     ),
 }
-_VALIDATOR = validator_for(SCHEMA)
+_VALIDATOR = schema_validator(SCHEMA)
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -408,7 +408,7 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
         yield finding("/event/known_days", "only facts are known for a time; of a state the newest is always known")
     if manifest.event.schema:
         try:
-            validator_for(manifest.event.schema)
+            schema_validator(manifest.event.schema)
         except UnusableSchema as error:
             yield finding("/event/schema", f"not a JSON Schema: {error}")
     if manifest.schedule is not None:

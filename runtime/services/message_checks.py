@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+from catalog.domain.contract_engine import UnusableSchema, schema_validator
 from catalog.selectors import contracts
 from kernel.errors import Conflict
 from runtime.connectors.acceptance import Acceptance, compile_acceptance
@@ -24,7 +25,6 @@ from runtime.ledger.append import IncomingMessage
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
 from runtime.ledger.streams import StreamRef
-from tillgate_contracts.schemas import UnusableSchema, validator_for
 
 KEY_LENGTH = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -221,7 +221,7 @@ def _validator(digest: str, pointer: str) -> Any:
 def _usable(schema: Any, whose: str) -> Any:
     """Raises Conflict `message.schema`: a manifest of before may name a schema that was fetched from elsewhere."""
     try:
-        return validator_for(schema)
+        return schema_validator(schema)
     except UnusableSchema as error:
         raise Conflict("message.schema", f"The schema of {whose} cannot be used: {error}. Nothing was taken.") from None
 

@@ -46,7 +46,7 @@ def test_a_manifest_of_before_with_such_a_schema_takes_nothing_and_says_why(
     file = tmp_path / "schema.json"
     file.write_text('{"type": "object"}')
     with monkeypatch.context() as before:
-        before.setattr(manifests, "validator_for", lambda schema: None)
+        before.setattr(manifests, "schema_validator", lambda schema: None)
         scene.Site(manifest({"$ref": file.as_uri()}), people.groups["sales-finance"])
     with pytest.raises(Conflict, match=r"The schema of the event cannot be used: it refers to .* Nothing was taken\."):
         intake.accept("sales", "production", [{"id": "1"}])
