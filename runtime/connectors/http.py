@@ -6,11 +6,12 @@ proxy from the environment. Every connection goes to the base URL's host or to o
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
 import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,7 +88,8 @@ class HttpClient:
             )
         # Loading the CA certificates takes longer than many calls; plain HTTP inside a store's network needs none.
         needed = self.base.scheme == "https" or isinstance(verify, str) or len(self.of_tokens) > 1
-        self.transport = Transport(tls_context(verify if isinstance(verify, str) else "") if needed else None)
+        self.context = tls_context(verify if isinstance(verify, str) else "") if needed else None
+        self.transport = Transport(self.context)
 
     def close(self) -> None:
         self.transport.close()
@@ -133,12 +135,14 @@ class HttpClient:
         content: bytes | None = None,
         until: float | None = None,
         for_token: bool = False,
+        alone: bool = False,
     ) -> Response:
         """One request within the deadline, whatever its status.
 
         `effect` says that the request may change something: a failure after the first byte was sent is then Unknown.
         For reads every transport failure is Retriable. `until` (monotonic seconds) lets several requests share one
-        deadline. Raises Retriable, Unknown, ConnectionFault (egress, DNS, certificate) or Refused (size).
+        deadline. `alone`: over a connection of its own, on which no answer to another request can come. Raises
+        Retriable, Unknown, ConnectionFault (egress, DNS, certificate) or Refused (size).
         """
         url = self.url(target, params, for_token=for_token)
         ends = until if until is not None else time.monotonic() + call.deadline
@@ -147,7 +151,8 @@ class HttpClient:
             own = span.traceparent and (call.traced or not call.traceparent)
             given = self._headers(headers or {}, call, content, span.traceparent if own else call.traceparent)
             _check_headers(given)
-            response = self._sent(httpx.Request(method, url, headers=given, content=content), effect=effect, ends=ends)
+            request = httpx.Request(method, url, headers=given, content=content)
+            response = self._sent(request, effect=effect, ends=ends, alone=alone)
             span.set(**{"http.response.status_code": response.status})
             if response.status >= 500:
                 span.fail(str(response.status))
@@ -159,14 +164,14 @@ class HttpClient:
         parent = call.traceparent if call.traced and call.traceparent else ""
         return tracing.span(f"vendor.{call.doing}", values, kind="client", parent=parent, links=call.links)
 
-    def _sent(self, request: httpx.Request, *, effect: bool, ends: float) -> Response:
+    def _sent(self, request: httpx.Request, *, effect: bool, ends: float, alone: bool) -> Response:
         left = ends - time.monotonic()
         if left <= 0:
             raise Retriable("the deadline had passed before the call was made")
         request.extensions = {"timeout": {"connect": left, "read": left, "write": left, "pool": left}}
         started = time.monotonic()
-        with wire(ends) as on_wire:
-            response = self._send(request, on_wire, effect=effect, ends=ends)
+        with wire(ends) as on_wire, self._transport(alone) as transport:
+            response = self._send(request, transport, on_wire, effect=effect, ends=ends)
         took, url = time.monotonic() - started, request.url
         _LOG.debug("%s %s%s -> %s in %.3f s", request.method, url.host, url.path, response.status, took)
         return response
@@ -184,10 +189,20 @@ class HttpClient:
         headers.update(given)
         return headers
 
-    def _send(self, request: httpx.Request, on_wire: Wire, *, effect: bool, ends: float) -> Response:
+    @contextlib.contextmanager
+    def _transport(self, alone: bool) -> Iterator[Transport]:
+        if not alone:
+            yield self.transport
+            return
+        with contextlib.closing(Transport(self.context)) as transport:
+            yield transport
+
+    def _send(
+        self, request: httpx.Request, transport: Transport, on_wire: Wire, *, effect: bool, ends: float
+    ) -> Response:
         where = f"{request.method} {request.url.host}"
         try:
-            raw = self.transport.handle_request(request)
+            raw = transport.handle_request(request)
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,

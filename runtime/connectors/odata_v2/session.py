@@ -81,7 +81,14 @@ class ODataSession:
                 self.fetch(call, until)
             given = {**self.auth.headers(call), **self._tokens(), **(headers or {})}
             response = self.http.request(
-                method, self.root + target, call=call, effect=True, headers=given, content=body, until=until
+                method,
+                self.root + target,
+                call=call,
+                effect=True,
+                headers=given,
+                content=body,
+                until=until,
+                alone=self.settings.idempotency == "U",
             )
             if (
                 response.status == 403

@@ -41,13 +41,22 @@ class RestSession:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         until: float | None = None,
+        alone: bool = False,
     ) -> Response:
         """One request, signed in; a 401 (nothing was done) is tried once more with a new token where tokens expire."""
         ends = until if until is not None else time.monotonic() + call.deadline
         for attempt in (1, 2):
             given = {**self.settings.headers, **self.auth.headers(call), **(headers or {})}
             response = self.http.request(
-                method, target, call=call, effect=effect, params=params, headers=given, content=content, until=ends
+                method,
+                target,
+                call=call,
+                effect=effect,
+                params=params,
+                headers=given,
+                content=content,
+                until=ends,
+                alone=alone,
             )
             if response.status == 401 and self.auth.tokens and attempt == 1:
                 self.auth.forget()

@@ -175,6 +175,9 @@ class RestSettings(msgspec.Struct, frozen=True):
     success has it), job.
     match_field  the member of the document whose value goes into `If-Match`
     not_sent     members of the document that serve the address alone
+    connections  `kept`: writes go over connections that are kept; `new`: each opens its own. A server or proxy that
+                 answers one request twice is caught before the next request leaves, not after; where nobody could find
+                 that out (class U), connections are new unless `kept` is said
     """
 
     base_url: str
@@ -213,6 +216,11 @@ class RestSettings(msgspec.Struct, frozen=True):
     token_hosts: list[str] = msgspec.field(default_factory=list)
     max_response: int = 64 * 1024 * 1024
     charset: str | None = None
+    connections: Literal["", "kept", "new"] = ""
+
+    @property
+    def writes_alone(self) -> bool:
+        return self.connections == "new" or (self.connections == "" and self.idempotency == "U")
 
     def whole_answers(self, but: str = "") -> WholeAnswers:
         """By which the answers to reads are judged: pages, lookups and jobs. `page_errors` alone says of `errors` and

@@ -144,6 +144,7 @@ class RestSink:
             headers=headers,
             content=content,
             until=until,
+            alone=settings.writes_alone,
         )
 
     def _body(self, item: OutboundMessage) -> bytes:

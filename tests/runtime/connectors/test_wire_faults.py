@@ -409,3 +409,33 @@ def test_a_decision_that_is_answered_by_html_or_a_503_decides_nothing():
             with pytest.raises(Unknown):
                 decision.decide(b"{}", call=CallContext(deadline=5))
             decision.close()
+
+
+# -- an answer that nobody asked for -----------------------------------------------------------------------------------
+def test_a_second_answer_after_the_next_request_confirms_nothing_of_class_u():
+    """The first answer of each connection comes twice, the second time when the next request is there already."""
+    before = {}
+
+    def raw(handler, seen):
+        refused = json.loads(seen.body)["id"] == "k1"
+        status, body = ("422 No", b'{"code":"no"}') if refused else ("200 OK", b'{"id":"R0"}')
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        handler.wfile.write(before.pop(handler.client_address, b""))
+        handler.wfile.write(head.encode() + body)
+        before[handler.client_address] = head.encode() + body
+        handler.close_connection = False
+
+    for settings, second in (
+        ({}, "refused"),
+        ({"connections": "new"}, "refused"),
+        ({"connections": "kept"}, "confirmed"),
+    ):
+        with Server(raw=raw) as server:
+            sink = open_sink("rest", {"base_url": server.url, "path": "x", "idempotency": "U", **settings})
+            client = SinkVendor(sink, Secrets(), ManifestTarget("t", "s", {}, [], "U"), "7")
+            sent = [
+                client.send([OutboundMessage(f"k{n}", f"tg-{n}", b"", {"id": f"k{n}"})], guard=lambda: None)[0].status
+                for n in range(2)
+            ]
+            client.close()
+        assert sent == ["confirmed", second], settings
