@@ -83,7 +83,7 @@ def level(kind: str, direction: str, place: str) -> str:
         "reference-unresolved",
         "one-of-overlap-changed",
         "unevaluated-reach-changed",
-    }
+    } or kind.endswith("-undecided")
     rule = schema_rule(kind, direction, place)
     return DEFAULT.level(rule, schema_level(kind, found.effect, direction, place, undecided=undecided))
 
@@ -165,7 +165,24 @@ message without an operation, or a bare JSON Schema, must hold both ways.
 
 What cannot be decided is a warning with its reason, never silence: one regular expression against another, a changed
 condition of `if`, an unknown keyword, a reference that leads nowhere, `unevaluated…` keywords across changed branches,
-`oneOf` branches that may overlap, payloads in other languages.
+`oneOf` branches that may overlap, a branch that only an open object beside it takes over, payloads in other languages.
+
+## Alternatives
+
+- **With a discriminator** the tag chooses the schema (OpenAPI 3.0.4 and 3.1.1 §4.8.25), so schemas are paired by tag,
+  and what happens to the values of a tag is judged by its schema alone: no other branch covers it. Tags are the entries
+  of `mapping` (names, references, URIs) and, for a schema without an entry, its name; where a schema lists values for
+  the property and its name is none of them, these values. `defaultMapping` (3.2) takes tags that nothing else chooses.
+  A tag that is gone breaks requests, a new one breaks responses, one that is spelled otherwise or leads to another
+  schema breaks both. A schema that is renamed and keeps its entry is `discriminator-mapping-renamed`, a note.
+- **A parent with a discriminator and children that extend it by `allOf`** stands for its children, grandchildren too
+  (OpenAPI 3.0.4 §4.7.24): `subtype-added`, `subtype-removed`. Where the parent itself lists its children in `oneOf` or
+  `anyOf`, that list is read once: a child does not fall under it again through its `allOf`.
+- **Without a discriminator** branches are paired by their names first. Another branch silences a change of one only
+  where it provably takes over its values. Under the tolerant content model an open object proves nothing: it may take
+  over a value only because it ignores properties that it does not name. Then the finding is `any-of-coverage-undecided`
+  or `one-of-coverage-undecided`, and whether `oneOf` branches overlap differently is `one-of-overlap-changed`. Both are
+  warnings where the direction could be harmed.
 
 Ids follow `<direction>-<place>-<kind>`: direction `request`, `response`, `event-receive`, `event-send`; place `body`,
 `property`, `parameter`, `parameter-property`, `header`, `header-property`, `payload`. Kinds that speak of a property

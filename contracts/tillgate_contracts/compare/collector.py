@@ -12,7 +12,7 @@ from tillgate_contracts.compare.kinds import SCHEMA_KINDS
 from tillgate_contracts.compare.policy import ComparisonPolicy
 from tillgate_contracts.compare.rule import ComparisonRule
 from tillgate_contracts.compare.rules import BREAKING, INFO, below, schema_level, schema_rule, why_kind
-from tillgate_contracts.compare.schema.change import Change, Direction, PairKey, flip
+from tillgate_contracts.compare.schema.change import BOTH, NARROWS, WIDENS, Change, Direction, PairKey, flip
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
@@ -63,6 +63,7 @@ class FindingCollector:
         self.policy = policy
         self._direct: dict[tuple[Any, ...], tuple[Finding, dict[str, str]]] = {}
         self._uses: dict[SchemaUse, dict[str, str]] = {}
+        self._states: dict[tuple[Any, ...], set[tuple[int, int, bool]]] = {}
 
     def add(
         self,
@@ -156,13 +157,21 @@ class FindingCollector:
         effect = (flip(change.effect) if negated else change.effect) & mask
         loose = bool(change.data.get("format")) or change.new == "any"
         rule = schema_rule(change.kind, direction.name, place, loose=loose, header=use.header)
-        key = (rule, change.old_pointer, change.new_pointer, change.name, _dump(change.old), _dump(change.new), effect)
+        key = (rule, change.old_pointer, change.new_pointer, change.name, _dump(change.old), _dump(change.new))
+        refuted = (flip(change.refuted) if negated else change.refuted) | (BOTH & ~mask)
+        state = (effect, refuted, negated)
         known = self._direct.get(key)
-        if known is None:
-            known = self._direct[key] = (self._describe(change, rule, direction, place, effect), {})
+        if known is None or state not in self._states.setdefault(key, set()):
+            self._states.setdefault(key, set()).add(state)
+            finding = self._describe(change, rule, direction, place, effect, refuted=refuted, negated=negated)
+            # One place, reached in several ways: the worst of them counts.
+            if known is None or LEVEL_ORDER[finding.level] < LEVEL_ORDER[known[0].level]:
+                known = self._direct[key] = (finding, {} if known is None else known[1])
         known[1].update((label, path) for label, path in operations.items() if label not in known[1])
 
-    def _describe(self, change: Change, rule: str, direction: Direction, place: str, effect: int) -> Finding:
+    def _describe(
+        self, change: Change, rule: str, direction: Direction, place: str, effect: int, *, refuted: int, negated: bool
+    ) -> Finding:
         strict = self.policy.content_model == "strict"
         level = schema_level(
             change.kind,
@@ -174,8 +183,11 @@ class FindingCollector:
             strict=strict,
             strict_enum=self.policy.strict_enum,
             sets_only=self.sets_only,
+            refuted=refuted,
+            negated=negated,
         )
-        level = self.policy.level(rule, level)
+        harmful = WIDENS if direction.outward else NARROWS
+        level = self.policy.level(rule, level, settled=bool(refuted & harmful) or negated)
         name = ", ".join(change.data["words"]) if "words" in change.data else change.name
         kind = change.kind
         if change.old is None and kind.endswith(("-increased", "-decreased")):

@@ -175,6 +175,7 @@ SCHEMA_KINDS: dict[str, Kind] = {
             ("imposed", NARROWS, "must now fit one of {new}"),
             ("dropped", WIDENS, "need no longer fit one of {old}"),
             ("rearranged", NONE, f"is spelled with {keyword} differently, with the same meaning"),
+            ("coverage-undecided", BOTH, f"changed the alternative {{name}} of {keyword}"),
         )
     },
     **{
@@ -212,11 +213,25 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "discriminator-added": Kind(NONE, "now has a discriminator ({new})", "discriminator"),
     "discriminator-removed": Kind(NONE, "no longer has the discriminator ({old})", "discriminator"),
     "discriminator-property-name-changed": Kind(BOTH, "discriminates by {new} instead of {old}", "discriminator"),
-    "discriminator-mapping-added": Kind(NONE, "also accepts the discriminator value {new}", "discriminator"),
-    "discriminator-mapping-deleted": Kind(BOTH, "no longer accepts the discriminator value {old}", "discriminator"),
+    "discriminator-mapping-added": Kind(WIDENS, "also has the discriminator value {new}", "discriminator"),
+    "discriminator-mapping-deleted": Kind(NARROWS, "no longer accepts the discriminator value {old}", "discriminator"),
     "discriminator-mapping-changed": Kind(
         BOTH, "maps the discriminator value {name} to {new} instead of {old}", "discriminator"
     ),
+    "discriminator-mapping-respelled": Kind(
+        BOTH, "has the discriminator value {new} instead of {old} for {name}", "discriminator"
+    ),
+    "discriminator-mapping-renamed": Kind(
+        NONE, "is now called {new} instead of {old}; its discriminator value {name} stays", "discriminator"
+    ),
+    "discriminator-default-added": Kind(
+        WIDENS, "judges values without a known discriminator value by {new}", "discriminator"
+    ),
+    "discriminator-default-removed": Kind(
+        NARROWS, "no longer judges values without a known discriminator value by {old}", "discriminator"
+    ),
+    "subtype-added": Kind(WIDENS, "has the new subtype {new}", "allOf"),
+    "subtype-removed": Kind(NARROWS, "no longer has the subtype {old}", "allOf"),
     "all-of-added": Kind(NONE, "is now also composed of {new}", "allOf"),
     "all-of-removed": Kind(NONE, "is no longer composed of {old}", "allOf"),
     "all-of-added-annotation-only": Kind(NONE, "has a new allOf branch that only describes", "allOf"),

@@ -67,11 +67,16 @@ class ComparisonPolicy:
     operation_id_renamed: str = "warning"
     response_enum_value_added: str = "warning"
 
-    def level(self, rule: str, default: str) -> str:
-        """Level of a rule under this policy: its own entry, else its group's key, else the pack's default."""
+    def level(self, rule: str, default: str, *, settled: bool = False) -> str:
+        """Level of a rule under this policy: its own entry, else its group's key, else the pack's default.
+
+        `settled`: what happens to values is proven here, so the group's key does not count.
+        """
         own = self.levels.get(rule)
         if own is not None:
             return own
+        if settled:
+            return default
         key = _SWITCH_OF.get(rule)
         if key is None:
             return default

@@ -76,8 +76,8 @@ _FORCED: dict[tuple[str, str], str] = {
         for side in ("request", "response")
         for kind in (
             "discriminator-property-name-changed",
-            "discriminator-mapping-deleted",
             "discriminator-mapping-changed",
+            "discriminator-mapping-respelled",
             "deprecated-sunset-missing",
             "deprecated-sunset-unreadable",
             "sunset-date-too-small",
@@ -174,17 +174,25 @@ def schema_level(
     strict: bool = False,
     strict_enum: bool = False,
     sets_only: bool = False,
+    refuted: int = NONE,
+    negated: bool = False,
 ) -> str:
-    """Level of a schema change before the policy's own list is applied."""
+    """Level of a schema change before the policy's own list is applied.
+
+    `refuted`: effects that are proven not to happen in the whole. `negated`: it stands below a `not`, where customs of
+    the field do not hold and the effect decides.
+    """
     side = _side(direction)
     if sets_only:
         if not effect & (NARROWS if side == "request" else WIDENS) or (tolerated and not strict):
             return INFO
         return WARNING if undecided else BREAKING
-    forced = (_FORCED.get(("parameter", kind)) if place == "parameter" else None) or _FORCED.get((side, kind))
-    if forced is not None:
-        return forced
     harmful = NARROWS if side == "request" else WIDENS
+    if refuted & harmful:
+        return INFO
+    forced = (_FORCED.get(("parameter", kind)) if place == "parameter" else None) or _FORCED.get((side, kind))
+    if forced is not None and not negated:
+        return forced
     if not effect & harmful or (tolerated and not strict):
         return INFO
     if undecided:
@@ -273,7 +281,8 @@ def _rules() -> tuple[ComparisonRule, ...]:
                     kind.effect,
                     direction,
                     place,
-                    undecided=name in {"unknown-keyword-changed", "reference-unresolved", "one-of-overlap-changed"},
+                    undecided=name in {"unknown-keyword-changed", "reference-unresolved", "one-of-overlap-changed"}
+                    or name.endswith("-undecided"),
                 )
                 if name in {"required-property-added-schema", "optional-property-added", "property-schema-dropped"}:
                     level = INFO

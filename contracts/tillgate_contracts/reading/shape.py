@@ -141,7 +141,8 @@ def drop_meaningless(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[
     """
     wrong: list[tuple[tuple[str, ...], str, Any]] = []
     structure = _STRUCTURES.get(kind_of_contract.partition("-")[0], {})
-    swagger = kind_of_contract == "openapi-2.0"  # there, a discriminator is the property's name
+    # In these two, a discriminator is the property's name.
+    named_tag = kind_of_contract == "openapi-2.0" or kind_of_contract.startswith("asyncapi")
     stack: list[tuple[Any, bool, tuple[Any, str] | None]] = [(tree, False, None)]
     while stack:
         value, names, trail = stack.pop()
@@ -157,7 +158,7 @@ def drop_meaningless(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[
                     stack.append((item, False, (trail, key)))
                 continue
             expected = _BY_KEY.get(key)
-            if expected is not None and not (swagger and key == "discriminator" and kind is str):
+            if expected is not None and not (named_tag and key == "discriminator" and kind is str):
                 if not _fits(key, item, kind, expected, value):
                     wrong.append(((*_tokens(trail), key), expected, item))
                     if expected not in _SCHEMA_MEMBERS or kind not in _KINDS[expected]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tillgate_contracts.compare.schema.change import NAMED
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.disjoint import disjoint
 from tillgate_contracts.compare.schema.keywords import is_descriptive
@@ -32,8 +33,10 @@ def slices(comparison: NodeComparison, node: Node, *, is_old: bool) -> list[Part
     return [(*node.flat, source.type_slice(name)) for name in sorted(types)]
 
 
-def covered_by(comparison: NodeComparison, left: list[Parts], right: list[Parts], *, inward: bool) -> list[int | None]:
-    """For each conjunction of `left`, the index of one of `right` that provably accepts all of it.
+def covered_by(
+    comparison: NodeComparison, left: list[Parts], right: list[Parts], *, inward: bool, proof: int = NAMED
+) -> list[int | None]:
+    """For each conjunction of `left`, the index of one of `right` that accepts all of it (`proof`: how sure).
 
     `inward`: left is the base. Otherwise left is the revision and the question runs the other way.
     """
@@ -42,9 +45,9 @@ def covered_by(comparison: NodeComparison, left: list[Parts], right: list[Parts]
         hit = None
         for index, other in enumerate(right):
             fits = (
-                comparison.graph.fits(one, other, comparison.direction)
+                comparison.graph.fits(one, other, comparison.direction, proof)
                 if inward
-                else comparison.graph.covers(other, one, comparison.direction)
+                else comparison.graph.covers(other, one, comparison.direction, proof)
             )
             if fits:
                 hit = index

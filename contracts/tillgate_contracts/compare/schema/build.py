@@ -48,6 +48,9 @@ class Builder:
         for part in parts:
             self._flatten(part, flat, set(), top=True, inner=len(parts) > 1)
         key: tuple[Any, ...] = tuple(sorted((id(part.raw), part.mask) for part in flat.parts))
+        subtypes = tuple(dict.fromkeys(ref for raw in flat.heads for ref in self.source.family.children(raw)))
+        if subtypes:
+            key = (*key, subtypes)
         if flat.null or flat.never or flat.unresolved or not flat.parts:
             key = (*key, flat.null, flat.never, tuple(flat.unresolved), parts[0].pointer if parts else "")
         known: Node | None = self.source.nodes.get(key)
@@ -59,6 +62,7 @@ class Builder:
             node.pointer = parts[0].pointer
         node.refs = tuple(flat.refs)
         node.composed = tuple(flat.composed)
+        node.subtypes = subtypes
         node.unresolved = tuple(flat.unresolved)
         node.never = flat.never
         node.tangled = flat.holders > 1
@@ -75,7 +79,11 @@ class Builder:
         _tighten(node)
         return node
 
-    def _flatten(self, part: Part, flat: _Flat, path: set[int], *, top: bool, inner: bool) -> None:
+    def _flatten(
+        self, part: Part, flat: _Flat, path: set[int], *, top: bool, inner: bool, named: bool = False, head: bool = True
+    ) -> None:
+        """`named`: reached through a reference. `head`: the conjunction is this schema itself (or one of several that
+        it is composed of without a name), not a parent that a named schema extends."""
         raw = part.raw
         if isinstance(raw, bool):
             if not raw:
@@ -90,17 +98,22 @@ class Builder:
             flat.null = flat.null or bool(part.mask & ADMITS_NULL)
             flat.add(part)
             return
+        if head and named:
+            flat.heads.append(raw)
         path = path | {id(raw)}
         ref = raw.get("$ref", raw.get("$dynamicRef"))
         if ref is None and isinstance(raw.get("$recursiveRef"), str):
             ref = raw["$recursiveRef"]
         if isinstance(ref, str):
-            self._flatten_target(ref, part, flat, path, top=top, inner=inner or len(raw) > 1)
+            self._flatten_target(ref, part, flat, path, top=top, inner=inner or len(raw) > 1, head=head)
             if not self.source.dialect.siblings or len(raw) == 1:
                 return
         size = len(raw) - (ref is not None)
         for kind, mask in (("anyOf", DROP_ANY_OF), ("oneOf", DROP_ONE_OF)):
             if kind in raw and not part.mask & mask:
+                if self._is_list_of_children(raw, kind, path, head=head):
+                    part, size = part._replace(mask=part.mask | mask), size - 1
+                    continue
                 only = self._only_branch(raw, kind, flat, top=top)
                 if only is not None:
                     part, size = part._replace(mask=part.mask | mask), size - 1
@@ -115,22 +128,37 @@ class Builder:
             flat.add(part._replace(mask=part.mask | EXPANDED))
         if isinstance(composed, list):
             alone = len(raw) == 1 and len(composed) == 1
-            self._flatten_composed(composed, part, flat, path, inner=inner or not alone)
+            self._flatten_composed(
+                composed, part, flat, path, inner=inner or not alone, named=named, head=head and not named
+            )
 
-    def _flatten_target(self, ref: str, part: Part, flat: _Flat, path: set[int], *, top: bool, inner: bool) -> None:
+    def _is_list_of_children(self, raw: dict[str, Any], kind: str, path: set[int], *, head: bool) -> bool:
+        """True for the union of a parent that one of its own branches extends, met on the way up from a child.
+
+        Such a union lists the children; strictly, its validation does not end. The child is one of them already.
+        """
+        branches = raw[kind] if isinstance(raw[kind], list) else []
+        return any(self.source.family.extends(branch, raw) and (not head or id(branch) in path) for branch in branches)
+
+    def _flatten_target(
+        self, ref: str, part: Part, flat: _Flat, path: set[int], *, top: bool, inner: bool, head: bool
+    ) -> None:
         target = self.source.resolve(ref)
         if target is None:
             flat.unresolved.append(ref)
             flat.add(self.source.dangling(ref, part.pointer))
         else:
             flat.refs.append(ref)
-            self._flatten(target, flat, path, top=top, inner=inner)
+            self._flatten(target, flat, path, top=top, inner=inner, named=True, head=head)
 
-    def _flatten_composed(self, branches: list[Any], part: Part, flat: _Flat, path: set[int], *, inner: bool) -> None:
+    def _flatten_composed(
+        self, branches: list[Any], part: Part, flat: _Flat, path: set[int], *, inner: bool, named: bool, head: bool
+    ) -> None:
         for index, branch in enumerate(branches):
             if isinstance(branch, dict) and isinstance(branch.get("$ref"), str):
                 flat.composed.append(branch["$ref"])
-            self._flatten(Part(branch, join(part.pointer, "allOf", index)), flat, path, top=False, inner=inner)
+            inside = Part(branch, join(part.pointer, "allOf", index))
+            self._flatten(inside, flat, path, top=False, inner=inner, named=named, head=head)
 
     def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool) -> int | None:
         """Index of the single meaningful branch: a union of one, or of one and null (which sets `flat.null`)."""
@@ -194,6 +222,7 @@ class _Flat:
         self.refs: list[str] = []
         self.unresolved: list[str] = []
         self.composed: list[str] = []
+        self.heads: list[dict[str, Any]] = []
         self.never = False
         self.null = False
         self.holders = 0

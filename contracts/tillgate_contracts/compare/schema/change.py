@@ -16,6 +16,10 @@ WIDENS = 2
 #: Both, or not provably one of them.
 BOTH = 3
 
+#: How much of a change counts. PLAIN: the content model decides. NAMED: properties that only one side names count too,
+#: as one alternative must know what it takes over from another. EXACT: everything that differs counts.
+PLAIN, NAMED, EXACT = 0, 1, 2
+
 
 def flip(effect: int) -> int:
     """Effect seen through a negation: what narrows inside `not` widens outside."""
@@ -40,7 +44,9 @@ class Change:
 
     `tolerated`: strictly an effect, but accepted by the tolerant content model. `undecided`: the core cannot tell; the
     reason is in `data["reason"]`. `inapplicable`: the keyword stands beside a type that it does not apply to, so the
-    change is declared only.
+    change is declared only. `unproven`: what an open object on the other side takes only because it ignores names that
+    it does not know; it counts where one alternative is asked whether it takes the values of another. `refuted`:
+    effects that are proven not to happen in the whole.
     """
 
     kind: str
@@ -53,6 +59,8 @@ class Change:
     tolerated: bool = False
     undecided: bool = False
     inapplicable: bool = False
+    unproven: int = NONE
+    refuted: int = NONE
     data: dict[str, Any] = field(default_factory=dict)
 
 

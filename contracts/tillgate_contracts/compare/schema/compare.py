@@ -16,6 +16,7 @@ from tillgate_contracts.compare.schema.change import BOTH, NARROWS, WIDENS, Node
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.node import Node, describe, is_plain
 from tillgate_contracts.compare.schema.properties import compare_properties
+from tillgate_contracts.compare.schema.tagged import TaggedUnions, tags_of
 from tillgate_contracts.compare.schema.types import compare_types
 from tillgate_contracts.compare.schema.union_change import UnionChange
 
@@ -92,7 +93,12 @@ def compare_nodes(comparison: NodeComparison) -> NodePair:
 
 def _compare_values(comparison: NodeComparison) -> None:
     old, new = comparison.old, comparison.new
-    if not old.groups and not new.groups:
+    tags = tags_of(comparison)
+    if tags is not None:
+        before = len(comparison.pair.changes)
+        compare_keywords(comparison)
+        TaggedUnions(comparison, *tags).compare(first=before)
+    elif not old.groups and not new.groups:
         compare_keywords(comparison)
     elif old.groups and new.groups:
         before = len(comparison.pair.changes)

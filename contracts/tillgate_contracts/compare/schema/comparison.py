@@ -5,7 +5,17 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from tillgate_contracts.compare.schema.build import Builder
-from tillgate_contracts.compare.schema.change import BOTH, Change, Direction, NodePair, PairKey, PairLink, flip
+from tillgate_contracts.compare.schema.change import (
+    BOTH,
+    NAMED,
+    PLAIN,
+    Change,
+    Direction,
+    NodePair,
+    PairKey,
+    PairLink,
+    flip,
+)
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.settings import Settings
 from tillgate_contracts.compare.schema.source import Parts, Sameness
@@ -23,9 +33,9 @@ class PairGraph(Protocol):
     @property
     def sameness(self) -> Sameness: ...
     def link(self, old: Parts, new: Parts, direction: Direction) -> PairKey | None: ...
-    def relation(self, key: PairKey | None) -> int: ...
-    def fits(self, old: Parts, new: Parts, direction: Direction) -> bool: ...
-    def covers(self, old: Parts, new: Parts, direction: Direction) -> bool: ...
+    def relation(self, key: PairKey | None, proof: int = PLAIN) -> int: ...
+    def fits(self, old: Parts, new: Parts, direction: Direction, proof: int = NAMED) -> bool: ...
+    def covers(self, old: Parts, new: Parts, direction: Direction, proof: int = NAMED) -> bool: ...
 
 
 class NodeComparison:

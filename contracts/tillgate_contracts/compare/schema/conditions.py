@@ -2,59 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tillgate_contracts.compare.schema.branches import ref_of
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
-from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import DROP_IF, Parts
-from tillgate_contracts.compare.schema.values import as_mapping
 
 
 def compare_discriminators(comparison: NodeComparison) -> None:
-    """The property that chooses a branch.
-
-    A new name, or a value that is removed or leads elsewhere, breaks both ways.
-    """
+    """The property that chooses a branch; what it chooses is compared by tag (`tagged.py`)."""
     old, new = comparison.old.discriminator, comparison.new.discriminator
     if old == new:
         return
     if old is None or new is None:
         verb = "added" if old is None else "removed"
         names = [None if side is None else str(side.get("propertyName")) for side in (old, new)]
-        comparison.add(f"discriminator-{verb}", NONE, names[0], names[1], "discriminator")
+        children = comparison.new if old is None else comparison.old
+        undecided = bool(children.subtypes) and not children.groups
+        comparison.add(
+            f"discriminator-{verb}",
+            BOTH if undecided else NONE,
+            names[0],
+            names[1],
+            "discriminator",
+            undecided=undecided,
+            data={"reason": "Cannot tell automatically whether its subtypes are meant."} if undecided else {},
+        )
         return
     before, after = str(old.get("propertyName")), str(new.get("propertyName"))
     if before != after:
         comparison.add("discriminator-property-name-changed", BOTH, before, after, "discriminator")
-    left, right = _mapping(comparison.old, old), _mapping(comparison.new, new)
-    gone = {change.old for change in comparison.pair.changes if change.kind.endswith("-of-removed")}
-    for value, target in left.items():
-        if value not in right:
-            if target not in gone:
-                comparison.add("discriminator-mapping-deleted", BOTH, value, None, "discriminator", name=value)
-        elif right[value] != target and value in as_mapping(new.get("mapping")):
-            comparison.add("discriminator-mapping-changed", BOTH, target, right[value], "discriminator", name=value)
-    for value in right:
-        if value not in left and value in as_mapping(new.get("mapping")):
-            comparison.add("discriminator-mapping-added", NONE, None, value, "discriminator", name=value)
-
-
-def _mapping(node: Node, discriminator: dict[str, Any]) -> dict[str, str]:
-    """Discriminator value -> schema name. A branch without an entry is chosen by its schema name."""
-    written = discriminator.get("mapping")
-    found = {
-        str(value): str(target).rsplit("/", 1)[-1]
-        for value, target in (written.items() if isinstance(written, dict) else ())
-    }
-    for group in node.groups:
-        for branch in group.branches:
-            ref = ref_of(branch)
-            name = ref.rsplit("/", 1)[-1] if ref else None
-            if name and name not in found.values():
-                found.setdefault(name, name)
-    return found
 
 
 def compare_negations(comparison: NodeComparison) -> None:

@@ -12,8 +12,11 @@ from collections.abc import Iterator
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import (
     BOTH,
+    EXACT,
+    NAMED,
     NARROWS,
     NONE,
+    PLAIN,
     WIDENS,
     Change,
     Direction,
@@ -43,10 +46,10 @@ class SchemaGraph:
         self._pairs: dict[PairKey, NodePair] = {}
         self._nodes: dict[PairKey, tuple[Node, Node]] = {}
         self._open: set[PairKey] = set()
-        self._relations: dict[PairKey, int] = {}
+        self._relations: dict[tuple[PairKey, int], int] = {}
         # Answers that depend on open pairs hold as long as those stay open.
-        self._provisional: dict[PairKey, int] = {}
-        self._leaning: dict[PairKey, list[PairKey]] = {}
+        self._provisional: dict[tuple[PairKey, int], int] = {}
+        self._leaning: dict[PairKey, list[tuple[PairKey, int]]] = {}
 
     def link(self, old: Parts, new: Parts, direction: Direction) -> PairKey | None:
         """Key of the comparison of two conjunctions; None when they are the same on both sides."""
@@ -85,14 +88,17 @@ class SchemaGraph:
         self._pairs[key] = found
         return found
 
-    def relation(self, key: PairKey | None) -> int:
-        """Effect of a whole sub-graph: NONE, NARROWS, WIDENS or BOTH."""
+    def relation(self, key: PairKey | None, proof: int = PLAIN) -> int:
+        """Effect of a whole sub-graph: NONE, NARROWS, WIDENS or BOTH. `proof` says how much counts."""
         if key is None:
             return NONE
-        known = self._relations.get(key)
+        if self.settings.strict:
+            proof = PLAIN
+        question = (key, proof)
+        known = self._relations.get(question)
         if known is not None:
             return known
-        provisional = self._provisional.get(key)
+        provisional = self._provisional.get(question)
         if provisional is not None:
             return provisional
         effect, leaned = NONE, set[PairKey]()
@@ -105,32 +111,38 @@ class SchemaGraph:
                 leaned.add(current)
                 continue
             for change in pair.changes:
-                if not self.is_silent(change):
-                    effect |= (flip(change.effect) if negated else change.effect) & mask
+                counted = self._counted(change, proof)
+                if counted:
+                    effect |= (flip(counted) if negated else counted) & mask
             for link in pair.links:
                 follow = _follow(link, negated, mask)
                 if follow[2] and follow not in seen:
                     seen.add(follow)
                     stack.append(follow)
         if not leaned or effect == BOTH:
-            self._relations[key] = effect
+            self._relations[question] = effect
         else:
-            self._provisional[key] = effect
+            self._provisional[question] = effect
             for name in leaned:
-                self._leaning.setdefault(name, []).append(key)
+                self._leaning.setdefault(name, []).append(question)
         return effect
 
-    def is_silent(self, change: Change) -> bool:
-        """True for changes that do not alter the accepted set under the content model in force."""
-        return change.inapplicable or (change.tolerated and not self.settings.strict)
+    def _counted(self, change: Change, proof: int) -> int:
+        """What a change does to the accepted set: under the content model in force, or as a proof asks."""
+        if change.inapplicable:
+            return NONE
+        if self.settings.strict:
+            return change.effect
+        effect = NONE if change.tolerated and proof != EXACT else change.effect
+        return effect if proof == PLAIN else effect | change.unproven
 
-    def fits(self, old: Parts, new: Parts, direction: Direction) -> bool:
-        """True when the revision provably accepts all that the base accepts."""
-        return not self.relation(self.link(old, new, direction)) & NARROWS
+    def fits(self, old: Parts, new: Parts, direction: Direction, proof: int = NAMED) -> bool:
+        """True when the revision accepts all that the base accepts; NAMED and EXACT are proofs, PLAIN tolerates."""
+        return not self.relation(self.link(old, new, direction), proof) & NARROWS
 
-    def covers(self, old: Parts, new: Parts, direction: Direction) -> bool:
-        """True when the base provably accepts all that the revision accepts."""
-        return not self.relation(self.link(old, new, direction)) & WIDENS
+    def covers(self, old: Parts, new: Parts, direction: Direction, proof: int = NAMED) -> bool:
+        """True when the base accepts all that the revision accepts; NAMED and EXACT are proofs, PLAIN tolerates."""
+        return not self.relation(self.link(old, new, direction), proof) & WIDENS
 
     def walk(self, key: PairKey) -> Iterator[tuple[NodePair, bool, int, bool]]:
         """Every pair below `key` as (pair, negated, effects let through, is root), once for each such state."""

@@ -90,6 +90,8 @@ class Node:
     conditionals: tuple[Conditional, ...] = ()
     refs: tuple[str, ...] = ()
     composed: tuple[str, ...] = ()
+    #: References to the schemas that extend this one, where it has a discriminator.
+    subtypes: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
     unknown: dict[str, Any] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)

@@ -128,7 +128,8 @@ class _Properties:
             return
         if required and not was_required:
             kind = "required-property-added-with-default" if after.default is not None else "required-property-added"
-            self.comparison.add(kind, NARROWS, None, describe(after), **place)
+            unproven = NONE if absent else WIDENS
+            self.comparison.add(kind, NARROWS, None, describe(after), **place, unproven=unproven)
         elif was_required and not required:
             self.comparison.add("property-became-optional", WIDENS, True, False, **place)
         if after.never and not absent:
@@ -144,7 +145,9 @@ class _Properties:
                 self.comparison.add("optional-property-added", NONE, None, describe(after), **place)
         elif not required or was_required:
             effect = NONE if after.is_free else NARROWS
-            self.comparison.add("optional-property-added", effect, None, describe(after), **place, tolerated=True)
+            self.comparison.add(
+                "optional-property-added", effect, None, describe(after), **place, tolerated=True, unproven=WIDENS
+            )
         elif not after.is_free:
             self.comparison.add(
                 "required-property-added-schema", NARROWS, None, describe(after), **place, tolerated=True
@@ -188,7 +191,7 @@ class _Properties:
             if effect or self.comparison.graph.relation(key) or not self.comparison.settings.strict:
                 self.comparison.add(kind, effect, describe(before), None, **place)
         else:
-            self.comparison.add(kind, effect, describe(before), None, **place)
+            self.comparison.add(kind, effect, describe(before), None, **place, unproven=NARROWS)
             if not before.is_free:
                 self.comparison.add("property-schema-dropped", WIDENS, describe(before), None, **place, tolerated=True)
 

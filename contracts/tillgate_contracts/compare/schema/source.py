@@ -6,6 +6,9 @@ import re
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
+import orjson
+
+from tillgate_contracts.compare.schema.family import Family
 from tillgate_contracts.compare.schema.values import signature
 
 DROP_ANY_OF = 1
@@ -18,6 +21,7 @@ ADMITS_NULL = 16
 
 _REF_IN_BYTES = re.compile(rb'"\$(?:ref|dynamicRef|recursiveRef)":"((?:[^"\\]|\\.)*)"')
 _HAS_REF = (b'"$ref"', b'"$dynamicRef"', b'"$recursiveRef"')
+_HAS_TAG = b'"discriminator":{'
 
 
 class Part(NamedTuple):
@@ -79,7 +83,9 @@ class SchemaSource:
         self._anchors: dict[str, Part] | None = None
         self._kept: list[Any] = []
         self._slices: dict[str, Part] = {}
-        self._dangling: dict[str, Part] = {}
+        self._dangling: dict[tuple[str, str], Part] = {}
+        self._references: dict[str, Part] = {}
+        self.family = Family(tree, self.resolve)
 
     def synthetic(self, raw: Any, pointer: str) -> Part:
         """Part for a schema that is not in the document (kept alive, because identity is by object)."""
@@ -87,10 +93,17 @@ class SchemaSource:
         return Part(raw, pointer)
 
     def dangling(self, ref: str, pointer: str) -> Part:
-        """Part for a reference that leads nowhere; the same reference gives the same identity."""
-        part = self._dangling.get(ref)
+        """Part for a reference that leads nowhere; the same reference at the same place gives the same identity."""
+        part = self._dangling.get((ref, pointer))
         if part is None:
-            part = self._dangling[ref] = self.synthetic({"$ref": ref}, pointer)
+            part = self._dangling[ref, pointer] = self.synthetic({"$ref": ref}, pointer)
+        return part
+
+    def reference(self, ref: str, pointer: str) -> Part:
+        """Part that refers to a schema which the document names elsewhere (a child of a parent, a mapping)."""
+        part = self._references.get(ref)
+        if part is None:
+            part = self._references[ref] = self.synthetic({"$ref": ref}, pointer)
         return part
 
     def type_slice(self, name: str) -> Part:
@@ -168,6 +181,26 @@ def references(signed: bytes) -> set[str]:
     }
 
 
+def mapped(signed: bytes) -> set[str]:
+    """Every schema that a discriminator inside canonical bytes maps to, as written."""
+    if _HAS_TAG not in signed:
+        return set()
+    found: set[str] = set()
+    stack: list[Any] = [orjson.loads(signed)]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, dict):
+            tag = value.get("discriminator")
+            if isinstance(tag, dict):
+                mapping = tag.get("mapping")
+                written = [*(mapping.values() if isinstance(mapping, dict) else ()), tag.get("defaultMapping")]
+                found.update(item for item in written if isinstance(item, str))
+            stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+    return found
+
+
 class Sameness:
     """Which references mean the same on both sides: equal bytes, and everything that they refer to is the same too.
 
@@ -210,7 +243,11 @@ class Sameness:
             if signed != self.new.sign(right.raw):
                 bad.append(ref)
                 continue
-            links[ref] = references(signed)
+            children = self.old.family.children(left.raw)
+            if children != self.new.family.children(right.raw):
+                bad.append(ref)
+                continue
+            links[ref] = self._targets(signed) | set(children)
             stack.extend(links[ref])
         users: dict[str, list[str]] = {}
         for ref, targets in links.items():
@@ -233,7 +270,16 @@ class Sameness:
         signed = self.old.sign(left)
         if signed != self.new.sign(right):
             return False
-        return all(self.same_ref(ref) for ref in references(signed))
+        return all(self.same_ref(ref) for ref in self._targets(signed))
+
+    def _targets(self, signed: bytes) -> set[str]:
+        """What a schema refers to: by `$ref`, and by the mapping of a discriminator."""
+        written = mapped(signed)
+        return (
+            references(signed) | {self.old.family.reference_of(text) for text in written}
+            if written
+            else (references(signed))
+        )
 
     def same_parts(self, left: Parts, right: Parts) -> bool:
         return len(left) == len(right) and all(

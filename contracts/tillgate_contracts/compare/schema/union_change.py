@@ -13,11 +13,12 @@ from tillgate_contracts.compare.schema.branches import (
     ref_of,
     slices,
 )
-from tillgate_contracts.compare.schema.change import NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.change import EXACT, NARROWS, NONE, PLAIN, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.disjoint import disjoint
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import Parts
+from tillgate_contracts.compare.schema.unions import DOUBT, OVERLAP
 
 
 class UnionChange:
@@ -35,20 +36,32 @@ class UnionChange:
         branches = alternatives(self.union)
         whole = [self.plain.flat]
         home = covered_by(comparison, whole, branches, inward=self.inward)[0]
-        effect = NONE
+        effect = doubtful = NONE
         if home is None and not self._sliced(branches):
-            effect |= self.into
+            home = covered_by(comparison, whole, branches, inward=self.inward, proof=PLAIN)[0]
+            if home is None:
+                effect |= self.into
+            else:
+                doubtful |= self.into
         elif not is_exclusive(comparison, self.union, is_old=not self.inward):
             others = [branch for index, branch in enumerate(branches) if index != home]
-            if not self._apart(others):
+            if self._overlap(others):
                 effect |= self.into
+            elif not self._apart(others):
+                self._say_overlap()
         outside = [
             index
             for index, hit in enumerate(covered_by(comparison, branches, whole, inward=not self.inward))
             if hit is None
         ]
         if outside:
-            effect |= self.beyond
+            tolerated = covered_by(comparison, branches, whole, inward=not self.inward, proof=PLAIN)
+            beyond = [index for index in outside if tolerated[index] is None]
+            if beyond:
+                effect |= self.beyond
+                outside = beyond
+            else:
+                doubtful |= self.beyond
         likely = self._likeliest(branches) if effect & self.into else home
         if likely is not None and home is None and (len(branches) == 1 or self._named_alike(branches[likely])):
             # The plain schema became one branch and changed: record what changed inside it.
@@ -57,6 +70,16 @@ class UnionChange:
             if inner & effect:
                 comparison.child(mine, theirs)
         self._say(effect, outside, branches)
+        if doubtful & ~effect:
+            pointer = self.union.groups[0].pointer
+            comparison.add(
+                f"{NAMES[self.kind]}-coverage-undecided",
+                doubtful & ~effect,
+                name=label_of(branches[home], home) if home is not None else self.kind,
+                undecided=True,
+                data={"reason": DOUBT},
+                **({"new_pointer": pointer} if self.inward else {"old_pointer": pointer}),
+            )
 
     def _sliced(self, branches: list[Parts]) -> bool:
         """True when each type of the plain schema on its own fits some branch."""
@@ -69,6 +92,27 @@ class UnionChange:
         mine = self.comparison.graph.old if self.inward else self.comparison.graph.new
         theirs = self.comparison.graph.new if self.inward else self.comparison.graph.old
         return all(disjoint(self.plain, mine, theirs.node(other), theirs) for other in others)
+
+    def _overlap(self, others: list[Parts]) -> bool:
+        """True where values of the plain schema provably match twice: another branch lies inside it, or holds it."""
+        graph, direction, plain = self.comparison.graph, self.comparison.direction, self.plain.flat
+        if self.inward:
+            return any(
+                graph.covers(plain, other, direction, EXACT) or graph.fits(plain, other, direction) for other in others
+            )
+        return any(
+            graph.fits(other, plain, direction, EXACT) or graph.covers(other, plain, direction) for other in others
+        )
+
+    def _say_overlap(self) -> None:
+        pointer = self.union.groups[0].pointer
+        self.comparison.add(
+            "one-of-overlap-changed",
+            self.into,
+            undecided=True,
+            data={"reason": OVERLAP},
+            **({"new_pointer": pointer} if self.inward else {"old_pointer": pointer}),
+        )
 
     def _likeliest(self, branches: list[Parts]) -> int | None:
         theirs = self.comparison.graph.new if self.inward else self.comparison.graph.old

@@ -1,4 +1,7 @@
-"""Comparison of `anyOf` and `oneOf`: branches are matched, coverage is proven, and the rest is recorded.
+"""Comparison of `anyOf` and `oneOf` without tags: branches are matched, coverage is proven, and the rest is recorded.
+
+A branch that changed may be covered by another one. An open object takes what it does not name, so it seems to cover
+much; that proves nothing, and is a warning.
 
 `anyOf` is a union. `oneOf` is not monotone: a new branch that overlaps an old one makes old values match twice, and
 `oneOf` refuses what matches twice (JSON Schema 2020-12 Core §10.2.1.3). So it only widens where the branches provably
@@ -16,19 +19,24 @@ from tillgate_contracts.compare.schema.branches import (
     ref_of,
     title_of,
 )
-from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, PLAIN, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.node import SchemaUnion
 from tillgate_contracts.compare.schema.source import Parts
 
 _PROOF_LIMIT = 400
+DOUBT = (
+    "Cannot tell automatically whether another alternative takes the values: an open object only ignores properties "
+    "that it does not name."
+)
+OVERLAP = "Cannot tell automatically whether branches overlap; oneOf refuses values that match two."
 
 
 def compare_unions(comparison: NodeComparison, *, first: int) -> None:
     """The unions of two nodes that both have some. `first`: index of the first change found beside the unions."""
-    pairs, removed, added = _pair_groups(comparison.old.groups, comparison.new.groups)
+    pairs, removed, added = pair_groups(comparison.old.groups, comparison.new.groups)
     for left, right in pairs:
-        _Branches(comparison, left, right).compare()
+        Branches(comparison, left, right).compare()
     for group in removed:
         comparison.add(f"{NAMES[group.kind]}-dropped", WIDENS, group.kind, None, old_pointer=group.pointer)
     for group in added:
@@ -36,7 +44,7 @@ def compare_unions(comparison: NodeComparison, *, first: int) -> None:
     _prove(comparison, first)
 
 
-def _pair_groups(
+def pair_groups(
     old: tuple[SchemaUnion, ...], new: tuple[SchemaUnion, ...]
 ) -> tuple[list[tuple[SchemaUnion, SchemaUnion]], list[SchemaUnion], list[SchemaUnion]]:
     pairs: list[tuple[SchemaUnion, SchemaUnion]] = []
@@ -68,50 +76,77 @@ def _prove(comparison: NodeComparison, start: int) -> None:
             continue
         one, other = (left, right) if inward else (right, left)
         if all(hit is not None for hit in covered_by(comparison, one, other, inward=inward)):
-            for change in comparison.pair.changes[start:]:
-                if not change.inapplicable:
-                    change.effect &= ~harm
-            comparison.silence(harm)
+            refute(comparison, harm, start)
 
 
-class _Branches:
-    """Two unions, branch against branch."""
+def refute(comparison: NodeComparison, harm: int, start: int, end: int | None = None) -> None:
+    """Masks an effect that is proven not to happen, in some changes of this pair and in all comparisons below."""
+    for change in comparison.pair.changes[start:end]:
+        if not change.inapplicable:
+            change.effect &= ~harm
+            change.refuted |= harm
+    comparison.silence(harm)
 
-    def __init__(self, comparison: NodeComparison, old: SchemaUnion, new: SchemaUnion) -> None:
+
+class Branches:
+    """Two unions, branch against branch. `tagged`: what is left of unions whose other branches were paired by tag."""
+
+    def __init__(self, comparison: NodeComparison, old: SchemaUnion, new: SchemaUnion, *, tagged: bool = False) -> None:
         self.comparison = comparison
         self.old, self.new = old, new
         self.kind = NAMES[new.kind]
+        self.tagged = tagged
 
     def compare(self) -> None:
         matched, left, right = self._match()
-        comparison = self.comparison
         inner = NONE
         for before, after in matched:
-            key = comparison.graph.link(self.old.branches[before], self.new.branches[after], comparison.direction)
-            effect = comparison.graph.relation(key)
-            inner |= effect
-            if effect & NARROWS and self._other_home(before, after, narrow=True):
-                effect &= ~NARROWS
-            if effect & WIDENS and self._other_home(after, before, narrow=False):
-                effect &= ~WIDENS
-            if key is not None and (effect or not comparison.graph.relation(key)):
-                comparison.child(self.old.branches[before], self.new.branches[after], mask=effect or BOTH)
+            inner |= self._compare_pair(before, after)
         for index in left:
-            branch = self.old.branches[index]
-            covered = any(comparison.graph.fits(branch, other, comparison.direction) for other in self.new.branches)
             inner |= NARROWS
-            self._say("removed", NARROWS, branch, index, covered=covered)
+            self._say("removed", NARROWS, self.old.branches[index], index, *self._homes(index, None, NARROWS))
         for index in right:
-            branch = self.new.branches[index]
-            covered = any(comparison.graph.covers(other, branch, comparison.direction) for other in self.old.branches)
             inner |= WIDENS
-            self._say("added", WIDENS, branch, index, covered=covered)
-        self._exclusivity(inner)
+            self._say("added", WIDENS, self.new.branches[index], index, *self._homes(index, None, WIDENS))
+        if not self.tagged:
+            self._exclusivity(inner)
 
-    def _say(self, verb: str, effect: int, branch: Parts, index: int, *, covered: bool) -> None:
+    def _compare_pair(self, before: int, after: int) -> int:
+        """One branch on both sides; returns its effect. What another branch covers is masked, or is a warning."""
+        comparison = self.comparison
+        mine, theirs = self.old.branches[before], self.new.branches[after]
+        effect = comparison.graph.relation(comparison.graph.link(mine, theirs, comparison.direction))
+        masked = doubtful = NONE
+        for harm, index, known in ((NARROWS, before, after), (WIDENS, after, before)):
+            if effect & harm:
+                proven, tolerated = self._homes(index, known, harm)
+                masked |= harm if proven or tolerated else NONE
+                doubtful |= harm if tolerated and not proven else NONE
+        if not masked or doubtful or comparison.settings.declared or effect & ~masked:
+            comparison.child(mine, theirs, mask=BOTH & ~masked)
+        if doubtful:
+            self._doubt(doubtful, label_of(theirs, after), mine, theirs)
+        return effect
+
+    def _doubt(self, effect: int, label: str, mine: Parts | None, theirs: Parts | None) -> None:
+        places = {
+            **({} if mine is None else {"old_pointer": mine[0].pointer}),
+            **({} if theirs is None else {"new_pointer": theirs[0].pointer}),
+        }
+        self.comparison.add(
+            f"{self.kind}-coverage-undecided", effect, name=label, undecided=True, data={"reason": DOUBT}, **places
+        )
+
+    def _say(self, verb: str, effect: int, branch: Parts, index: int, proven: bool, tolerated: bool) -> None:
         """An alternative was removed or added. A named one is recorded even where another one happens to cover it."""
         comparison = self.comparison
-        declared = covered and comparison.settings.declared and ref_of(branch) is not None
+        named = comparison.settings.declared and ref_of(branch) is not None
+        if tolerated and not proven and not named:
+            gone = verb == "removed"
+            self._doubt(effect, label_of(branch, index), branch if gone else None, None if gone else branch)
+            return
+        covered = proven
+        declared = covered and named
         label = label_of(branch, index)
         gone = verb == "removed"
         places = {"old_pointer": branch[0].pointer} if gone else {"new_pointer": branch[0].pointer}
@@ -149,25 +184,31 @@ class _Branches:
                 None,
                 None,
                 new_pointer=new.pointer,
-                tolerated=True,
                 undecided=True,
-                data={
-                    "reason": "Cannot tell automatically whether branches overlap; oneOf refuses values that match two."
-                },
+                data={"reason": OVERLAP},
             )
 
-    def _other_home(self, index: int, known: int, *, narrow: bool) -> bool:
-        """True when another branch of the other union accepts everything that a branch accepts."""
-        comparison = self.comparison
-        mine, theirs = (self.old, self.new) if narrow else (self.new, self.old)
-        for other, branch in enumerate(theirs.branches):
-            if other == known:
-                continue
-            if narrow and comparison.graph.fits(mine.branches[index], branch, comparison.direction):
-                return True
-            if not narrow and comparison.graph.covers(branch, mine.branches[index], comparison.direction):
-                return True
-        return False
+    def _homes(self, index: int, known: int | None, harm: int) -> tuple[bool, bool]:
+        """Whether another branch of the other union takes everything that a branch accepts: proven, or at least under
+        the tolerant content model. `known`: the branch that it is paired with."""
+        graph, direction = self.comparison.graph, self.comparison.direction
+        inward = harm == NARROWS
+        mine, theirs = (self.old, self.new) if inward else (self.new, self.old)
+        branch = mine.branches[index]
+        others = [other for number, other in enumerate(theirs.branches) if number != known]
+        answers = []
+        for proof in (EXACT, PLAIN):
+            answers.append(
+                any(
+                    graph.fits(branch, other, direction, proof)
+                    if inward
+                    else graph.covers(other, branch, direction, proof)
+                    for other in others
+                )
+            )
+            if answers[0]:
+                return True, True
+        return answers[0], answers[1]
 
     def _match(self) -> tuple[list[tuple[int, int]], list[int], list[int]]:
         left, right = list(range(len(self.old.branches))), list(range(len(self.new.branches)))

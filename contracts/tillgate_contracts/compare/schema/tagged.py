@@ -1,0 +1,206 @@
+"""Comparison of unions by tag. The tag chooses the schema, so branches are paired by it, and no other branch covers."""
+
+from __future__ import annotations
+
+from tillgate_contracts.compare.schema.branches import NAMES, ref_of
+from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.node import Node, SchemaUnion
+from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, Parts
+from tillgate_contracts.compare.schema.tags import Tags, TagTarget, read_tags
+from tillgate_contracts.compare.schema.unions import Branches, pair_groups, refute
+
+
+def tags_of(comparison: NodeComparison) -> tuple[Tags, Tags] | None:
+    """The tags of both sides; None where they are not to be compared by tag."""
+    old, new = comparison.old, comparison.new
+    if old.discriminator is None or new.discriminator is None:
+        return None
+    left, right = read_tags(comparison.graph.old, old), read_tags(comparison.graph.new, new)
+    if left is None and right is None:
+        return None
+    if (left is None and not old.groups and new.groups) or (right is None and not new.groups and old.groups):
+        return None  # a plain schema on one side, a union on the other
+    return left or _untagged(old), right or _untagged(new)
+
+
+def _untagged(node: Node) -> Tags:
+    return Tags({}, None, node.groups, node.groups[0].kind if node.groups else "")
+
+
+class TaggedUnions:
+    """Two unions (or parents with children) with their tags, after the keywords beside them were compared."""
+
+    def __init__(self, comparison: NodeComparison, old: Tags, new: Tags) -> None:
+        self.comparison = comparison
+        self.old, self.new = old, new
+        self.lost = self.gained = False
+
+    def compare(self, *, first: int) -> None:
+        """`first`: index of the first change of the keywords beside the unions."""
+        own = len(self.comparison.pair.changes)
+        gone = [tag for tag in self.old.by_tag if tag not in self.new.by_tag]
+        come = [tag for tag in self.new.by_tag if tag not in self.old.by_tag]
+        for tag, before in self.old.by_tag.items():
+            if tag in self.new.by_tag:
+                self._both(tag, before, self.new.by_tag[tag])
+        self._renamed(gone, come)
+        for tag in gone:
+            if self.new.default is not None:
+                self._both(tag, self.old.by_tag[tag], self.new.default)
+        for tag in come:
+            if self.old.default is not None:
+                self._both(tag, self.old.default, self.new.by_tag[tag])
+        self._gone([] if self.new.default is not None else gone)
+        self._come([] if self.old.default is not None else come)
+        self._default()
+        self._loose()
+        self._refute(first, own)
+
+    def _both(self, tag: str, before: TagTarget, after: TagTarget) -> None:
+        """A tag on both sides: the same schema, the same one under another name, or another one."""
+        comparison = self.comparison
+        if before.key == after.key or before.name == after.name:
+            comparison.child(before.parts, after.parts)
+            return
+        places = _places(before, after)
+        if self._is_new_name(before, after):
+            comparison.child(before.parts, after.parts)
+        elif self._differ(before, after):
+            comparison.add("discriminator-mapping-changed", BOTH, before.name, after.name, "discriminator", name=tag)
+            self.lost = self.gained = True
+            return
+        comparison.add("discriminator-mapping-renamed", NONE, before.name, after.name, name=tag, **places)
+
+    def _is_new_name(self, before: TagTarget, after: TagTarget) -> bool:
+        """True where the old schema is gone from the document and the new one was not there."""
+        graph = self.comparison.graph
+        mine, theirs = ref_of(before.parts), ref_of(after.parts)
+        return bool(
+            mine
+            and theirs
+            and graph.new.source.resolve(mine) is None
+            and graph.old.source.resolve(theirs) is None
+            and graph.old.source.resolve(mine) is not None
+            and graph.new.source.resolve(theirs) is not None
+        )
+
+    def _differ(self, before: TagTarget, after: TagTarget) -> int:
+        """Effect of going from one schema to the other, everything counted."""
+        graph = self.comparison.graph
+        return graph.relation(graph.link(before.parts, after.parts, self.comparison.direction), EXACT)
+
+    def _renamed(self, gone: list[str], come: list[str]) -> None:
+        """Another tag for the same schema. Takes what it finds out of the two lists."""
+        kept = {target.name for tag, target in self.old.by_tag.items() if tag not in gone}
+        for tag in list(gone):
+            before = self.old.by_tag[tag]
+            if before.name in kept:
+                continue  # one of several tags of a schema that keeps another one
+            for other in come:
+                after = self.new.by_tag[other]
+                if self._is_same(before, after):
+                    self.comparison.add(
+                        "discriminator-mapping-respelled", BOTH, tag, other, "discriminator", name=after.name
+                    )
+                    self.comparison.child(before.parts, after.parts)
+                    self.lost = self.gained = True
+                    gone.remove(tag)
+                    come.remove(other)
+                    break
+
+    def _is_same(self, before: TagTarget, after: TagTarget) -> bool:
+        if before.name == after.name:
+            return True
+        if not self._is_new_name(before, after):
+            return False
+        graph = self.comparison.graph
+        return not graph.relation(graph.link(before.parts, after.parts, self.comparison.direction))
+
+    def _gone(self, tags: list[str]) -> None:
+        still = {target.name for target in self.new.by_tag.values()}
+        said: set[str] = set()
+        for tag in tags:
+            target = self.old.by_tag[tag]
+            self.lost = True
+            if target.name in still or (target.place is None and self.old.kind):
+                self._say("discriminator-mapping-deleted", NARROWS, tag, None, name=tag)
+            elif target.key not in said:
+                said.add(target.key)
+                kind = f"{NAMES[self.old.kind]}-removed" if self.old.kind else "subtype-removed"
+                self.comparison.add(kind, NARROWS, target.name, None, old_pointer=target.parts[0].pointer)
+
+    def _come(self, tags: list[str]) -> None:
+        before = {target.name for target in self.old.by_tag.values()}
+        said: set[str] = set()
+        for tag in tags:
+            target = self.new.by_tag[tag]
+            self.gained = True
+            if target.name in before or self.new.kind == "anyOf" or (target.place is None and self.new.kind):
+                self._say("discriminator-mapping-added", WIDENS, None, tag, name=tag)
+            elif target.key not in said:
+                said.add(target.key)
+                kind = f"{NAMES[self.new.kind]}-added" if self.new.kind else "subtype-added"
+                self.comparison.add(kind, WIDENS, None, target.name, new_pointer=target.parts[0].pointer)
+
+    def _default(self) -> None:
+        """`defaultMapping`: the schema for values without a tag, or with one that nothing else chooses."""
+        before, after = self.old.default, self.new.default
+        if before is not None and after is not None:
+            self._both("(default)", before, after)
+        elif before is not None:
+            self.lost = True
+            self._say("discriminator-default-removed", NARROWS, before.name, None)
+        elif after is not None:
+            self.gained = True
+            self._say("discriminator-default-added", WIDENS, None, after.name)
+
+    def _say(self, kind: str, effect: int, old: str | None, new: str | None, *, name: str = "") -> None:
+        self.comparison.add(kind, effect, old, new, "discriminator", name=name)
+
+    def _loose(self) -> None:
+        """Branches that no tag chooses: null, or schemas without a name."""
+        pairs, removed, added = pair_groups(self.old.loose, self.new.loose)
+        empty = SchemaUnion("oneOf", (), self.comparison.old.pointer, 0)
+        pairs += [(group, empty._replace(kind=group.kind)) for group in removed]
+        pairs += [(empty._replace(kind=group.kind), group) for group in added]
+        for left, right in pairs:
+            Branches(self.comparison, left, right, tagged=True).compare()
+
+    def _refute(self, first: int, own: int) -> None:
+        """What changed beside the unions may be made up for in every branch: a property that moved into all of them."""
+        comparison = self.comparison
+        for harm, moved in ((NARROWS, self.lost), (WIDENS, self.gained)):
+            changes = comparison.pair.changes[first:own]
+            if (
+                moved
+                or self.old.loose
+                or self.new.loose
+                or not any(change.effect | change.unproven for change in changes)
+            ):
+                continue
+            if all(not self._whole(tag) & harm for tag in self.old.by_tag):
+                refute(comparison, harm, first, own)
+
+    def _whole(self, tag: str) -> int:
+        """Effect on the values of one tag: the keywords beside the union together with its schema."""
+        before, after = self.old.by_tag[tag], self.new.by_tag.get(tag, self.new.default)
+        if after is None:
+            return BOTH
+        graph = self.comparison.graph
+        left, right = _around(self.comparison.old, before), _around(self.comparison.new, after)
+        return graph.relation(graph.link(left, right, self.comparison.direction))
+
+
+def _around(node: Node, target: TagTarget) -> Parts:
+    """A schema together with what stands beside the union that lists it."""
+    owners = {group.owner for group in node.groups}
+    rest = tuple(
+        part._replace(mask=part.mask | DROP_ANY_OF | DROP_ONE_OF) if id(part.raw) in owners else part
+        for part in node.flat
+    )
+    return (*rest, *target.parts)
+
+
+def _places(before: TagTarget, after: TagTarget) -> dict[str, str]:
+    return {"old_pointer": before.parts[0].pointer, "new_pointer": after.parts[0].pointer}

@@ -1,0 +1,178 @@
+"""Unions, discriminators and inheritance, judged by pairs whose labels come from the standards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.contracts import inheritance_pairs, polymorphic_pairs
+from tests.contracts.contract_documents import TODAY, judge, rules, with_event, with_request, with_response
+from tests.contracts.polymorphic_pairs import REF, Pair, by_tag, ref, thing
+from tillgate_contracts.compare import compare
+from tillgate_contracts.reading import read_file
+
+PAIRS = (*polymorphic_pairs.PAIRS, *inheritance_pairs.PAIRS)
+
+
+def _verdict(pair: Pair, wrap: Any) -> Any:
+    old, new = (
+        wrap(side.body, version=side.version, components={"schemas": side.schemas}) for side in (pair.old, pair.new)
+    )
+    return judge(old, new)
+
+
+def _agrees(verdict: str, label: str) -> bool:
+    return verdict in ("none", "compatible") if label == "fine" else verdict == label
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=[pair.name for pair in PAIRS])
+def test_a_polymorphic_request_is_judged_as_the_standard_says(pair: Pair) -> None:
+    result = _verdict(pair, with_request)
+    assert _agrees(result.verdict, pair.request), [finding.message for finding in result.findings]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=[pair.name for pair in PAIRS])
+def test_a_polymorphic_response_is_judged_as_the_standard_says(pair: Pair) -> None:
+    result = _verdict(pair, with_response)
+    assert _agrees(result.verdict, pair.response), [finding.message for finding in result.findings]
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=[pair.name for pair in PAIRS])
+def test_a_polymorphic_contract_against_itself_finds_nothing(pair: Pair) -> None:
+    for wrap in (with_request, with_response):
+        assert _verdict(pair._replace(new=pair.old), wrap).findings == []
+
+
+def _messages(old: dict[str, Any], new: dict[str, Any], **policy: Any) -> list[str]:
+    return [finding.message for finding in judge(old, new, **policy).findings]
+
+
+@pytest.mark.parametrize("action", ["send", "receive"])
+def test_the_name_of_a_schema_is_the_tag_of_an_event_as_well(action: str) -> None:
+    """AsyncAPI 3.0 Schema Object: `discriminator` is the name of a property whose value is the name of a schema."""
+
+    def event(kind: str) -> dict[str, Any]:
+        parent = {**thing(), "discriminator": "kind"}
+        own = {"type": "object", "properties": {"authCode": {"type": kind}}}
+        schemas = {"Tender": parent, "Card": {"allOf": [ref("Tender"), own]}, "Cash": {"allOf": [ref("Tender")]}}
+        return {**with_event(ref("Tender"), action=action), "components": {"schemas": schemas}}
+
+    assert judge(event("string"), event("integer")).verdict == "breaking"
+    assert judge(event("string"), event("string")).findings == []
+
+
+@pytest.mark.parametrize("field", ["schema", "parameters"])
+def test_parents_of_swagger_2_stand_for_their_children(field: str) -> None:
+    """Swagger 2.0 Schema Object: `discriminator` names the property, the value is the name of the definition."""
+
+    def swagger(kind: str) -> dict[str, Any]:
+        parent = {**thing(), "discriminator": "kind"}
+        card = {
+            "allOf": [{"$ref": "#/definitions/Tender"}, {"type": "object", "properties": {"authCode": {"type": kind}}}]
+        }
+        answer: dict[str, Any] = {"description": "OK"}
+        operation: dict[str, Any] = {"responses": {"200": answer}}
+        target = {"$ref": "#/definitions/Tender"}
+        if field == "schema":
+            answer["schema"] = target
+        else:
+            operation["parameters"] = [{"name": "b", "in": "body", "schema": target}]
+        return {
+            "swagger": "2.0",
+            "info": {"title": "Orders", "version": "1.0.0"},
+            "paths": {"/orders": {"post": operation}},
+            "definitions": {"Tender": parent, "Card": card},
+        }
+
+    assert judge(swagger("string"), swagger("integer")).verdict == "breaking"
+    assert judge(swagger("string"), swagger("string")).findings == []
+
+
+@pytest.mark.parametrize("wrap", [with_request, with_response])
+def test_a_mapping_by_uri_is_followed(wrap: Any) -> None:
+    """OpenAPI 3.1.1 section 4.8.25: an entry of the mapping may be a URI reference; here that of a schema's `$id`."""
+
+    def document(cash: str, card: str) -> dict[str, Any]:
+        schemas = {
+            "Cash": {"$id": "https://example.com/cash", **thing(drawer="string")},
+            "Card": {"$id": "https://example.com/card", **thing("authCode", authCode="string")},
+        }
+        mapping = {"cash": f"https://example.com/{cash}", "card": f"https://example.com/{card}"}
+        return wrap(by_tag("Cash", "Card", mapping=mapping), components={"schemas": schemas})
+
+    turned = judge(document("cash", "card"), document("card", "cash"))
+    assert turned.verdict == "breaking"
+    assert {rule.split("-body-")[-1] for rule in rules(turned)} == {"discriminator-mapping-changed"}
+    assert judge(document("cash", "card"), document("cash", "card")).findings == []
+
+
+def _folder(place: Path, mapping: str, kind: str) -> Any:
+    place.mkdir()
+    body = f"oneOf: [{{$ref: cash.yaml}}, {{$ref: card.yaml}}]\ndiscriminator:\n  propertyName: kind\n{mapping}"
+    (place / "tender.yaml").write_text(body)
+    (place / "cash.yaml").write_text(json.dumps(thing()))
+    (place / "card.yaml").write_text(json.dumps(thing(authCode=kind)))
+    main = place / "api.json"
+    main.write_text(json.dumps(with_request({"$ref": "tender.yaml"})))
+    return read_file(main)
+
+
+@pytest.mark.parametrize("mapping", ["", "  mapping: {cash: cash.yaml, card: ./card.yaml}\n"])
+def test_tags_lead_into_other_files_by_relative_references(tmp_path: Path, mapping: str) -> None:
+    old = _folder(tmp_path / "old", mapping, "string")
+    assert compare(old, _folder(tmp_path / "new", mapping, "integer"), as_of=TODAY).verdict == "breaking"
+    assert compare(old, _folder(tmp_path / "same", mapping, "string"), as_of=TODAY).findings == []
+    turned = _folder(tmp_path / "turned", "  mapping: {cash: card.yaml, card: cash.yaml}\n", "string")
+    assert compare(old, turned, as_of=TODAY).verdict == "breaking"
+
+
+@pytest.mark.parametrize("wrap", [with_request, with_response])
+def test_a_tag_that_leads_nowhere_is_not_decided(wrap: Any) -> None:
+    body = by_tag("Cash", mapping={"cash": "Cash", "card": REF + "Card"})
+    document = wrap(body, components={"schemas": {"Cash": thing()}})
+    changed = {**document, "x-title": "b"}
+    result = judge(document, changed)
+    assert result.verdict == "warning"
+    assert [finding.rule.split("-", 1)[1] for finding in result.findings] == ["property-reference-unresolved"]
+
+
+def test_a_tag_with_an_entry_keeps_its_values_apart_from_a_property_with_one_value() -> None:
+    """The value that a branch demands is the tag where its name could never be sent: renaming it changes nothing."""
+
+    def document(name: str) -> dict[str, Any]:
+        schemas = {name: thing(kind={"enum": ["cash"]}), "Card": thing(kind={"enum": ["card"]}, authCode="string")}
+        return with_request(by_tag(name, "Card"), components={"schemas": schemas})
+
+    assert judge(document("Cash"), document("CashTender")).verdict in ("none", "compatible")
+
+
+def test_the_sentences_name_the_tag_and_the_schema() -> None:
+    schemas = {"components": {"schemas": {"Cash": thing(), "Card": thing(authCode="string")}}}
+    old = with_request(by_tag("Cash", "Card", mapping={"cash": "Cash", "card": "Card"}), **schemas)
+    new = with_request(by_tag("Cash", "Card", mapping={"CASH": "Cash", "card": "Card"}), **schemas)
+    assert _messages(old, new)[0] == (
+        "The body has the discriminator value CASH instead of cash for `Cash`. "
+        "The tag decides how both sides read a value."
+    )
+    listing = {"L": thing(listId="string"), "V": thing(objectType="string")}
+    both = {"anyOf": [ref("L"), ref("V")]}
+    text = _messages(
+        with_request(both, components={"schemas": listing}),
+        with_request(both, components={"schemas": {**listing, "L": thing(listId="boolean")}}),
+    )[0]
+    assert text.startswith("The body changed the alternative `L` of anyOf. Cannot tell automatically whether another")
+
+
+def test_the_strict_content_model_takes_open_objects_at_their_word() -> None:
+    """JSON Schema 2020-12 Core section 10.2.1.2: what one branch of `anyOf` accepts is accepted."""
+    wide, narrow = thing(), thing(authCode="string")
+    old = {"anyOf": [ref("Bare"), ref("Card")]}
+    documents = [
+        with_request(old, components={"schemas": {"Bare": wide, "Card": card}})
+        for card in (narrow, thing(authCode="integer"))
+    ]
+    assert judge(*documents, content_model="strict").breaking == 0
+    assert judge(*documents).verdict == "warning"
