@@ -24,6 +24,12 @@ class OneAnswerTransport(httpx.HTTPTransport):
             network_backend=backend,
         )
 
+    def came_behind(self, seconds: float) -> bool:
+        """Whether more came behind an answer that was read to its end and is not closed yet. With `seconds`, that long
+        is waited for the other side's end of the connection, which proves that nothing does."""
+        found = [one for one in self._pool.connections if isinstance(one, _Connection)]
+        return any(one.has_more_within(seconds) for one in found)
+
 
 class _Pool(httpcore.ConnectionPool):
     def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
@@ -39,6 +45,17 @@ class _Connection(httpcore.HTTPConnection):
 
     def has_expired(self) -> bool:
         return super().has_expired() or (self.is_idle() and self._has_more())
+
+    def has_more_within(self, seconds: float) -> bool:
+        inner = self._connection
+        if self._has_more() or not isinstance(inner, httpcore.HTTP11Connection):
+            return self._has_more()
+        if not seconds:
+            return False
+        try:
+            return bool(inner._network_stream.read(1, timeout=seconds))
+        except (httpcore.TimeoutException, httpcore.NetworkError):
+            return False
 
     def _has_more(self) -> bool:
         inner = self._connection

@@ -37,6 +37,7 @@ MAX_WAIT = 3_600.0
 _SENSIBLE_WAIT = 86_400.0  # what names a longer one is no time that anybody waits for
 USER_AGENT = "Tillgate/0.1"
 _SECONDS = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,20})?\Z")
+_FOR_ITS_END = 0.2  # seconds that an answer over a connection of its own waits for the server to end it
 _LONGEST_HEADER = 8_000  # what servers take at least
 _LOG = logging.getLogger("tillgate.connectors")
 
@@ -151,6 +152,7 @@ class HttpClient:
             own = span.traceparent and (call.traced or not call.traceparent)
             given = self._headers(headers or {}, call, content, span.traceparent if own else call.traceparent)
             _check_headers(given)
+            given |= {"Connection": "close"} if alone else {}
             request = httpx.Request(method, url, headers=given, content=content)
             response = self._sent(request, effect=effect, ends=ends, alone=alone)
             span.set(**{"http.response.status_code": response.status})
@@ -171,7 +173,7 @@ class HttpClient:
         request.extensions = {"timeout": {"connect": left, "read": left, "write": left, "pool": left}}
         started = time.monotonic()
         with wire(ends) as on_wire, self._transport(alone) as transport:
-            response = self._send(request, transport, on_wire, effect=effect, ends=ends)
+            response = self._send(request, on_wire, effect=effect, ends=ends, alone=transport)
         took, url = time.monotonic() - started, request.url
         _LOG.debug("%s %s%s -> %s in %.3f s", request.method, url.host, url.path, response.status, took)
         return response
@@ -190,19 +192,19 @@ class HttpClient:
         return headers
 
     @contextlib.contextmanager
-    def _transport(self, alone: bool) -> Iterator[Transport]:
+    def _transport(self, alone: bool) -> Iterator[Transport | None]:
         if not alone:
-            yield self.transport
+            yield None
             return
         with contextlib.closing(Transport(self.context)) as transport:
             yield transport
 
     def _send(
-        self, request: httpx.Request, transport: Transport, on_wire: Wire, *, effect: bool, ends: float
+        self, request: httpx.Request, on_wire: Wire, *, effect: bool, ends: float, alone: Transport | None
     ) -> Response:
         where = f"{request.method} {request.url.host}"
         try:
-            raw = transport.handle_request(request)
+            raw = (alone or self.transport).handle_request(request)
         except (
             httpx.ConnectError,
             httpx.ConnectTimeout,
@@ -219,6 +221,8 @@ class HttpClient:
             raise Retriable(f"{where}: nothing was sent ({_words(error)})") from None
         try:
             body = self._read(raw, ends)
+            if alone is not None and alone.came_behind(_FOR_ITS_END):
+                raise Unknown(f"{where}: more came behind the answer, so nobody can say which one is the answer")
         except OverLimit:
             message = f"{where}: the answer is larger than {self.max_response} bytes"
             raise Unknown(message) if effect else Refused("response.too_large", message) from None

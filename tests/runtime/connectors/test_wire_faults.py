@@ -439,3 +439,30 @@ def test_a_second_answer_after_the_next_request_confirms_nothing_of_class_u():
             ]
             client.close()
         assert sent == ["confirmed", second], settings
+
+
+def test_an_answer_that_is_there_before_the_request_is_doubted_where_nobody_could_ask():
+    """The server says 200 when it is called, and 422 once it has read."""
+    early = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n" + b'{"id":"EARLY"}'
+    late = b"HTTP/1.1 422 No\r\nContent-Type: application/json\r\nContent-Length: 13\r\n\r\n" + b'{"code":"no"}'
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve():
+            there, _ = listener.accept()
+            with there:
+                there.sendall(early)
+                got = b""
+                while b"}" not in got:
+                    got += there.recv(65_536)
+                there.sendall(late)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        sink = open_sink("rest", {"base_url": url, "path": "x", "idempotency": "U"})
+        client = SinkVendor(sink, Secrets(), ManifestTarget("t", "s", {}, [], "U"), "7")
+        (result,) = client.send([OutboundMessage("k", "tg-1", b"", {"id": "k"})], guard=lambda: None)
+        client.close()
+        thread.join()
+    assert result.status == "unknown"
+    assert "behind the answer" in result.detail
