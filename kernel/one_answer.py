@@ -25,8 +25,8 @@ class OneAnswerTransport(httpx.HTTPTransport):
         )
 
     def came_behind(self, seconds: float) -> bool:
-        """Whether more came behind an answer that was read to its end and is not closed yet. `seconds`: at most so long it
-        waits for the end of the connection by the other side, which proves that nothing does."""
+        """Whether more came behind an answer that was read to its end and is not closed yet. It waits `seconds` at most
+        for the end of the connection by the other side, which proves that nothing does."""
         found = [one for one in self._pool.connections if isinstance(one, _Connection)]
         return any(one.has_more_within(seconds) for one in found)
 
