@@ -44,14 +44,17 @@ def _pair(old: Document, new: Document, direction: str, content_model: Any) -> C
             "Use compare.",
         )
     before, after = payloads(old), payloads(new)
-    answers: list[bool | None] = []
-    findings: list[Finding] = []
+    findings: list[Finding] = [] if direction.startswith("none") else _unread(old, new)
+    answers: list[bool | None] = [None] if findings else []
+    hidden = bool(findings)
     plain = check_compat(True, True, direction=direction, content_model=content_model)
     for name in sorted(before | after):
         if name in before and name in after:
             found = check_compat(before[name][1], after[name][1], direction=direction, content_model=content_model)
             answers.append(found.compatible)
             findings += [_named(finding, name) for finding in found.findings]
+        elif hidden:
+            continue  # it may be the one that was not read
         elif name in before and not direction.startswith(("forward", "none")):
             answers.append(False)
             findings.append(_gone(name, before[name][0], "event-message-removed", "receive", old))
@@ -60,6 +63,29 @@ def _pair(old: Document, new: Document, direction: str, content_model: Any) -> C
             findings.append(_gone(name, after[name][0], "event-message-added", "send", new))
     whole = False if False in answers else None if None in answers else True
     return Compat(compatible=whole, findings=findings, upgrade_order=plain.upgrade_order, direction=direction)
+
+
+def _unread(old: Document, new: Document) -> list[Finding]:
+    """A warning for each message that was not read. Equal ones of both documents are one."""
+    found: dict[tuple[str, str], Finding] = {}
+    for document, side in ((old, "base"), (new, "revision")):
+        for name, tokens, value in _messages(document):
+            if isinstance(value, dict) and follow(document.tree, value) is None:
+                pointer, ref = join(tokens), str(value.get("$ref"))
+                found[pointer, ref] = Finding(
+                    rule="reference-unresolved",
+                    level="warning",
+                    direction="none",
+                    message=f"Cannot tell automatically what changed: {ref[:200]} was not read.",
+                    hint="Bundle the contract into one file, or give the folder that its files are read from.",
+                    path=name,
+                    operations=(name,),
+                    pointer=document.origin(pointer),
+                    side=side,
+                    line=document.pointer_line(pointer),
+                    fingerprint=fingerprint("reference-unresolved", pointer, ref),
+                )
+    return list(found.values())
 
 
 def _named(finding: Finding, name: str) -> Finding:

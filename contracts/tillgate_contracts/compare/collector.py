@@ -136,6 +136,10 @@ class FindingCollector:
                     self._schema_finding(change, use, negated=negated, mask=mask, root=root, operations=operations)
         self._uses.clear()
 
+    def findings(self) -> list[Finding]:
+        """What was found so far, with pointers into the two normal forms."""
+        return [finding for finding, _ in self._direct.values()]
+
     def is_breaking(self) -> bool:
         return any(finding.level == BREAKING for finding, _ in self._direct.values())
 

@@ -19,6 +19,7 @@ from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.settings import Settings
 from tillgate_contracts.compare.schema.source import Part, SchemaDialect, SchemaSource
+from tillgate_contracts.compare.unread import tell_problems
 from tillgate_contracts.errors import ContractError
 
 _MAJOR = re.compile(r"^[vV]?(\d+)(?:\.(\d+))?(?:\.(\d+))?")
@@ -113,6 +114,7 @@ def _findings(
     else:
         _schemas(graph, collector)
     collector.collect()
+    tell_problems(collector, base, revision)
     _version(base, revision, collector)
     return collector.finish()
 

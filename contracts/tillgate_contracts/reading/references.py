@@ -16,6 +16,7 @@ from tillgate_contracts.reading.walk import DATA, holds_names, located, objects
 BUNDLE = "x-bundled"
 """Key at the top of the normal form that holds the other files, by their path relative to the base directory."""
 
+_UNREAD = frozenset({"ref.external", "ref.network", "ref.outside", "ref.unreadable", "ref.unresolved"})
 _ROOT = "http://contract.invalid/"
 
 
@@ -26,6 +27,11 @@ class Problem:
     code: str
     pointer: str
     message: str
+
+    @property
+    def unread(self) -> bool:
+        """True where a part of the contract was not read, so that nothing can be said about it."""
+        return self.code in _UNREAD
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ A message that no operation uses may do neither: its accepted values must stay t
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tillgate_contracts.compare.asyncapi.view import (
@@ -17,11 +18,12 @@ from tillgate_contracts.compare.asyncapi.view import (
     EventView,
 )
 from tillgate_contracts.compare.collector import FindingCollector, Where
-from tillgate_contracts.compare.openapi.view import LocatedObject, shape_of
+from tillgate_contracts.compare.openapi.view import shape_of
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.source import Part, Parts, join
 from tillgate_contracts.compare.schema.values import as_mapping, signature
+from tillgate_contracts.compare.unread import LocatedObject, tell_unread
 
 
 class EventComparison:
@@ -44,6 +46,7 @@ class EventComparison:
                         message, found, action, Where(f"message {name}", name, message.pointer, found.pointer)
                     )
         self._servers()
+        tell_unread(self.collector, self.old, self.new)
 
     def _channels(self) -> list[tuple[Channel, Channel]]:
         pairs: list[tuple[Channel, Channel]] = []
@@ -54,12 +57,16 @@ class EventComparison:
                 if found is not None:
                     pairs.append((before, right.pop(found)))
                     del left[key]
-        for before in left.values():
+        for key, before in left.items():
+            if key in self.new.unread_channels:
+                continue
             where = Where(before.label, before.label, before.pointer, None)
             self.collector.add(
                 "channel-removed", f"The channel {before.label} was removed.", where=where, old=before.label
             )
-        for after in right.values():
+        for key, after in right.items():
+            if key in self.old.unread_channels:
+                continue
             where = Where(after.label, after.label, None, after.pointer)
             self.collector.add("channel-added", f"The channel {after.label} was added.", where=where, new=after.label)
         for before, after in pairs:
@@ -92,9 +99,11 @@ class EventComparison:
                 self._operation_on_one_side(action, before, after, one, other)
                 continue
             where = Where(label, after.label, one.pointer, other.pointer)
-            self._messages(one.messages, other.messages, action, where)
-            self._messages(one.reply, other.reply, OPPOSITE[action], where)
-            if one.reply_to != other.reply_to:
+            unread = one.unread or other.unread
+            self._messages(one.messages, other.messages, action, where, unread=unread)
+            unread = one.unread_reply or other.unread_reply
+            self._messages(one.reply, other.reply, OPPOSITE[action], where, unread=unread)
+            if one.reply_to != other.reply_to and not unread:
                 old, new = one.reply_to or "no address", other.reply_to or "no address"
                 text = f"Replies to {label} go to {new} instead of {old}."
                 level = None if one.reply_to else "info"
@@ -109,6 +118,8 @@ class EventComparison:
         self, action: str, before: Channel, after: Channel, one: ChannelOperation | None, other: ChannelOperation | None
     ) -> None:
         opposite = OPPOSITE[action]
+        if (other is None and self.new.unread_operations) or (one is None and self.old.unread_operations):
+            return
         turned = (opposite, after.id) in self.new.operations and (opposite, before.id) not in self.old.operations
         label = f"{action} {after.label}"
         if one is not None:
@@ -126,10 +137,15 @@ class EventComparison:
             where = Where(label, after.label, before.pointer, other.pointer)
             self.collector.add("event-operation-added", f"The operation {label} was added.", where=where, new=action)
 
-    def _messages(self, old: dict[str, EventMessage], new: dict[str, EventMessage], action: str, where: Where) -> None:
+    def _messages(
+        self, old: dict[str, EventMessage], new: dict[str, EventMessage], action: str, where: Where, *, unread: bool
+    ) -> None:
+        """The messages of one operation. `unread`: one was not read, and may be what seems to come or to go."""
         left, right = dict(old), dict(new)
         for name in [name for name in left if name in right]:
             self._message(left.pop(name), right.pop(name), action, where)
+        if unread:
+            return
         if len(left) == len(right) == 1:
             # One message left on each side: a changed name, not one message gone and another one come.
             before, after = next(iter(left.values())), next(iter(right.values()))
@@ -173,6 +189,9 @@ class EventComparison:
         direction = Direction("event-send" if action == SEND else "event-receive")
         places = {"base": before.pointer, "revision": after.pointer}
         add = self.collector.add
+        if before.partial or after.partial:
+            # What only one side says may stand in a trait that was not read; that is told by itself.
+            before, after = _shared(before, after), _shared(after, before)
         if before.content_type.lower() != after.content_type.lower():
             text = f"The content type of {after.name} changed from {before.content_type} to {after.content_type}."
             add(
@@ -285,6 +304,13 @@ class EventComparison:
                     self.collector.add("event-security-changed", f"The security of server {name} changed.", **places)
                 where = Where("", "", *places.values())
                 self._bindings(one.raw, other.raw, where)
+
+
+def _shared(message: EventMessage, other: EventMessage) -> EventMessage:
+    """A message with what both messages say."""
+    raw = {key: value for key, value in message.raw.items() if key in other.raw}
+    content = message.content_type if "contentType" in raw else ""
+    return replace(message, raw=raw, content_type=content)
 
 
 def _shape(channel: Channel) -> str:

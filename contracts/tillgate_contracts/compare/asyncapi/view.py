@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tillgate_contracts.compare.openapi.view import LocatedObject
 from tillgate_contracts.compare.schema.source import Part, Parts, SchemaSource, join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
+from tillgate_contracts.compare.unread import LocatedObject, Resolver
 
 SEND, RECEIVE = "send", "receive"
 OPPOSITE = {SEND: RECEIVE, RECEIVE: SEND}
@@ -34,6 +34,8 @@ class EventMessage:
     raw: dict[str, Any]
     pointer: str
     content_type: str
+    #: Some trait was not read, so what it does not say may stand there.
+    partial: bool = False
 
     @property
     def format(self) -> str:
@@ -71,6 +73,8 @@ class Channel:
     raw: dict[str, Any]
     pointer: str
     messages: dict[str, EventMessage] = field(default_factory=dict)
+    #: Some message was not read.
+    unread: bool = False
 
     @property
     def label(self) -> str:
@@ -88,36 +92,29 @@ class ChannelOperation:
     messages: dict[str, EventMessage] = field(default_factory=dict)
     reply: dict[str, EventMessage] = field(default_factory=dict)
     reply_to: str = ""
+    #: Some message (or reply) was not read, so its name is unknown.
+    unread: bool = False
+    unread_reply: bool = False
 
 
-class EventView:
+class EventView(Resolver):
     """One AsyncAPI tree of version 2 or 3."""
 
     def __init__(self, tree: dict[str, Any], source: SchemaSource) -> None:
+        super().__init__(source)
         self.tree = tree
-        self.source = source
         self.content_type = str(tree.get("defaultContentType") or "application/json")
         self.channels: dict[str, Channel] = {}
         self.operations: dict[tuple[str, str], ChannelOperation] = {}
         self.loose: dict[str, EventMessage] = {}
+        #: Channels that were not read, by key; and whether some operation was not.
+        self.unread_channels: set[str] = set()
+        self.unread_operations = False
         if str(tree.get("asyncapi", "2")).startswith("3") or "operations" in tree:
             self._read_owner_view()
         else:
             self._read_consumer_view()
         self._read_loose()
-
-    def resolve(self, raw: Any, pointer: str) -> LocatedObject | None:
-        for _ in range(32):
-            if not isinstance(raw, dict):
-                return None
-            ref = raw.get("$ref")
-            if not isinstance(ref, str):
-                return LocatedObject(raw, pointer)
-            target = self.source.resolve(ref)
-            if target is None:
-                return None
-            raw, pointer = target.raw, target.pointer
-        return None
 
     def _section(self, name: str) -> Iterator[tuple[str, LocatedObject]]:
         section = self.tree.get(name)
@@ -125,15 +122,20 @@ class EventView:
             place = self.resolve(raw, join("", name, key))
             if place is not None:
                 yield str(key), place
+            elif name == "channels":
+                self.unread_channels.add(str(key))
+            else:
+                self.unread_operations = True
 
     def _message(self, raw: Any, pointer: str, name: str) -> EventMessage | None:
         ref = raw.get("$ref") if isinstance(raw, dict) else None
         place = self.resolve(raw, pointer)
         if place is None:
             return None
-        merged = dict(place.raw)
+        merged, partial = dict(place.raw), False
         for index, trait in enumerate(as_list(merged.get("traits"))):
             found = self.resolve(trait, join(place.pointer, "traits", index))
+            partial = partial or (found is None and isinstance(trait, dict))
             for key, value in found.raw.items() if found is not None else ():
                 merged.setdefault(key, value)
         own = (
@@ -143,7 +145,7 @@ class EventView:
             or name
         )
         content = str(merged.get("contentType") or self.content_type)
-        return EventMessage(str(own), merged, place.pointer, content)
+        return EventMessage(str(own), merged, place.pointer, content, partial)
 
     def _read_consumer_view(self) -> None:
         for address, place in self._section("channels"):
@@ -166,6 +168,8 @@ class EventView:
                     if message is not None:
                         operation.messages[message.name] = message
                         channel.messages[message.name] = message
+                    elif isinstance(item, dict):
+                        operation.unread = channel.unread = True
                 self.operations[action, address] = operation
 
     def _read_owner_view(self) -> None:
@@ -177,30 +181,53 @@ class EventView:
                 found = self._message(raw, join(place.pointer, "messages", name), str(name))
                 if found is not None:
                     channel.messages[str(name)] = found
+                elif isinstance(raw, dict):
+                    channel.unread = True
             self.channels[key] = channel
             by_pointer[place.pointer] = key
         for _, place in self._section("operations"):
             action = str(place.raw.get("action", ""))
             home = self.resolve(place.raw.get("channel"), join(place.pointer, "channel"))
             key = by_pointer.get(home.pointer, "") if home is not None else ""
+            if action in OPPOSITE and not key:
+                self._note_channel(place.raw.get("channel"), join(place.pointer, "channel"))
+                self.unread_operations = True
             if action not in OPPOSITE or not key:
                 continue
             operation = self.operations.setdefault(
                 (action, key), ChannelOperation(action, key, place.raw, place.pointer)
             )
-            operation.messages.update(self._chosen(place.raw.get("messages"), self.channels[key]))
+            operation.messages.update(
+                self._chosen(place.raw.get("messages"), self.channels[key], join(place.pointer, "messages"))
+            )
+            operation.unread = operation.unread or self.channels[key].unread
             self._reply(operation, place, by_pointer)
 
-    def _chosen(self, listed: Any, channel: Channel) -> dict[str, EventMessage]:
+    def _note_channel(self, raw: Any, pointer: str) -> None:
+        """An operation whose channel is none of the document's: what it carries is unknown."""
+        ref = raw.get("$ref") if isinstance(raw, dict) else None
+        self.note(pointer, ref if isinstance(ref, str) else "its channel")
+
+    def _chosen(self, listed: Any, channel: Channel, pointer: str) -> dict[str, EventMessage]:
         """The messages that an operation names, or all of its channel."""
         if not isinstance(listed, list):
             return dict(channel.messages)
-        names = [str(item["$ref"]).rsplit("/", 1)[-1] for item in listed if isinstance(item, dict) and "$ref" in item]
-        return {name: channel.messages[name] for name in names if name in channel.messages}
+        found = {}
+        for index, item in enumerate(listed):
+            ref = item.get("$ref") if isinstance(item, dict) else None
+            if not isinstance(ref, str):
+                continue
+            name = ref.rsplit("/", 1)[-1].replace("~1", "/").replace("~0", "~")
+            if name in channel.messages:
+                found[name] = channel.messages[name]
+            else:
+                self.note(join(pointer, index), ref)
+        return found
 
     def _reply(self, operation: ChannelOperation, place: LocatedObject, by_pointer: dict[str, str]) -> None:
         reply = self.resolve(place.raw.get("reply"), join(place.pointer, "reply"))
         if reply is None:
+            operation.unread_reply = isinstance(place.raw.get("reply"), dict)
             return
         home = self.resolve(reply.raw.get("channel"), join(reply.pointer, "channel"))
         address = self.resolve(reply.raw.get("address"), join(reply.pointer, "address"))
@@ -209,7 +236,11 @@ class EventView:
         channel = self.channels.get(key)
         operation.reply_to = f"{channel.label if channel else ''} {location}".strip()
         if channel is not None:
-            operation.reply.update(self._chosen(reply.raw.get("messages"), channel))
+            listed = reply.raw.get("messages")
+            operation.reply.update(self._chosen(listed, channel, join(reply.pointer, "messages")))
+            operation.unread_reply = operation.unread_reply or channel.unread
+        elif home is None and isinstance(reply.raw.get("channel"), dict):
+            operation.unread_reply = True
 
     def _read_loose(self) -> None:
         """Messages of the components (and channels) that no operation carries."""

@@ -6,9 +6,10 @@ from typing import Any
 
 from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
-from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
+from tillgate_contracts.compare.openapi.view import HttpOperation
 from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
+from tillgate_contracts.compare.unread import LocatedObject
 
 Alternative = dict[str, frozenset[str]]
 

@@ -7,20 +7,35 @@ from typing import Any
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.media import MediaType, includes, pair_up
-from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
+from tillgate_contracts.compare.openapi.view import HttpOperation
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_mapping
+from tillgate_contracts.compare.unread import LocatedObject
 
 
 def compare_request(
-    comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool
+    comparison: DocumentComparison,
+    old: HttpOperation,
+    new: HttpOperation,
+    where: Where,
+    *,
+    reverse: bool,
+    unread: tuple[bool, ...] = (False, False),
 ) -> None:
-    """Request bodies: the caller sends (or, in a callback, the owner)."""
+    """Request bodies: the caller sends (or, in a callback, the owner). `unread`: a body that is not there may be what
+    was not read of the base, of the revision."""
     before = comparison.old.resolve(old.raw.get("requestBody"), join(old.pointer, "requestBody"))
     after = comparison.new.resolve(new.raw.get("requestBody"), join(new.pointer, "requestBody"))
     collector = comparison.collector
     if before is None and after is None:
+        return
+    places = join(old.pointer, "requestBody"), join(new.pointer, "requestBody")
+    if comparison.old.leads_nowhere(old.raw.get("requestBody"), places[0]) or comparison.new.leads_nowhere(
+        new.raw.get("requestBody"), places[1]
+    ):
+        return
+    if (before is None and unread[0]) or (after is None and unread[1]):
         return
     if before is None or after is None:
         place = after or before
@@ -137,7 +152,20 @@ class _Contents:
             rule = f"{self.body}-media-type-name-{'generalized' if wider else 'specialized'}"
             text = f"The media type {left}{self.at} became {right}, which is {'wider' if wider else 'narrower'}."
             self._add(rule, text, left, right)
-        old, new = self.old[left], self.new[right]
+        views, places = (
+            (self.comparison.old, self.comparison.new),
+            (join(self.places[0], left), join(self.places[1], right)),
+        )
+        found = [
+            view.resolve(raw, at)
+            for view, raw, at in zip(views, (self.old[left], self.new[right]), places, strict=True)
+        ]
+        if any(
+            item is None and isinstance(raw, dict)
+            for item, raw in zip(found, (self.old[left], self.new[right]), strict=True)
+        ):
+            return
+        old, new = (item.raw if item is not None else {} for item in found)
         self.comparison.content_schema(right, old, new, self.places, self.direction, "body", self.where, old_media=left)
         if self.inbound or self.reverse:
             base, revision = join(self.places[0], left), join(self.places[1], right)

@@ -11,6 +11,7 @@ from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.source import Part, join
+from tillgate_contracts.compare.unread import tell_unread
 
 #: Kind of lifecycle change -> rule id for an operation.
 _LIFECYCLE = {
@@ -39,6 +40,10 @@ class DocumentComparison:
         self.collector = collector
         #: Security schemes that some operation demands on both sides.
         self.used_schemes: set[str] = set()
+
+    def tell_unread(self, where: Where | None = None) -> None:
+        """Records the references that were met since the last time and lead nowhere."""
+        tell_unread(self.collector, self.old, self.new, where)
 
     def add_lifecycle(self, change: lifecycle.LifecycleChange, where: Where) -> None:
         """Records what happened to the deprecation, sunset or stability of an operation."""

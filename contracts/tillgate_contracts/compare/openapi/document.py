@@ -6,9 +6,10 @@ from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi import access
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.operation import compare_operation, compare_reversed_item
-from tillgate_contracts.compare.openapi.view import METHODS, HttpOperation, LocatedObject, OpenApiView, shape_of
+from tillgate_contracts.compare.openapi.view import METHODS, HttpOperation, OpenApiView, shape_of
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.source import join
+from tillgate_contracts.compare.unread import LocatedObject
 
 
 def compare_documents(comparison: DocumentComparison) -> None:
@@ -18,19 +19,24 @@ def compare_documents(comparison: DocumentComparison) -> None:
     access.compare_schemes(comparison)
     old, new = comparison.old.tree.get("servers"), comparison.new.tree.get("servers")
     access.compare_servers(comparison, old, new, "/servers", "/servers", None)
+    comparison.tell_unread()
 
 
 def _paths(comparison: DocumentComparison) -> None:
     old, new = _by_shape(comparison, comparison.old), _by_shape(comparison, comparison.new)
+    unread = [{shape_of(key) for key in view.unread_items("paths")} for view in (comparison.old, comparison.new)]
+    comparison.tell_unread()
     for shape, (template, item) in old.items():
         found = new.get(shape)
+        if found is None and shape in unread[1]:
+            continue
         if found is None:
             for operation in comparison.old.operations(template, item):
                 _removed(comparison, operation, whole_path=True)
             continue
         _path(comparison, template, item, *found)
     for shape, (template, item) in new.items():
-        if shape not in old:
+        if shape not in old and shape not in unread[0]:
             for operation in comparison.new.operations(template, item):
                 _added(comparison, operation)
 
@@ -112,8 +118,12 @@ def _added(comparison: DocumentComparison, operation: HttpOperation) -> None:
 def _webhooks(comparison: DocumentComparison) -> None:
     word = {view: "webhooks" if "webhooks" in view.tree else "x-webhooks" for view in (comparison.old, comparison.new)}
     old, new = comparison.old.path_items(word[comparison.old]), comparison.new.path_items(word[comparison.new])
+    unread = [view.unread_items(word[view]) for view in (comparison.old, comparison.new)]
+    comparison.tell_unread()
     for name, item in old.items():
         found = new.get(name)
+        if found is None and name in unread[1]:
+            continue
         if found is None:
             methods = [method for method in METHODS if method in item.raw]
             where = Where(f"webhook {name}", name, item.pointer, None)
@@ -123,6 +133,6 @@ def _webhooks(comparison: DocumentComparison) -> None:
         else:
             compare_reversed_item(comparison, item, found, f"webhook {name}", name, reverse=True)
     for name, item in new.items():
-        if name not in old:
+        if name not in old and name not in unread[0]:
             where = Where(f"webhook {name}", name, None, item.pointer)
             comparison.collector.add("webhook-added", f"The webhook {name} was added.", where=where, new=name)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi import access, bodies, parameters, responses
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
-from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject
+from tillgate_contracts.compare.openapi.view import HttpOperation
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
+from tillgate_contracts.compare.unread import LocatedObject
 
 _ANNOTATIONS = ("summary", "description", "externalDocs")
 
@@ -32,11 +33,17 @@ def compare_operation(
     ):
         return
     _compare_annotations(comparison, old, new, where)
-    parameters.compare(
-        comparison, comparison.old.parameters(old), comparison.new.parameters(new), where, reverse=reverse
+    (before, unread_before), (after, unread_after) = comparison.old.parameters(old), comparison.new.parameters(new)
+    unread = unread_before or unread_after
+    parameters.compare(comparison, before, after, where, reverse=reverse, unread=unread)
+    # In Swagger 2 the body is a parameter, so one that was not read may be it.
+    unread_bodies = tuple(
+        view.source.dialect.name == "openapi-2.0" and hidden
+        for view, hidden in ((comparison.old, unread_before), (comparison.new, unread_after))
     )
-    bodies.compare_request(comparison, old, new, where, reverse=reverse)
+    bodies.compare_request(comparison, old, new, where, reverse=reverse, unread=unread_bodies)
     responses.compare_responses(comparison, old, new, where, reverse=reverse)
+    comparison.tell_unread(where)
     _callbacks(comparison, old, new, where, reverse=reverse)
 
 
@@ -97,7 +104,7 @@ def _callbacks(
     for name, raw in left.items():
         before = comparison.old.resolve(raw, join(old.pointer, "callbacks", name))
         after = comparison.new.resolve(right.get(name), join(new.pointer, "callbacks", name))
-        if before is None:
+        if before is None or comparison.new.leads_nowhere(right.get(name), join(new.pointer, "callbacks", name)):
             continue
         if after is None:
             comparison.collector.add(
@@ -107,10 +114,12 @@ def _callbacks(
         _callback(comparison, name, before, after, where, reverse=reverse)
     for name in right:
         if name not in left:
+            comparison.new.leads_nowhere(right[name], join(new.pointer, "callbacks", name))
             pointer = join(new.pointer, "callbacks", name)
             comparison.collector.add(
                 "callback-added", f"The callback {name} was added.", where=where, new=name, revision=pointer
             )
+    comparison.tell_unread(where)
 
 
 def _callback(
@@ -126,8 +135,10 @@ def _callback(
     new = {key: value for key, value in after.raw.items() if isinstance(value, dict) and not key.startswith("x-")}
     for expression, raw in old.items():
         pointer = join(before.pointer, expression)
-        one = comparison.old.resolve(raw, pointer)
-        other = comparison.new.resolve(new.get(expression), join(after.pointer, expression))
+        one = comparison.old.path_item(raw, pointer)
+        other = comparison.new.path_item(new.get(expression), join(after.pointer, expression))
+        if comparison.new.leads_nowhere(new.get(expression), join(after.pointer, expression)):
+            continue
         if one is not None and other is not None:
             compare_reversed_item(
                 comparison, one, other, f"{where.label} callback {name}", where.path, reverse=not reverse

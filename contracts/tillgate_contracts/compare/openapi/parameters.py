@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.view import Parameter
@@ -33,8 +35,17 @@ _REMOVALS = {
 }
 
 
-def compare(comparison: DocumentComparison, old: Parameters, new: Parameters, where: Where, *, reverse: bool) -> None:
-    """Parameters of one operation. `reverse`: a callback, where the owner of the contract is the caller."""
+def compare(
+    comparison: DocumentComparison,
+    old: Parameters,
+    new: Parameters,
+    where: Where,
+    *,
+    reverse: bool,
+    unread: bool = False,
+) -> None:
+    """Parameters of one operation. `reverse`: a callback, where the owner of the contract is the caller. `unread`: some
+    parameter was not read, and may be the one that seems to come or to go."""
     left = {key: item for key, item in old.items() if key not in new}
     right = {key: item for key, item in new.items() if key not in old}
     for key, before in list(left.items()):
@@ -53,19 +64,20 @@ def compare(comparison: DocumentComparison, old: Parameters, new: Parameters, wh
                 revision=after.pointer,
             )
     for before in left.values():
-        _removed(comparison, before, where, reverse=reverse)
+        _removed(comparison, before, where, reverse=reverse, unread=unread)
     for after in right.values():
-        _added(comparison, after, where, reverse=reverse)
+        _added(comparison, after, where, reverse=reverse, unread=unread)
     for key, before in old.items():
         if key in new:
             _Both(comparison, before, new[key], where, reverse=reverse).compare()
 
 
-def _removed(comparison: DocumentComparison, before: Parameter, where: Where, *, reverse: bool) -> None:
+def _removed(comparison: DocumentComparison, before: Parameter, where: Where, *, reverse: bool, unread: bool) -> None:
     text = f"The {before.location} parameter `{before.name}`"
     if reverse:
         rule = "callback-required-parameter-removed" if before.required else "callback-parameter-removed"
-        comparison.collector.add(rule, f"{text} is no longer sent.", where=where, base=before.pointer)
+        level = "warning" if unread else None
+        comparison.collector.add(rule, f"{text} is no longer sent.", where=where, base=before.pointer, level=level)
         return
     settings = comparison.graph.settings
     if not lifecycle.is_judged(before.raw.get("x-stability-level"), settings):
@@ -88,7 +100,7 @@ def _removed(comparison: DocumentComparison, before: Parameter, where: Where, *,
     )
 
 
-def _added(comparison: DocumentComparison, after: Parameter, where: Where, *, reverse: bool) -> None:
+def _added(comparison: DocumentComparison, after: Parameter, where: Where, *, reverse: bool, unread: bool) -> None:
     text = f"The {after.location} parameter `{after.name}` was added"
     collector = comparison.collector
     if reverse:
@@ -97,13 +109,17 @@ def _added(comparison: DocumentComparison, after: Parameter, where: Where, *, re
     if not lifecycle.is_judged(after.raw.get("x-stability-level"), comparison.graph.settings):
         return
     if after.location == "path":
-        collector.add("new-request-path-parameter", f"{text}.", where=where, new=after.name, revision=after.pointer)
+        level = "warning" if unread else None
+        place: dict[str, Any] = {"where": where, "new": after.name, "revision": after.pointer}
+        collector.add("new-request-path-parameter", f"{text}.", level=level, **place)
         return
     strength = "required" if after.required else "optional"
     rule = f"new-{strength}-request-parameter"
     if after.shared:
         rule = f"new-{strength}-request-default-parameter-to-existing-path"
-    collector.add(rule, f"{text} and is {strength}.", where=where, new=after.name, revision=after.pointer)
+    level = "warning" if unread and after.required else None
+    text = f"{text} and is {strength}."
+    collector.add(rule, text, where=where, new=after.name, revision=after.pointer, level=level)
 
 
 class _Both:

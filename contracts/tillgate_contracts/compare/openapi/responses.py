@@ -7,9 +7,10 @@ from typing import Any
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi.bodies import compare_contents
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
-from tillgate_contracts.compare.openapi.view import HttpOperation, LocatedObject, OpenApiView
+from tillgate_contracts.compare.openapi.view import HttpOperation, OpenApiView
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import Part, Parts, join
+from tillgate_contracts.compare.unread import LocatedObject
 
 
 def compare_responses(
@@ -102,14 +103,17 @@ class _Headers:
         self.reverse = reverse
 
     def compare(self) -> None:
-        old, new = _header_map(self.comparison.old, self.one), _header_map(self.comparison.new, self.other)
+        (old, unread_old), (new, unread_new) = (
+            _header_map(self.comparison.old, self.one),
+            _header_map(self.comparison.new, self.other),
+        )
         for name, before in old.items():
             if name in new:
                 self._both(name, before, new[name])
-            else:
+            elif name not in unread_new:
                 self._removed(name, before)
         for name, after in new.items():
-            if name not in old:
+            if name not in old and name not in unread_old:
                 self._added(name, after)
 
     def _removed(self, name: str, before: LocatedObject) -> None:
@@ -159,13 +163,17 @@ def _schema(header: LocatedObject) -> Parts:
     return (Part(header.raw["schema"], join(header.pointer, "schema")),) if "schema" in header.raw else ()
 
 
-def _header_map(view: OpenApiView, place: LocatedObject) -> dict[str, LocatedObject]:
+def _header_map(view: OpenApiView, place: LocatedObject) -> tuple[dict[str, LocatedObject], set[str]]:
+    """Headers by their name in small letters, and the names of those that were not read."""
     raw = place.raw.get("headers")
     found: dict[str, LocatedObject] = {}
+    unread: set[str] = set()
     for name, item in raw.items() if isinstance(raw, dict) else ():
         if str(name).lower() == "content-type":
             continue
         header = view.resolve(item, join(place.pointer, "headers", name))
         if header is not None:
             found[str(name).lower()] = header
-    return found
+        elif isinstance(item, dict):
+            unread.add(str(name).lower())
+    return found, unread

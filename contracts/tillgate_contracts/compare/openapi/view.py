@@ -5,22 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from tillgate_contracts.compare.schema.source import Part, Parts, SchemaSource, join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
+from tillgate_contracts.compare.unread import LocatedObject, Resolver
 
 METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 #: Header parameters that OpenAPI says to ignore: content negotiation and security describe them.
 IGNORED_HEADERS = frozenset({"accept", "content-type", "authorization"})
+#: Fields of a path item that mean something beside a `$ref`.
+_OWN = frozenset((*METHODS, "parameters", "servers", "additionalOperations"))
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
-
-
-class LocatedObject(NamedTuple):
-    """A resolved object and where it stands (after its `$ref`)."""
-
-    raw: dict[str, Any]
-    pointer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,26 +65,13 @@ class HttpOperation:
         return f"{self.method.upper()} {self.template}"
 
 
-class OpenApiView:
+class OpenApiView(Resolver):
     """One OpenAPI tree."""
 
     def __init__(self, tree: dict[str, Any], source: SchemaSource) -> None:
+        super().__init__(source)
         self.tree = tree
-        self.source = source
-
-    def resolve(self, raw: Any, pointer: str) -> LocatedObject | None:
-        """Follows `$ref`, in chains too. None when the value is no object or the reference leads nowhere."""
-        for _ in range(32):
-            if not isinstance(raw, dict):
-                return None
-            ref = raw.get("$ref")
-            if not isinstance(ref, str):
-                return LocatedObject(raw, pointer)
-            target = self.source.resolve(ref)
-            if target is None:
-                return None
-            raw, pointer = target.raw, target.pointer
-        return None
+        self._merged: dict[str, dict[str, Any]] = {}
 
     def path_items(self, where: str) -> dict[str, LocatedObject]:
         """Path items (or webhooks) by key."""
@@ -97,10 +80,29 @@ class OpenApiView:
         if isinstance(items, dict):
             for key, raw in items.items():
                 if isinstance(raw, dict) and not str(key).startswith("x-"):
-                    place = self.resolve(raw, join("", where, key))
+                    place = self.path_item(raw, join("", where, key))
                     if place is not None:
                         found[str(key)] = place
         return found
+
+    def unread_items(self, where: str) -> set[str]:
+        """Keys of path items (or webhooks) that are references behind which nothing was read."""
+        return {
+            str(key)
+            for key, raw in as_mapping(self.tree.get(where)).items()
+            if self.leads_nowhere(raw, join("", where, key))
+        }
+
+    def path_item(self, raw: Any, pointer: str) -> LocatedObject | None:
+        """A path item; fields beside its `$ref` are its own, as OpenAPI 3.1 allows."""
+        place = self.resolve(raw, pointer)
+        own = {key: value for key, value in raw.items() if key in _OWN} if isinstance(raw, dict) else {}
+        if place is None or "$ref" not in raw or not own:
+            return place
+        merged = self._merged.get(pointer)
+        if merged is None:
+            merged = self._merged[pointer] = {**place.raw, **own}
+        return LocatedObject(merged, pointer)
 
     def operations(self, template: str, item: LocatedObject) -> Iterator[HttpOperation]:
         variables = tuple(_VARIABLE.findall(template))
@@ -117,9 +119,11 @@ class OpenApiView:
                     pointer = join(item.pointer, "additionalOperations", method)
                     yield HttpOperation(str(method), template, raw, pointer, item.raw, item.pointer, variables)
 
-    def parameters(self, operation: HttpOperation) -> dict[tuple[str, str], Parameter]:
-        """Effective parameters by (location, name): those of the operation win over those of the path."""
+    def parameters(self, operation: HttpOperation) -> tuple[dict[tuple[str, str], Parameter], bool]:
+        """Effective parameters by (location, name): those of the operation win over those of the path. Also whether
+        one of them was not read, so that its name is unknown."""
         found: dict[tuple[str, str], Parameter] = {}
+        unread = False
         for raw, pointer, shared in (
             (operation.path_item.get("parameters"), join(operation.path_pointer, "parameters"), True),
             (operation.raw.get("parameters"), join(operation.pointer, "parameters"), False),
@@ -127,6 +131,7 @@ class OpenApiView:
             for index, item in enumerate(raw if isinstance(raw, list) else ()):
                 place = self.resolve(item, join(pointer, index))
                 if place is None:
+                    unread = unread or isinstance(item, dict)
                     continue
                 name, location = str(place.raw.get("name", "")), str(place.raw.get("in", ""))
                 if location == "header" and name.lower() in IGNORED_HEADERS:
@@ -135,7 +140,7 @@ class OpenApiView:
                 if location == "path" and name in operation.variables:
                     key = (location, f"{{{operation.variables.index(name)}}}")
                 found[key] = Parameter(place.raw, place.pointer, name, location, shared)
-        return found
+        return found, unread
 
     def security(self, operation: HttpOperation) -> list[dict[str, frozenset[str]]]:
         """Effective alternatives (OR of ANDs); an empty dictionary is anonymous access."""

@@ -1,0 +1,102 @@
+"""What a comparison meets and cannot read: references that lead nowhere, each with its place."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from tillgate_contracts.compare.collector import FindingCollector, Where
+from tillgate_contracts.compare.schema.source import SchemaSource
+
+HINT = "Bundle the contract into one file, or give the folder that its files are read from."
+
+
+class LocatedObject(NamedTuple):
+    """A resolved object and where it stands (after its `$ref`)."""
+
+    raw: dict[str, Any]
+    pointer: str
+
+
+class Resolver:
+    """Follows the references of one document, and keeps those that lead nowhere until they are told."""
+
+    def __init__(self, source: SchemaSource) -> None:
+        self.source = source
+        #: Place of each reference that led nowhere, as far as it was not told yet -> the reference.
+        self.unread: dict[str, str] = {}
+        self.told: set[str] = set()
+
+    def resolve(self, raw: Any, pointer: str) -> LocatedObject | None:
+        """Follows `$ref`, in chains too. None when the value is no object or the reference leads nowhere."""
+        first = pointer
+        for _ in range(32):
+            if not isinstance(raw, dict):
+                return None
+            ref = raw.get("$ref")
+            if not isinstance(ref, str):
+                return LocatedObject(raw, pointer)
+            target = self.source.resolve(ref)
+            if target is None or not isinstance(target.raw, dict):
+                self.note(pointer, ref)
+                return None
+            raw, pointer = target.raw, target.pointer
+        self.note(first, str(raw.get("$ref")))
+        return None
+
+    def note(self, pointer: str, ref: str) -> None:
+        """Keeps a reference that leads nowhere."""
+        self.unread.setdefault(pointer, ref)
+
+    def leads_nowhere(self, raw: Any, pointer: str) -> bool:
+        """True for a reference behind which nothing was read; it is kept as such."""
+        return isinstance(raw, dict) and isinstance(raw.get("$ref"), str) and self.resolve(raw, pointer) is None
+
+
+def tell_unread(collector: FindingCollector, old: Resolver, new: Resolver, where: Where | None = None) -> None:
+    """A finding for each reference that was met since the last call and leads nowhere; one where both sides agree."""
+    for pointer, ref in old.unread.items():
+        both = new.unread.pop(pointer, None) if new.unread.get(pointer) == ref else None
+        _tell(collector, ref, where, base=pointer, revision=pointer if both else None)
+    for pointer, ref in new.unread.items():
+        _tell(collector, ref, where, base=None, revision=pointer)
+        new.told.add(pointer)
+    old.told.update(old.unread)
+    old.unread.clear()
+    new.unread.clear()
+
+
+def _tell(
+    collector: FindingCollector, ref: str, where: Where | None, *, base: str | None, revision: str | None
+) -> None:
+    sides = "both versions" if base and revision else "the base" if base else "the revision"
+    text = f"Cannot tell automatically what changed: {ref[:200]} was not read. It stands in {sides}."
+    collector.add(
+        "reference-unresolved", text, where=where, old=base and ref, new=revision and ref, base=base, revision=revision,
+        hint=HINT,
+    )  # fmt: skip
+
+
+def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None:
+    """What could not be read of either document and was not met: nothing says that it is not used.
+
+    A reference that names nothing in a contract that was read whole counts where it is met only.
+    """
+    seen = {pointer for finding in collector.findings() for pointer in (finding.base_pointer, finding.revision_pointer)}
+    sides: list[dict[str, Any]] = []
+    for document in (base, revision):
+        problems = getattr(document, "problems", ())
+        sides.append(
+            {p.pointer: p for p in problems if p.unread and p.code != "ref.unresolved" and p.pointer not in seen}
+        )
+    for pointer in dict.fromkeys([*sides[0], *sides[1]]):
+        left, right = sides[0].get(pointer), sides[1].get(pointer)
+        problem = right or left
+        if problem is None:
+            continue
+        collector.add(
+            "contract-not-read",
+            f"Cannot tell automatically what changed: {problem.message}",
+            base=pointer if left else None,
+            revision=pointer if right else None,
+            hint=HINT,
+        )
