@@ -160,13 +160,6 @@ def test_without_a_folder_another_file_is_a_problem() -> None:
     assert [problem.code for problem in schema({"$ref": "other.json#/a"}).problems] == ["ref.external"]
 
 
-def test_bundling_stops_at_the_limit_of_files(folder: Path) -> None:
-    for number in range(6):
-        (folder / f"f{number}.json").write_text(json.dumps({"$ref": f"f{number + 1}.json"}))
-    document = read(b'{"$ref": "f0.json"}', base_dir=folder, limits=ReadingLimits(max_files=3))
-    assert "ref.too_many_files" in {problem.code for problem in document.problems}
-
-
 def test_a_root_lets_references_reach_a_common_folder(folder: Path) -> None:
     (folder / "v1").mkdir()
     main = folder / "v1" / "api.json"
@@ -179,3 +172,90 @@ def test_a_root_lets_references_reach_a_common_folder(folder: Path) -> None:
     with pytest.raises(ContractError) as caught:
         read_file(folder.parent / "secret.yaml", root=folder)
     assert caught.value.code == "contract.outside_root"
+
+
+def _spread(folder: Path, count: int) -> Path:
+    """A description whose every path, schema and answer lies in a file of its own, as large public ones do."""
+    for name in ("paths", "schemas"):
+        (folder / name).mkdir(parents=True)
+    for number in range(count):
+        (folder / "schemas" / f"s{number}.yaml").write_text(
+            f"type: object\nproperties:\n  next: {{$ref: 's{(number + 1) % count}.yaml'}}\n  n: {{maximum: {number}}}\n"
+        )
+        (folder / "paths" / f"p{number}.yaml").write_text(
+            "get:\n  responses:\n    200:\n      description: a\n      content:\n        application/json:\n"
+            f"          schema: {{$ref: '../schemas/s{number}.yaml'}}\n"
+        )
+    main = folder / "api.json"
+    paths = {f"/p{number}": {"$ref": f"paths/p{number}.yaml"} for number in range(count)}
+    main.write_text(json.dumps({"openapi": "3.1.0", "info": {"title": "t", "version": "1"}, "paths": paths}))
+    return main
+
+
+def test_a_description_of_thousands_of_small_files_is_read_whole(tmp_path: Path) -> None:
+    main = _spread(tmp_path, 1_500)
+    document = read_file(main)
+    assert document.problems == ()
+    assert len(document.operations) == 1_500
+    turned = json.loads(main.read_text())
+    turned["paths"] = dict(reversed(turned["paths"].items()))
+    main.write_text(json.dumps(turned))
+    assert read_file(main).digest == document.digest
+    (tmp_path / "schemas" / "s1499.yaml").write_text("type: string\n")
+    assert read_file(main).digest != document.digest
+
+
+@pytest.mark.parametrize(
+    ("limits", "code"),
+    [
+        (ReadingLimits(max_files=3), "contract.too_many_files"),
+        (ReadingLimits(max_bytes=1_500), "contract.too_large"),
+        (ReadingLimits(max_values=100), "contract.too_many_values"),
+    ],
+)
+def test_a_bundle_beyond_a_limit_is_refused_whole(tmp_path: Path, limits: ReadingLimits, code: str) -> None:
+    """One digest must never stand for two contracts, so nothing is left out in silence."""
+    main = _spread(tmp_path, 10)
+    with pytest.raises(ContractError) as caught:
+        read_file(main, limits=limits)
+    assert caught.value.code == code
+    assert str(tmp_path) not in caught.value.message
+
+
+def test_a_bundle_keeps_only_what_is_reached(tmp_path: Path) -> None:
+    (tmp_path / "common.yaml").write_text(
+        "Price: {type: object, properties: {amount: {$ref: '#/Amount'}, tags: {$ref: '#/Tags/anyOf/0'}}}\n"
+        "Amount: {type: number}\nTags: {anyOf: [{type: string}, {type: array}]}\n"
+        "Unused: {$ref: 'far.yaml'}\nOther: {type: integer}\n"
+    )
+    (tmp_path / "far.yaml").write_text("a:\n\t[")
+    main = tmp_path / "api.json"
+    main.write_text(json.dumps({"$defs": {"p": {"$ref": "common.yaml#/Price"}}, "$ref": "#/$defs/p"}))
+    document = read_file(main)
+    assert document.problems == ()
+    (kept,) = document.tree["x-bundled"].values()
+    assert sorted(kept) == ["Amount", "Price", "Tags"]
+    assert document.resolve(kept["Price"]["properties"]["tags"]["$ref"]) == {"type": "string"}
+    pointer = document.tree["$defs"]["p"]["$ref"][1:] + "/properties/amount"
+    assert document.origin(pointer) == "common.yaml#/Price/properties/amount"
+    before = document.digest
+    common = tmp_path / "common.yaml"
+    common.write_text(common.read_text().replace("Other: {type: integer}", "Other: {type: string}"))
+    assert read_file(main).digest == before
+    common.write_text(common.read_text().replace("Amount: {type: number}", "Amount: {type: string}"))
+    assert read_file(main).digest != before
+
+
+def test_children_that_extend_a_parent_of_another_file_are_kept_with_it(tmp_path: Path) -> None:
+    (tmp_path / "tenders.yaml").write_text(
+        "Tender: {type: object, discriminator: {propertyName: kind, mapping: {c: Cash}}}\n"
+        "Card: {allOf: [{$ref: '#/Tender'}, {required: [code]}]}\nVisa: {allOf: [{$ref: '#/Card'}]}\n"
+        "Cash: {type: object}\nOther: {type: string}\n"
+    )
+    main = tmp_path / "api.json"
+    schema = {"schema": {"$ref": "tenders.yaml#/Tender"}}
+    answer = {"200": {"description": "OK", "content": {"application/json": schema}}}
+    main.write_text(json.dumps({"openapi": "3.0.3", "paths": {"/a": {"get": {"responses": answer}}}}))
+    kept = read_file(main).tree["x-bundled"]["tenders.yaml"]
+    assert sorted(kept) == ["Card", "Cash", "Tender", "Visa"]
+    assert kept["Tender"]["discriminator"]["mapping"] == {"c": "#/x-bundled/tenders.yaml/Cash"}

@@ -1,5 +1,6 @@
 """Reading: bytes of a contract file to a `Document` in normal form, bounded against hostile input."""
 
+from tillgate_contracts.reading.bundle import BUNDLE
 from tillgate_contracts.reading.detect import FORMATS
 from tillgate_contracts.reading.document import Document, read, read_file
 from tillgate_contracts.reading.limits import DEFAULT, ReadingLimits
@@ -13,7 +14,7 @@ from tillgate_contracts.reading.pointers import (
     split,
     unescape,
 )
-from tillgate_contracts.reading.references import BUNDLE, Problem
+from tillgate_contracts.reading.references import Problem
 from tillgate_contracts.reading.summary import METHODS, OperationSummary, follow
 
 __all__ = [

@@ -16,7 +16,7 @@ class ReadingLimits:
     max_bytes: int = 16 * 1024 * 1024
     max_depth: int = 160
     max_values: int = 2_000_000
-    max_files: int = 200
+    max_files: int = 20_000
     seconds: float = 30.0
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tillgate_contracts.reading.bundle import BUNDLE
 from tillgate_contracts.reading.pointers import escape
 from tillgate_contracts.reading.positions import LineIndex, json_index, yaml_index
-from tillgate_contracts.reading.references import BUNDLE
 
 
 @dataclass(slots=True)

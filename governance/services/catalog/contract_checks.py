@@ -52,14 +52,24 @@ def _readable(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
         return failed(
             error.message, [finding("contract.readable", "", error.message)], ["Upload a contract that can be read."]
         )
-    problems = [
-        finding("contract.readable", getattr(p, "pointer", ""), getattr(p, "message", str(p)), level="warning")
-        for p in document.problems[:50]
+    # What was not read comes first: nothing can be said about it, so the check does not pass.
+    problems = sorted(document.problems, key=lambda problem: not problem.unread)
+    unread = sum(1 for problem in problems if problem.unread)
+    listed = [
+        finding("contract.readable", p.pointer, p.message, level="error" if p.unread else "warning")
+        for p in problems[:50]
     ]
+    if unread:
+        return failed(
+            f"{counted(unread, 'reference')} of the contract {'was' if unread == 1 else 'were'} not followed, so what is "
+            "there is neither compared nor checked.",
+            listed,
+            ["Upload the contract bundled into one file, and correct references that name nothing."],
+        )
     return passed(
         f"{document.format}, {counted(len(document.operations), 'operation')}, "
         f"{counted(len(document.schemas), 'schema')}.",
-        problems,
+        listed,
     )
 
 
