@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.contracts.contract_documents import TODAY, judge, openapi, rules
+from tests.contracts.contract_documents import TODAY, judge, openapi, rules, with_request, with_response
 from tillgate_contracts.compare import ComparisonReport, compare
 from tillgate_contracts.messages import check_documents
 from tillgate_contracts.reading import Document, read, read_file
@@ -189,6 +189,15 @@ def test_the_same_reference_to_a_schema_is_found_at_each_of_its_places() -> None
         "/paths/~1a/post/requestBody/content/application~1json/schema",
         "/paths/~1a/post/responses/200/content/application~1json/schema",
     }
+
+
+@pytest.mark.parametrize("wrap", [with_request, with_response])
+@pytest.mark.parametrize("whole", [SCHEMA, {"allOf": [SCHEMA, {"type": "object"}]}, {"type": "string"}, {}])
+def test_a_schema_that_was_not_read_neither_breaks_nor_holds(wrap: Any, whole: Any) -> None:
+    for unread in (ONE, {"allOf": [ONE, {"type": "object"}]}):
+        for old, new in ((whole, unread), (unread, whole)):
+            result = judge(wrap(old), wrap(new))
+            assert result.verdict == "warning", [finding.message for finding in result.findings]
 
 
 def test_keys_beside_the_reference_of_a_path_count_as_well() -> None:

@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from catalog.models import Api, ApiVersion, System
+from catalog.selectors import versions
 from catalog.services import version_changes
 from governance.domain.checks import ChangeFacts, Check, CheckContext, CheckOutcome
 from governance.domain.subject import Subject
 from governance.services.catalog import contract_checks, landscape_checks, lifecycle_checks, subject_facts
+from governance.services.gate_evidence import versions as versions_evidence
 from kernel import clock
 from tests.catalog import make as catalog
 
@@ -154,3 +156,24 @@ def test_a_version_after_its_own_sunset_is_not_published():
         lifecycle_checks.SUNSET, "price-api@v2", kind="version.deprecate", sunset_at="2025-06-01T00:00:00+00:00"
     )
     assert rules(earlier) == {"sunset.earlier"}
+
+
+@pytest.mark.parametrize("ref", ["common.yaml#/Price", "https://example.com/price.yaml", "#/components/schemas/Absent"])
+def test_a_contract_that_was_not_read_whole_is_not_readable(ref: str):
+    revised("price-api@v3", b"#/components/schemas/Price", ref.encode())
+    outcome = run(contract_checks.CONTRACT_READABLE, "price-api@v3")
+    assert (outcome.status, rules(outcome)) == ("failed", {"contract.readable"})
+    assert outcome.why == (
+        "1 reference of the contract was not followed, so what is there is neither compared nor checked."
+    )
+    compared = run(contract_checks.COMPARISON, "price-api@v3")
+    assert any("was not read" in found["message"] or "leads nowhere" in found["message"] for found in compared.findings)
+
+
+def test_the_gate_knows_no_relation_of_contracts_that_were_not_read_whole():
+    before = versions.by_reference("price-api@v3").contract_digest
+    assert versions_evidence.pinned(before, before, clock.now()) == "same"
+    revised("price-api@v3", b"{type: number}", b"{$ref: 'common.yaml#/Amount'}")
+    after = versions.by_reference("price-api@v3").contract_digest
+    assert versions_evidence.pinned(before, after, clock.now()) == "uncompared"
+    assert versions_evidence.relation(before, after) == "uncompared"

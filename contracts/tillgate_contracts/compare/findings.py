@@ -58,6 +58,14 @@ class ComparisonReport(msgspec.Struct, frozen=True, kw_only=True):
     revision_digest: str = ""
     as_of: str = ""
 
+    @property
+    def unread(self) -> bool:
+        """True where a part of either contract was not read, so that nothing can be said about it."""
+        return any(
+            finding.rule == "contract-not-read" or finding.rule.endswith("reference-unresolved")
+            for finding in self.findings
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, ready for JSON."""
         found: dict[str, Any] = msgspec.to_builtins(self)

@@ -16,7 +16,7 @@ from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
 #: Goes up whenever the same two documents and policy could give another verdict.
-RULE_PACK = "2026.11.2"
+RULE_PACK = "2026.11.3"
 
 BREAKING, WARNING, INFO = "breaking", "warning", "info"
 LEVELS = (BREAKING, WARNING, INFO)

@@ -61,8 +61,8 @@ def _readable(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
     ]
     if unread:
         return failed(
-            f"{counted(unread, 'reference')} of the contract {'was' if unread == 1 else 'were'} not followed, so what is "
-            "there is neither compared nor checked.",
+            f"{counted(unread, 'reference')} of the contract {'was' if unread == 1 else 'were'} not followed, "
+            "so what is there is neither compared nor checked.",
             listed,
             ["Upload the contract bundled into one file, and correct references that name nothing."],
         )

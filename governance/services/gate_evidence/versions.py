@@ -43,9 +43,10 @@ def pinned(pin: str, present: str | None, as_of: datetime) -> str:
     if pin == present:
         return "same"
     try:
-        return "breaking" if contracts.compare(pin, present, as_of=as_of.date()).breaking else "compatible"
+        found = contracts.compare(pin, present, as_of=as_of.date())
     except DomainError:
         return "uncompared"
+    return "breaking" if found.breaking else "uncompared" if found.unread else "compatible"
 
 
 def agreed_words(found: AgreedBreak | None) -> dict[str, Any] | str:

@@ -79,6 +79,8 @@ def compare_nodes(comparison: NodeComparison) -> NodePair:
     compare_annotations(comparison)
     if old.unresolved or new.unresolved:
         _add_unresolved(comparison)
+        if set(old.unresolved) != set(new.unresolved):
+            return comparison.pair  # what seems to come or to go may stand behind the reference
     if old.never or new.never:
         if old.never != new.never:
             kind, effect = ("type-generalized", WIDENS) if old.never else ("type-specialized", NARROWS)
