@@ -71,9 +71,15 @@ def _tell(
     sides = "both versions" if base and revision else "the base" if base else "the revision"
     text = f"Cannot tell automatically what changed: {ref[:200]} was not read. It stands in {sides}."
     collector.add(
-        "reference-unresolved", text, where=where, old=base and ref, new=revision and ref, base=base, revision=revision,
+        "reference-unresolved",
+        text,
+        where=where,
+        old=base and ref,
+        new=revision and ref,
+        base=base,
+        revision=revision,
         hint=HINT,
-    )  # fmt: skip
+    )
 
 
 def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None:
