@@ -8,13 +8,12 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog import permissions
 from catalog.api import serializers as shapes
 from catalog.api.base import CatalogView
 from catalog.models import ImportRun
+from catalog.selectors import imports as selectors
 from catalog.services import importing
 from catalog.services.importing.sources import ImportSource
-from kernel.errors import Forbidden, NotFound
 
 MOST_ROWS: Final = 5000
 _COLUMNS: Final = [
@@ -70,13 +69,7 @@ class ImportDetail(CatalogView):
         responses=shapes.ImportRunSerializer,
     )
     def get(self, request: Request, run_id: int) -> Response:
-        allowed = permissions.may_steward(self.viewer)
-        run = ImportRun.objects.filter(pk=run_id).first()
-        if run is None:
-            raise NotFound("import.unknown", f"There is no import {run_id}.")
-        if not allowed and run.actor_id != self.viewer.id:
-            raise Forbidden("import.not_yours", allowed.reason)
-        return Response(_run(run))
+        return Response(_run(selectors.one(self.viewer, run_id)))
 
 
 def _run(run: ImportRun) -> dict[str, Any]:

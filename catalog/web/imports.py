@@ -8,12 +8,13 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from catalog import permissions
 from catalog.models import ImportRun
+from catalog.selectors import imports as selectors
 from catalog.services import importing
 from catalog.services.importing.sources import ImportSource
 from catalog.web.forms import ImportForm
 from catalog.web.people import person
 from kernel import clock
-from kernel.errors import Invalid, NotFound
+from kernel.errors import Invalid
 from kernel.ui import tones
 from kernel.viewer import Viewer
 
@@ -43,7 +44,7 @@ def imports(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "catalog/imports.html",
-        {"runs": ImportRun.objects.select_related("actor")[:50], "form": form, "permission": permission},
+        {"runs": selectors.seen(viewer)[:50], "form": form, "permission": permission},
         status=status,
     )
 
@@ -57,10 +58,9 @@ def _left(run: ImportRun) -> float | None:
 
 @require_GET
 def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The report of one import; while it runs, the page asks again every two seconds."""
-    run = ImportRun.objects.select_related("actor").filter(pk=run_id).first()
-    if run is None:
-        raise NotFound("import.unknown", f"There is no import {run_id}.")
+    """The report of one import, for who began it and for architects. While it runs, the page asks again every two
+    seconds."""
+    run = selectors.one(Viewer.of(request.user), run_id)
     outcome = request.GET.get("outcome", "")
     rows = run.rows.all()
     counts = {o: run.rows.filter(outcome=o).count() for o in ("created", "changed", "unchanged", "refused")}

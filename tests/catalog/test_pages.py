@@ -314,6 +314,20 @@ def test_an_upload_of_files_is_imported_by_architects_only():
     assert not Api.objects.filter(slug="other").exists()
 
 
+def test_the_report_of_an_import_is_shown_to_who_began_it_and_to_architects_as_by_the_api():
+    files = {"files": [SimpleUploadedFile("hidden.csv", b"slug,name\nquokka,Quokka\n")], "dry_run": ""}
+    page = make.client("ada").post("/catalog/imports/", files).url
+    importing.execute(ImportRun.objects.get().pk)
+    api = f"/api/v1/imports/{ImportRun.objects.get().pk}"
+    for reader, status in (("ada", 200), ("piet", 403), ("stan", 403)):
+        client = make.client(reader)
+        shown, told, listed = client.get(page), client.get(api), make.shown(client.get("/catalog/imports/"))
+        assert (shown.status_code, told.status_code) == (status, status), reader
+        assert ("quokka" in make.shown(shown)) == (status == 200), reader
+        assert ("hidden.csv" in listed) == (status == 200), reader
+    assert make.client("piet").get("/catalog/imports/999999/").status_code == 404
+
+
 _JUNK = st.one_of(
     st.text(max_size=40),
     st.sampled_from(["", "0", "-1", "9" * 25, "\x00", "'", "%00", "a" * 300, "None", "../..", "<b>", "v2@", "١"]),
