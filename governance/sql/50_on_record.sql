@@ -1,5 +1,16 @@
 -- What was decided counts only with its entry in the ledger: it is written in the same transaction, or nothing is. The
--- database says when an entry was written, so none of before will do.
+-- database says when an entry was written and by which transaction, so neither one of before nor one of another will
+-- do.
+
+-- Whether a row that we can see was written by this very transaction, within a savepoint or outside of one: it alone
+-- has not committed yet. A row knows 32 bits of the number of its transaction; the rest is that of the numbers nearby.
+create or replace function governance_written_here(by_transaction xid) returns boolean language plpgsql volatile as $$
+declare
+  near bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+  given bigint := by_transaction::text::bigint;
+begin
+  return pg_xact_status((near + ((given - near + 2147483648) & 4294967295) - 2147483648)::text::xid8) = 'in progress';
+end $$;
 
 create or replace function governance_on_record(
   verbs text[], about text, subject text, person bigint default null, holding jsonb default '{}'
@@ -9,6 +20,7 @@ create or replace function governance_on_record(
                     and e.subject_id = subject
                     and e.verb = any(verbs)
                     and e.at >= now()
+                    and governance_written_here(e.xmin)
                     and (person is null or e.actor_id = person)
                     and coalesce(e.after, '{}') @> holding)
 $$;
@@ -127,6 +139,7 @@ create or replace function governance_release_on_record() returns trigger langua
 begin
   if not exists (select from kernel_auditentry e
                   where e.at >= now()
+                    and governance_written_here(e.xmin)
                     and e.subject_kind = 'application'
                     and e.verb in ('governance.release_ended', 'governance.application_undeployed',
                                    'governance.application_deployed', 'governance.application_released')

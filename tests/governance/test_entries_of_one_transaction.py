@@ -1,0 +1,85 @@
+"""An entry proves only what was written in its own transaction. The two sessions here are of the serving role, whose
+transaction begins before people decide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from django.db import connection
+
+from governance.models import Decision
+from governance.services import reviews
+from kernel.models import AuditEntry
+from tests import serving_role
+from tests.governance import make
+from tests.governance.raw_sql import DECIDE, VERBS
+
+FREEZE = """insert into governance_freezewindow (name, reason, strictness, calendar, compiled_until)
+   values ('Christmas', '', 'work', '{}', now() + interval '9 d') returning id"""
+END = "update governance_freezewindow set ended_at = now() where id = %s"
+TELL_END = "select kernel_record(null, 'x', 'governance.freeze_ended', 'freeze', %s, null, null, '', '')"
+
+
+def refused(session: psycopg.Connection[Any], constraint: str) -> None:
+    with pytest.raises(psycopg.errors.IntegrityError) as caught:
+        session.execute("commit")
+    assert caught.value.diag.constraint_name == constraint, str(caught.value)
+    session.execute("rollback")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_decision_that_was_taken_back_does_not_come_back_with_the_entry_of_before():
+    house = make.house()
+    change = make.in_review(house.author)
+    with serving_role.connected() as session:
+        session.execute("begin")
+        session.execute("select now()")
+        decision = reviews.approve(change, actor=house.owner, seen=reviews.Seen.of(change))
+        assert decision is not None
+        reviews.retract(change, actor=house.owner)
+        told = AuditEntry.objects.count()
+        session.execute(DECIDE.encode(), (house.owner.pk, "approve", "", change.pk))
+        refused(session, "decision_is_on_record")
+    assert AuditEntry.objects.count() == told
+    assert not Decision.objects.filter(change=change, voided_at=None).exists()
+    assert VERBS["approve"] in AuditEntry.objects.values_list("verb", flat=True)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_freeze_does_not_end_with_an_entry_of_another_transaction():
+    make.house()
+    with connection.cursor() as cursor:
+        cursor.execute(FREEZE)
+        window = cursor.fetchone()[0]
+    with serving_role.connected() as session, serving_role.connected() as other:
+        session.execute("begin")
+        session.execute("select now()")
+        other.execute(TELL_END, (str(window),))
+        session.execute(END, (window,))
+        refused(session, "freeze_is_on_record")
+        # With its own entry, in whichever savepoint both were written, it ends.
+        session.execute("begin; savepoint a")
+        session.execute(TELL_END, (str(window),))
+        session.execute("release savepoint a; savepoint b")
+        session.execute(END, (window,))
+        session.execute("release savepoint b")
+        session.execute("commit")
+        # An entry that was rolled back proves nothing.
+        assert session.execute("select ended_at is not null from governance_freezewindow").fetchone() == (True,)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_runs_where_does_not_end_with_an_entry_of_another_transaction():
+    row = """insert into governance_applicationrelease (application, version, environment, instance, mode, consumes,
+       provides, provided_apis, integrations)
+       values ('till', '1', 'production', '', 'deployed', '{}', '{}', '{}', '{}')"""
+    tell = "select kernel_record(null, 'x', 'governance.application_deployed', 'application', %s, null, null, '', '')"
+    make.house()
+    with serving_role.connected() as session, serving_role.connected() as other:
+        session.execute("begin")
+        session.execute("select now()")
+        other.execute(tell, ("till@1",))
+        session.execute(row.encode())
+        refused(session, "release_record_is_on_record")
