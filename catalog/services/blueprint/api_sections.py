@@ -27,25 +27,27 @@ from catalog.services.blueprint.writer import BlueprintWriter
 from kernel import outbox
 from kernel.errors import Invalid
 
+NEVER_EMPTY = ("name", "layer", "style", "data_class", "visibility")
+"""Fields of an API for which an empty value says nothing: no default takes the place of what is there."""
+
 
 def apis(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """An API, the entities it exposes and its versions."""
     slug = writer.key(item, pointer, "slug")
     if not slug:
         return
-    given = {
-        "name": slug,
-        **{k: v for k, v in item.items() if k not in ("slug", "versions", "entities", "visibility")},
-        "visibility": item.get("visibility") or "internal",
-    }
+    before = Api.objects.filter(slug=slug).select_related("owner_team").first()
+    said = writer.said(item, *NEVER_EMPTY)
+    given = {k: v for k, v in item.items() if k in said and k not in ("slug", "versions", "entities")}
+    if before is None:
+        given = {"name": slug, "visibility": "internal"} | given
     values = api_values.read(given, writer.found, base=pointer)
     for name in ("third_party", "per_instance"):
         if name in item:
             values[name] = writer.flag(item, name, pointer)
     uses = api_values.entity_uses(item.get("entities") or [], writer.found, base=f"{pointer}/entities")
-    before = Api.objects.filter(slug=slug).select_related("owner_team").first()
     owner = before.owner_team if before else None
-    api = writer.upsert(Api, "api", {"slug": slug}, values, slug)
+    api = writer.upsert(Api, "api", {"slug": slug}, values, slug, said=said)
     permissions.hand_over(api, before=owner)
     have = {(u.entity_id, u.attribute_group_id, u.access) for u in api.entity_uses.all()}
     new = [
@@ -92,7 +94,7 @@ def _version(writer: BlueprintWriter, api: Api, item: dict[str, Any], pointer: s
             "catalog.version_added", key=str(version), payload={"version_id": version.pk, "digest": version.contract_id}
         )
     else:
-        _known_version(writer, version, contract, state)
+        _known_version(writer, version, contract, state if item.get("state") else version.state)
     for env, url in (item.get("endpoints") or {}).items():
         environment = writer.found.row_by_key(Environment, env, f"{pointer}/endpoints/{env}", noun="environment")
         if environment is not None:
@@ -103,6 +105,7 @@ def _version(writer: BlueprintWriter, api: Api, item: dict[str, Any], pointer: s
                 {"version": version, "environment": environment},
                 values,
                 f"{version}/{env}",
+                said=values,
             )
 
 
@@ -176,7 +179,7 @@ def applications(writer: BlueprintWriter, item: dict[str, Any], pointer: str) ->
         "description": writer.text(item, "description", pointer, 2000),
         "team": writer.found.row_by_key(Team, item.get("team"), f"{pointer}/team", noun="team"),
     }
-    writer.upsert(Application, "application", {"key": key}, values, key)
+    writer.upsert(Application, "application", {"key": key}, values, key, said=writer.said(item, "name"))
 
 
 def providers(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
@@ -254,14 +257,16 @@ def dependencies(writer: BlueprintWriter, item: dict[str, Any], pointer: str) ->
         "degraded_mode": writer.text(item, "degraded_mode", pointer, 300),
     }
     key = f"{api.slug} on {target.slug if target else system.key if system else ''}"
-    writer.upsert(Dependency, "dependency", {"api": api, "target_api": target, "target_system": system}, values, key)
+    between = {"api": api, "target_api": target, "target_system": system}
+    writer.upsert(Dependency, "dependency", between, values, key, said=writer.said(item, "criticality"))
 
 
 def campaigns(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A scorecard point to be met by a day."""
     key = writer.key(item, pointer)
     due = item.get("due_on")
-    if not isinstance(due, date):
+    known = Campaign.objects.filter(key=key).exists()
+    if not isinstance(due, date) and not (known and due is None):
         writer.found.add(f"{pointer}/due_on", "Enter a day, e.g. 2027-03-31.")
         return
     point = writer.found.choice(
@@ -274,4 +279,5 @@ def campaigns(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> No
         "due_on": due,
         "owner_team": owner,
     }
-    writer.upsert(Campaign, "campaign", {"key": key}, values, key)
+    said = writer.said(item, "name", "point", "due_on")
+    writer.upsert(Campaign, "campaign", {"key": key}, values, key, said=said)

@@ -24,7 +24,8 @@ dependencies: [{api, needs: slug | needs_system: key, criticality, degraded_mode
 campaigns:    [{key, name, point, due_on, owner_team}]
 ```
 
-Each item is found by its key and changed only where the document differs. What a change request has decided (a
+Each item is found by its key and changed only where the document differs. A field that an item leaves out stays as it
+is; only what is new gets the defaults. What a change request has decided (a
 version's state, its contract, a boundary in force) is kept and reported, never overwritten.
 """
 
@@ -92,7 +93,10 @@ def apply(
         with transaction.atomic(), acting.by(actor) if actor else nullcontext():
             found = Findings()
             _require_blueprint(document, found)
-            _build(document, BlueprintWriter(found, report, actor, base_dir, passwords or {}, keeps=keeps))
+            _build(
+                document,
+                BlueprintWriter(found, report, actor, base_dir, passwords or {}, document=document, keeps=keeps),
+            )
             if dry_run:
                 raise _Undo
     except _Undo:

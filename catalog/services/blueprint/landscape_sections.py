@@ -50,7 +50,7 @@ def teams(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
         Team.objects.create(group=group, key=key, **values)
         writer.record("created", "team", key, None, values)
     else:
-        writer.upsert(Team, "team", {"key": key}, values, key)
+        writer.upsert(Team, "team", {"key": key}, values, key, said=writer.said(item, "name", "kind"))
 
 
 def people(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
@@ -62,9 +62,11 @@ def people(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     values: dict[str, Any] = {n: writer.text(item, n, pointer, 150) for n in ("first_name", "last_name", "email")} | {
         "kind": kind
     }
-    if item.get("superuser") is True:
+    said = writer.said(item, "kind")
+    if writer.flag(item, "superuser", pointer):
         values |= {"is_superuser": True, "is_staff": True}
-    user = writer.upsert(User, "person", {"username": username}, values, username)
+        said |= {"is_superuser", "is_staff"}
+    user = writer.upsert(User, "person", {"username": username}, values, username, said=said)
     if not user.password:
         user.set_password(writer.passwords.get(username))
         user.save(update_fields=["password"])
@@ -82,11 +84,11 @@ def environments(writer: BlueprintWriter, item: dict[str, Any], pointer: str) ->
     """An environment, in the order of the document. A new one reports for a while what has no record, unless it
     says from when on that blocks."""
     key = writer.key(item, pointer)
-    position = int(pointer.rpartition("/")[2]) + 1
+    position = _place(writer, Environment, "environments", key, pointer)
     values: dict[str, Any] = {
         "name": writer.text(item, "name", pointer, 60) or key,
-        "is_fleet": item.get("is_fleet") is True,
-        "position": position,
+        "is_fleet": writer.flag(item, "is_fleet", pointer) or False,
+        **position,
     }
     for name in ("records_complete_since", "records_enforced_from"):
         if name in item:
@@ -96,19 +98,24 @@ def environments(writer: BlueprintWriter, item: dict[str, Any], pointer: str) ->
         values["records_enforced_from"] = clock.now() + provision.REPORT_ONLY
     if present is not None and present.records_approval_id is not None:
         values.pop("records_complete_since", None)  # decided by a change request: kept
-    writer.upsert(Environment, "environment", {"key": key}, values, key)
+    said = writer.said(item, "name", "is_fleet") | position.keys()
+    writer.upsert(Environment, "environment", {"key": key}, values, key, said=said)
+
+
+def _place(
+    writer: BlueprintWriter, model: type[Environment | Domain | BusinessEntity], section: str, key: str, pointer: str
+) -> dict[str, int]:
+    number = int(pointer.rpartition("/")[2])
+    return writer.place(number, key, writer.document[section], model.objects.all())
 
 
 def domains(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A business domain and its owner."""
     key = writer.key(item, pointer)
     owner = writer.found.row_by_key(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team")
-    values = {
-        "name": writer.text(item, "name", pointer, 120) or key,
-        "owner_team": owner,
-        "position": int(pointer.rpartition("/")[2]) + 1,
-    }
-    writer.upsert(Domain, "domain", {"key": key}, values, key)
+    position = _place(writer, Domain, "domains", key, pointer)
+    values = {"name": writer.text(item, "name", pointer, 120) or key, "owner_team": owner, **position}
+    writer.upsert(Domain, "domain", {"key": key}, values, key, said=writer.said(item, "name") | position.keys())
 
 
 def systems(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
@@ -126,24 +133,31 @@ def systems(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None
     third_party = writer.flag(item, "third_party", pointer)
     if third_party is not None or values["vendor"]:
         values["third_party"] = third_party if third_party is not None else provision.is_vendors(values["vendor"])
-    system = writer.upsert(System, "system", {"key": key}, values, key)
+    said = writer.said(item, "name", "third_party")
+    system = writer.upsert(System, "system", {"key": key}, values, key, said=said)
     for env, endpoint in (item.get("endpoints") or {}).items():
         environment = writer.found.row_by_key(Environment, env, f"{pointer}/endpoints/{env}", noun="environment")
         if environment is None or not isinstance(endpoint, dict):
             continue
-        at = f"{pointer}/endpoints/{env}"
-        values = {
-            "base_url": writer.text(endpoint, "base_url", at, 500, "Give its address."),
-            "auth_kind": writer.text(endpoint, "auth_kind", at, 40) or "none",
-            "secret_ref": writer.text(endpoint, "secret_ref", at),
-            "further_hosts": _further_hosts(writer, endpoint.get("further_hosts"), f"{at}/further_hosts"),
-            "trust_ref": writer.text(endpoint, "trust_ref", at),
-        }
-        place = {"system": system, "environment": environment}
-        with acting.by(writer.actor, way=BLUEPRINT):
-            writer.upsert(
-                SystemEndpoint, "endpoint", place, values, f"{key}/{env}", held=partial(_held, key, environment.key)
-            )
+        _endpoint(writer, system, environment, endpoint, f"{pointer}/endpoints/{env}")
+
+
+def _endpoint(
+    writer: BlueprintWriter, system: System, environment: Environment, item: dict[str, Any], pointer: str
+) -> None:
+    place = {"system": system, "environment": environment}
+    is_new = not SystemEndpoint.objects.filter(**place).exists()
+    values = {
+        "base_url": writer.text(item, "base_url", pointer, 500, "Give its address." if is_new else ""),
+        "auth_kind": writer.text(item, "auth_kind", pointer, 40) or "none",
+        "secret_ref": writer.text(item, "secret_ref", pointer),
+        "further_hosts": _further_hosts(writer, item.get("further_hosts"), f"{pointer}/further_hosts"),
+        "trust_ref": writer.text(item, "trust_ref", pointer),
+    }
+    key, held = f"{system.key}/{environment.key}", partial(_held, system.key, environment.key)
+    said = writer.said(item, "base_url", "auth_kind")
+    with acting.by(writer.actor, way=BLUEPRINT):
+        writer.upsert(SystemEndpoint, "endpoint", place, values, key, said=said, held=held)
 
 
 def _held(system: str, environment: str) -> str:
@@ -177,7 +191,8 @@ def tiers(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     name = writer.text(item, "name", pointer, 80) or f"Tier {level}"
     rules = item.get("rules") if isinstance(item.get("rules"), dict) else {}
     tier_rules.read(level, name, rules or {})
-    writer.upsert(SlaTier, "tier", {"level": level}, {"name": name, "rules": rules}, str(level))
+    values = {"name": name, "rules": rules}
+    writer.upsert(SlaTier, "tier", {"level": level}, values, str(level), said=writer.said(item, "name", "rules"))
 
 
 def scopes(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
@@ -186,7 +201,8 @@ def scopes(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     key = writer.key(item, pointer)
     if dimension and key:
         values = {"name": writer.text(item, "name", pointer, 120) or key}
-        writer.upsert(ScopeValue, "scope", {"dimension": dimension, "key": key}, values, f"{dimension}/{key}")
+        one, said = {"dimension": dimension, "key": key}, writer.said(item, "name")
+        writer.upsert(ScopeValue, "scope", one, values, f"{dimension}/{key}", said=said)
 
 
 def stores(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
@@ -201,29 +217,30 @@ def stores(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
             writer.found.add(f"{pointer}/{dimension}", f"There is no {dimension} {str(given)[:60]!r}.")
         values[dimension] = found
     if key:
-        writer.upsert(RetailStore, "store", {"key": key}, values, key)
+        writer.upsert(RetailStore, "store", {"key": key}, values, key, said=writer.said(item, "name"))
 
 
 def entities(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A business entity with its attribute groups."""
     key = writer.key(item, pointer)
+    position = _place(writer, BusinessEntity, "entities", key, pointer)
     values = {
         "name": writer.text(item, "name", pointer, 120) or key,
         "domain": writer.found.row_by_key(Domain, item.get("domain"), f"{pointer}/domain", noun="domain"),
         "aliases": [writer.found.text(a, f"{pointer}/aliases", limit=60) for a in item.get("aliases") or []],
-        "position": int(pointer.rpartition("/")[2]) + 1,
+        **position,
     }
-    entity = writer.upsert(BusinessEntity, "entity", {"key": key}, values, key)
-    for n, group in enumerate(item.get("attribute_groups") or []):
+    said = writer.said(item, "name") | position.keys()
+    entity = writer.upsert(BusinessEntity, "entity", {"key": key}, values, key, said=said)
+    groups = item.get("attribute_groups") or []
+    for n, group in enumerate(groups):
         group = group if isinstance(group, dict) else {"key": group}
-        group_key = writer.key(group, f"{pointer}/attribute_groups/{n}")
-        named = {
-            "name": writer.text(group, "name", f"{pointer}/attribute_groups/{n}", 120) or group_key.replace("-", " "),
-            "position": n + 1,
-        }
-        writer.upsert(
-            AttributeGroup, "attribute_group", {"entity": entity, "key": group_key}, named, f"{key}/{group_key}"
-        )
+        at = f"{pointer}/attribute_groups/{n}"
+        group_key = writer.key(group, at)
+        place = writer.place(n, group_key, groups, entity.attribute_groups.all())
+        named = {"name": writer.text(group, "name", at, 120) or group_key.replace("-", " "), **place}
+        one, said = {"entity": entity, "key": group_key}, writer.said(group, "name") | place.keys()
+        writer.upsert(AttributeGroup, "attribute_group", one, named, f"{key}/{group_key}", said=said)
 
 
 def boundaries(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:

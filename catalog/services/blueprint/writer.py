@@ -4,13 +4,13 @@ the audit log."""
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 
 from catalog.domain import naming
 from catalog.services.findings import Findings
@@ -62,6 +62,7 @@ class BlueprintWriter:
     base_dir: Path | None
     passwords: dict[str, str]
     touched: set[int] = field(default_factory=set)
+    document: dict[str, Any] = field(default_factory=dict)
     keeps: bool = False
     """Whether what somebody else has changed since the same actor wrote it stays as it is."""
 
@@ -84,11 +85,11 @@ class BlueprintWriter:
         values: dict[str, Any],
         key: str,
         *,
-        before: Any = None,
+        said: Collection[str],
         held: Callable[[], str] = lambda: "",
     ) -> Any:
-        """Create, or change only what differs, and record it in the audit log. `held` says why what differs is not
-        written; "" where it is."""
+        """Create with all `values`, or change those that are `said` and differ, and record it in the audit log. `held`
+        says why what differs is not written; "" where it is."""
         row = model._default_manager.filter(**lookup_by).first()
         if row is None:
             if why := held():
@@ -97,7 +98,7 @@ class BlueprintWriter:
             row = model._default_manager.create(**lookup_by, **values)
             self.record("created", kind, key, None, values)
             return row
-        changed = {name: value for name, value in values.items() if getattr(row, name) != value}
+        changed = {name: value for name, value in values.items() if name in said and getattr(row, name) != value}
         was = {name: getattr(row, name) for name in changed}
         kept = self._changed_by_others(kind, key, was) if self.keeps and changed else set()
         if kept:
@@ -118,6 +119,20 @@ class BlueprintWriter:
         said = "; ".join(f"{name}: {old[name] or 'nothing'} → {after[name] or 'nothing'}" for name in after)
         self.record("changed", kind, key, was, changed, note=said)
         return row
+
+    def said(self, item: dict[str, Any], *never_empty: str) -> set[str]:
+        """The fields that an item gives: of what is there already nothing else changes. One of `never_empty` without a
+        value counts as left out; of the others, an empty value empties the field."""
+        return {name for name, value in item.items() if name not in never_empty or value not in (None, "")}
+
+    def place(self, number: int, key: str, siblings: Any, rows: QuerySet[Any]) -> dict[str, int]:
+        """The `position` of an item, from 1: its place among its siblings in the document where these are all that
+        there are in `rows`. Otherwise one that is there stays where it is ({}), and a new one is the last."""
+        named = {one.get("key") if isinstance(one, dict) else one for one in siblings}
+        there = dict(rows.values_list("key", "position"))
+        if there.keys() <= named:
+            return {"position": number + 1}
+        return {} if key in there else {"position": max(there.values(), default=0) + 1}
 
     def _changed_by_others(self, kind: str, key: str, now: dict[str, Any]) -> set[str]:
         """The fields that no longer hold what this actor wrote into them last, by the audit log."""
