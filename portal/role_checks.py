@@ -8,23 +8,16 @@ import logging
 import psycopg
 
 from kernel.postgresql import role_strength
-from runtime.ledger import connections
 
 log = logging.getLogger(__name__)
-SAID = "the role of DATABASE_URL may do more than serve"
-
-
-def too_strong() -> list[str]:
-    """What about it is. Raises psycopg.Error where the database does not answer."""
-    with connections.connected(name="tillgate-start", role="probe") as conn:
-        return [str(row[0]) for row in conn.execute(role_strength.LOOK).fetchall()]
+SAID = "the role of %s may do more than serve: %s. %s."
 
 
 def say() -> None:
     """In the log of a process that starts; where the database is away, its next start says it."""
     try:
-        found = too_strong()
+        found = role_strength.too_strong()
     except psycopg.Error:
         return
-    if found:
-        log.warning("%s: %s. %s.", SAID, "; ".join(found), role_strength.ADVICE)
+    for name, what in found.items():
+        log.warning(SAID, name, "; ".join(what), role_strength.ADVICE)

@@ -193,6 +193,14 @@ DATABASES = {"default": database(env("DATABASE_URL", "postgresql://tillgate@127.
 # theirs; what needs a session of its own (intake, workers, scheduler, migrations) has DATABASE_DIRECT_URL.
 DATABASE_POOLER = env("DATABASE_POOLER", "none")
 _direct = env("DATABASE_DIRECT_URL", "")
+DATABASE_ADDRESSES: dict[str, dict[str, Any]] = {
+    name: address(url, name)
+    for name, url in (
+        ("DATABASE_URL", env("DATABASE_URL", "postgresql://tillgate@127.0.0.1:5432/tillgate")),
+        ("DATABASE_DIRECT_URL", _direct),
+    )
+    if url
+}
 DATABASE_DIRECT: dict[str, Any] = dict(KEEP_ALIVE) | address(_direct, "DATABASE_DIRECT_URL") if _direct else {}
 if DATABASE_POOLER not in {"none", "session", "transaction"}:
     raise ImproperlyConfigured(f"DATABASE_POOLER is none, session or transaction, not {DATABASE_POOLER!r}.")

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import psycopg
 from django.conf import settings
@@ -24,21 +28,25 @@ def setup() -> Setup:
         key = str(settings.SECRET_KEY)
     except ImproperlyConfigured:  # Django's own word for an empty one
         key = ""
+    proxies = proxies_of(os.environ)
     return Setup(
         debug=settings.DEBUG,
         demo=settings.DEMO,
         secret_key=key,
+        fallback_keys=tuple(settings.SECRET_KEY_FALLBACKS),
         allowed_hosts=tuple(settings.ALLOWED_HOSTS),
         public_url=settings.PUBLIC_URL,
         https=settings.HTTPS,
         behind_proxy=settings.SECURE_PROXY_SSL_HEADER is not None,
-        proxies=bool(proxies_of(os.environ)),
+        proxies=bool(proxies),
+        proxy_networks=tuple(str(one) for one in proxies.networks),
         mail=settings.EMAIL_BACKEND,
-        witness_file=str(settings.WITNESS_FILE),
-        state_dir=str(settings.STATE_DIR),
-        witness_elsewhere=any(settings.WITNESS[name] for name in ("webhook", "syslog", "s3_url")),
+        witness_file=_kept(str(settings.WITNESS_FILE)),
+        state_dir=str(Path(settings.STATE_DIR).resolve()),
+        witness_elsewhere=any(settings.WITNESS[name] for name in ("webhook", "s3_url"))
+        or syslog_keeps(settings.WITNESS["syslog"]),
         statement_keys=bool(settings.STATEMENT_KEYS),
-        database=settings.DATABASES["default"],
+        databases=settings.DATABASE_ADDRESSES,
         redis_url=settings.REDIS_URL,
         broker_url=settings.BROKER_URL,
         second_factor=second_factor_required(),
@@ -50,14 +58,33 @@ def seen() -> GuardAnswers:
     """What does not answer is left open; who waits for it asks again."""
     made_for_demo: bool | None = None
     accounts: tuple[str, ...] | None = None
-    role: tuple[str, ...] | None = None
+    roles: Mapping[str, tuple[str, ...]] = {}
     try:
         with connections.connected(name="tillgate-guard", role="probe") as conn:
-            role = tuple(str(row[0]) for row in conn.execute(role_strength.LOOK).fetchall())
             made_for_demo, accounts = _demo(conn)
+        roles = role_strength.too_strong()
     except psycopg.Error:
-        pass
-    return GuardAnswers(made_for_demo, accounts, role, redis_open(settings.REDIS_URL))
+        made_for_demo = None  # asked again as a whole
+    servers = {"REDIS_URL": settings.REDIS_URL, "BROKER_URL": settings.BROKER_URL}
+    answers = {url: redis_open(url) for url in set(servers.values())}
+    return GuardAnswers(made_for_demo, accounts, roles, tuple(name for name, url in servers.items() if answers[url]))
+
+
+def _kept(file: str) -> str:
+    """The whole path of the witness file; nothing where it is no file, such as /dev/null."""
+    if not file:
+        return ""
+    path = Path(file).resolve()
+    try:
+        return str(path) if stat.S_ISREG(path.stat().st_mode) else ""
+    except OSError:  # not made yet
+        return str(path)
+
+
+def syslog_keeps(address: str) -> bool:
+    """Whether somebody can hear there: a host, or a socket of this machine."""
+    parts = urlsplit(address)
+    return bool(address) and (parts.scheme != "unix" or Path(parts.path).is_socket())
 
 
 def _demo(conn: connections.Connection) -> tuple[bool, tuple[str, ...]]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from portal.guard.setup import GuardAnswers, Setup, is_loopback, reached_by_others
+from portal.guard.setup import GuardAnswers, Setup, is_loopback, is_this_machine, reached_by_others
 
 KEY_LENGTH, KEY_VARIETY = 50, 10
 PASSWORD_LENGTH = 12
@@ -60,12 +61,14 @@ def _debug(setup: Setup, _: GuardAnswers) -> str:
 
 
 def _hosts(setup: Setup, _: GuardAnswers) -> str:
-    wide = [host for host in setup.allowed_hosts if host in ("*", ".") or host.startswith("*")]
+    wide = [
+        host for host in setup.allowed_hosts if host.startswith("*") or (host.startswith(".") and "." not in host[1:])
+    ]
     if wide:
         return f"ALLOWED_HOSTS={','.join(wide)} answers under every name"
     named = urlsplit(setup.public_url).hostname or ""
     covered = any(host in (named, f"[{named}]") or _is_below(named, host) for host in setup.allowed_hosts)
-    if named and not covered and not is_loopback(named):
+    if named and not covered and not is_this_machine(named):
         return f"ALLOWED_HOSTS does not name {named}, the host of PUBLIC_URL"
     return ""
 
@@ -75,13 +78,24 @@ def _is_below(name: str, host: str) -> bool:
 
 
 def _secret_key(setup: Setup, _: GuardAnswers) -> str:
-    key = setup.secret_key
-    if not key:
+    if not setup.secret_key:
         return "SECRET_KEY is empty"
+    wrong = _of_a_key(setup.secret_key)
+    return f"SECRET_KEY {wrong}" if wrong else ""
+
+
+def _fallback_keys(setup: Setup, _: GuardAnswers) -> str:
+    for n, key in enumerate(setup.fallback_keys, 1):
+        if wrong := _of_a_key(key):
+            return f"key {n} of SECRET_KEY_FALLBACKS {wrong}, and it still opens and signs"
+    return ""
+
+
+def _of_a_key(key: str) -> str:
     if any(key.lower() == known or (known.endswith("-") and key.startswith(known)) for known in KNOWN_KEYS):
-        return "SECRET_KEY is one that everybody knows"
+        return "is one that everybody knows"
     if len(key) < KEY_LENGTH or len(set(key)) < KEY_VARIETY:
-        return f"SECRET_KEY can be guessed: it has {len(key)} characters, {len(set(key))} different ones"
+        return f"can be guessed: it has {len(key)} characters, {len(set(key))} different ones"
     return ""
 
 
@@ -89,7 +103,7 @@ def _public_url(setup: Setup, _: GuardAnswers) -> str:
     parts = urlsplit(setup.public_url)
     if "PUBLIC_URL" not in setup.stated:
         return "PUBLIC_URL is not set, so links in mail and statements lead to this machine"
-    if not parts.hostname or is_loopback(parts.hostname):
+    if not parts.hostname or is_this_machine(parts.hostname):
         return f"PUBLIC_URL={setup.public_url} leads each reader to their own machine"
     return "" if parts.scheme == "https" else f"PUBLIC_URL={setup.public_url} is not https://"
 
@@ -103,7 +117,14 @@ def _proxy(setup: Setup, _: GuardAnswers) -> str:
         return "HTTPS=yes without BEHIND_PROXY=yes: this server ends no TLS, so every page would lead to itself"
     if setup.behind_proxy and not setup.proxies:
         return "BEHIND_PROXY=yes and TRUSTED_PROXIES=0: all callers look like the proxy, and share its limits"
-    return ""
+    wide = [one for one in setup.proxy_networks if _holds_strangers(one)]
+    return f"TRUSTED_PROXIES={','.join(wide)} believes what strangers say about themselves" if wide else ""
+
+
+def _holds_strangers(network: str) -> bool:
+    """No house has so large a network: fc00::/7 and 10.0.0.0/8 are the largest ones for private use."""
+    found = ipaddress.ip_network(network)
+    return found.prefixlen < (8 if found.version == 4 else 7)
 
 
 def _mail(setup: Setup, _: GuardAnswers) -> str:
@@ -148,17 +169,20 @@ def _demo_accounts(setup: Setup, seen: GuardAnswers) -> str:
 
 
 def _role(setup: Setup, seen: GuardAnswers) -> str:
-    return f"the role of DATABASE_URL may do more than serve: {'; '.join(seen.role)}" if seen.role else ""
+    said = [f"the role of {name} may do more than serve: {'; '.join(what)}" for name, what in seen.roles.items()]
+    return "; ".join(said)
 
 
 def _database_password(setup: Setup, _: GuardAnswers) -> str:
-    password = str(setup.database.get("PASSWORD") or "")
-    if not password:  # it may come from elsewhere: a file of libpq, a certificate, a socket
-        return ""
-    if password.lower() in KNOWN_PASSWORDS or password in (setup.database.get("USER"), setup.database.get("NAME")):
-        return "the password in DATABASE_URL is one that everybody tries first"
-    short = len(password) < PASSWORD_LENGTH
-    return f"the password in DATABASE_URL has {len(password)} characters" if short else ""
+    for name, parts in setup.databases.items():
+        password = str(parts.get("password") or "")
+        if not password:  # it may come from elsewhere: a file of libpq, a certificate, a socket
+            continue
+        if password.lower() in KNOWN_PASSWORDS or password in (parts.get("user"), parts.get("dbname")):
+            return f"the password in {name} is one that everybody tries first"
+        if len(password) < PASSWORD_LENGTH:
+            return f"the password in {name} has {len(password)} characters"
+    return ""
 
 
 def _redis(setup: Setup, seen: GuardAnswers) -> str:
@@ -171,7 +195,7 @@ def _redis(setup: Setup, seen: GuardAnswers) -> str:
             return f"{name} has no password"
         if password.lower() in KNOWN_PASSWORDS:
             return f"the password in {name} is one that everybody tries first"
-    return "the server of REDIS_URL answers without a password, too" if seen.redis_open else ""
+    return f"the server of {seen.open_redis[0]} answers without a password, too" if seen.open_redis else ""
 
 
 def _second_factor(setup: Setup, _: GuardAnswers) -> str:
@@ -187,9 +211,16 @@ RULES: Final[tuple[Rule, ...]] = (
         _secret_key,
         f"Set SECRET_KEY (or SECRET_KEY_FILE) to {KEY_LENGTH} random characters or more: openssl rand -base64 48",
     ),
+    Rule(
+        "secret_key_fallbacks",
+        _fallback_keys,
+        "Take it out of SECRET_KEY_FALLBACKS once nothing of it is needed: docs/how-to/secure.md",
+    ),
     Rule("public_url", _public_url, "Set PUBLIC_URL to the address in people's browsers: https://tillgate.example.com"),
     Rule("https", _https, "Put a proxy that ends TLS in front, and set HTTPS=yes and BEHIND_PROXY=yes."),
-    Rule("proxy", _proxy, "Set BEHIND_PROXY=yes, and TRUSTED_PROXIES to your proxies: how many, or their networks."),
+    Rule(
+        "proxy", _proxy, "Set BEHIND_PROXY=yes, and TRUSTED_PROXIES to your proxies: how many, or their own networks."
+    ),
     Rule("demo_mode", _demo_mode, "Set DEMO=no; the demo serves on this machine alone, from a database of its own."),
     Rule(
         "demo_data",
@@ -200,7 +231,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule(
         "database_role",
         _role,
-        "Give DATABASE_OWNER_URL to the step that migrates, and DATABASE_URL a role that owns nothing: "
+        "Give DATABASE_OWNER_URL to the step that migrates, and the other addresses a role that owns nothing: "
         "docs/how-to/two-database-roles.md",
     ),
     Rule("database_password", _database_password, f"Set a random one of {PASSWORD_LENGTH} characters or more."),

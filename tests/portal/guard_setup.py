@@ -15,10 +15,10 @@ GOOD = Setup(
     witness_file="/witness/heads.jsonl",
     state_dir="/app/.state",
     statement_keys=True,
-    database={"USER": "tillgate_serving", "PASSWORD": "x8Vq2Lr9Tz4Wn7", "NAME": "tillgate"},
+    databases={"DATABASE_URL": {"user": "tillgate_serving", "password": "x8Vq2Lr9Tz4Wn7", "dbname": "tillgate"}},
     redis_url="redis://:k3Jd8Sm2Pq9Xw5@redis:6379/0",
     broker_url="redis://:k3Jd8Sm2Pq9Xw5@redis:6379/0",
     second_factor=frozenset({"administrators", "deciders"}),
     stated=frozenset({"PUBLIC_URL", "EMAIL_HOST"}),
 )
-SEEN = GuardAnswers(made_for_demo=False, demo_accounts=(), role=(), redis_open=False)
+SEEN = GuardAnswers(made_for_demo=False, demo_accounts=(), roles={}, open_redis=())

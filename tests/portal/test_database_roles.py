@@ -14,7 +14,7 @@ from django.db import connection
 
 from kernel.digest import digest_of
 from kernel.postgresql import owner, role_strength
-from portal import database_roles, role_checks
+from portal import database_roles
 from runtime.ledger import partitions
 from runtime.ledger.append import append
 from runtime.ledger.connections import Connection
@@ -163,11 +163,45 @@ def test_an_entry_of_the_ledger_bears_the_time_at_which_it_was_written(serving: 
 def test_it_is_said_what_is_too_strong_about_a_role(serving: psycopg.Connection[Any], settings: Any) -> None:
     assert serving.execute(role_strength.LOOK).fetchall() == []
     serving.execute("select set_config('search_path', 'public', false)")
-    assert "it is a superuser" in role_checks.too_strong()
-    with pytest.raises(CommandError, match="it is a superuser"):
+    strong = {"DATABASE_URL": ("it is a superuser",)}
+    settings.DATABASE_ADDRESSES = {"DATABASE_URL": serving_role.address(), "DATABASE_DIRECT_URL": mine()}
+    assert role_strength.too_strong() == {"DATABASE_DIRECT_URL": ("it is a superuser",)}
+    settings.DATABASE_ADDRESSES = {"DATABASE_URL": mine(), "DATABASE_DIRECT_URL": serving_role.address()}
+    assert role_strength.too_strong() == strong, "pages use this address, workers the other one"
+    with pytest.raises(CommandError, match="The role of DATABASE_URL may do more than serve: it is a superuser"):
         call_command("database_roles", "--check")
-    settings.DATABASE_DIRECT = serving_role.address()
-    assert role_checks.too_strong() == []
+    settings.DATABASE_ADDRESSES = {"DATABASE_URL": serving_role.address()}
+    assert role_strength.too_strong() == {}
+
+
+def mine() -> dict[str, Any]:
+    known = connection.settings_dict
+    named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    return {name: known[key] for name, key in named.items() if known[key]}
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        ("grant create on database {database} to {role}", "it may make schemas in this database"),
+        ("create schema shop; grant create on schema shop to {role}", "it may make tables and functions in shop"),
+        ("grant insert on kernel_auditentry to {role}", "it may write to the ledger or its hash chain"),
+        ("create role dba superuser; grant dba to {role}", "it may become dba, a superuser"),
+        ("create role own noinherit; grant create on schema public to own; grant own to {role}", "functions in public"),
+        ("alter view governance_valid_approval owner to {role}", "it owns tables or functions"),
+    ],
+)
+def test_each_right_too_many_is_seen(db: None, made: str, said: str) -> None:
+    role = serving_role.given()
+    with connection.cursor() as cursor:
+        cursor.execute("select current_database()")
+        cursor.execute(made.format(database=connection.ops.quote_name(cursor.fetchone()[0]), role=role))
+        cursor.execute(f"set local role {role}")
+        cursor.execute(role_strength.LOOK)
+        found = [row[0] for row in cursor.fetchall()]
+        cursor.execute("reset role")
+    assert len(found) == 1
+    assert said in found[0]
 
 
 def test_the_rights_are_printed_for_who_wants_to_read_them_first(db: None) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,11 @@ from tests.portal.guard_setup import GOOD, SEEN
 
 TODAY = date(2026, 11, 30)
 DEMO = replace(GOOD, demo=True, allowed_hosts=("localhost", "127.0.0.1", "[::1]"), secret_key="a", https=False)
+THIS_MACHINE = (
+    *("localhost", "LOCALHOST.", "shop.localhost", "localhost.localdomain", "127.0.0.2", "127.1", "2130706433"),
+    *("0x7f.1", "0.0.0.0", "[::1]", "[::]", "[::ffff:127.0.0.1]"),
+)
+DIRECT = {"user": "tillgate_serving", "password": "postgres", "dbname": "tillgate"}
 BAD: dict[str, list[dict[str, object]]] = {
     "debug": [{"debug": True}],
     "hosts": [
@@ -21,24 +29,33 @@ BAD: dict[str, list[dict[str, object]]] = {
         {"allowed_hosts": ("tillgate.example.com", "*.example.com")},
         {"allowed_hosts": ("localhost", "127.0.0.1")},
         {"allowed_hosts": (".example.org",)},
+        {"allowed_hosts": (".com",)},
     ],
     "secret_key": [
         {"secret_key": key}
         for key in ("", "a", "not-a-secret-only-for-tools", "django-insecure-" + "x1Y2z3W4" * 8, "ab" * 40, "k" * 49)
     ],
+    "secret_key_fallbacks": [
+        {"fallback_keys": keys} for keys in (("secret",), (GOOD.secret_key, "k" * 60), ("0123456789" * 4,))
+    ],
     "public_url": [
         {"stated": frozenset({"EMAIL_HOST"})},
         {"public_url": "http://tillgate.example.com"},
         {"public_url": "https://127.0.0.1:8000"},
-        {"public_url": "https://localhost"},
+        *({"public_url": f"https://{host}"} for host in THIS_MACHINE),
     ],
     "https": [{"https": False}],
-    "proxy": [{"behind_proxy": False}, {"proxies": False}],
+    "proxy": [
+        {"behind_proxy": False},
+        {"proxies": False},
+        *({"proxy_networks": one} for one in (("0.0.0.0/0", "::/0"), ("0.0.0.0/1", "128.0.0.0/1"), ("2000::/3",))),
+    ],
     "demo_mode": [{"demo": True}],
     "database_password": [
-        {"database": {"USER": "tillgate", "PASSWORD": word, "NAME": "shop"}}
+        {"databases": {"DATABASE_URL": {"user": "tillgate", "password": word, "dbname": "shop"}}}
         for word in ("postgres", "Tillgate", "shop", "short-one")
-    ],
+    ]
+    + [{"databases": GOOD.databases | {"DATABASE_DIRECT_URL": DIRECT}}],
     "redis": [
         {"redis_url": "redis://redis:6379/0"},
         {"redis_url": "redis://:guest@redis:6379/0"},
@@ -54,8 +71,8 @@ BAD: dict[str, list[dict[str, object]]] = {
 SEEN_BAD: dict[str, list[dict[str, object]]] = {
     "demo_data": [{"made_for_demo": True}],
     "demo_accounts": [{"demo_accounts": ("ada", "rita")}],
-    "database_role": [{"role": ("it is a superuser",)}],
-    "redis": [{"redis_open": True}],
+    "database_role": [{"roles": {name: ("it is a superuser",)}} for name in ("DATABASE_URL", "DATABASE_DIRECT_URL")],
+    "redis": [{"open_redis": (name,)} for name in ("REDIS_URL", "BROKER_URL")],
 }
 
 
@@ -68,7 +85,9 @@ def test_a_set_up_for_production_is_not_spoken_of():
     wide = replace(GOOD, allowed_hosts=(".example.com",), redis_url="unix:///run/redis.sock", broker_url="")
     assert found(wide, GuardAnswers(made_for_demo=False)) == []
     assert found(replace(GOOD, witness_elsewhere=True, witness_file=""), SEEN) == []
-    assert found(replace(GOOD, database={"USER": "tillgate"}), SEEN) == [], "a password may come by another way"
+    assert found(replace(GOOD, databases={"DATABASE_URL": {"user": "tillgate"}}), SEEN) == [], (
+        "a password may come by another way"
+    )
 
 
 @pytest.mark.parametrize(("name", "bad"), [(name, one) for name, each in BAD.items() for one in each])
@@ -89,7 +108,13 @@ def test_every_rule_is_tried_and_says_what_to_set():
 
 
 def test_everything_is_said_at_once_and_no_secret_with_it():
-    bad = replace(DEMO, demo=False, debug=True, redis_url="redis://:guest@r/0", database={"PASSWORD": "short-one"})
+    bad = replace(
+        DEMO,
+        demo=False,
+        debug=True,
+        redis_url="redis://:guest@r/0",
+        databases={"DATABASE_URL": {"password": "short-one"}},
+    )
     said = rules.judge(bad, SEEN)
     assert len(said) >= 6
     text = "\n".join(map(str, said))
@@ -98,7 +123,9 @@ def test_everything_is_said_at_once_and_no_secret_with_it():
 
 
 def test_in_the_demo_nothing_refuses_and_nothing_is_warned_of():
-    mine = judgement.of(DEMO, replace(SEEN, made_for_demo=True, role=("it is a superuser",)), {}, TODAY)
+    mine = judgement.of(
+        DEMO, replace(SEEN, made_for_demo=True, roles={"DATABASE_URL": ("it is a superuser",)}), {}, TODAY
+    )
     assert (mine.demo, mine.refusals, mine.warnings) == (True, (), ())
 
 
@@ -156,3 +183,34 @@ def test_the_settings_of_this_process_are_read():
     assert looks.redis_open("redis://127.0.0.1:1/0") is None
     assert looks.redis_open("unix:///nowhere") is False
     assert looks.redis_open(mine.redis_url) is False
+
+
+def test_own_networks_of_proxies_are_fine():
+    own = ("10.0.0.0/8", "fc00::/7", "192.0.2.1/32", "2001:db8::/32")
+    assert found(replace(GOOD, proxy_networks=own), SEEN) == []
+
+
+@pytest.mark.parametrize(
+    "file", ["{state}/witness/heads.jsonl", "{state}/../{name}/heads.jsonl", "/dev/null", "link/h"]
+)
+def test_a_witness_below_the_state_is_seen_by_whatever_path(
+    file: str, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+):
+    state = tmp_path / "state"
+    state.mkdir()
+    (tmp_path / "link").symlink_to(state)
+    monkeypatch.chdir(tmp_path)
+    settings.STATE_DIR, settings.WITNESS_FILE = state, file.format(state="state", name="state")
+    mine = looks.setup()
+    assert "witness" in found(replace(GOOD, witness_file=mine.witness_file, state_dir=mine.state_dir), SEEN)
+    settings.WITNESS_FILE = "elsewhere/heads.jsonl"
+    mine = looks.setup()
+    assert found(replace(GOOD, witness_file=mine.witness_file, state_dir=mine.state_dir), SEEN) == []
+
+
+def test_a_syslog_that_nobody_hears_is_no_witness(tmp_path: Path):
+    assert not any(map(looks.syslog_keeps, ("", "unix:///dev/null", f"unix://{tmp_path}/nothing")))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard:
+        heard.bind(str(tmp_path / "log"))
+        assert looks.syslog_keeps(f"unix://{tmp_path}/log")
+    assert looks.syslog_keeps("udp://logs.example.com:514")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
 
 from kernel.postgresql import owner, role_strength
 from portal import database_roles
@@ -21,9 +21,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--to", metavar="ROLE", help="another role than the one of DATABASE_URL")
         parser.add_argument("--print", action="store_true", dest="only_print", help="print the statements instead")
-        parser.add_argument(
-            "--check", action="store_true", help="say what is too strong about the role of DATABASE_URL"
-        )
+        parser.add_argument("--check", action="store_true", help="say what is too strong about the roles that serve")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["check"]:
@@ -41,11 +39,11 @@ class Command(BaseCommand):
                 self.stdout.write(f"{role}: {database_roles.give_serving_role()} statements")
 
     def _check(self) -> None:
-        with connection.cursor() as cursor:
-            cursor.execute(role_strength.LOOK)
-            found = [row[0] for row in cursor.fetchall()]
-        if found:
-            raise CommandError(
-                f"The role of DATABASE_URL may do more than serve: {'; '.join(found)}. {role_strength.ADVICE}."
-            )
-        self.stdout.write("The role of DATABASE_URL serves and does nothing else.")
+        said = [
+            f"The role of {name} may do more than serve: {'; '.join(what)}."
+            for name, what in role_strength.too_strong().items()
+        ]
+        if said:
+            raise CommandError(" ".join([*said, f"{role_strength.ADVICE[0].upper()}{role_strength.ADVICE[1:]}."]))
+        names = " and ".join(settings.DATABASE_ADDRESSES)
+        self.stdout.write(f"The role of {names} serves and does nothing else.")
