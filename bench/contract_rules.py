@@ -22,6 +22,7 @@ from contract_accuracy import MODELS, score_openapi, score_schemas, shared_root
 from tillgate_contracts.compare.kinds import SCHEMA_KINDS
 from tillgate_contracts.compare.policy import DEFAULT, SWITCHES
 from tillgate_contracts.compare.rules import RULE_PACK, iter_rules, schema_level, schema_rule
+from tillgate_contracts.compare.soap.kinds import XML_RULES
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,11 +120,12 @@ def exceptions() -> Iterator[str]:
 
 
 def structure_tables() -> Iterator[str]:
-    for area in dict.fromkeys(rule.area for rule in STRUCTURE_RULES):
+    rules = (*STRUCTURE_RULES, *XML_RULES)
+    for area in dict.fromkeys(rule.area for rule in rules):
         yield f"\n### {area[0].upper()}{area[1:]}\n"
         yield "| rule | level | what happened | why |"
         yield "| --- | --- | --- | --- |"
-        for rule in STRUCTURE_RULES:
+        for rule in rules:
             if rule.area == area:
                 yield f"| `{rule.id}` | {DEFAULT.level(rule.id, rule.level)} | {rule.title} | {rule.why} |"
 

@@ -50,7 +50,9 @@ class SampleForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
     )
     contract = forms.FileField(
-        label="Contract", required=False, help_text="OpenAPI, AsyncAPI, JSON Schema, EDMX or GraphQL, at most 10 MB."
+        label="Contract",
+        required=False,
+        help_text="OpenAPI, AsyncAPI, JSON Schema, EDMX, GraphQL, WSDL or XSD, at most 10 MB.",
     )
 
 

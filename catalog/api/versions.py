@@ -255,6 +255,15 @@ class ContractBytes(CatalogView):
         return _bytes(request, digest, {})
 
 
+_SUFFIXES = {
+    "application/json": "json",
+    "application/xml": "edmx",
+    "application/graphql": "graphql",
+    "application/wsdl+xml": "wsdl",
+    "application/xsd+xml": "xsd",
+}
+
+
 def _bytes(request: Request, digest: str, headers: dict[str, str]) -> HttpResponse:
     tag = f'"{digest}"'
     if tag in tags(request.headers.get("If-None-Match", "")):
@@ -262,9 +271,7 @@ def _bytes(request: Request, digest: str, headers: dict[str, str]) -> HttpRespon
     else:
         data, media_type = contracts.original(digest)
         response = HttpResponse(data, content_type=media_type)
-        suffix = {"application/json": "json", "application/xml": "edmx", "application/graphql": "graphql"}.get(
-            media_type, "yaml"
-        )
+        suffix = _SUFFIXES.get(media_type, "yaml")
         response.headers["Content-Disposition"] = f'attachment; filename="{digest[7:19]}.{suffix}"'
     response.headers["ETag"] = tag
     response.headers["Cache-Control"] = "private, max-age=0, must-revalidate"

@@ -90,6 +90,8 @@ def style_of(contract_format: str) -> str:
         return "event"
     if contract_format.startswith("graphql"):
         return "graphql"
+    if contract_format.startswith("wsdl"):
+        return "soap"
     if contract_format.startswith(("openapi", "swagger")):
         return "rest"
     return ""

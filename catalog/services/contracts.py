@@ -11,7 +11,12 @@ from catalog.models import Contract
 from kernel.errors import Invalid, finding
 
 _MEDIA_TYPES = {"edmx": "application/xml", "json": "application/json", "yaml": "application/yaml"}
-_BY_FORMAT = {"graphql-sdl": "application/graphql"}
+_BY_FORMAT = {
+    "graphql-sdl": "application/graphql",
+    "wsdl-1.1": "application/wsdl+xml",
+    "wsdl-2.0": "application/wsdl+xml",
+    "xsd-1.0": "application/xsd+xml",
+}
 MAX_OPERATIONS = 2000
 
 

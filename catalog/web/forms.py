@@ -49,7 +49,7 @@ class ContractForm(PlainForm):
         required=False,
         allow_empty_file=True,
         label="File",
-        help_text="OpenAPI, AsyncAPI, JSON Schema, EDMX or GraphQL; at most 10 MB",
+        help_text="OpenAPI, AsyncAPI, JSON Schema, EDMX, GraphQL, WSDL or XSD; at most 10 MB",
     )
     text = forms.CharField(
         required=False,

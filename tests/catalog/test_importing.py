@@ -15,6 +15,7 @@ from catalog.services.importing.sources import ImportSource, names_from_path, na
 from kernel.errors import Forbidden, Invalid
 from kernel.models import AuditEntry
 from tests.catalog import make
+from tests.contracts.labelled_pairs import WSDL
 
 OPENAPI = (
     '{"openapi": "3.0.0", "info": {"title": "Orders", "version": "%s"},'
@@ -147,6 +148,25 @@ class TestImport:
         assert [(f.rule, f.pointer, f.operations) for f in found.findings] == [
             ("graphql-field-removed", "Order.total", ("QUERY order",))
         ]
+
+    def test_a_wsdl_and_the_schemas_that_it_names_are_one_contract(self, tmp_path):
+        main = WSDL.replace('<xs:import namespace="urn:shop:types"/>', '<xs:include schemaLocation="types/more.xsd"/>')
+        more = (
+            '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:element name="more" type="xs:int"/></xs:schema>'
+        )
+        (tmp_path / "types").mkdir()
+        (tmp_path / "types/more.xsd").write_text(more)
+        (tmp_path / "orders-v1.wsdl").write_text(main)
+        run = importing.run(importing.read_sources(tmp_path), actor=None, source="estate")
+        [row] = run.rows.all()
+        assert row.outcome == "created"
+        [version] = ApiVersion.objects.select_related("contract").all()
+        assert version.api.style == "soap"
+        assert version.contract.format == "wsdl-1.1"
+        assert {"CALL OrderPort/place", "ONE-WAY OrderPort/cancel"} <= {
+            f"{o['method']} {o['path']}" for o in version.contract.operations
+        }
+        assert "{urn:shop}more" in contracts.document(version.contract.digest).tree["schemas"]["elements"]
 
     def test_a_csv_names_owners_and_contracts_and_says_what_it_did_not_understand(self, tmp_path):
         table = (

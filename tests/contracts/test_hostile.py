@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.contracts.labelled_pairs import WSDL
 from tests.contracts.mutations import bombs, damage, disturb
 from tests.contracts.test_read_graphql import SHOP
 from tests.contracts.test_read_odata import V2, V4
 from tests.contracts.test_read_real import ASYNC_2, ASYNC_3
+from tests.contracts.test_read_soap import WSDL_2, XSD
 from tests.contracts.test_read_swagger import SWAGGER
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, ReadingLimits, read
@@ -29,7 +31,7 @@ SCHEMA = json.dumps(
         "items": {"$ref": "#"},
     }
 ).encode()
-SEEDS = (SWAGGER, V2, V4, ASYNC_2, ASYNC_3, SCHEMA, SHOP)
+SEEDS = (SWAGGER, V2, V4, ASYNC_2, ASYNC_3, SCHEMA, SHOP, WSDL.encode(), WSDL_2, XSD)
 TIGHT = ReadingLimits(max_bytes=200_000, max_values=20_000, seconds=5.0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ _VERSION: Final = re.compile(
     r"|\d{4}-\d{2}(?:-\d{2})?|\d+\.\d+(?:\.\d+)*|0\d{3}|\d{1,3}|[a-z])\Z",
     re.I,
 )
+_LOCATION: Final = re.compile(rb"""\s(?:schemaLocation|location)\s*=\s*["']([^"'\s]{1,300})["']""")
 _GENERIC: Final = frozenset(
     (
         "",
@@ -90,18 +92,28 @@ def items_of(sources: Iterable[ImportSource]) -> list[ImportItem]:
     files = list(sources)
     by_name = {f.name: f.data for f in files}
     used = {name for f in files if f.name.lower().endswith(".csv") for name in _named_by_csv(f, by_name)}
+    used |= {name for f in files if f.name.lower().endswith((".wsdl", ".xsd")) for name in _named_by_xml(f, by_name)}
     items = [item for f in files if f.name not in used for item in _items_of_file(f, by_name)]
     return sorted(items, key=lambda i: (i.rank, i.order))
+
+
+def _named_by_xml(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[str]:
+    """Schemas and parts that a WSDL or a schema imports: they are no contracts of their own."""
+    for location in _LOCATION.findall(file.data):
+        name = posixpath.normpath(posixpath.join(posixpath.dirname(file.name), location.decode(errors="replace")))
+        if name in by_name and name != file.name and not name.lower().endswith(".wsdl"):
+            yield name
 
 
 def _items_of_file(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
     suffix = PurePosixPath(file.name).suffix.lower()
     if suffix == ".csv":
         yield from _csv_items(file, by_name)
-    elif suffix in {".xsd", ".wsdl", ".proto", ".raml"}:
+    elif suffix in {".proto", ".raml"}:
         reason = Invalid(
             "import.format_unread",
-            f"{suffix[1:].upper()} is not read yet; OpenAPI, AsyncAPI, JSON Schema, EDMX and GraphQL are.",
+            f"{suffix[1:].upper()} is not read yet; "
+            "OpenAPI, AsyncAPI, JSON Schema, EDMX, GraphQL, WSDL and XML Schema are.",
         )
         yield ImportItem(file.name, "blocked", 9, natural(file.name), reason, file)
     elif suffix in {".yaml", ".yml"} and _looks_like(file.data, b"backstage.io/"):

@@ -14,9 +14,10 @@ from tillgate_contracts.compare.rule import ComparisonRule
 from tillgate_contracts.compare.rules import BREAKING, INFO, below, schema_level, schema_rule, why_kind
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, WIDENS, Change, Direction, PairKey, flip
 from tillgate_contracts.compare.schema.graph import SchemaGraph
+from tillgate_contracts.compare.soap.kinds import XML_RULES
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
-_STRUCTURE = {rule.id: rule for rule in STRUCTURE_RULES}
+_STRUCTURE = {rule.id: rule for rule in (*STRUCTURE_RULES, *XML_RULES)}
 #: Kinds of change that count only where accepted sets are compared strictly.
 _SET_ONLY = frozenset({"required-property-added-schema", "property-schema-dropped"})
 #: Stands in for a schema rule that the comparison of parameters records itself (a parameter became a list).

@@ -19,6 +19,7 @@ from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.settings import Settings
 from tillgate_contracts.compare.schema.source import Part, SchemaDialect, SchemaSource
+from tillgate_contracts.compare.soap.document import XmlComparison
 from tillgate_contracts.compare.unread import tell_problems
 from tillgate_contracts.errors import ContractError
 
@@ -39,7 +40,7 @@ class DocumentLike(Protocol):
 
 
 def family(format_name: str) -> str:
-    """openapi, asyncapi, jsonschema or graphql: documents of one family can be compared.
+    """openapi, asyncapi, jsonschema, graphql, wsdl or xsd: documents of one family can be compared.
 
     EDMX is lifted to the shape of OpenAPI.
     """
@@ -111,6 +112,8 @@ def _findings(
         EventComparison(EventView(base.tree, old), EventView(revision.tree, new), graph, collector).run()
     elif kind == "graphql":
         GraphqlComparison(base.tree, revision.tree, collector).run()
+    elif kind in ("wsdl", "xsd"):
+        XmlComparison(base.tree, revision.tree, collector).run()
     else:
         _schemas(graph, collector)
     collector.collect()

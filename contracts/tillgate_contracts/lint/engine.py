@@ -15,6 +15,7 @@ from tillgate_contracts.lint import (
     naming,
     reliability,
     security,
+    soap,
 )  # registers the rules
 from tillgate_contracts.lint.rule import (
     RULE_PACK,
@@ -37,7 +38,7 @@ MAX_PER_RULE = 200
 """Findings of one rule that are listed; the rest is counted in its outcome."""
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
-_MODULES = (documentation, naming, errors, reliability, security, data, events, graphql)
+_MODULES = (documentation, naming, errors, reliability, security, data, events, graphql, soap)
 
 
 def built_in_rules() -> tuple[LintRule, ...]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tillgate_contracts.lint.view import LintView
 
-RULE_PACK = "2026.11.2"
+RULE_PACK = "2026.11.3"
 """Raised whenever the same contract could get another report from the built-in rules."""
 
 LEVELS = ("error", "warning", "info", "off")

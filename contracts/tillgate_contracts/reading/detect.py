@@ -21,6 +21,9 @@ FORMATS = (
     "edmx-2",
     "edmx-4",
     "graphql-sdl",
+    "wsdl-1.1",
+    "wsdl-2.0",
+    "xsd-1.0",
 )
 """Every format name that a Document can carry."""
 
@@ -112,7 +115,7 @@ def detect(tree: Any) -> str:
         raise refusal(
             "contract.not_a_contract",
             f"The file holds {what}, and a contract is an object: "
-            "OpenAPI, Swagger, AsyncAPI, JSON Schema, OData EDMX or GraphQL SDL.",
+            "OpenAPI, Swagger, AsyncAPI, JSON Schema, OData EDMX, GraphQL SDL, WSDL or XML Schema.",
         )
     for key, finder in (("openapi", _openapi), ("swagger", _swagger), ("asyncapi", _asyncapi)):
         if key in tree:

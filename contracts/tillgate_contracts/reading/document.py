@@ -32,9 +32,9 @@ class Document:
     """One contract.
 
     `tree` is the normal form (OpenAPI 3.x, AsyncAPI and JSON Schema as written; Swagger 2.0 as OpenAPI 3.0; EDMX as
-    OpenAPI 3.1; GraphQL in a tree of its own); `source` is the parsed original, with other files bundled; `canonical`
-    and `digest` identify it (for EDMX and GraphQL: the normal form). Values of both trees may be shared and must not be
-    changed.
+    OpenAPI 3.1; GraphQL, WSDL and XML Schema in trees of their own); `source` is the parsed original, with other files
+    bundled; `canonical` and `digest` identify it (for formats that are not JSON: the normal form). Values of both trees
+    may be shared and must not be changed.
     """
 
     format: str
@@ -100,7 +100,9 @@ class Document:
 
     @property
     def family(self) -> str:
-        """The shape of the normal form: `openapi` (Swagger and EDMX included), `asyncapi`, `jsonschema`, `graphql`."""
+        """The shape of the normal form: `openapi` (Swagger and EDMX included), `asyncapi`, `jsonschema`, `graphql`,
+        `wsdl`, `xsd`.
+        """
         kind = self.format.partition("-")[0]
         return "openapi" if kind == "edmx" else kind
 
@@ -182,6 +184,13 @@ def read(
     try:
         if head == "<":
             from tillgate_contracts.reading.edmx import read_edmx
+            from tillgate_contracts.reading.wsdl import ROOTS, read_xml_contract
+            from tillgate_contracts.reading.xml_text import root_name
+
+            if root_name(text) in ROOTS:
+                own = read_xml_contract(text, limits, clock, name=name, base_dir=base_dir)
+                if own is not None:
+                    return _own(own, name)
 
             lifted = read_edmx(text, limits, clock)
             canonical = _canonical(lifted.tree)

@@ -14,17 +14,16 @@ from tillgate_contracts.reading.edmx_model import EdmxElement, EdmxModel
 from tillgate_contracts.reading.lifted import Lifted
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, measure, refusal, too_many
 from tillgate_contracts.reading.odata import lift_model
+from tillgate_contracts.reading.xml_text import parse_xml
 
-_PROLOG = re.compile(r"(?:\s+|<\?.*?\?>|<!--.*?-->)*+", re.DOTALL)
-_DECLARATION = re.compile(r"^\s*<\?xml.*?\?>", re.DOTALL)
 _EDM = re.compile(
     r"^(?:http://schemas\.microsoft\.com/ado/\d{4}/\d{2}|http://docs\.oasis-open\.org/odata/ns)/(?:edm|edmx)\Z"
 )
 #: Roots of other kinds of XML, to name what was sent instead.
 _OTHER_XML = {
-    "definitions": "WSDL",
-    "description": "WSDL 2.0",
-    "schema": "XML Schema",
+    "definitions": "a WSDL of an unknown namespace",
+    "description": "a WSDL of an unknown namespace",
+    "schema": "a schema of an unknown namespace",
     "application": "WADL",
     "html": "HTML",
 }
@@ -37,35 +36,11 @@ def read_edmx(text: str, limits: ReadingLimits, clock: Clock) -> Lifted:
 
     Raises ContractError `contract.xml_syntax`, `contract.xml_dtd` or `contract.not_a_contract`.
     """
-    root = _parse_xml(text, limits)
+    root = parse_xml(text, limits)
     model = _model(root, limits, clock)
     lifted = lift_model(model, clock, limits)
     measure(lifted.tree, limits, clock)
     return lifted
-
-
-def _parse_xml(text: str, limits: ReadingLimits) -> Any:
-    start = _PROLOG.match(text)
-    position = start.end() if start else 0
-    if text[position : position + 3] == "<!D":
-        line = text.count("\n", 0, position) + 1
-        raise refusal(
-            "contract.xml_dtd",
-            f"Line {line} declares a document type. Contracts are read without one, because entities could read files "
-            "or explode. Remove the declaration.",
-            line=line,
-        )
-    body = _DECLARATION.sub(lambda found: "\n" * found.group().count("\n"), text, count=1)
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
-    )
-    try:
-        return etree.fromstring(body.encode(), parser)
-    except etree.XMLSyntaxError as error:
-        where: int | None = error.lineno or None
-        raise refusal("contract.xml_syntax", f"The XML is broken at line {where}: {error.msg}.", line=where) from None
-    except ValueError as error:
-        raise refusal("contract.xml_syntax", f"The XML cannot be read: {error}.") from None
 
 
 def _model(root: Any, limits: ReadingLimits, clock: Clock) -> EdmxModel:
@@ -96,7 +71,7 @@ def _check_root(root: Any) -> None:
     raise refusal(
         "contract.not_a_contract",
         f"The XML root is <{name.localname}>{f' ({known})' if known else ''}; "
-        "of XML only OData metadata (<edmx:Edmx>) is a contract.",
+        "of XML only OData metadata (<edmx:Edmx>), WSDL and XML Schema are contracts.",
         line=root.sourceline,
     )
 

@@ -40,12 +40,22 @@ def form_of(family: str) -> Form | None:
         from tillgate_contracts.reading.graphql_form import GraphqlForm
 
         return GraphqlForm()
+    if family in ("wsdl", "xsd"):
+        from tillgate_contracts.reading.xml_form import XmlForm
+
+        return XmlForm()
     return None
 
 
 def own_format(tree: Any) -> str:
     """The format of a stored normal form of this kind, "" of every other one."""
-    return "graphql-sdl" if isinstance(tree, dict) and tree.get("graphql") == "sdl" else ""
+    if not isinstance(tree, dict):
+        return ""
+    if tree.get("graphql") == "sdl":
+        return "graphql-sdl"
+    if "schemas" in tree and ("wsdl" in tree or "xsd" in tree):
+        return f"wsdl-{tree['wsdl']}" if "wsdl" in tree else f"xsd-{tree['xsd']}"
+    return ""
 
 
 def problems_in(tree: dict[str, Any]) -> tuple[Problem, ...]:

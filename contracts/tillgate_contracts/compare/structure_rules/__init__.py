@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tillgate_contracts.compare.rule import ComparisonRule
 
-_TOPICS = ("paths", "parameters", "bodies", "access", "events", "graphql", "references")
+_TOPICS = ("paths", "parameters", "bodies", "access", "events", "graphql", "soap", "references")
 
 
 def _load(topic: str) -> tuple[ComparisonRule, ...]:

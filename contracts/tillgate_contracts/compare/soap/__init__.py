@@ -1,0 +1,1 @@
+"""Comparison of WSDL and XML Schema: what clients send may only widen, what they receive may only narrow."""
