@@ -38,7 +38,9 @@ def read_sources(path: Path) -> list[ImportSource]:
         raise Invalid("import.nothing", f"There is nothing at {path}.")
     found = list(files_of(path))
     if not found:
-        raise Invalid("import.nothing", f"Below {path} lies no .json, .yaml, .edmx, .xml or .csv file.")
+        raise Invalid(
+            "import.nothing", f"Below {path} lies no .json, .yaml, .graphql, .wsdl, .xsd, .edmx, .xml or .csv file."
+        )
     return found
 
 
