@@ -7,7 +7,8 @@ import pytest
 from tillgate_contracts.lint import built_in_rules, lint
 from tillgate_contracts.reading import read
 
-GOOD = """<wsdl:definitions name="Prices" targetNamespace="urn:p" xmlns:t="urn:p" xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/"
+GOOD = """<wsdl:definitions name="Prices" targetNamespace="urn:p" xmlns:t="urn:p"
+  xmlns:wsdl="http://schemas.xmlsoap.org/wsdl/"
   xmlns:soap="http://schemas.xmlsoap.org/wsdl/soap/" xmlns:xs="http://www.w3.org/2001/XMLSchema">
 <wsdl:types><xs:schema targetNamespace="urn:p" elementFormDefault="qualified">
   <xs:element name="Ask" type="xs:string"/><xs:element name="Bad" type="xs:string"/>
@@ -22,8 +23,8 @@ GOOD = """<wsdl:definitions name="Prices" targetNamespace="urn:p" xmlns:t="urn:p
 <soap:binding style="document" transport="http://schemas.xmlsoap.org/soap/http"/><wsdl:operation name="ask">
 <soap:operation soapAction="ask"/><wsdl:input><soap:body use="literal"/></wsdl:input>
 <wsdl:output><soap:body use="literal"/></wsdl:output></wsdl:operation></wsdl:binding>
-<wsdl:service name="S"><wsdl:port name="O" binding="t:B"><soap:address location="https://shop.example.com/p"/></wsdl:port>
-</wsdl:service></wsdl:definitions>"""
+<wsdl:service name="S"><wsdl:port name="O" binding="t:B">
+<soap:address location="https://shop.example.com/p"/></wsdl:port></wsdl:service></wsdl:definitions>"""
 CASES = [
     ("soap-described", "<wsdl:documentation>Asks for a price</wsdl:documentation>", ""),
     ("soap-literal", '<soap:body use="literal"/>', '<soap:body use="encoded"/>'),

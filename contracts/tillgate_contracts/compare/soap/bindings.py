@@ -36,9 +36,11 @@ class BindingComparison:
     def run(self) -> None:
         old, new = self.old["bindings"], self.new["bindings"]
         for name, before in old.items():
-            found = name if name in new else next(
-                (key for key in new if _short(key) == _short(name) and key not in old), None
-            )  # fmt: skip
+            found = (
+                name
+                if name in new
+                else next((key for key in new if _short(key) == _short(name) and key not in old), None)
+            )
             place = f"/bindings/{escape(name)}"
             if found is None:
                 text = f"The binding {_short(name)} was removed."

@@ -56,10 +56,11 @@ class ContentComparison:
         if item["kind"] == "sequence":
             return self._flat(side, {**item, "min": 1, "max": 1}, place, 0)
         return [
-            part if len(parts := self._flat(side, one, f"{place}/items/{number}", 0)) == 1 and (part := parts[0])
+            part
+            if len(parts := self._flat(side, one, f"{place}/items/{number}", 0)) == 1 and (part := parts[0])
             else ({"kind": "sequence", "flat": parts}, f"{place}/items/{number}")
             for number, one in enumerate(item.get("items", ()))
-        ]  # fmt: skip
+        ]
 
     def _particle(self, before: Item, after: Item, depth: int) -> None:
         (one, place), (other, spot) = before, after
