@@ -7,7 +7,10 @@ Its cause says which conflict case it comes from; what belongs together is found
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from django.db import connection
 
 from runtime.permissions import SEEN
 
@@ -43,6 +46,34 @@ select m.stream_id as stream, m.lane, m.position, m.key, m.version, m.received_a
  where c.id = %(case)s
    and m.causation = 'conflict ' || c.id
    and {SEEN}"""
+
+
+AMONG = f"""
+select m.position is not null and m.causation ~ '{CAUSE}'
+  from unnest(%(lanes)s::int[], %(positions)s::bigint[]) with ordinality x (lane, position, n)
+  left join runtime_message m on m.stream_id = %(stream)s and m.lane = x.lane and m.position = x.position
+ order by x.n"""
+
+
+class Placed(Protocol):
+    """A message of a stream by its place."""
+
+    @property
+    def lane(self) -> int: ...
+    @property
+    def position(self) -> int: ...
+    @property
+    def key(self) -> str: ...
+
+
+def among(stream: int, messages: Sequence[Placed]) -> list[bool]:
+    """Which of some messages of a stream are corrections. Most have no name of one, and cost no question."""
+    if not any(_NUMBER.search(one.key) for one in messages):
+        return [False] * len(messages)
+    given = {"stream": stream, "lanes": [one.lane for one in messages], "positions": [one.position for one in messages]}
+    with connection.cursor() as cursor:
+        cursor.execute(AMONG, given)
+        return [bool(corrects) for (corrects,) in cursor.fetchall()]
 
 
 def cause_of(text: str) -> int | None:

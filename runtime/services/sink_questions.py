@@ -258,7 +258,8 @@ class SinkQuestions:
 
     def shows_state(self, documents: Sequence[HeldDocument], item: OutboundMessage) -> bool:
         """Whether one of the documents that were listed under the name of a message is surely of its state."""
-        if self.prove.by(self._listed_by):
+        by = self._listed_by
+        if self.prove.by(by) and not any(self._corrected_has(name, by, item) for name in self._names_of(item, by)):
             return True
         return one_shows([one.holds for one in documents], item.document, self.compared)
 

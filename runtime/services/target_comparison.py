@@ -28,7 +28,7 @@ from runtime.ledger.mappers import Mapper, Skipped, Unmappable
 from runtime.ledger.send_batch import idempotency_key
 from runtime.ledger.vendor_client import CannotAsk, SendResult
 from runtime.models import Integration, TargetComparison, TargetSubscription
-from runtime.selectors import daily_totals
+from runtime.selectors import corrections, daily_totals
 from runtime.services import edited_content, system_connections
 from runtime.services.day_messages import (
     LIMIT,
@@ -299,9 +299,10 @@ def _ask_vendor(
     epochs = daily_totals.key_epochs(flow.stream.pk)
     try:
         for part in _chunks(due, found):
-            answers = _answers(
-                client, subscription, [_outbound(flow, subscription, mapper, epochs, entry) for entry, _ in part]
-            )
+            items = [_outbound(flow, subscription, mapper, epochs, entry) for entry, _ in part]
+            for item, corrects in zip(items, corrections.among(flow.stream.pk, [e for e, _ in part]), strict=True):
+                item.corrects = corrects
+            answers = _answers(client, subscription, items)
             for (entry, state), answer in zip(part, answers, strict=True):
                 found.put(entry, state, answer if isinstance(answer, _There) else _SILENT)
             silent = [answer for answer in answers if isinstance(answer, SendResult)]

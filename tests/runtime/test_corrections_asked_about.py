@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 
+from kernel import clock
 from runtime.ledger.append import IncomingMessage, append
 from runtime.ledger.connections import Connection
+from runtime.models import Integration
+from runtime.services import target_comparison
 from tests.runtime.connectors.server import Server
 from tests.runtime.test_who_is_asked import Site
 
@@ -75,6 +78,27 @@ def test_one_that_arrived_is_confirmed_by_what_is_shown_of_it(
     till.correct(502, acts=True)
     assert till.waiting() == []
     assert (till.held, till.calls) == ({"b": 25}, 2)
+    till.clients.close()
+
+
+@pytest.mark.parametrize(("lookup", "word"), [({}, "unproven"), ({"holds": {"total": "total"}}, "differs")])
+def test_a_comparison_takes_the_first_fact_for_no_correction(
+    ledger: Connection, server: Server, tmp_path: Path, lookup: dict[str, Any], word: str
+) -> None:
+    till = Till(ledger, server, tmp_path, lookup)
+    till.correct(201, acts=False)  # it says yes and keeps the first one
+    assert till.waiting() == []
+    made = target_comparison.compare(
+        Integration.objects.get(key=till.flow.key),
+        "production",
+        clock.now().date(),
+        by="arrival",
+        target="store",
+        instance="",
+        actor=None,
+    )
+    assert (made.agreed, getattr(made, word)) == (1, 1)
+    assert [case["key"] for case in made.cases] == (["b#2"] if word == "differs" else [])
     till.clients.close()
 
 
