@@ -55,7 +55,7 @@ select m.position is not null and m.causation ~ '{CAUSE}'
  order by x.n"""
 
 
-class Placed(Protocol):
+class MessagePlace(Protocol):
     """A message of a stream by its place."""
 
     @property
@@ -66,7 +66,7 @@ class Placed(Protocol):
     def key(self) -> str: ...
 
 
-def among(stream: int, messages: Sequence[Placed]) -> list[bool]:
+def among(stream: int, messages: Sequence[MessagePlace]) -> list[bool]:
     """Which of some messages of a stream are corrections. Most have no name of one, and cost no question."""
     if not any(_NUMBER.search(one.key) for one in messages):
         return [False] * len(messages)
