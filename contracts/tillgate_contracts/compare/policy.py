@@ -25,11 +25,7 @@ _LEVEL_WORDS = {
 }
 #: Debatable levels: key -> the rules whose level it sets.
 SWITCHES: dict[str, tuple[str, ...]] = {
-    "request_input_removed": (
-        "request-property-removed",
-        "request-property-removed-and-refused",
-        "request-parameter-removed",
-    ),
+    "request_input_removed": ("request-property-removed", "request-parameter-removed"),
     "error_status_removed": ("response-non-success-status-removed",),
     "success_status_added": ("response-success-status-added",),
     "server_url_changed": ("server-url-changed",),
@@ -81,8 +77,6 @@ class ComparisonPolicy:
         if key is None:
             return default
         chosen: str = getattr(self, key)
-        if rule == "request-property-removed-and-refused" and self.content_model == "strict":
-            return "breaking"
         if key == "response_enum_value_added" and (self.strict_enum or default == "info"):
             return "breaking" if self.strict_enum and default != "info" else default
         return chosen

@@ -104,9 +104,7 @@ _SOFTENED: dict[tuple[str, str], str] = {
     ("response", "any-of-added"): WARNING,
     ("parameter-property", "type-changed"): WARNING,
     ("response", "enum-value-added"): WARNING,
-    # A tolerant reader ignores what it does not know; under the strict content model both break.
-    ("request", "optional-property-removed-and-refused"): WARNING,
-    ("event-receive", "optional-property-removed-and-refused"): WARNING,
+    # A tolerant reader ignores what it does not know; under the strict content model it breaks.
     ("response", "property-added-to-closed-object"): INFO,
     ("request", "condition-changed"): WARNING,
     ("request", "format-width-declared"): WARNING,
@@ -200,7 +198,7 @@ def schema_level(
         return WARNING
     if kind == "enum-value-added" and side == "response" and strict_enum:
         return BREAKING
-    if strict and kind in {"property-added-to-closed-object", "optional-property-removed-and-refused"}:
+    if strict and kind == "property-added-to-closed-object":
         return BREAKING
     return (
         _SOFTENED.get((place, kind))
@@ -230,6 +228,7 @@ _AREAS = {
 
 #: Reasons that do not follow from the accepted sets.
 _WHY_KIND: tuple[tuple[str, str, str], ...] = (
+    ("request", "-and-refused", "Callers that still send it are refused."),
     (
         "request",
         "-property-removed",
@@ -283,7 +282,7 @@ def _rules() -> tuple[ComparisonRule, ...]:
                     direction,
                     place,
                     undecided=name in {"unknown-keyword-changed", "reference-unresolved", "one-of-overlap-changed"}
-                    or name.endswith("-undecided"),
+                    or name.endswith(("-undecided", "xml-prefix-changed", "odata-enum-number-changed")),
                 )
                 if name in {"required-property-added-schema", "optional-property-added", "property-schema-dropped"}:
                     level = INFO

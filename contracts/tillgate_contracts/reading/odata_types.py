@@ -7,12 +7,14 @@ there; what a create or an update may send depends on key, Nullable, Computed, `
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from tillgate_contracts.reading.edmx_model import EdmxElement, EdmxModel
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, too_many
 from tillgate_contracts.reading.pointers import escape
 
+_WHOLE = re.compile(r"^[+-]?[0-9]{1,19}$")
 _COMMON: dict[str, dict[str, Any]] = {
     "Edm.String": {"type": "string"},
     "Edm.Boolean": {"type": "boolean"},
@@ -104,10 +106,24 @@ class TypeLift:
 
     def _enum(self, element: EdmxElement) -> dict[str, Any]:
         members = [member.name for member in element.all("Member")]
+        numbers = self._numbers(element)
+        more = {} if list(numbers.values()) == list(range(len(members))) else {"x-odata-numbers": numbers}
         if element.flag("IsFlags", False):
             choice = "|".join(members)
-            return {"type": "string", "pattern": f"^({choice})(,({choice}))*$", "x-odata-flags": members}
-        return {"type": "string", "enum": members}
+            return {"type": "string", "pattern": f"^({choice})(,({choice}))*$", "x-odata-flags": members, **more}
+        return {"type": "string", "enum": members, **more}
+
+    @staticmethod
+    def _numbers(element: EdmxElement) -> dict[str, Any]:
+        """The number behind each member: as stated, else one more than the last (CSDL XML 4.01 section 10.3)."""
+        numbers: dict[str, Any] = {}
+        following = 0
+        for member in element.all("Member"):
+            written = str(member["Value"] or "").strip()
+            stated = int(written) if _WHOLE.match(written) else None
+            numbers[member.name] = written if written and stated is None else following if stated is None else stated
+            following = (stated if stated is not None else following) + 1
+        return numbers
 
     def keys(self, element: EdmxElement, depth: int = 0) -> list[EdmxElement]:
         """The key properties of an entity type, inherited ones included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tillgate_contracts.compare.collector import FindingCollector, Where
-from tillgate_contracts.compare.openapi.media import is_json
+from tillgate_contracts.compare.openapi.media import is_json, is_xml
 from tillgate_contracts.compare.openapi.view import OpenApiView
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.change import Direction
@@ -72,7 +72,7 @@ class DocumentComparison:
             word = "itemSchema"
         if word in old and word in new:
             left, right = (Part(old[word], join(base, word)),), (Part(new[word], join(revision, word)),)
-            as_sent = direction._replace(text=not is_json(media))
+            as_sent = direction._replace(text=not is_json(media), xml=is_xml(media))
             self.collector.use(self.graph.link(left, right, as_sent), place, where)
         elif (word in old) != (word in new):
             gone = word in old

@@ -48,6 +48,11 @@ def is_json(text: str) -> bool:
     )
 
 
+def is_xml(text: str) -> bool:
+    """True for XML (RFC 7303): `application/xml`, `text/xml`, and every name with the suffix `+xml`."""
+    return MediaType.parse(text).base == "xml"
+
+
 def pair_up(old: list[str], new: list[str]) -> tuple[list[tuple[str, str]], list[str], list[str]]:
     """Matches names: equal ones first, then the ones of which one includes the other. Rest: removed, added."""
     left, right = list(old), list(new)

@@ -25,6 +25,8 @@ def compare_annotations(comparison: NodeComparison) -> None:
     _compare_lifecycle(comparison)
     _compare_composition(comparison)
     _compare_odata(comparison)
+    if comparison.direction.xml:
+        _compare_xml(comparison)
     changed = sorted(
         name
         for name in old.annotations.keys() | new.annotations.keys()
@@ -62,6 +64,71 @@ def _compare_composition(comparison: NodeComparison) -> None:
             comparison.add(f"all-of-{verb}-annotation-only", NONE, None, None, "allOf")
 
 
+def _compare_xml(comparison: NodeComparison) -> None:
+    """How a value is written in XML (OpenAPI 3.1.1 section 4.8.26): a reader finds it by name, namespace and place."""
+    before, after = _xml(comparison.old), _xml(comparison.new)
+    for word in sorted(before.keys() | after.keys()):
+        old, new = before.get(word), after.get(word)
+        if old == new:
+            continue
+        if word == "prefix":
+            comparison.add(
+                "xml-prefix-changed",
+                BOTH,
+                old,
+                new,
+                "xml",
+                undecided=True,
+                data={"reason": "Cannot tell automatically whether readers look at the prefix or at its namespace."},
+            )
+        else:
+            comparison.add("xml-changed", BOTH, old, new, "xml", name=word)
+
+
+def _xml(node: Node) -> dict[str, Any]:
+    """The XML words of a schema that mean something; a name that is the property's own says nothing."""
+    written = node.annotations.get("xml")
+    found = {
+        word: value
+        for word, value in (written.items() if isinstance(written, dict) else ())
+        if not word.startswith("x-") and value not in (False, None, "")
+    }
+    own = node.pointer.rsplit("/", 2)
+    if len(own) == 3 and own[1] == "properties" and found.get("name") == own[2]:
+        del found["name"]
+    return found
+
+
+def _compare_numbers(comparison: NodeComparison) -> None:
+    """The numbers behind the members of an enumeration: JSON of OData 4.01 may carry them in place of the names."""
+    before, after = (
+        _numbers(node, builder.source.dialect.name)
+        for node, builder in ((comparison.old, comparison.graph.old), (comparison.new, comparison.graph.new))
+    )
+    for member in before:
+        if member in after and before[member] != after[member]:
+            comparison.add(
+                "odata-enum-number-changed",
+                BOTH,
+                before[member],
+                after[member],
+                name=member,
+                undecided=True,
+                data={"reason": "Cannot tell automatically whether anybody sends or reads numbers instead of names."},
+            )
+
+
+def _numbers(node: Node, format_name: str) -> dict[str, Any]:
+    """The number behind each member: as stated, else counted from 0 (OData CSDL 4.01 section 10.3)."""
+    if not format_name.startswith("edmx"):
+        return {}
+    stated = node.annotations.get("x-odata-numbers")
+    if isinstance(stated, dict):
+        return stated
+    members = node.annotations.get("x-odata-flags") or list((node.enum or {}).values())
+    return {str(member): number for number, member in enumerate(members)}
+
+
 def _compare_odata(comparison: NodeComparison) -> None:
     """What OData metadata (CSDL 4.01 §7) says beyond JSON Schema: keys, opaque types, scale, members of flags."""
     old, new = comparison.old.annotations, comparison.new.annotations
@@ -79,6 +146,7 @@ def _compare_odata(comparison: NodeComparison) -> None:
     ):
         kind, effect = ("odata-scale-increased", WIDENS) if after > before else ("odata-scale-decreased", NARROWS)
         comparison.add(kind, effect, before, after)
+    _compare_numbers(comparison)
     flags = old.get("x-odata-flags"), new.get("x-odata-flags")
     if isinstance(flags[0], list) and isinstance(flags[1], list):
         for value in flags[0]:

@@ -27,10 +27,12 @@ def flip(effect: int) -> int:
 
 
 class Direction(NamedTuple):
-    """Which way a value travels, and whether it travels as text (path, query, header, cookie, forms) or as JSON."""
+    """Which way a value travels, and whether it travels as text (path, query, header, cookie, forms), as XML (text,
+    too) or as JSON."""
 
     name: str
     text: bool = False
+    xml: bool = False
 
     @property
     def outward(self) -> bool:

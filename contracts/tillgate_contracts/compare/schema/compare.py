@@ -69,6 +69,8 @@ _FINITE_LIMIT = 200
 _DESCRIPTIVE = frozenset(
     {"annotation-changed", "default-value-added", "default-value-removed", "default-value-changed"}
 )
+#: Kinds that hold whatever the values are: they list values, or say how one is written.
+_BY_VALUE = ("enum", "xml-", "odata-enum-number")
 
 
 def compare_nodes(comparison: NodeComparison) -> NodePair:
@@ -176,7 +178,7 @@ def _check_listed(comparison: NodeComparison, node: Node, effect: int) -> None:
     if refused:
         return
     for change in comparison.pair.changes:
-        if change.effect & effect and not change.inapplicable and not change.kind.startswith("enum"):
+        if change.effect & effect and not change.inapplicable and not change.kind.startswith(_BY_VALUE):
             change.effect &= ~effect
     comparison.silence(effect)
 

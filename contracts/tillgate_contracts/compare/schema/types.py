@@ -44,20 +44,34 @@ _WIDER_FORMATS: dict[str, frozenset[str]] = {
 
 
 def _expand(node: Node, *, text: bool) -> frozenset[str]:
-    """Every JSON type that a node admits, integer and number apart; as text, a string can spell every scalar."""
+    """Every JSON type that a node admits, integer and number apart; as text, a string without a form can spell every
+    scalar."""
     types = ALL_TYPES | {"integer"} if node.types is None else node.types
     if "number" in types:
         types |= {"integer"}
-    if text and "string" in types:
+    if text and "string" in types and _is_free_text(node):
         types |= _SCALARS
     return types
+
+
+def _is_free_text(node: Node) -> bool:
+    """True where a string may be any text: no format, pattern or length. What an enumeration lists is compared by
+    value."""
+    return not (
+        node.formats
+        or node.patterns
+        or node.min_length > 1
+        or node.max_length is not None
+        or node.content_encoding
+        or node.content_media_type
+    )
 
 
 def compare_types(comparison: NodeComparison) -> frozenset[str]:
     """Records changes of type, nullability and format. Returns the types on which keywords are compared."""
     old, new, text = comparison.old, comparison.new, comparison.direction.text
-    before, after = _expand(old, text=text), _expand(new, text=text)
-    lost, gained = before - after, after - before
+    before, after = _expand(old, text=False), _expand(new, text=False)
+    lost, gained = before - _expand(new, text=text), after - _expand(old, text=text)
     _compare_null(comparison, lost, gained)
     lost, gained = lost - {"null"}, gained - {"null"}
     effect = (NARROWS if lost else NONE) | (WIDENS if gained else NONE)
@@ -72,12 +86,10 @@ def compare_types(comparison: NodeComparison) -> frozenset[str]:
         comparison.add(kind, effect, describe(old), describe(new), "type")
     elif old.types != new.types and text and (old.types or ALL_TYPES) - {"null"} != (new.types or ALL_TYPES) - {"null"}:
         comparison.add("type-compatible", NONE, describe(old), describe(new), "type")
-    mine, theirs = _expand(old, text=False), _expand(new, text=False)
-    shared: set[str] = {name for name in ("string", "array", "object") if name in mine and name in theirs}
-    if mine & theirs & {"integer", "number"}:
+    shared: set[str] = {name for name in ("string", "array", "object") if name in before and name in after}
+    if before & after & {"integer", "number"}:
         shared.add("number")
-    if not effect or effect != BOTH:
-        _compare_formats(comparison, shared)
+    _compare_formats(comparison, shared)
     return frozenset(shared)
 
 
@@ -103,11 +115,24 @@ def _compare_formats(comparison: NodeComparison, shared: set[str]) -> None:
         effect |= NARROWS
     if not all(_within(new.formats, name) for name in old.formats):
         effect |= WIDENS
-    if effect and not any(change.kind.startswith("type-") for change in comparison.pair.changes):
-        kind = {NARROWS: "type-specialized", WIDENS: "type-generalized", BOTH: "type-changed"}[effect]
-        if effect != BOTH and {*old.formats, *new.formats} <= _WIDEST_FORMATS and "number" in shared:
-            kind = "format-width-declared" if effect == NARROWS else "format-width-dropped"
-        comparison.add(kind, effect, describe(old), describe(new), "format", data={"format": True})
+    if not effect or _is_said(comparison, effect):
+        return
+    kinds = {NARROWS: "type-specialized", WIDENS: "type-generalized", BOTH: "type-changed"}
+    listed = [(kinds[effect], effect)]
+    if {*old.formats, *new.formats} <= _WIDEST_FORMATS and "number" in shared:
+        words = ((NARROWS, "format-width-declared"), (WIDENS, "format-width-dropped"))
+        listed = [(kind, harm) for harm, kind in words if effect & harm]
+    for kind, harm in listed:
+        comparison.add(kind, harm, describe(old), describe(new), "format", data={"format": True})
+
+
+def _is_said(comparison: NodeComparison, effect: int) -> bool:
+    """True where a change of type says as much as the change of format does."""
+    said = NONE
+    for change in comparison.pair.changes:
+        if change.kind.startswith(("type-", "list-of-types-")):
+            said |= change.effect
+    return not effect & ~said
 
 
 def _within(have: tuple[str, ...], needed: str) -> bool:
