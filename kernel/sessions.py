@@ -1,10 +1,14 @@
 """Sessions of browsers (`SESSION_ENGINE`), each with whose it is, and how long one lasts.
 
+The cookie holds the key of a session; the database holds a digest of it, as with tokens: nobody who reads the database
+has a key.
+
 A session ends when nothing was asked for in SESSION_IDLE_MINUTES, and SESSION_HOURS after the sign-in at the latest.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
@@ -27,18 +32,49 @@ PROVIDER = "identity provider"  # as the second factor of a session: the provide
 PROVIDER_SESSION = "oidc_sid"
 """The identity provider's own name of the session in which it signed somebody in."""
 SEEN_EVERY = timedelta(minutes=1)  # at most so often a session is written only because it was used
+KEPT_DIGITS = 40  # 160 bits of SHA-256, as many as fit into Django's column
+
+
+def kept_as(key: str | None) -> str:
+    """What the database keeps of the key of a session (`UserSession.session_key`); empty for no key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:KEPT_DIGITS] if key else ""
 
 
 class SessionStore(DatabaseStore):
-    """Django's sessions in the database, in a table that knows whose each is."""
+    """Django's sessions in the database, in a table that knows whose each is, and none of their keys."""
 
     @classmethod
     def get_model_class(cls) -> type[UserSession]:
         return UserSession
 
+    def _get_session_from_db(self) -> UserSession | None:
+        found = self.model.objects.filter(session_key=kept_as(self.session_key), expire_date__gt=clock.now()).first()
+        if found is None:
+            self._session_key = None
+        return found
+
+    def exists(self, session_key: str) -> bool:
+        return bool(self.model.objects.filter(session_key=kept_as(session_key)).exists())
+
+    def delete(self, session_key: str | None = None) -> None:
+        self.model.objects.filter(session_key=kept_as(session_key or self.session_key)).delete()
+
+    async def aload(self) -> dict[str, Any]:
+        return await sync_to_async(self.load)()
+
+    async def aexists(self, session_key: str) -> bool:
+        return await sync_to_async(self.exists)(session_key)
+
+    async def asave(self, must_create: bool = False) -> None:
+        await sync_to_async(self.save)(must_create)
+
+    async def adelete(self, session_key: str | None = None) -> None:
+        await sync_to_async(self.delete)(session_key)
+
     def create_model_instance(self, data: dict[str, Any]) -> UserSession:
         made = super().create_model_instance(data)
         assert isinstance(made, UserSession)
+        made.session_key = kept_as(made.session_key)
         about = data.get(ABOUT) or {}
         made.user_id = int(data[SESSION_KEY]) if str(data.get(SESSION_KEY, "")).isdecimal() else None
         made.began_at, made.seen_at = _moment(data.get(BEGAN)), _moment(data.get(SEEN))
@@ -99,8 +135,8 @@ def live(user: User) -> list[UserSession]:
 
 
 def end_others(user: User, *, but: str | None) -> int:
-    """End every session of this person but one; how many that were."""
-    ended, _ = UserSession.objects.filter(user=user).exclude(session_key=but or "").delete()
+    """End every session of this person but the one with the key `but`; how many that were."""
+    ended, _ = UserSession.objects.filter(user=user).exclude(session_key=kept_as(but)).delete()
     return ended
 
 

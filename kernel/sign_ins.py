@@ -3,7 +3,6 @@ sign people in and out say so here. Only the person and administrators read thes
 
 from __future__ import annotations
 
-import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.http import HttpRequest
 
-from kernel import audit, clock, outbox
+from kernel import audit, clock, outbox, sessions
 from kernel.models import SignInFailures, User
 
 KIND = "sign_in"
@@ -96,8 +95,7 @@ def _tell(account: int, minute: Any, failures: int, more: dict[str, Any]) -> Non
 
 def session_of(request: HttpRequest) -> str:
     """A short name of the session, from which nobody can tell its key."""
-    key = request.session.session_key or ""
-    return hashlib.sha256(key.encode()).hexdigest()[:12] if key else ""
+    return sessions.kept_as(request.session.session_key)[:12]
 
 
 def _address(request: HttpRequest) -> str:

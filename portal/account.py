@@ -64,7 +64,10 @@ def _page(
         "local": confirm.is_local(me),
         "details": details or DetailsForm(initial={"email": me.email, "time_zone": me.time_zone}),
         "password": password or PasswordChangeForm(me),
-        "sessions": [{"session": one, "this": one.pk == request.session.session_key} for one in sessions.live(me)],
+        "sessions": [
+            {"session": one, "this": one.pk == sessions.kept_as(request.session.session_key)}
+            for one in sessions.live(me)
+        ],
         "factors": (factors := held.of(me)),
         "has_app": any(one.kind == SecondFactor.Kind.APP for one in factors),
         "codes_left": recovery.left(me),

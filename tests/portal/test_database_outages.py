@@ -7,12 +7,12 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
 from django.urls import reverse
 from psycopg import errors as states
 
 from kernel import periodic_jobs, tokens
 from kernel.retry import RetryPolicy
+from kernel.sessions import SessionStore
 from runtime.worker import loop, scheduler
 from tests.kernel.test_database_sessions import PASSING, as_django
 

@@ -93,7 +93,7 @@ def test_the_code_that_added_an_app_is_used(ann: User, here: Client):
 def test_neither_row_nor_session_nor_ledger_holds_the_secret(ann: User, here: Client):
     secret = offered(here)
     [session] = UserSession.objects.all()
-    assert secret not in json.dumps(sessions.SessionStore(session.session_key).load())
+    assert secret not in json.dumps(sessions.SessionStore().decode(session.session_data))
     here.post(APP, {"app-name": "Phone", "app-code": code(secret=secret)})
     with connection.cursor() as cursor:
         cursor.execute(

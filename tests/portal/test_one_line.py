@@ -7,11 +7,11 @@ import logging
 from typing import Any
 
 import pytest
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import OperationalError
 
 from kernel import tokens
 from kernel.errors import Unavailable
+from kernel.sessions import SessionStore
 from runtime.services import intake
 from tests.portal.test_logs import Lines, lines  # noqa: F401 - a fixture
 from tests.runtime.api.conftest import till  # noqa: F401 - a fixture
