@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from contract_accuracy import MODELS, score_openapi, score_schemas, shared_root
 
 from tillgate_contracts.compare.kinds import SCHEMA_KINDS
+from tillgate_contracts.compare.payloads.kinds import PAYLOAD_RULES
 from tillgate_contracts.compare.policy import DEFAULT, SWITCHES
 from tillgate_contracts.compare.rules import RULE_PACK, iter_rules, schema_level, schema_rule
 from tillgate_contracts.compare.soap.kinds import XML_RULES
@@ -120,7 +121,7 @@ def exceptions() -> Iterator[str]:
 
 
 def structure_tables() -> Iterator[str]:
-    rules = (*STRUCTURE_RULES, *XML_RULES)
+    rules = (*STRUCTURE_RULES, *XML_RULES, *PAYLOAD_RULES)
     for area in dict.fromkeys(rule.area for rule in rules):
         yield f"\n### {area[0].upper()}{area[1:]}\n"
         yield "| rule | level | what happened | why |"

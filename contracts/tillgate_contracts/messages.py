@@ -9,8 +9,10 @@ import msgspec
 
 from tillgate_contracts.compare.compat import Compat, check_compat
 from tillgate_contracts.compare.findings import Finding, fingerprint
+from tillgate_contracts.compare.payloads.report import compare_payloads, language, payload_level
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, follow, join
+from tillgate_contracts.reading.detect import is_json_payload
 
 
 def check_documents(documents: Sequence[Document], *, direction: str, content_model: str) -> Compat:
@@ -48,8 +50,13 @@ def _pair(old: Document, new: Document, direction: str, content_model: Any) -> C
     answers: list[bool | None] = [None] if findings else []
     hidden = bool(findings)
     plain = check_compat(True, True, direction=direction, content_model=content_model)
+    others = other_languages(old), other_languages(new)
     for name in sorted(before | after):
-        if name in before and name in after:
+        if name in before and name in after and (name in others[0] or name in others[1]):
+            answer, told = _other_language(name, others, after[name][0], direction, new)
+            answers.append(answer)
+            findings += told
+        elif name in before and name in after:
             found = check_compat(before[name][1], after[name][1], direction=direction, content_model=content_model)
             answers.append(found.compatible)
             findings += [_named(finding, name) for finding in found.findings]
@@ -86,6 +93,61 @@ def _unread(old: Document, new: Document) -> list[Finding]:
                     fingerprint=fingerprint("reference-unresolved", pointer, ref),
                 )
     return list(found.values())
+
+
+def _other_language(
+    name: str, others: tuple[dict[str, Any], dict[str, Any]], pointer: str, direction: str, new: Document
+) -> tuple[bool | None, list[Finding]]:
+    """The answer for a payload of Avro or Protobuf; None where it is not decided."""
+    plain = direction.removesuffix("-transitive")
+    (word, before), (other, after) = (side.get(name, ("", None)) for side in others)
+    findings: list[Finding] = []
+    levels: set[str] = set()
+    for mode, way in (("backward", "event-receive"), ("forward", "event-send")):
+        if plain not in (mode, "full"):
+            continue
+        changes = compare_payloads(word, before, after, way, name) if word and word == other else None
+        if changes is None:
+            changes, levels = [], levels | {"warning"}
+            text = f"The payload of {name} cannot be compared automatically; read the change yourself."
+            findings.append(_told("event-payload-undecided", "warning", way, text, name, pointer, new))
+        for change in changes:
+            level = payload_level(word, change.kind, way)
+            levels.add(level)
+            findings.append(_told(f"{way}-{word}-{change.kind}", level, way, change.text, name, pointer, new))
+    return (False if "breaking" in levels else None if "warning" in levels else True), findings
+
+
+def _told(rule: str, level: str, way: str, text: str, name: str, pointer: str, document: Document) -> Finding:
+    return Finding(
+        rule=rule,
+        level=level,
+        direction=way,
+        message=text,
+        path=name,
+        operations=(name,),
+        pointer=document.origin(pointer),
+        line=document.pointer_line(pointer),
+        fingerprint=fingerprint(rule, name, text),
+    )
+
+
+def other_languages(document: Document) -> dict[str, tuple[str, Any]]:
+    """Messages whose payload is no JSON Schema, by name: `avro`, `protobuf` or "" for another language, and the
+    payload."""
+    found: dict[str, tuple[str, Any]] = {}
+    for name, _, value in _messages(document):
+        message = _map(follow(document.tree, value))
+        payload = message.get("payload")
+        wrapped = isinstance(payload, dict) and "schemaFormat" in payload and "schema" in payload
+        written = _map(payload).get("schemaFormat") if wrapped else message.get("schemaFormat")
+        if is_json_payload(written):
+            continue
+        raw = _map(payload)["schema"] if wrapped else payload
+        raw = follow(document.tree, raw) if isinstance(raw, dict) and "$ref" in raw else raw
+        label = message.get("name") if isinstance(message.get("name"), str) else name
+        found.setdefault(str(label), (language(str(written).lower()), raw))
+    return found
 
 
 def _named(finding: Finding, name: str) -> Finding:

@@ -9,6 +9,7 @@ import orjson
 
 from tillgate_contracts.compare.findings import LEVEL_ORDER, Finding, fingerprint
 from tillgate_contracts.compare.kinds import SCHEMA_KINDS
+from tillgate_contracts.compare.payloads.kinds import PAYLOAD_RULES
 from tillgate_contracts.compare.policy import ComparisonPolicy
 from tillgate_contracts.compare.rule import ComparisonRule
 from tillgate_contracts.compare.rules import BREAKING, INFO, below, schema_level, schema_rule, why_kind
@@ -17,7 +18,7 @@ from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.soap.kinds import XML_RULES
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
-_STRUCTURE = {rule.id: rule for rule in (*STRUCTURE_RULES, *XML_RULES)}
+_STRUCTURE = {rule.id: rule for rule in (*STRUCTURE_RULES, *XML_RULES, *PAYLOAD_RULES)}
 #: Kinds of change that count only where accepted sets are compared strictly.
 _SET_ONLY = frozenset({"required-property-added-schema", "property-schema-dropped"})
 #: Stands in for a schema rule that the comparison of parameters records itself (a parameter became a list).

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from functools import cache
 
 from tillgate_contracts.compare.kinds import SCHEMA_KINDS
+from tillgate_contracts.compare.payloads.kinds import PAYLOAD_RULES
 from tillgate_contracts.compare.rule import ComparisonRule
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.soap.kinds import XML_RULES
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
 #: Goes up whenever the same two documents and policy could give another verdict.
-RULE_PACK = "2026.11.4"
+RULE_PACK = "2026.11.5"
 
 BREAKING, WARNING, INFO = "breaking", "warning", "info"
 LEVELS = (BREAKING, WARNING, INFO)
@@ -269,7 +270,7 @@ def iter_rules() -> Iterator[ComparisonRule]:
 
 @cache
 def _rules() -> tuple[ComparisonRule, ...]:
-    seen: dict[str, ComparisonRule] = {rule.id: rule for rule in (*STRUCTURE_RULES, *XML_RULES)}
+    seen: dict[str, ComparisonRule] = {rule.id: rule for rule in (*STRUCTURE_RULES, *XML_RULES, *PAYLOAD_RULES)}
     for direction, places in PLACES.items():
         for place in places:
             for name, kind in SCHEMA_KINDS.items():

@@ -84,6 +84,13 @@ _SDL_DEFINITION = re.compile(
     r"(?:type|interface|union|enum|input|scalar)\s+[_A-Za-z]\w*\s*(?![:\w])|directive\s*@)"
 )
 _SDL_EXECUTABLE = re.compile(r"(?:(?:query|mutation|subscription)\s*(?:[_A-Za-z]\w*\s*)?[({@]|fragment\s+\w+\s+on\b)")
+#: Schema formats of event payloads that are JSON Schema.
+_JSON_PAYLOADS = (
+    "application/vnd.aai.asyncapi",
+    "application/schema+json",
+    "application/schema+yaml",
+    "application/vnd.oai.openapi",
+)
 _STRANGERS = {
     "swaggerVersion": "Swagger 1.x",
     "raml": "RAML",
@@ -94,6 +101,11 @@ _STRANGERS = {
     "kind": "a Kubernetes object",
     "__schema": "a GraphQL introspection result; export the schema as SDL instead",
 }
+
+
+def is_json_payload(schema_format: object) -> bool:
+    """Whether a payload of this `schemaFormat` is a JSON Schema; so it is where none is named."""
+    return not isinstance(schema_format, str) or schema_format.lower().startswith(_JSON_PAYLOADS)
 
 
 def looks_like_sdl(text: str, name: str | None) -> bool:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tillgate_contracts.reading.detect import is_json_payload
 from tillgate_contracts.reading.limits import refusal
 from tillgate_contracts.reading.pointers import join
 from tillgate_contracts.reading.references import Problem
@@ -143,6 +144,7 @@ def drop_meaningless(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[
     structure = _STRUCTURES.get(kind_of_contract.partition("-")[0], {})
     # In these two, a discriminator is the property's name.
     named_tag = kind_of_contract == "openapi-2.0" or kind_of_contract.startswith("asyncapi")
+    events = kind_of_contract.startswith("asyncapi")
     stack: list[tuple[Any, bool, tuple[Any, str] | None]] = [(tree, False, None)]
     while stack:
         value, names, trail = stack.pop()
@@ -151,8 +153,11 @@ def drop_meaningless(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[
                 if type(item) is dict or type(item) is list:
                     stack.append((item, False, (trail, str(number))))
             continue
+        other_language = events and not is_json_payload(value.get("schemaFormat"))
         for key, item in value.items():
             kind = type(item)
+            if other_language and key in ("payload", "schema"):
+                continue  # Avro, Protobuf and the like: no keyword of ours
             if names:
                 if kind is dict or kind is list:
                     stack.append((item, False, (trail, key)))

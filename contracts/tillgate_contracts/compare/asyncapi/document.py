@@ -19,6 +19,7 @@ from tillgate_contracts.compare.asyncapi.view import (
 )
 from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.openapi.view import shape_of
+from tillgate_contracts.compare.payloads.report import compare_payloads, language, payload_level
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.source import Part, Parts, join
@@ -182,6 +183,8 @@ class EventComparison:
             )
 
     def _differ(self, before: EventMessage, after: EventMessage) -> bool:
+        if not (before.readable and after.readable):
+            return signature(before.raw.get("payload")) != signature(after.raw.get("payload"))
         direction = Direction("event-send")
         return bool(self.graph.relation(self.graph.link(before.payload or (), after.payload or (), direction)))
 
@@ -231,12 +234,38 @@ class EventComparison:
         elif before.format.split(";")[0] != after.format.split(";")[0]:
             text = f"The payload of {after.name} is described in {after.format} instead of {before.format}."
             add("event-payload-format-changed", text, where=where, old=before.format, new=after.format, **places)
-        elif before.format != after.format or signature(left[0].raw) != signature(right[0].raw):
+        elif not self._other_language(before, after, direction, where) and (
+            before.format != after.format or signature(left[0].raw) != signature(right[0].raw)
+        ):
             text = (
                 f"The payload of {after.name} changed. "
                 f"Payloads in {after.format} cannot be compared automatically; read the change yourself."
             )
             add("event-payload-undecided", text, where=where, **places)
+
+    def _other_language(self, before: EventMessage, after: EventMessage, direction: Direction, where: Where) -> bool:
+        """Compares payloads of Avro and Protobuf. False where that is not decided."""
+        word = language(before.format)
+        sides = []
+        for view, message in ((self.old, before), (self.new, after)):
+            part = (message.payload or (Part(None, ""),))[0]
+            found = view.resolve(part.raw, part.pointer) if isinstance(part.raw, dict) else None
+            sides.append(found or LocatedObject(part.raw, part.pointer))
+        if not word or word != language(after.format):
+            return False
+        changes = compare_payloads(word, sides[0].raw, sides[1].raw, direction.name, after.name)
+        for change in changes or ():
+            self.collector.add(
+                f"{direction.name}-{word}-{change.kind}",
+                f"{after.name}: {change.text}",
+                where=where,
+                old=change.old,
+                new=change.new,
+                base=sides[0].pointer,
+                revision=sides[1].pointer,
+                level=payload_level(word, change.kind, direction.name),
+            )
+        return changes is not None
 
     def _correlation(self, before: EventMessage, after: EventMessage, where: Where) -> None:
         one = self.old.resolve(before.raw.get("correlationId"), before.pointer)

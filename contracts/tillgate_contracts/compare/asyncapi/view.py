@@ -13,17 +13,11 @@ from typing import Any
 from tillgate_contracts.compare.schema.source import Part, Parts, SchemaSource, join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
 from tillgate_contracts.compare.unread import LocatedObject, Resolver
+from tillgate_contracts.reading.detect import is_json_payload
 
 SEND, RECEIVE = "send", "receive"
 OPPOSITE = {SEND: RECEIVE, RECEIVE: SEND}
 _FROM_CONSUMER = {"publish": RECEIVE, "subscribe": SEND}
-#: Schema languages of payloads that the comparison reads.
-_JSON_FORMATS = (
-    "application/vnd.aai.asyncapi",
-    "application/schema+json",
-    "application/schema+yaml",
-    "application/vnd.oai.openapi",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,7 @@ class EventMessage:
 
     @property
     def readable(self) -> bool:
-        return self.format.startswith(_JSON_FORMATS)
+        return is_json_payload(self.format)
 
 
 @dataclass(slots=True)
