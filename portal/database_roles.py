@@ -50,7 +50,7 @@ RIGHTS: Mapping[str, str] = {
     "governance_waiver": f"{_ADD}, update (state, granted_at, revoked_at, revoked_by_id)",
     "governance_applicationrelease": f"{_ADD}, update",
     "runtime_approveddestination": _READ,
-    "runtime_attempt": f"{_ADD_AND_DROP}, update (answer, detail)",
+    "runtime_attempt": f"{_ADD_AND_DROP}, update (answer, detail, payload)",
     "runtime_delivery": _ADD_AND_DROP,
     "runtime_entitywrite": _ADD,
     "runtime_message": f"{_ADD}, update (payload)",

@@ -56,7 +56,7 @@ def env_bool(name: str, default: bool) -> bool:
 
 
 def env_int(name: str, default: int) -> int:
-    text = env(name, str(default))
+    text = env(name, str(default)) or str(default)
     try:
         return int(text)
     except ValueError:

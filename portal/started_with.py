@@ -30,6 +30,7 @@ from runtime.domain import expected_workers
 
 Rule = Callable[[str], str | None]
 """What the value should be, where it is not that."""
+MOST_TIME = 100_000  # of any unit: no clock that is added to leaves the years that exist
 _CHOICES = {
     "target_session_attrs": ("any", "read-write", "read-only", "primary", "standby", "prefer-standby"),
     "sslmode": ("disable", "allow", "prefer", "require", "verify-ca", "verify-full"),
@@ -48,6 +49,20 @@ def _positive(text: str) -> str | None:
     except ValueError:
         good = False
     return None if good else "is a number above 0"
+
+
+def _hours(text: str) -> str | None:
+    return None if re.fullmatch(r"0+(\.0*)?", text) or _positive(text) is None else "is a number of hours, or 0"
+
+
+def _whole(least: int, most: int, of: str = "") -> Rule:
+    said = f"is a whole number{of} from {least} to {most}"
+
+    def judge(text: str) -> str | None:
+        good = text.isascii() and text.isdecimal() and len(text) <= 9 and least <= int(text) <= most
+        return None if good else said
+
+    return judge
 
 
 def _address(*schemes: str) -> Rule:
@@ -112,14 +127,17 @@ def _algorithms(text: str) -> str | None:
     return None if named and set(named) <= set(ALGORITHMS) else f"names some of {', '.join(ALGORITHMS)}"
 
 
-def _skew(text: str) -> str | None:
-    return None if text.isdecimal() and int(text) <= 600 else "is a number of seconds from 0 to 600"
-
-
 RULES: Mapping[str, Rule] = {
     "OIDC_SCOPES": _scopes,
     "OIDC_ALGORITHMS": _algorithms,
-    "OIDC_CLOCK_SKEW": _skew,
+    "OIDC_CLOCK_SKEW": _whole(0, 600, " of seconds"),
+    "OIDC_RECHECK_MINUTES": _whole(1, MOST_TIME, " of minutes"),
+    "SESSION_HOURS": _whole(1, MOST_TIME, " of hours"),
+    "SESSION_IDLE_MINUTES": _whole(1, MOST_TIME, " of minutes"),
+    "SIGN_IN_FRESH_MINUTES": _whole(1, MOST_TIME, " of minutes"),
+    "DATABASE_CONN_MAX_AGE": _whole(0, MOST_TIME, " of seconds"),
+    "EMAIL_PORT": _whole(1, 65_535),
+    "EMAIL_TIMEOUT": _whole(1, 600, " of seconds"),
     "LOG_LEVEL": _one_of(*(name for name in logging.getLevelNamesMapping() if name not in ("NOTSET", "WARN", "FATAL"))),
     "DISPLAY_TIME_ZONE": _zone,
     "DATABASE_URL": _database,
@@ -130,7 +148,7 @@ RULES: Mapping[str, Rule] = {
     "PIPELINE_SECRETS": _folder,
     "TILLGATE_ROLE": _one_of(*sessions.LIMITS),
     "TILLGATE_LEASE_SECONDS": _positive,
-    "TILLGATE_RECOVERY_HOURS": _positive,
+    "TILLGATE_RECOVERY_HOURS": _hours,
     "TILLGATE_STILL_SECONDS": _positive,
     "WITNESS_WEBHOOK": _address("https", "http"),
     "WITNESS_SYSLOG": _address("udp", "tcp", "unix"),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -30,6 +31,18 @@ def given() -> str:
     connection.ensure_connection()
     _given(str(connection.settings_dict["NAME"]))
     return ROLE
+
+
+@contextmanager
+def acting() -> Iterator[None]:
+    """Django's connection is the serving role's until the end of the block."""
+    role = given()
+    with connection.cursor() as cursor:
+        cursor.execute(f"set role {role}")
+        try:
+            yield
+        finally:
+            cursor.execute("reset role")
 
 
 def address() -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-LEASE_SECONDS = float(os.environ.get("TILLGATE_LEASE_SECONDS", "15"))
+LEASE_SECONDS = float(os.environ.get("TILLGATE_LEASE_SECONDS") or "15")
 CALL_MARGIN = LEASE_SECONDS / 5  # what a lease lasts longer than the call under it
 MOST_CALLS = 3  # of one try of a quarantined message: ask, send, ask
 

@@ -26,7 +26,7 @@ from runtime.ledger import sql
 from runtime.ledger.leases import CALL_MARGIN, LEASE_SECONDS, MOST_CALLS
 
 log = logging.getLogger(__name__)
-WINDOW_HOURS = float(os.environ.get("TILLGATE_RECOVERY_HOURS", "24"))
+WINDOW_HOURS = float(os.environ.get("TILLGATE_RECOVERY_HOURS") or "24")
 ENDLESS = (1 << 63) - 1  # `ask_until` while the window is open
 
 _Connection = psycopg.Connection[tuple[Any, ...]]

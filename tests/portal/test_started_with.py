@@ -33,9 +33,15 @@ WRONG = {
     "REDIS_URL": ("127.0.0.1:6379", "http://127.0.0.1"),
     "BROKER_URL": ("127.0.0.1:6379",),
     "OTEL_EXPORTER_OTLP_ENDPOINT": ("collector:4318", "grpc://collector"),
-    "OIDC_RECHECK_MINUTES": ("often",),
+    "OIDC_RECHECK_MINUTES": ("often", "0", "-1"),
+    "SESSION_HOURS": ("0", "-5", "99999999999", "half", "1.5"),
+    "SESSION_IDLE_MINUTES": ("0", "-1", "99999999999"),
+    "SIGN_IN_FRESH_MINUTES": ("0", "-1", "99999999999"),
+    "DATABASE_CONN_MAX_AGE": ("-1", "1e9"),
+    "EMAIL_PORT": ("0", "65536", "-25"),
+    "EMAIL_TIMEOUT": ("0", "-1", "86400"),
 }
-IN_SETTINGS = ("LOG_FORMAT", "DATABASE_POOLER", "HTTPS", "OIDC_RECHECK_MINUTES")  # read once, when the module is
+IN_SETTINGS = ("LOG_FORMAT", "DATABASE_POOLER", "HTTPS")  # read once, when the module is
 CASES = [(name, value) for name, values in WRONG.items() for value in values]
 ENTRIES = ("manage.py check", "-m portal.scheduler", "-m portal.worker", "-m portal.web_server --port 1")
 
@@ -58,8 +64,29 @@ def test_what_is_right_is_not_refused() -> None:
         "REDIS_URL": "rediss://:pw@cache:6379/1",
         "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
         "TILLGATE_LEASE_SECONDS": "1.5",
+        "TILLGATE_RECOVERY_HOURS": "0",
+        "SESSION_HOURS": "8",
+        "SESSION_IDLE_MINUTES": "1",
+        "DATABASE_CONN_MAX_AGE": "0",
+        "EMAIL_PORT": "587",
     }
     assert started_with.wrong(right) is None
+
+
+@pytest.mark.parametrize("name", ["TILLGATE_RECOVERY_HOURS", "TILLGATE_LEASE_SECONDS", "SESSION_HOURS"])
+def test_an_empty_value_is_the_default(name: str) -> None:
+    """As compose files pass what is not set."""
+    environment = os.environ | {"SECRET_KEY": "test", name: ""}
+    code = "import portal.settings, runtime.ledger.rewind as r, runtime.ledger.leases as l; print(r.WINDOW_HOURS > 0)"
+    ended = subprocess.run(
+        [sys.executable, "-c", f"import django; django.setup(); {code}"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert ended.stdout.strip() == "True", ended.stderr
 
 
 @pytest.mark.parametrize("entry", ENTRIES)

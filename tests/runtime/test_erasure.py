@@ -20,6 +20,7 @@ from runtime.ledger.mappers import Mapper
 from runtime.models import ConflictCase
 from runtime.selectors import traces
 from runtime.services import cases, erasure
+from tests import serving_role
 from tests.runtime.make import Flow
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -77,6 +78,14 @@ def test_all_that_was_said_under_a_key_is_gone_and_the_chain_is_whole(ledger: Co
     assert ledger.execute("select position, key, version, previous from runtime_message order by 1").fetchall() == chain
     ledger.execute("select 1")
     assert append(ledger, flow.ref, [IncomingMessage("ada", 2, SECRET.replace(b"ada", b"ada.l"))]).unchanged == 1
+
+
+def test_the_role_that_serves_erases(ledger: Connection) -> None:
+    flow, subscription = stored(ledger)
+    pass_all(ledger, subscription)
+    with serving_role.acting():
+        assert erasure.erase(flow.stream, key="ada", actor=None, reason="request 17") == 2
+    assert "example.org" not in texts(ledger)
 
 
 def test_what_was_erased_before_is_not_erased_again_and_it_is_said_by_whom(ledger: Connection) -> None:
