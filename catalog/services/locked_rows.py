@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from catalog.models import Api, ApiVersion
+from catalog.models import Api, ApiVersion, Application
 from catalog.selectors import versions
 from kernel.errors import NotFound
 
@@ -22,4 +22,14 @@ def locked_version(reference: str) -> ApiVersion:
     found = rows.filter(api__slug=slug, label=label).first() if "\x00" not in reference else None
     if found is None:
         raise NotFound("version.unknown", f"There is no API version {reference[:200]!r}.")
+    return found
+
+
+def locked_application(key: str) -> Application:
+    """The application's row, so that what is recorded of it is recorded one call after another; who only refers to it
+    does not wait. Raises NotFound `application.unknown`."""
+    rows = Application.objects.select_for_update(no_key=True, of=("self",))
+    found = rows.filter(key=key, retired_at=None).first() if "\x00" not in key else None
+    if found is None:
+        raise NotFound("application.unknown", f"There is no application {key[:100]!r}.")
     return found

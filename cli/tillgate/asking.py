@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tillgate import lockfile, strict_json
+from tillgate import files, lockfile, strict_json
 from tillgate.answers import DIGEST, is_far, moment
 from tillgate.exits import BAD_REQUEST, Failure, clean
 from tillgate.lockfile import Lock
@@ -30,7 +30,7 @@ def question(options: argparse.Namespace, lock: Lock | None) -> dict[str, Any]:
         raise Failure(BAD_REQUEST, "Say which " + ", ".join(f"--{key}" for key in missing) + " (or in --question).")
     for key in WORDS:
         if isinstance(body.get(key), str):
-            body[key] = body[key].strip()
+            body[key] = files.one_spelling(body[key].strip())
     _require_time(body, getattr(options, "what_if", True))
     return body
 
@@ -110,7 +110,7 @@ def reference(entry: object) -> str:
 
 def _from_file(given: str) -> dict[str, Any]:
     try:
-        text = sys.stdin.buffer.read() if given == "-" else Path(given).read_bytes()
+        text = files.bounded(sys.stdin.buffer) if given == "-" else files.read(given)
         loaded = strict_json.loads(text)
     except (OSError, ValueError) as error:
         raise Failure(BAD_REQUEST, f"The question {given} cannot be read: {clean(error)}") from None
@@ -219,12 +219,12 @@ def names(body: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(filter(None, found)))
 
 
-def places(names: Iterable[str], files: Iterable[Path]) -> dict[str, tuple[str, int]]:
+def places(names: Iterable[str], named: Iterable[Path]) -> dict[str, tuple[str, int]]:
     """Where each thing of the question stands: its reference to a file and a line, for reports that want a place."""
     found: dict[str, tuple[str, int]] = {}
-    for file in files:
+    for file in named:
         try:
-            lines = file.read_text(encoding="utf-8").splitlines()
+            lines = files.read_text(file).splitlines()
         except (OSError, ValueError):
             continue
         for number, line in enumerate(lines, 1):

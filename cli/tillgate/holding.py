@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from tillgate import sending, strict_json, transport
+from tillgate import files, sending, strict_json, transport
 from tillgate.answers import GateVerdict, json_object, moment, wrong_document
-from tillgate.exits import BAD_REQUEST, Failure
+from tillgate.exits import BAD_REQUEST, Failure, clean
 from tillgate.transport import GateAddress
 
 SCHEMA = "tillgate.held/2"
@@ -28,6 +28,8 @@ def still_standing(gate: GateAddress, name: str, question: Mapping[str, Any], se
     otherwise. Raises Failure 4 when the gate cannot be asked."""
     if question.get("as_of"):
         raise Failure(BAD_REQUEST, "--hold and --as-of contradict each other: what is held is about now.")
+    if os.path.exists(name) and not os.path.isfile(name):
+        raise Failure(BAD_REQUEST, f"--hold {clean(name)} is no plain file.")
     held = _read(gate, name, question)
     if held is None:
         return None
@@ -80,7 +82,7 @@ def question_digest(question: Mapping[str, Any]) -> str:
 def _read(gate: GateAddress, name: str, question: Mapping[str, Any]) -> GateVerdict | None:
     """None for a file that is not there, or holds something else: then the gate is asked."""
     try:
-        held = strict_json.loads(Path(name).read_bytes())
+        held = strict_json.loads(files.read(name))
         body, number = held["answer"].encode(), held["verdict_id"]
         document = strict_json.loads(body)
         same = held["schema"] == SCHEMA and held["url"] == gate.url and held["question"] == _digest(question)

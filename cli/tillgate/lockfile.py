@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tillgate import strict_json
+from tillgate import files, strict_json
 from tillgate.answers import DIGEST
 from tillgate.exits import BAD_REQUEST, Failure
 
@@ -88,7 +88,7 @@ def _lines(listed: list[str]) -> str:
 def load(path: Path) -> Lock:
     """The lock file. Raises Failure 3 with what is wrong in it."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = files.read_text(path)
         lines = text.splitlines()
         first = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
         document = strict_json.loads("\n".join(lines[first:]))

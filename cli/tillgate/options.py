@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from tillgate import files
 from tillgate.exits import BAD_REQUEST, EXPLAINED, Failure
 
 FORMATS = ("text", "json", "junit", "sarif", "github", "gitlab")
@@ -52,6 +53,7 @@ def record(name: str, text: str) -> CommandParser:
 def end_release() -> CommandParser:
     parser = command("end-release", "Tell: the support of this version has ended there.")
     _add_words(parser, "application", "version", "environment")
+    parser.add_argument("--instance", type=_word, help="there alone; everywhere without it")
     _add_recording(parser)
     return parser
 
@@ -59,7 +61,7 @@ def end_release() -> CommandParser:
 def undeploy() -> CommandParser:
     parser = command("undeploy", "Tell: nothing of this application runs there any more.")
     _add_words(parser, "application", "environment")
-    parser.add_argument("--instance", default="", help="the instance of a fleet, such as a store")
+    parser.add_argument("--instance", type=_spelled, default="", help="the instance of a fleet, such as a store")
     _add_recording(parser)
     return parser
 
@@ -72,7 +74,11 @@ def _add_words(parser: CommandParser, *names: str) -> None:
 def _word(text: str) -> str:
     if not text.strip():
         raise argparse.ArgumentTypeError("it is empty; is a variable unset?")
-    return text.strip()
+    return _spelled(text)
+
+
+def _spelled(text: str) -> str:
+    return files.one_spelling(text.strip())
 
 
 def _add_recording(parser: CommandParser) -> None:

@@ -30,12 +30,14 @@ def _record(name: str, text: str, path: str, arguments: list[str]) -> int:
 def end_release(arguments: list[str]) -> int:
     given = options.end_release().parse_args(arguments)
     body = {"application": given.application, "version": given.version, "environment": given.environment}
+    if given.instance:
+        body["instance"] = given.instance
     return _tell(given, "/api/v1/gate/releases/end", body, 200)
 
 
 def undeploy(arguments: list[str]) -> int:
     given = options.undeploy().parse_args(arguments)
-    body = {"application": given.application, "environment": given.environment, "instance": given.instance.strip()}
+    body = {"application": given.application, "environment": given.environment, "instance": given.instance}
     return _tell(given, "/api/v1/gate/undeploy", body, 200)
 
 
@@ -72,7 +74,13 @@ def _doubts(answer: dict[str, Any]) -> list[str]:
     """What the gate says of the record itself. It is recorded in any case: what runs, runs."""
     if "ended" in answer:
         missed = "the gate would not have allowed to take this away: somebody uses what it provides"
-        return [missed] if answer.get("against_gate") is True else []
+        still = answer.get("still_recorded")
+        found = [missed] if answer.get("against_gate") is True else []
+        if answer["ended"] == 0 and type(still) is int and still:
+            found.append(
+                f"nothing of this was recorded there any more; recorded of the application are {still} elsewhere"
+            )
+        return found
     if answer.get("against_gate") is True:
         return [f"this went live against verdict {clean(answer.get('verdict'))} of the gate, which is a deny"]
     if "verdict" in answer and answer["verdict"] is None:

@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from tillgate import transport
+from tillgate import files, transport
 from tillgate.exits import BAD_REQUEST, Failure, clean
 from tillgate.transport import GateAddress
 
@@ -19,7 +19,7 @@ def gate_of(options: argparse.Namespace) -> GateAddress:
     token = options.token if options.token is not None else os.environ.get("TILLGATE_TOKEN", "")
     if options.token_file:
         try:
-            token = Path(options.token_file).read_text(encoding="utf-8")
+            token = files.read_text(options.token_file)
         except (OSError, ValueError) as error:
             raise Failure(BAD_REQUEST, f"--token-file {options.token_file} cannot be read: {clean(error)}") from None
     gate = transport.address(options.url, token, ca_file=options.ca_file, environ=dict(os.environ))

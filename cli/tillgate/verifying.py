@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tillgate import sending, strict_json
+from tillgate import files, sending, strict_json
 from tillgate.answers import DIGEST, moment, newer_engine
 from tillgate.exits import BAD_REQUEST, CODES, NO_VERDICT, Failure, clean
 from tillgate.options import CommandParser, Once
@@ -29,7 +29,6 @@ PREDICATE = "https://slsa.dev/verification_summary/v1"
 PAYLOAD = "application/vnd.in-toto+json"
 KEYS_SCHEMA = "tillgate.keys/1"
 CLOCKS = timedelta(minutes=5)
-LARGEST = 4 * 1024 * 1024
 ABOUT = ("application", "version", "environment", "instance")
 DESCRIPTION = (
     "Check a signed statement offline: signature, audience, expiry, subject and word. Exit codes: 0 allow, 1 deny, "
@@ -130,11 +129,11 @@ def _subjects(given: argparse.Namespace) -> list[str]:
 
 def _read(name: str) -> Any:
     try:
-        data = Path(name).read_bytes()
+        data = files.read(name)
     except OSError as error:
         raise Failure(BAD_REQUEST, f"{name} cannot be read: {error.strerror or error}") from None
-    if len(data) > LARGEST:
-        raise _not(f"{name} is larger than {LARGEST} bytes")
+    except ValueError:
+        raise _not(f"{name} is larger than {files.LARGEST} bytes") from None
     return strict_json.loads(data)
 
 

@@ -77,7 +77,8 @@ class EndRelease(APIView):
         request=shapes.EntryInput, responses={200: dict}, description="Support of a released version has ended."
     )
     def post(self, request: Request) -> Response:
-        return ended(release_records.end_release(plain(request.data), viewer=Viewer.of(request.user)))
+        body = plain(request.data)
+        return ended(release_records.end_release(body, viewer=Viewer.of(request.user)), body)
 
 
 class Undeploy(APIView):
@@ -87,9 +88,13 @@ class Undeploy(APIView):
         request=shapes.PlaceInput, responses={200: dict}, description="Nothing of it is deployed there any more."
     )
     def post(self, request: Request) -> Response:
-        return ended(release_records.undeploy(plain(request.data), viewer=Viewer.of(request.user)))
+        body = plain(request.data)
+        return ended(release_records.undeploy(body, viewer=Viewer.of(request.user)), body)
 
 
-def ended(rows: list[ApplicationRelease]) -> Response:
-    """How many records have ended, and whether somebody uses what one of them took away."""
-    return Response({"ended": len(rows), "against_gate": any(row.ended_against_gate for row in rows)})
+def ended(rows: list[ApplicationRelease], body: dict[str, Any]) -> Response:
+    """How many records have ended, whether somebody uses what one of them took away, and how many of the application
+    there are still in the environment."""
+    against = any(row.ended_against_gate for row in rows)
+    still = release_records.still_recorded(body)
+    return Response({"ended": len(rows), "against_gate": against, "still_recorded": still})

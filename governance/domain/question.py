@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -98,7 +99,13 @@ def _word(value: Any, at: str, found: list[dict[str, Any]], *, required: bool) -
     if not isinstance(value, str) or len(value) > 200 or (required and not value.strip()):
         found.append(finding(at, "a text of 1 to 200 characters" if required else "a text of at most 200 characters"))
         return ""
-    return value.strip()
+    return one_spelling(value.strip())
+
+
+def one_spelling(name: str) -> str:
+    """A name in Unicode's normal form C: what one system writes as a letter and a mark, another writes as one sign, and
+    both are the same text."""
+    return unicodedata.normalize("NFC", name)
 
 
 def _entries(value: Any, at: str, found: list[dict[str, Any]]) -> list[Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 SHORTEST = 4
 """Of shorter names every other one is near."""
 
@@ -17,7 +19,8 @@ def is_one(said: str, meant: str) -> bool:
 
 
 def _plain(name: str) -> str:
-    return "".join(sign for sign in name.casefold() if sign.isalnum())
+    """Without capitals, punctuation, and what only looks otherwise (wide, raised or invisible signs)."""
+    return "".join(sign for sign in unicodedata.normalize("NFKC", name).casefold() if sign.isalnum())
 
 
 def _letters(name: str) -> str:

@@ -152,9 +152,9 @@ class ApplicationRelease(models.Model):
                 name="one_deployed_version_per_instance",
             ),
             models.UniqueConstraint(
-                fields=["application", "version", "environment"],
+                fields=["application", "version", "environment", "instance"],
                 condition=models.Q(mode="released", ended_at=None),
-                name="one_live_release_per_version",
+                name="one_live_release_per_instance",
             ),
         ]
         indexes = [

@@ -37,7 +37,7 @@ class ConsumerRecords:
 
 _CONSUMING = f"""
 with used as (
-  select r.application, r.instance in ('', %(instance)s) or %(instance)s = '' or {NO_STORE} as here,
+  select r.application, normalize(r.instance, nfc) in ('', %(instance)s) or %(instance)s = '' or {NO_STORE} as here,
          array(select p from unnest(r.consumes) p where p = any(%(versions)s) order by p) as versions
     from governance_applicationrelease r
    where r.environment = %(environment)s

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from django.db.models import CharField, Func
+
 from kernel import prepared_queries
 
 
@@ -43,6 +45,13 @@ class OwnRecords:
     consumes: frozenset[str]
     instances: frozenset[str] = frozenset()
     other_contracts: tuple[RanContract, ...] = ()
+
+
+class NormalForm(Func):
+    """A name in Unicode's normal form C, in which the gate asks; rows of before may hold another one."""
+
+    template = "normalize(%(expressions)s, nfc)"
+    output_field = CharField()
 
 
 NO_STORE = """r.instance <> '' and exists (
@@ -85,11 +94,12 @@ found as (
      and r.ended_against_gate
      and r.ended_at > clock_timestamp() - interval '{REMEMBERED}'
      and not exists (select from mine
-                      where mine.provided_apis @> r.provided_apis and mine.instance in ('', r.instance)))
+                      where mine.provided_apis @> r.provided_apis
+                        and normalize(mine.instance, nfc) in ('', normalize(r.instance, nfc))))
 select case when r.ended_at is null then r.mode else 'deployed' end,
-       r.instance = %(instance)s or %(instance)s = '' or {NO_STORE},
-       r.provides, r.consumes, count(*) filter (where r.ended_at is null), count(*), array_agg(distinct r.instance),
-       bool_and(r.agrees),
+       normalize(r.instance, nfc) = %(instance)s or %(instance)s = '' or {NO_STORE},
+       r.provides, r.consumes, count(*) filter (where r.ended_at is null), count(*),
+       array_agg(distinct normalize(r.instance, nfc)), bool_and(r.agrees),
        (select t.live from governance_releasetally t
          where t.environment = %(environment)s and t.kind = 'application' and t.name = %(application)s),
        array(select p.name || ' ' || coalesce({_RAN}, '')
@@ -153,8 +163,8 @@ class ProviderPlaces:
 
 _PLACES = f"""
 with records as (
-  select r.id, r.application, r.instance, r.provides, r.provided_contracts, r.provided_apis, r.recorded_at,
-         {_AGREES} as same
+  select r.id, r.application, normalize(r.instance, nfc) as instance, r.provides, r.provided_contracts,
+         r.provided_apis, r.recorded_at, {_AGREES} as same
     from governance_applicationrelease r
    where r.environment = %(environment)s
      and r.ended_at is null
@@ -218,7 +228,7 @@ select distinct p.name
    and ({_RAN}) is not distinct from v.contract_id
    and {_MAY}
    and (a.slug = any(%(anywhere)s)
-        or r.instance = %(instance)s and r.instance <> ''
+        or normalize(r.instance, nfc) = %(instance)s and r.instance <> ''
         or r.instance = '' and (a.slug <> all(%(each)s) or %(instance)s = '' and not exists (
              select from governance_applicationrelease own
               where own.application = %(application)s and own.environment = %(environment)s and own.ended_at is null
@@ -252,7 +262,7 @@ def still_provided(
 def instances_in(environment: str) -> frozenset[str]:
     """Where anything at all is recorded to run in an environment."""
     statement = """
-        select distinct instance from governance_applicationrelease
+        select distinct normalize(instance, nfc) from governance_applicationrelease
          where environment = %s and ended_at is null and instance <> ''
     """
     return frozenset(row[0] for row in prepared_queries.rows(statement, [environment]))

@@ -10,13 +10,15 @@ from django.db.models import QuerySet
 
 from catalog.selectors import gate_asking, gate_facts
 from catalog.selectors.gate_asking import GateApplication
-from governance.domain import kinds
+from catalog.services import locked_rows
+from governance.domain import kinds, typing_errors
 from governance.domain import question as questions
 from governance.domain.judges.entries import did_you_mean
 from governance.domain.subject import Subject
 from governance.domain.verdict import decide
 from governance.models import ApplicationRelease
 from governance.selectors import last_verdict, sight
+from governance.selectors.records import NormalForm
 from governance.services import gate_evidence, notices
 from kernel import audit, clock, outbox
 from kernel.errors import Forbidden, Invalid, finding
@@ -24,6 +26,7 @@ from kernel.viewer import SYSTEM, Viewer
 
 Ending = ApplicationRelease.Ending
 Mode = ApplicationRelease.Mode
+NAMED_AT_MOST = 5
 
 
 def record_deployment(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
@@ -32,66 +35,136 @@ def record_deployment(body: Mapping[str, Any], *, viewer: Viewer) -> Application
     Raises Invalid `gate.question` with findings for what does not exist, Forbidden `record.not_yours` for people and
     tokens outside the application's team.
     """
-    return _record_once(body, Mode.DEPLOYED, "instance", viewer)
+    return _record_once(body, Mode.DEPLOYED, viewer)
 
 
 def record_release(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
-    """Record a version that is supported beside others until `end_release`. Idempotent. Raises as above."""
-    return _record_once(body, Mode.RELEASED, "version", viewer)
+    """Record a version that is supported on an instance beside others, until `end_release` or `undeploy`. Idempotent.
+    Raises as above."""
+    return _record_once(body, Mode.RELEASED, viewer)
 
 
-def _record_once(body: Mapping[str, Any], mode: str, replaces_same: str, viewer: Viewer) -> ApplicationRelease:
-    """Create a record, and end the live one with the same application, environment, mode and value of
-    `replaces_same`. Returns the live one unchanged when it says the same."""
+def _record_once(body: Mapping[str, Any], mode: str, viewer: Viewer) -> ApplicationRelease:
+    """Create a record, and end the live one that it takes the place of: on the same instance, of a release with the
+    same version. Returns the live one unchanged when it says the same. Calls about one application are taken one after
+    another."""
     asked = questions.normalise(body)
     _require_allowed(asked, viewer)
     _require_known(asked, viewer)
     _require_store(asked)
-    same = {key: asked[key] for key in ("application", "environment", replaces_same)}
     with transaction.atomic():
-        live = ApplicationRelease.objects.select_for_update().filter(**same, mode=mode, ended_at=None)
-        present = live.first()
-        if present is not None and _is_same_record(present, asked):
-            return present
-        live.update(ended_at=clock.now(), ended_by=viewer.user, ended_how=Ending.REPLACED)
+        locked_rows.locked_application(asked["application"])
+        live = _on_instance(asked).select_for_update().filter(mode=mode, ended_at=None)
+        present = list(live if mode == Mode.DEPLOYED else live.filter(version=asked["version"]))
+        if len(present) == 1 and _is_same_record(present[0], asked):
+            return present[0]
+        for row in present:
+            row.ended_at, row.ended_by, row.ended_how = clock.now(), viewer.user, Ending.REPLACED
+            row.save(update_fields=["ended_at", "ended_by", "ended_how"])
         return _create_record(asked, mode, viewer)
 
 
+def _in_place(asked: Mapping[str, Any]) -> QuerySet[ApplicationRelease]:
+    return ApplicationRelease.objects.filter(application=asked["application"], environment=asked["environment"])
+
+
+def _on_instance(asked: Mapping[str, Any]) -> QuerySet[ApplicationRelease]:
+    """On exactly this instance, whichever Unicode normal form its name was stored in before names were normalised."""
+    return _in_place(asked).alias(named=NormalForm("instance")).filter(named=asked["instance"])
+
+
 def end_release(body: Mapping[str, Any], *, viewer: Viewer) -> list[ApplicationRelease]:
-    """End the support of a released version. Returns the ended records; none when it had ended before."""
-    asked = questions.normalise({key: body.get(key) for key in ("application", "version", "environment")})
-    same = {key: asked[key] for key in ("application", "version", "environment")}
-    return _end(asked, same, Mode.RELEASED, Ending.SUPPORT, viewer)
+    """End the support of a released version, on one instance or (without `instance`) on all. Returns the ended
+    records; none when it had ended before. Raises Invalid `gate.question` where no such release was ever recorded."""
+    asked = questions.normalise(
+        {key: body.get(key) for key in ("application", "version", "environment")} | _there(body)
+    )
+    _require_allowed(asked, viewer)
+    of_place = _on_instance(asked) if asked["instance"] else _in_place(asked)
+    rows = of_place.filter(mode=Mode.RELEASED, version=asked["version"])
+    with transaction.atomic():
+        locked_rows.locked_application(asked["application"])
+        _require_released(asked, rows)
+        return _end(rows, Ending.SUPPORT, viewer)
+
+
+def _there(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {"instance": "" if body.get("instance") is None else body["instance"]}
 
 
 def undeploy(body: Mapping[str, Any], *, viewer: Viewer) -> list[ApplicationRelease]:
-    """Nothing of the application is deployed on this instance any more. Returns the ended records; none when nothing
-    was recorded there. Which of them somebody misses they say (`ended_against_gate`)."""
-    given = {key: body.get(key, "") for key in ("application", "environment", "instance")}
+    """Nothing of the application runs on this instance any more, however it was recorded; without an instance: on no
+    single one. Returns the ended records; none when nothing was recorded there. Which of them somebody misses they say
+    (`ended_against_gate`). Raises Invalid `gate.question` for an instance that is written like one with a record."""
+    given = {key: body.get(key) for key in ("application", "environment")} | _there(body)
     asked = questions.normalise(given | {"version": "none"})
-    same = {key: asked[key] for key in ("application", "environment", "instance")}
-    return _end(asked, same, Mode.DEPLOYED, Ending.UNDEPLOYED, viewer)
-
-
-def _end(
-    asked: Mapping[str, Any], same: dict[str, str], mode: str, how: str, viewer: Viewer
-) -> list[ApplicationRelease]:
     _require_allowed(asked, viewer)
-    verb = "governance.release_ended" if how == Ending.SUPPORT else "governance.application_undeployed"
     with transaction.atomic():
-        rows = list(ApplicationRelease.objects.select_for_update().filter(**same, mode=mode, ended_at=None))
-        for row in rows:
-            row.ended_at, row.ended_by, row.ended_how = clock.now(), viewer.user, how
-            row.ended_against_gate = bool(row.provides)  # so that the question sees what is taken away
-            row.save(update_fields=["ended_at", "ended_by", "ended_how", "ended_against_gate"])
-        for row in rows:
-            _announce(row, verb, viewer)
-            if row.ended_against_gate and not _is_missed(row):
-                row.ended_against_gate = False
-                row.save(update_fields=["ended_against_gate"])
-            elif row.ended_against_gate:
-                _announce(row, "governance.deployed_against_gate", viewer)
+        locked_rows.locked_application(asked["application"])
+        rows = _end(_on_instance(asked), Ending.UNDEPLOYED, viewer)
+        if not rows:
+            _require_no_error(asked)
     return rows
+
+
+def still_recorded(body: Mapping[str, Any]) -> int:
+    """How many live records there are of the application in the environment."""
+    asked = {key: str(body.get(key) or "").strip().replace("\x00", "") for key in ("application", "environment")}
+    return _in_place(asked).filter(ended_at=None).count()
+
+
+def _end(rows: QuerySet[ApplicationRelease], how: str, viewer: Viewer) -> list[ApplicationRelease]:
+    verb = "governance.release_ended" if how == Ending.SUPPORT else "governance.application_undeployed"
+    ended = list(rows.select_for_update().filter(ended_at=None).order_by("id"))
+    for row in ended:
+        row.ended_at, row.ended_by, row.ended_how = clock.now(), viewer.user, how
+        row.ended_against_gate = bool(row.provides)  # so that the question sees what is taken away
+        row.save(update_fields=["ended_at", "ended_by", "ended_how", "ended_against_gate"])
+    for row in ended:
+        _announce(row, verb, viewer)
+    missed = [row for row in ended if row.ended_against_gate and _is_missed(row)]
+    for row in ended:
+        if row in missed:
+            _announce(row, "governance.deployed_against_gate", viewer)
+        elif row.ended_against_gate:
+            row.ended_against_gate = False
+            row.save(update_fields=["ended_against_gate"])
+    return ended
+
+
+def _require_released(asked: Mapping[str, Any], rows: QuerySet[ApplicationRelease]) -> None:
+    """Of what nobody recorded as a release, no support ends: a wrong version would go on to count."""
+    if rows.exists():
+        return
+    name, others = f"{asked['application']} {asked['version']}", _in_place(asked).filter(ended_at=None)
+    same = others.filter(version=asked["version"])
+    told: Iterable[str]
+    if same.filter(mode=Mode.RELEASED).exists():
+        told = same.filter(mode=Mode.RELEASED).values_list("instance", flat=True)
+        said = f"Support of {name} is not recorded on {asked['instance']}, but on {_list(told)}."
+    elif same.exists():
+        told = same.values_list("instance", flat=True)
+        said = f"{name} is deployed on {_list(told)}: record what replaces it, or undeploy it."
+    else:
+        told = others.filter(mode=Mode.RELEASED).values_list("version", flat=True)
+        recorded = f"recorded are {_list(told)}." if told else "and nothing of it is supported there."
+        said = f"No support of {name} was recorded in {asked['environment']}; {recorded}"
+    raise Invalid("gate.question", said, {"findings": [finding("/version", said, code="release.unknown")]})
+
+
+def _require_no_error(asked: Mapping[str, Any]) -> None:
+    recorded = {one for one in _in_place(asked).filter(ended_at=None).values_list("instance", flat=True) if one}
+    alike = sorted(one for one in recorded if typing_errors.is_one(asked["instance"], one))
+    if alike and not _on_instance(asked).exists():
+        said = f"Nothing of {asked['application']} is recorded on {asked['instance'][:100]}. {did_you_mean(alike[:3])}"
+        raise Invalid("gate.question", said, {"findings": [finding("/instance", said, code="instance.unknown")]})
+
+
+def _list(names: Iterable[str]) -> str:
+    found = sorted({name or "no single instance" for name in names})
+    return ", ".join(found[:NAMED_AT_MOST]) + (
+        f" and {len(found) - NAMED_AT_MOST} more" if len(found) > NAMED_AT_MOST else ""
+    )
 
 
 def _is_missed(row: ApplicationRelease) -> bool:
@@ -103,7 +176,11 @@ def _is_missed(row: ApplicationRelease) -> bool:
     document = decide(asked, gate_evidence.gather(asked, clock.now(), SYSTEM) | {"hypothetical": False})
     return any(
         reason["waived_by"] is None
-        and (reason["code"] == "provider.withdrawn" or reason["pointer"].startswith(("/withdrawn", "/replaced")))
+        and (
+            reason["subject"] in row.provides
+            if reason["code"] == "provider.withdrawn"
+            else reason["pointer"].startswith(("/withdrawn", "/replaced"))
+        )
         for reason in document["reasons"]
     )
 
@@ -169,8 +246,8 @@ def _unknown(pointer: str, what: str, word: str) -> dict[str, Any]:
 
 def _is_same_record(row: ApplicationRelease, asked: Mapping[str, Any]) -> bool:
     """A record of before that keeps no contracts is replaced by one that does."""
-    said = (row.version, row.consumes, row.provides, row.integrations, row.provided_contracts)
-    return said == (asked["version"], *_lists(asked), _contracts(asked))
+    said = (row.version, row.instance, row.consumes, row.provides, row.integrations, row.provided_contracts)
+    return said == (asked["version"], asked["instance"], *_lists(asked), _contracts(asked))
 
 
 def _lists(asked: Mapping[str, Any]) -> tuple[list[str], list[str], list[str]]:
@@ -281,9 +358,12 @@ def listed(viewer: Viewer, **limits: str) -> QuerySet[ApplicationRelease]:
     """Records that the viewer may see, newest first; `limits` name application, environment, instance, and `live`
     (`true` or `false`)."""
     rows: QuerySet[ApplicationRelease] = sight.records(viewer).order_by("-id")
-    for name in ("application", "environment", "instance"):
+    for name in ("application", "environment"):
         if limits.get(name):
             rows = rows.filter(**{name: limits[name].replace("\x00", "")})
+    if limits.get("instance"):
+        instance = questions.one_spelling(limits["instance"].replace("\x00", ""))
+        rows = rows.alias(named=NormalForm("instance")).filter(named=instance)
     if limits.get("live"):
         rows = rows.filter(ended_at__isnull=limits["live"] == "true")
     return rows.select_related("verdict")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -235,3 +236,40 @@ def test_the_report_of_an_earlier_run_does_not_outlive_a_command_line_that_is_re
     assert check(gate, *report) == 0
     assert check(gate, *report, "--timeout", "soon") == 3
     assert "no_verdict" in Path("report").read_text()
+
+
+@pytest.mark.parametrize("kind", ["endless", "pipe", "folder"])
+def test_a_held_file_that_is_none_is_refused_before_anything_is_read(
+    gate: FaultyGate, tmp_path: Path, kind: str, capsys
+):
+    """A device was read until the memory was full, and a pipe for ever."""
+    name = {"endless": Path("/dev/zero"), "pipe": tmp_path / "pipe", "folder": tmp_path}[kind]
+    if kind == "pipe":
+        os.mkfifo(name)
+    about = ["--application", "web-shop", "--version", "1", "--environment", "production", "--consumes-nothing"]
+    assert main(["check", "--url", gate.url, *about, "--hold", str(name)]) == 3
+    assert "no plain file" in capsys.readouterr().err
+    assert gate.journal == []
+
+
+def test_a_held_file_that_is_too_large_is_no_verdict(gate: FaultyGate):
+    serving(gate, {})
+    with open("held", "wb") as made:
+        made.truncate(2**40)
+    assert check(gate) == 0
+    assert asked(gate) == ["POST"]
+
+
+@pytest.mark.parametrize("option", ["--question", "--lock", "--token-file"])
+def test_a_file_without_an_end_is_refused(gate: FaultyGate, option: str, capsys):
+    about = ["--application", "web-shop", "--version", "1", "--environment", "production"]
+    assert main(["check", "--url", gate.url, *about, option, "/dev/zero"]) == 3
+    assert "larger than" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--instance", "--version"])
+def test_a_name_is_asked_about_in_one_normal_form(gate: FaultyGate, option: str):
+    serving(gate, {})
+    given = {"--application": "web-shop", "--version": "1", "--environment": "production", option: "Ko\u0308ln"}
+    main(["check", "--url", gate.url, "--consumes-nothing", *(part for pair in given.items() for part in pair)])
+    assert gate.journal[0].json[option[2:]] == "K\u00f6ln"

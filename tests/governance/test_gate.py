@@ -174,6 +174,7 @@ def test_the_api_sends_the_stored_bytes_and_reproduces_them():
     assert client.post("/api/v1/gate/releases/end", json.dumps(body), content_type="application/json").json() == {
         "ended": 1,
         "against_gate": False,
+        "still_recorded": 1,
     }
 
 

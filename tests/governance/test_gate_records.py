@@ -391,8 +391,8 @@ def test_records_are_read_ended_and_never_rewritten():
     rows = client.get("/api/v1/gate/deployments?application=till&live=true").json()["results"]
     assert [(row["instance"], row["consumes"]) for row in rows] == [("s1", [PRICE_2])]
     gone = {"application": "till", "environment": "production", "instance": "s1"}
-    assert post("undeploy", gone, client).json() == {"ended": 1, "against_gate": False}
-    assert post("undeploy", gone, client).json() == {"ended": 0, "against_gate": False}
+    assert post("undeploy", gone, client).json() == {"ended": 1, "against_gate": False, "still_recorded": 0}
+    assert post("undeploy", gone, client).json() == {"ended": 0, "against_gate": False, "still_recorded": 0}
     assert client.get("/api/v1/gate/deployments?live=true").json()["results"] == []
 
 

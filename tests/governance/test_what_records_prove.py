@@ -198,4 +198,4 @@ def test_the_answer_to_undeploy_says_whether_somebody_misses_it(used: bool, said
         gate_estate.beneath("update governance_applicationrelease set ended_at = now() where application = 'till'")
     place = {"application": "price-service", "environment": "production"}
     answer = gate_estate.client("record:write").post("/api/v1/gate/undeploy", place, "application/json")
-    assert answer.json() == {"ended": 1, "against_gate": said}
+    assert answer.json() == {"ended": 1, "against_gate": said, "still_recorded": 0}
