@@ -109,6 +109,16 @@ def sees_drafts(viewer: Viewer, api: Api) -> bool:
     )
 
 
+def sees_version(reference: str, *, viewer: Viewer) -> bool:
+    """Whether the viewer sees a version of this name, `<api slug>@<label>`."""
+    slug, _, label = reference.partition("@")
+    if "\0" in reference:
+        return False
+    rows = ApiVersion.objects.filter(api__slug=slug, label=label, api__in=permissions.visible(viewer))
+    found = rows.select_related("api").first()
+    return found is not None and (found.state != lifecycle.DRAFT or sees_drafts(viewer, found.api))
+
+
 def versions_of(api: Api, *, viewer: Viewer) -> list[VersionLine]:
     """Newest first. A draft is seen by the owner team only."""
     rows = list(

@@ -56,7 +56,7 @@ class IntegrationList(RuntimeView, generics.ListAPIView):  # type: ignore[type-a
     )
     def post(self, request: Request) -> Response:
         data = self.validated(shapes.ManifestSerializer)
-        manifest = integrations.pinned(data["manifest"]) if data["pin_current"] else data["manifest"]
+        manifest = integrations.pinned(data["manifest"], actor=self.actor) if data["pin_current"] else data["manifest"]
         release = integrations.register(manifest, actor=self.actor)
         address = f"/api/v1/integrations/{release.integration.key}/releases/{release.digest}"
         return Response(shapes.ReleaseSerializer(release).data, status=201, headers={"Location": address})

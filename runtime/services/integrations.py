@@ -17,6 +17,7 @@ from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest, ParsedManifest
 from runtime.models import EntityWrite, Integration, Pin, Release
 from runtime.services import manifest_checks, source_names, state_questions, target_times
+from runtime.services.catalog_sight import CatalogSight, of_everything
 
 
 def register(manifest: Any, *, actor: User | None) -> Release:
@@ -24,8 +25,9 @@ def register(manifest: Any, *, actor: User | None) -> Release:
 
     Raises Invalid `manifest.invalid` with every finding (JSON Pointers into the manifest), Forbidden where the actor
     does not belong to the owner team, Conflict where the key belongs to another team. Nothing is stored then. `actor`
-    None is the system. A new digest moves along every change that is open about this integration, which voids what was
-    decided, in this transaction.
+    None is the system. API versions and contracts that the actor may not see are what the catalog does not have, in the
+    same words, also where somebody else has registered the manifest before. A new digest moves along every change that
+    is open about this integration, which voids what was decided, in this transaction.
     """
     reading = manifests.parse(manifest)
     made = reading.manifest
@@ -36,7 +38,8 @@ def register(manifest: Any, *, actor: User | None) -> Release:
         allowed = permissions.may_register(Viewer.of(actor), team.id)
         if not allowed:
             raise Forbidden("integration.not_owner", allowed.reason)
-    if found := manifest_checks.everything(made, clock.now()):
+    sight = CatalogSight(Viewer.of(actor)) if actor is not None else of_everything()
+    if found := manifest_checks.everything(made, clock.now(), sight):
         raise manifests.refusal(found)
     with transaction.atomic():
         integration = _integration(made, team.id)
@@ -51,18 +54,19 @@ def register(manifest: Any, *, actor: User | None) -> Release:
         return made_release
 
 
-def pinned(manifest: Any) -> Any:
+def pinned(manifest: Any, *, actor: User | None = None) -> Any:
     """Replace every `contract: current` by the digest that the catalog has now: a help for authors of manifests.
 
-    A version that cannot be found stays unchanged and becomes a finding of `register`.
+    A version that cannot be found, or that the actor may not see, stays unchanged and becomes a finding of `register`.
     """
+    sight = CatalogSight(Viewer.of(actor)) if actor is not None else of_everything()
     if not isinstance(manifest, dict):
         return manifest
 
     def side(given: Any) -> Any:
         if not isinstance(given, dict) or given.get("contract") != "current":
             return given
-        version = versions.by_reference(str(given.get("api", "")))
+        version = sight.version(str(given.get("api", "")))
         return {**given, "contract": version.contract_digest} if version and version.contract_digest else given
 
     lists = {

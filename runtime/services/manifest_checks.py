@@ -2,7 +2,8 @@
 connections, safety.
 
 Registration (a refusal with all findings), the checks of a change request and deployment use the same functions. Every
-function returns findings `{"pointer", "message", "code", …}`; an empty list means that the check passes.
+function returns findings `{"pointer", "message", "code", …}`; an empty list means that the check passes. A registration
+is judged with the catalog as its person sees it (`CatalogSight`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ from datetime import datetime
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import boundaries, contracts, domains, systems, tiers, versions
+from catalog.selectors import boundaries, domains, systems, tiers
 from governance.domain import direction
 from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.mapping import check_against, parse
 from runtime.services import base_paths, egress_checks, paging_checks, state_questions, system_connections
 from runtime.services.address_checks import addresses
+from runtime.services.catalog_sight import CatalogSight, of_everything
 from runtime.services.date_checks import dates
 from runtime.services.mappers import filter_mapping
 
@@ -26,14 +28,15 @@ Findings = list[dict[str, Any]]
 USABLE = ("approved", "published", "deprecated")
 
 
-def everything(manifest: Manifest, at: datetime) -> Findings:
+def everything(manifest: Manifest, at: datetime, sight: CatalogSight | None = None) -> Findings:
     """All findings, in the order in which a person would fix them."""
+    seen = sight or of_everything()
     return [
         *systems_and_tier(manifest),
-        *pins(manifest, at),
-        *writes(manifest, at),
-        *mappings(manifest),
-        *dates(manifest, schema_of),
+        *pins(manifest, at, seen),
+        *writes(manifest, at, seen),
+        *mappings(manifest, seen),
+        *dates(manifest, seen.schema_of),
         *links(manifest),
         *egress_checks.found(manifest),
         *safety(manifest),
@@ -68,22 +71,23 @@ def _pinned(manifest: Manifest) -> Iterator[tuple[str, ManifestSource | Manifest
             yield f"/targets/{number}", target
 
 
-def pins(manifest: Manifest, at: datetime) -> Findings:
+def pins(manifest: Manifest, at: datetime, sight: CatalogSight | None = None) -> Findings:
     """Every API version exists, is usable, belongs to the named system, and has exactly the pinned contract."""
     found: Findings = []
+    seen = sight or of_everything()
     for pointer, side in _pinned(manifest):
-        version = versions.by_reference(side.api or "")
+        version = seen.version(side.api or "")
         if version is None:
             found.append(
                 finding(f"{pointer}/api", f"the catalog has no API version {side.api!r}", code="version.unknown")
             )
             continue
-        found += _pin(pointer, side, version, at)
+        found += _pin(pointer, side, version, at, seen)
     return found
 
 
 def _pin(
-    pointer: str, side: ManifestSource | ManifestTarget, version: VersionFacts, at: datetime
+    pointer: str, side: ManifestSource | ManifestTarget, version: VersionFacts, at: datetime, sight: CatalogSight
 ) -> Iterator[dict[str, Any]]:
     if version.state not in USABLE:
         yield finding(
@@ -111,37 +115,25 @@ def _pin(
             code="contract.not_current",
             held=held,
         )
-    if side.contract is not None and contracts.exists(side.contract):
+    if side.contract is not None and sight.sees_contract(side.contract):
         try:
-            schema_of(side)
+            sight.schema_of(side)
         except Invalid as error:
             yield finding(f"{pointer}/schema", error.message, code=error.code)
 
 
-def schema_of(side: ManifestSource | ManifestTarget) -> tuple[Any, Any]:
-    """(schema, document) of one message at a side with a contract.
-
-    Raises Invalid `contract.no_schema` where the pointer leads nowhere.
-    """
-    document = contracts.document(side.contract or "")
-    schema = document.resolve("#" + (side.schema or ""))
-    if not isinstance(schema, Mapping):
-        raise Invalid("contract.no_schema", f"the contract of {side.api} has no schema at {side.schema or 'its root'}")
-    return schema, document
-
-
-def direction_of(manifest: Manifest, at: datetime) -> list[direction.Judgement]:
+def direction_of(manifest: Manifest, at: datetime, sight: CatalogSight | None = None) -> list[direction.Judgement]:
     """Every entity write judged against the systems of record in force at that time."""
 
     def record_of(entity: str, group: str | None, scope: Mapping[str, str]) -> list[str]:
         return [boundary.system.key for boundary in boundaries.matching(entity, group, scope, at)]
 
-    return [direction.judge(write, record_of) for write in _writes(manifest)]
+    return [direction.judge(write, record_of) for write in _writes(manifest, sight or of_everything())]
 
 
-def _writes(manifest: Manifest) -> Iterator[direction.Write]:
+def _writes(manifest: Manifest, sight: CatalogSight) -> Iterator[direction.Write]:
     for number, target in enumerate(manifest.targets):
-        version, source = versions.by_reference(target.api) if target.api else None, manifest.source_of(target)
+        version, source = sight.version(target.api) if target.api else None, manifest.source_of(target)
         for index, write in enumerate(target.writes):
             yield direction.Write(
                 entity=write.entity,
@@ -155,7 +147,7 @@ def _writes(manifest: Manifest) -> Iterator[direction.Write]:
                 else (),
                 scope=write.scope,
                 pointer=f"/targets/{number}/writes/{index}",
-                source_api_system=_system_of(source, versions.by_reference(source.api) if source.api else None),
+                source_api_system=_system_of(source, sight.version(source.api) if source.api else None),
             )
 
 
@@ -166,17 +158,18 @@ def _system_of(side: ManifestSource | ManifestTarget, version: VersionFacts | No
     return version.system_key if version else ""
 
 
-def writes(manifest: Manifest, at: datetime) -> Findings:
+def writes(manifest: Manifest, at: datetime, sight: CatalogSight | None = None) -> Findings:
     return [
         finding(judgement.write.pointer, judgement.message, code=judgement.code)
-        for judgement in direction_of(manifest, at)
+        for judgement in direction_of(manifest, at, sight)
         if judgement.verdict != "allowed"
     ]
 
 
-def mappings(manifest: Manifest) -> Findings:
+def mappings(manifest: Manifest, sight: CatalogSight | None = None) -> Findings:
     """Every mapping can be read and fits the source's and the target's contract."""
     found: Findings = []
+    seen = sight or of_everything()
     for number, target in enumerate(manifest.targets):
         pointer = f"/targets/{number}/mapping"
         try:
@@ -191,7 +184,7 @@ def mappings(manifest: Manifest) -> Findings:
                 parse(filter_mapping(target.when))
             except Invalid as error:
                 found.append(finding(f"/targets/{number}/when", error.message, code=error.code))
-        found += _fit(manifest, target, mapping, pointer)
+        found += _fit(manifest, target, mapping, pointer, seen)
         if target.table is not None:
             missing = [key for key in target.table.key if key not in {".".join(f.target) for f in mapping.fields}]
             found += [
@@ -201,11 +194,15 @@ def mappings(manifest: Manifest) -> Findings:
     return found
 
 
-def _fit(manifest: Manifest, target: ManifestTarget, mapping: Any, pointer: str) -> Iterator[dict[str, Any]]:
+def _fit(
+    manifest: Manifest, target: ManifestTarget, mapping: Any, pointer: str, sight: CatalogSight
+) -> Iterator[dict[str, Any]]:
     source = manifest.source_of(target)
     try:
-        source_schema, source_document = schema_of(source) if source.contract else (manifest.event.schema or {}, None)
-        target_schema, target_document = schema_of(target) if target.contract else ({}, None)
+        source_schema, source_document = (
+            sight.schema_of(source) if source.contract else (manifest.event.schema or {}, None)
+        )
+        target_schema, target_document = sight.schema_of(target) if target.contract else ({}, None)
     except DomainError:
         return  # reported by `pins`
     for one in check_against(

@@ -60,7 +60,8 @@ def register(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return render(request, "runtime/register.html", {"form": form}, status=422)
     try:
-        release = integrations.register(integrations.pinned(plain(form.cleaned_data["data"])), actor=viewer.user)
+        manifest = integrations.pinned(plain(form.cleaned_data["data"]), actor=viewer.user)
+        release = integrations.register(manifest, actor=viewer.user)
     except (Invalid, Conflict, Forbidden) as error:
         return render(request, "runtime/register.html", {"form": form, "refusal": error}, status=error.status)
     address = reverse("runtime:integration", args=[release.integration.key])

@@ -172,6 +172,44 @@ def _decisions() -> None:
         verdicts.ask(asked, viewer=Viewer.of(catalog.person(who)))
 
 
+def manifest(**target: Any) -> dict[str, Any]:
+    """An integration of the stores that writes to the restricted API, sound but for what `target` says otherwise."""
+    fields = [{"to": "nothing", "from": "transaction", "type": "string", "required": True}]
+    return {
+        "integration": "stores-out",
+        "title": "Stores out",
+        "domain": "loyalty",
+        "owner": "store-systems",
+        "tier": 2,
+        "lanes": 2,
+        "degraded_mode": "queue_only",
+        "note": "What the stores have to say.",
+        "sources": [{"name": "tills", "system": "price-engine"}],
+        "event": {
+            "name": "sale",
+            "meaning": "fact",
+            "key": "/transaction",
+            "schema": {"type": "object", "required": ["transaction"]},
+        },
+        "targets": [
+            {
+                "name": "out",
+                "system": "price-engine",
+                "api": REFERENCE,
+                "contract": "sha256:" + "b" * 64,
+                "operation": "POST /x",
+                "idempotency": "U",
+                "batch": 1,
+                "connection": {"protocol": "rest", "profile": "retail-sales"},
+                "writes": [{"entity": "loyalty-account", "kind": "command"}],
+                "limits": {"rate": 10, "burst": 20, "budget": 36000},
+                "mapping": {"mapping": "out", "version": "1", "fields": fields},
+                **target,
+            }
+        ],
+    }
+
+
 @dataclass(frozen=True)
 class Address:
     """An address of the product; `hidden` says that it names the restricted API, `absent` is the same of nothing."""
