@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -31,6 +31,8 @@ PROVED_BY, SECOND = "proved_by", "second"
 PROVIDER = "identity provider"  # as the second factor of a session: the provider said that it had asked for one
 PROVIDER_SESSION = "oidc_sid"
 """The identity provider's own name of the session in which it signed somebody in."""
+PROVIDER_TIME = "oidc_iat"
+"""When it signed them in, by its clock: seconds since 1970."""
 SEEN_EVERY = timedelta(minutes=1)  # at most so often a session is written only because it was used
 KEPT_DIGITS = 40  # 160 bits of SHA-256, as many as fit into Django's column
 
@@ -140,19 +142,27 @@ def end_others(user: User, *, but: str | None) -> int:
     return ended
 
 
-def end_of_provider(user: User | None, *, sid: str, begun_before: datetime) -> dict[int, int]:
-    """End what the provider ended: its session `sid`, or all of this person where it names none. A session that does
-    not know its name at the provider counts as the one. Whose ended, and how many."""
-    rows = UserSession.objects.filter(began_at__lte=begun_before, user__isnull=False)
+def end_of_provider(user: User | None, *, sid: str, issued: datetime, skew: timedelta) -> dict[int, int]:
+    """End what the provider ended before it said so: its session `sid`, or all of this person where it names none. A
+    session that does not know its name at the provider counts as the one. Whose ended, and how many.
+
+    `issued` is of the provider's clock, and so is when it signed somebody in, where the session knows that; of another
+    one the clock here says so, which may differ by `skew`."""
+    rows = UserSession.objects.filter(began_at__lte=issued + skew, user__isnull=False)
     if user is not None:
         rows = rows.filter(user=user)
     if sid:
         rows = rows.filter(provider_session__in=[sid] if user is None else [sid, ""])
     elif user is None:
         return {}
-    ended = Counter(rows.values_list("user_id", flat=True))
-    rows.delete()
-    return {person: many for person, many in ended.items() if person is not None}
+    ended = [row for row in rows if _began_there(row, issued) <= issued]
+    UserSession.objects.filter(pk__in=[row.pk for row in ended]).delete()
+    return dict(Counter(row.user_id for row in ended if row.user_id is not None))
+
+
+def _began_there(row: UserSession, otherwise: datetime) -> datetime:
+    said = SessionStore().decode(row.session_data).get(PROVIDER_TIME)
+    return datetime.fromtimestamp(said, UTC) if isinstance(said, int | float) else otherwise
 
 
 def forget() -> int:

@@ -3,6 +3,7 @@ Back-Channel Logout 1.0 §2.6. The signature was checked before."""
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -33,8 +34,14 @@ REASONS = {
     "malformed": "something that it must say is missing",
     "subject": "it is about somebody else, or about nobody",
     "state": "this sign-in was begun in another window, or long ago",
+    "claims": "something that it says of you cannot be stored: a name, an address of mail or a group. The log of this "
+    "server says which",
 }
 """What the page says of why the provider's word was not believed."""
+
+
+LONGEST_SUBJECT, LONGEST_SESSION, LONGEST_MAIL = 140, 255, 254  # characters
+_NAMES = ("name", "given_name", "family_name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +58,48 @@ class TokenRules:
 def judge_id_token(claims: Mapping[str, Any], rules: TokenRules, *, nonce: str | None) -> None:
     """Raises RefusedToken."""
     _judge_common(claims, rules)
-    subject = claims.get("sub")
-    if not isinstance(subject, str) or not subject:
-        raise RefusedToken("subject", "the token has no sub")
+    if not _is_kept(claims.get("sub"), LONGEST_SUBJECT):
+        raise RefusedToken("subject", f"the token has no sub of 1 to {LONGEST_SUBJECT} printable characters")
+    if claims.get("sid") not in (None, "") and not _is_kept(claims["sid"], LONGEST_SESSION):
+        raise RefusedToken("malformed", f"sid is no text of at most {LONGEST_SESSION} printable characters")
     if not nonce or claims.get("nonce") != nonce:
         raise RefusedToken("nonce", "the nonce is not that of this sign-in")
+
+
+def judge_person(claims: Mapping[str, Any], *, groups_claim: str) -> None:
+    """What is stored of a person is text that can be stored, and an address of mail one address. Raises RefusedToken
+    `claims`. Longer names are cut, and what is no list of groups names none."""
+    for name in _NAMES:
+        if claims.get(name) not in (None, "") and not _is_kept(claims[name], None):
+            raise RefusedToken("claims", f"{name} is no text of printable characters")
+    mail = claims.get("email")
+    if mail not in (None, "") and not _is_address(mail):
+        raise RefusedToken("claims", f"email is no address of at most {LONGEST_MAIL} characters")
+    groups = claims.get(groups_claim)
+    for group in groups if isinstance(groups, list | tuple) else [groups]:
+        if isinstance(group, str) and not _is_storable(group):
+            raise RefusedToken("claims", f"{groups_claim} names a group with a NUL or half a surrogate pair")
+
+
+def _is_storable(text: str) -> bool:
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def _is_kept(given: object, longest: int | None) -> bool:
+    """Whether it is text of printable characters, no line break among them."""
+    if not isinstance(given, str) or not given or (longest is not None and len(given) > longest):
+        return False
+    return _is_storable(given) and not any(unicodedata.category(character) in _UNPRINTED for character in given)
+
+
+_UNPRINTED = ("Cc", "Zl", "Zp")
+
+
+def _is_address(given: object) -> bool:
+    if not _is_kept(given, LONGEST_MAIL):
+        return False
+    local, at, host = str(given).rpartition("@")
+    return bool(local and at and host) and not any(one.isspace() or one in "<>,;" for one in str(given))
 
 
 def second_factor_asked_there(claims: Mapping[str, Any], *, amr: Collection[str], acr: Collection[str]) -> bool:
@@ -75,11 +119,11 @@ def judge_logout_token(claims: Mapping[str, Any], rules: TokenRules) -> None:
     if "nonce" in claims:
         raise RefusedToken("malformed", "a logout token has no nonce: this is another kind of token")
     for name in ("sub", "sid"):
-        if name in claims and (not isinstance(claims[name], str) or not claims[name]):
-            raise RefusedToken("malformed", f"{name} is no text")
+        if name in claims and not _is_kept(claims[name], LONGEST_SESSION):
+            raise RefusedToken("malformed", f"{name} is no text of at most {LONGEST_SESSION} printable characters")
     if "sub" not in claims and "sid" not in claims:
         raise RefusedToken("malformed", "there is neither sub nor sid")
-    if not isinstance(claims.get("jti"), str):
+    if not isinstance(claims.get("jti"), str) or not claims["jti"]:
         raise RefusedToken("malformed", "there is no jti")
 
 

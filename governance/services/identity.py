@@ -110,13 +110,13 @@ def require_proof(user: User, deed: str = "a decision") -> dict[str, Any]:
     return proved
 
 
-def signed_out_there(subject: str, *, sid: str, before: datetime) -> int:
-    """The provider ended a session of this person, or all of them; how many ended here. Told in the ledger. In a
-    transaction."""
+def signed_out_there(subject: str, *, sid: str, issued: datetime, skew: timedelta) -> int:
+    """The provider said at `issued`, by its clock, that it ended a session of this person, or all of them; how many
+    ended here. The two clocks may differ by `skew`. Told in the ledger. In a transaction."""
     user = User.objects.filter(username=f"{PREFIX}{subject}").first() if subject else None
     if subject and user is None:
         return 0
-    people = sessions.end_of_provider(user, sid=sid, begun_before=before)
+    people = sessions.end_of_provider(user, sid=sid, issued=issued, skew=skew)
     for person, ended in people.items():
         about = {"ended": ended, "by": "identity provider"}
         audit.record("kernel.sessions_ended", "sign_in", person, actor=None, after=about)

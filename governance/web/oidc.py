@@ -25,7 +25,7 @@ from mozilla_django_oidc.auth import OIDCAuthenticationBackend
 from mozilla_django_oidc.middleware import SessionRefresh
 from mozilla_django_oidc.views import OIDCAuthenticationCallbackView, OIDCAuthenticationRequestView
 
-from governance.domain.id_tokens import RefusedToken, judge_id_token, second_factor_asked_there
+from governance.domain.id_tokens import RefusedToken, judge_id_token, judge_person, second_factor_asked_there
 from governance.services import identity, provider_tokens
 from governance.services.provider_tokens import discovered
 from kernel import egress, sessions, sign_ins
@@ -115,7 +115,9 @@ class Backend(OIDCAuthenticationBackend):
         found = _answer("GET", address, headers={"Authorization": f"Bearer {access_token}"})
         if found.get("sub") != payload.get("sub"):
             raise RefusedToken("subject", "the user info is about somebody else")
-        return {**payload, **found}
+        claims = {**payload, **found}
+        judge_person(claims, groups_claim=str(settings.OIDC["groups_claim"]))
+        return claims
 
     def verify_claims(self, claims: dict[str, Any]) -> bool:
         try:
@@ -185,6 +187,7 @@ class Callback(OIDCAuthenticationCallbackView):
         claims = provider_tokens.read(token)
         self.request.session[sessions.PROVIDER_SESSION] = str(claims.get("sid") or "")
         if self.user.pk != before:
+            self.request.session[sessions.PROVIDER_TIME] = claims.get("iat")
             sessions.begin(self.request, way="provider")
             sign_ins.signed_in(self.request, self.user, way="provider")
         amr, acr = (settings.OIDC.get(f"second_factor_{name}", ()) for name in ("amr", "acr"))

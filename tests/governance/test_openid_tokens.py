@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import pytest
 from django.test import Client
@@ -216,7 +217,7 @@ def test_where_the_provider_has_no_such_place_or_it_is_not_wanted_the_sign_out_e
 
 
 def said_out(provider: str, **claims: object) -> dict[str, object]:
-    return {"iss": provider, "jti": "1", "events": {LOGOUT_EVENT: {}}} | claims
+    return {"iss": provider, "jti": uuid4().hex, "events": {LOGOUT_EVENT: {}}} | claims
 
 
 def inside(client: Client) -> bool:
@@ -301,3 +302,97 @@ def test_without_a_provider_there_is_no_such_address(settings: Any):
     settings.OIDC = oidc_settings("")
     assert Client().post(LOGOUT, {"logout_token": "x"}).status_code == 404
     assert KEYS
+
+
+# -- what cannot be stored, and what comes again -----------------------------------------------------------------------
+HALF, NUL = "\ud800x", "a\0b"
+UNSTORABLE = [
+    *(
+        {name: text}
+        for name in ("name", "given_name", "family_name")
+        for text in (HALF, NUL, "a\r\nb", ["a"], {"a": 1}, 5)
+    ),
+    *({"email": text} for text in (HALF, NUL, "a@b.c\r\nBcc: x@y.z", ["a@b.c"], {"a": 1}, 5, "nobody", "a b@c.de")),
+    {"email": "a" * 4000 + "@b.c"},
+    {"email": "a@b.c, d@e.f"},
+    {"email": "Ann <a@b.c>"},
+    {"groups": [HALF]},
+    {"groups": ["x", NUL]},
+    {"groups": HALF},
+]
+
+
+@pytest.mark.parametrize("lie", UNSTORABLE, ids=ascii)
+@pytest.mark.parametrize("place", ["lie", "about"])
+def test_what_cannot_be_stored_of_a_person_signs_nobody_in_and_the_page_says_why(provider: str, lie: dict, place: str):
+    setattr(Provider, place, {"email_verified": True} | lie)
+    Provider.claims = {name: said for name, said in Provider.claims.items() if name not in lie}
+    client = Client()
+    assert sign_in(client) == "/sign-in/?failed=claims"
+    assert "cannot be stored" in client.get("/sign-in/?failed=claims").text
+    assert not User.objects.filter(username__startswith="oidc:").exists()
+
+
+@pytest.mark.parametrize(
+    ("lie", "reason"),
+    [
+        ({"sid": HALF}, "malformed"),
+        ({"sid": NUL}, "malformed"),
+        ({"sid": ["s"]}, "malformed"),
+        ({"sid": "s" * 256}, "malformed"),
+        ({"sub": HALF}, "subject"),
+        ({"sub": NUL}, "subject"),
+        ({"sub": "a" * 141}, "subject"),
+    ],
+    ids=ascii,
+)
+def test_names_of_person_and_session_that_cannot_be_stored_sign_nobody_in(provider: str, lie: dict, reason: str):
+    Provider.lie = lie
+    if "sub" in lie:
+        Provider.claims = Provider.claims | lie
+    assert sign_in(Client()) == f"/sign-in/?failed={reason}"
+
+
+def test_long_names_are_cut_and_groups_that_are_none_name_none(provider: str):
+    Provider.claims = Provider.claims | {"given_name": "O" * 400, "groups": {"a": 1}, "email": "", "family_name": None}
+    assert sign_in(Client()) == "/"
+    assert (olga().first_name, olga().email) == ("O" * 150, "")
+
+
+@pytest.mark.parametrize(
+    "about", [{"sid": HALF}, {"sid": NUL}, {"sub": HALF}, {"sub": NUL}, {"sid": "s" * 300}], ids=ascii
+)
+def test_a_logout_token_with_names_that_nothing_can_have_is_refused_as_json(provider: str, about: dict):
+    client = Client(raise_request_exception=False)
+    answer = client.post(LOGOUT, {"logout_token": signed(said_out(provider) | about)})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+@pytest.mark.parametrize("end", ["", HALF], ids=ascii)
+def test_a_logout_token_ends_what_began_before_it_and_nothing_when_it_comes_again(provider: str, end: str):
+    jti = uuid4().hex + end
+    first, second = Client(), Client()
+    sign_in(first)
+    token = signed(said_out(provider, sub="abc-1", jti=jti))
+    assert Client().post(LOGOUT, {"logout_token": token}).status_code == 200
+    assert not inside(first)
+    sign_in(second)  # in the same second
+    assert Client().post(LOGOUT, {"logout_token": token}).status_code == 200
+    assert inside(second)
+
+
+def test_a_logout_token_that_is_late_ends_nothing_that_began_after_it(provider: str):
+    client = Client()
+    sign_in(client)
+    late = signed(said_out(provider, sub="abc-1", **of_now({"iat": NOW - 20})))
+    assert Client().post(LOGOUT, {"logout_token": late}).status_code == 200
+    assert inside(client)
+
+
+def test_a_provider_whose_clock_is_behind_ends_what_it_dated_itself(provider: str):
+    client = Client()
+    Provider.lie = of_now({"iat": NOW - 40})
+    sign_in(client)
+    behind = signed(said_out(provider, sub="abc-1", **of_now({"iat": NOW - 30})))
+    assert Client().post(LOGOUT, {"logout_token": behind}).status_code == 200
+    assert not inside(client)
