@@ -1,5 +1,5 @@
-"""The catalog as one person sees it, for judging what that person hands in: what they may not see is what is not there,
-in the same words, API versions and the content of contracts alike."""
+"""The catalog as one person sees it, for checks of what that person hands in: what they may not see is what is not
+there, in the same words, API versions and the content of contracts alike."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ContractSide(Protocol):
 
 
 class CatalogSight:
-    """Asked once about each thing, for the time of one judgement."""
+    """Asked once about each thing, for the time of one check."""
 
     def __init__(self, viewer: Viewer) -> None:
         self.viewer = viewer
