@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from tillgate_contracts.reading.graphql_names import is_required
 from tillgate_contracts.reading.summary import MAX_FIELDS, OperationSummary
 
 ROLES = ("query", "mutation", "subscription")
@@ -23,7 +24,8 @@ class GraphqlForm:
             name = tree.get("roots", {}).get(role, "")
             for field, value in tree["types"].get(name, {}).get("fields", {}).items():
                 words = str(value.get("description", "")).strip().split("\n", 1)[0]
-                arguments = ", ".join(f"{key}: {one['type']}" for key, one in value.get("args", {}).items())
+                given = sorted(value.get("args", {}).items(), key=lambda item: (not is_required(item[1]), item[0]))
+                arguments = ", ".join(f"{key}: {one['type']}" for key, one in given)
                 yield OperationSummary(
                     role.upper(),
                     field,

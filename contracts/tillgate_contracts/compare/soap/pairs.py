@@ -182,4 +182,4 @@ def _subject(ref: TypeRef) -> str:
         return _short(ref.name)
     parts = [part for part in ref.pointer.split("/") if part not in ("", "type", "base")]
     names = [part.replace("~1", "/").rpartition("}")[2] for part in parts[2:3]]
-    return f"The type inside `{names[0]}`" if names else "The type"
+    return f"the type inside `{names[0]}`" if names else "the type"

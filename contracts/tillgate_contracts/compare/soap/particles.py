@@ -264,7 +264,10 @@ class ContentComparison:
         (least, most), (low, high) = _occurs(one), _occurs(other)
         if least != low:
             kind = "min-occurs-increased" if low > least else "min-occurs-decreased"
-            self.add(kind, f"{whole} occurs at least {low} times instead of {least}.", least, low, at)
+            told = f"occurs at least {low} times instead of {least}"
+            if (least, low) in ((0, 1), (1, 0)):
+                told = "is required now" if low else "is optional now"
+            self.add(kind, f"{whole} {told}.", least, low, at)
         if most != high:
             more = high is None or (most is not None and high > most)
             kind = "max-occurs-increased" if more else "max-occurs-decreased"
