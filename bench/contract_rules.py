@@ -85,7 +85,7 @@ def level(kind: str, direction: str, place: str) -> str:
         "reference-unresolved",
         "one-of-overlap-changed",
         "unevaluated-reach-changed",
-    } or kind.endswith(("-undecided", "xml-prefix-changed", "odata-enum-number-changed"))
+    } or kind.endswith(("-undecided", "xml-prefix-changed", "odata-enum-number-changed", "-implied"))
     rule = schema_rule(kind, direction, place)
     return DEFAULT.level(rule, schema_level(kind, found.effect, direction, place, undecided=undecided))
 

@@ -221,6 +221,12 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "discriminator-mapping-respelled": Kind(
         BOTH, "has the discriminator value {new} instead of {old} for {name}", "discriminator"
     ),
+    "discriminator-mapping-implied": Kind(
+        BOTH, "no longer maps the discriminator value {name} to {old}, which still lists it", "discriminator"
+    ),
+    "discriminator-mapping-declared": Kind(
+        NONE, "maps the discriminator value {name} to {new}, which lists it", "discriminator"
+    ),
     "discriminator-mapping-renamed": Kind(
         NONE, "is now called {new} instead of {old}; its discriminator value {name} stays", "discriminator"
     ),

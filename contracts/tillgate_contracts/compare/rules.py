@@ -283,7 +283,7 @@ def _rules() -> tuple[ComparisonRule, ...]:
                     direction,
                     place,
                     undecided=name in {"unknown-keyword-changed", "reference-unresolved", "one-of-overlap-changed"}
-                    or name.endswith(("-undecided", "xml-prefix-changed", "odata-enum-number-changed")),
+                    or name.endswith(("-undecided", "xml-prefix-changed", "odata-enum-number-changed", "-implied")),
                 )
                 if name in {"required-property-added-schema", "optional-property-added", "property-schema-dropped"}:
                     level = INFO

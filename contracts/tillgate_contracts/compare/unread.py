@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tillgate_contracts.compare.collector import FindingCollector, Where
-from tillgate_contracts.compare.schema.source import SchemaSource
+from tillgate_contracts.compare.schema.source import Part, SchemaDialect, SchemaSource, join
 
+#: Where the operations of a document stand.
+_STARTS = ("paths", "webhooks", "x-webhooks", "channels", "operations")
 HINT = "Bundle the contract into one file, or give the folder that its files are read from."
 
 
@@ -83,17 +85,23 @@ def _tell(
 
 
 def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None:
-    """What could not be read of either document and was not met: nothing says that it is not used.
+    """What could not be read of either document and was not told yet: nothing says that it is not used.
 
-    A reference that names nothing in a contract that was read whole counts where it is met only.
+    A reference that names nothing in its own document counts where an operation reaches it.
     """
-    seen = {pointer for finding in collector.findings() for pointer in (finding.base_pointer, finding.revision_pointer)}
+    told = {
+        pointer
+        for finding in collector.findings()
+        if finding.rule.endswith("reference-unresolved")
+        for pointer in (finding.base_pointer, finding.revision_pointer)
+    }
     sides: list[dict[str, Any]] = []
     for document in (base, revision):
-        problems = getattr(document, "problems", ())
-        sides.append(
-            {p.pointer: p for p in problems if p.unread and p.code != "ref.unresolved" and p.pointer not in seen}
-        )
+        problems = [item for item in getattr(document, "problems", ()) if item.unread and item.pointer not in told]
+        if any(item.code == "ref.unresolved" for item in problems):
+            met = _reached(document.tree)
+            problems = [item for item in problems if item.code != "ref.unresolved" or item.pointer in met]
+        sides.append({item.pointer: item for item in problems})
     for pointer in dict.fromkeys([*sides[0], *sides[1]]):
         left, right = sides[0].get(pointer), sides[1].get(pointer)
         problem = right or left
@@ -106,3 +114,28 @@ def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None
             revision=pointer if right else None,
             hint=HINT,
         )
+
+
+def _reached(tree: Any) -> set[str]:
+    """Places of the objects that operations (or, of a bare schema, its root) reach through references."""
+    source = SchemaSource(tree, SchemaDialect.of(""))
+    starts = [join("", word) for word in _STARTS if word in tree] or [""]
+    stack = [(source.resolve("#" + start), start) for start in starts]
+    seen: set[str] = set()
+    while stack:
+        part, pointer = stack.pop()
+        if part is None or pointer in seen or not isinstance(part.raw, dict | list):
+            continue
+        seen.add(pointer)
+        if isinstance(part.raw, list):
+            stack += [(Part(item, join(pointer, index)), join(pointer, index)) for index, item in enumerate(part.raw)]
+            continue
+        ref = part.raw.get("$ref")
+        target = source.resolve(ref) if isinstance(ref, str) else None
+        if target is not None:
+            stack.append((target, target.pointer))
+        stack += [(Part(item, join(pointer, key)), join(pointer, key)) for key, item in part.raw.items()]
+        for child in source.family.children(part.raw):
+            found = source.resolve(child)
+            stack += [(found, found.pointer)] if found is not None else []
+    return seen

@@ -54,12 +54,14 @@ class TaggedUnions:
         self._gone([] if self.new.default is not None else gone)
         self._come([] if self.old.default is not None else come)
         self._default()
+        self._listed()
         self._loose()
         self._refute(first, own)
 
     def _both(self, tag: str, before: TagTarget, after: TagTarget) -> None:
         """A tag on both sides: the same schema, the same one under another name, or another one."""
         comparison = self.comparison
+        self._say_how(tag, before, after)
         if before.key == after.key or before.name == after.name:
             comparison.child(before.parts, after.parts)
             return
@@ -71,6 +73,24 @@ class TaggedUnions:
             self.lost = self.gained = True
             return
         comparison.add("discriminator-mapping-renamed", NONE, before.name, after.name, name=tag, **places)
+
+    def _say_how(self, tag: str, before: TagTarget, after: TagTarget) -> None:
+        """A tag of the mapping that only follows from the values of its schema now, or the reverse."""
+        if before.how == "mapping" and after.how == "values":
+            self.comparison.add(
+                "discriminator-mapping-implied",
+                BOTH,
+                before.name,
+                None,
+                "discriminator",
+                name=tag,
+                undecided=True,
+                data={
+                    "reason": "Cannot tell automatically whether readers find the schema by the values that it lists."
+                },
+            )
+        elif before.how == "values" and after.how == "mapping":
+            self.comparison.add("discriminator-mapping-declared", NONE, None, after.name, "discriminator", name=tag)
 
     def _is_new_name(self, before: TagTarget, after: TagTarget) -> bool:
         """True where the old schema is gone from the document and the new one was not there."""
@@ -142,6 +162,26 @@ class TaggedUnions:
                 said.add(target.key)
                 kind = f"{NAMES[self.new.kind]}-added" if self.new.kind else "subtype-added"
                 self.comparison.add(kind, WIDENS, None, target.name, new_pointer=target.parts[0].pointer)
+
+    def _listed(self) -> None:
+        """Branches that the union no longer lists, or lists now, while their tags stay: the mapping alone admits
+        nothing."""
+        if not (self.old.kind and self.new.kind):
+            return
+        for tag, before in self.old.by_tag.items():
+            after = self.new.by_tag.get(tag)
+            if after is None or (before.place is None) == (after.place is None):
+                continue
+            gone = after.place is None
+            pointer = (before if gone else after).parts[0].pointer
+            if gone:
+                self.lost = True
+                kind = f"{NAMES[self.old.kind]}-removed"
+                self.comparison.add(kind, NARROWS, before.name, None, old_pointer=pointer)
+            else:
+                self.gained = True
+                kind = f"{NAMES[self.new.kind]}-added"
+                self.comparison.add(kind, WIDENS, None, after.name, new_pointer=pointer)
 
     def _default(self) -> None:
         """`defaultMapping`: the schema for values without a tag, or with one that nothing else chooses."""

@@ -22,7 +22,7 @@ class TagTarget(NamedTuple):
     """The schema that a tag chooses. `key`: where it stands, or the reference as written when it leads nowhere.
 
     `group` and `place`: its place among the unions of the node; None for a child, or a schema that only the mapping
-    names.
+    names. `how`: whether the mapping says the tag, the name of the schema is it, or the values that it lists.
     """
 
     parts: Parts
@@ -30,6 +30,7 @@ class TagTarget(NamedTuple):
     key: str
     group: int | None = None
     place: int | None = None
+    how: str = "mapping"
 
 
 class Tags(NamedTuple):
@@ -57,8 +58,9 @@ def read_tags(builder: Builder, node: Node) -> Tags | None:
     name = str(written.get("propertyName", ""))
     for candidate in candidates:
         if candidate.key not in mapped:
-            for tag in _implicit(builder, candidate, name):
-                by_tag.setdefault(tag, candidate)
+            how, found = _implicit(builder, candidate, name)
+            for tag in found:
+                by_tag.setdefault(tag, candidate._replace(how=how))
     if not by_tag and chosen is None:
         return None
     used = {(target.group, target.place) for target in (*by_tag.values(), chosen) if target is not None}
@@ -104,10 +106,10 @@ def _target(builder: Builder, node: Node, text: str, candidates: list[TagTarget]
     return TagTarget((builder.source.reference(ref, node.at("discriminator")),), name_of(ref), key)
 
 
-def _implicit(builder: Builder, candidate: TagTarget, name: str) -> list[str]:
+def _implicit(builder: Builder, candidate: TagTarget, name: str) -> tuple[str, list[str]]:
     """The tags of a schema without an entry: its name, or the values that it lists for the property where the name is
     none of them (the name could never be sent)."""
     parts = builder.node(candidate.parts).properties.get(name)
     listed = builder.node(parts).enum if parts else None
     values: list[Any] = [] if listed is None else [value for value in listed.values() if isinstance(value, str)]
-    return [candidate.name] if not values or candidate.name in values else values
+    return ("name", [candidate.name]) if not values or candidate.name in values else ("values", values)
