@@ -125,6 +125,8 @@ def _tags() -> list[Pair]:
         **nested_old,
         "Card": by_tag("Visa", "Amex", name="network", mapping={"Visa": REF + "Amex", "Amex": REF + "Visa"}),
     }
+    tags = {"cash": "Cash", "card": "Card", "gift": "Gift"}
+    listed = {"Cash": thing(kind={"enum": ["cash"]}), "Card": thing(kind={"enum": ["card"]}, authCode="string")}
     two_tags = by_tag("Cash", "Card", mapping={"cash": "Cash", "coins": "Cash", "card": "Card"})
     return [
         Pair(
@@ -171,6 +173,34 @@ def _tags() -> list[Pair]:
             *bodies(MAPPED, by_tag("Cash", "Card", mapping={"cash": REF + "Card", "card": REF + "Cash"}), TWO),
             "breaking",
             "breaking",
+        ),
+        Pair(
+            "a branch goes, and its entry stays",
+            "OAS 4.8.25",
+            *bodies(by_tag("Cash", "Card", "Gift", mapping=tags), by_tag("Cash", "Card", mapping=tags), three),
+            "breaking",
+            "fine",
+        ),
+        Pair(
+            "a branch comes whose entry was there",
+            "OAS 4.8.25",
+            *bodies(by_tag("Cash", "Card", mapping=tags), by_tag("Cash", "Card", "Gift", mapping=tags), three),
+            "fine",
+            "breaking",
+        ),
+        Pair(
+            "an entry goes whose value the schema lists",
+            "OAS 4.8.25",
+            *bodies(NAMED, IMPLICIT, listed),
+            "warning",
+            "warning",
+        ),
+        Pair(
+            "an entry comes whose value the schema lists",
+            "OAS 4.8.25",
+            *bodies(IMPLICIT, NAMED, listed),
+            "fine",
+            "fine",
         ),
         Pair("a name in the mapping becomes a reference", "OAS 4.8.25", *bodies(NAMED, MAPPED, TWO), "none", "none"),
         Pair(

@@ -242,3 +242,24 @@ def test_the_compatibility_of_a_message_that_was_not_read_is_not_decided(old: An
     result = check_documents([_events(old), _events(new)], direction="full", content_model="tolerant")
     assert result.compatible is None
     assert [finding.level for finding in result.findings] == ["warning"]
+
+
+@pytest.mark.parametrize("wrap", [with_request, with_response])
+@pytest.mark.parametrize("missing", [{"$ref": "#/components/schemas/None"}, ONE])
+def test_what_is_new_and_was_not_read_is_not_decided(wrap: Any, missing: Any) -> None:
+    """A new property, branch or item that leads nowhere may be anything."""
+    old = {"type": "object", "properties": {"a": {"type": "string"}}}
+    for before, after in (
+        (old, {**old, "properties": {**old["properties"], "b": missing}}),
+        ({"anyOf": [old, {"type": "string"}]}, {"anyOf": [old, {"type": "string"}, missing]}),
+        ({"type": "array"}, {"type": "array", "items": missing}),
+        (old, {**old, "additionalProperties": missing}),
+    ):
+        result = judge(wrap(before), wrap(after))
+        assert result.verdict in ("warning", "breaking")
+        assert result.unread
+
+
+def test_a_reference_to_nothing_that_no_operation_reaches_is_no_doubt_about_them() -> None:
+    document = openapi({"/a": {"get": {"responses": OK}}}, components={"schemas": {"Unused": MISSING}})
+    assert judge(document, document).findings == []

@@ -18,7 +18,7 @@ from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, read_file
 
 #: Edits of each kind in each contract.
-LIMIT = int(os.environ.get("TILLGATE_MUTATIONS", "25"))
+LIMIT = int(os.environ.get("TILLGATE_MUTATIONS", "6"))
 SUFFIXES = (".json", ".yaml", ".yml")
 
 
@@ -53,14 +53,13 @@ def test_some_edits_of_a_real_contract_are_seen(shared_data: Path, name: str) ->
 @pytest.mark.thorough
 @pytest.mark.shared_data
 def test_no_edit_of_a_union_a_tag_a_reference_or_a_child_passes_unseen(shared_data: Path) -> None:
-    total, unseen, kinds = 0, [], set()
+    total, unseen = 0, []
     for path in _contracts(shared_data):
         try:
             made, found = _unseen(path, LIMIT)
         except ContractError:
-            continue
+            continue  # what is refused is another test's
         total += made
         unseen += found
     assert total >= 500
     assert unseen == []
-    assert kinds <= set(KINDS)
