@@ -115,12 +115,12 @@ class RestingRight:
     given_at: datetime
     counts_from: datetime
 
-    def sentence(self, *, you: bool = False) -> str:
-        """Who did what when, and from when on the right counts."""
+    def sentence(self, *, you: bool = False, deed: str = "fills no approval") -> str:
+        """Who did what when, and from when on the right counts; `deed` is what it does not do before."""
         what = _GIVEN.get(self.verb, "the right was given").format("your" if you else f"{self.person}’s")
         return (
             f"{what[0].upper()}{what[1:]} by {self.given_by} on {self.given_at:%d %b %H:%M}; "
-            f"it fills no approval before {self.counts_from:%d %b %H:%M} UTC"
+            f"it {deed} before {self.counts_from:%d %b %H:%M} UTC"
         )
 
 
@@ -267,6 +267,35 @@ def may_decide(viewer: Viewer, change: ChangeRequest, at: datetime) -> Permissio
     return has_second_factor(viewer.user)
 
 
+_RESTING_MEMBER = """
+with hours as (select governance_rest_hours_anywhere() as n)
+select coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username),
+       r.verb, r.given_by, r.given_at, r.given_at + make_interval(hours => h.n)
+  from kernel_user u
+  join kernel_user_groups m on m.user_id = u.id
+  left join catalog_team t on t.group_id = m.group_id
+ cross join hours h
+ cross join lateral governance_resting(u.id, m.group_id, %(at)s, h.n) r
+ where u.id = %(person)s
+   and (m.group_id = any(%(groups)s::int[]) or t.key = any(%(teams)s::text[]))
+   and not governance_counts_as_member(u.id, %(groups)s::int[], %(teams)s::text[], %(at)s)
+ order by r.given_at desc
+ limit 1
+"""
+
+
+def counts_as_member(viewer: Viewer, groups: Iterable[int], teams_: Sequence[str], deed: str) -> Permission:
+    """Of a member of one of these groups, or of a team with one of these keys: whether that right counts already.
+    `deed` is what it does not do before, such as "breaks no glass"."""
+    values = {"person": viewer.id, "groups": list(groups), "teams": list(teams_), "at": clock.now()}
+    with connection.cursor() as cursor:
+        cursor.execute(_RESTING_MEMBER, values)
+        row = cursor.fetchone()
+    if row is None:
+        return Permission(True)
+    return Permission(False, f"{RestingRight(*row).sentence(you=True, deed=deed)}. Somebody else does it, or you then.")
+
+
 def in_team(viewer: Viewer, *keys: str) -> bool:
     """Whether the viewer is, right now, a member of one of these role teams."""
     return bool(viewer.user) and any(
@@ -277,6 +306,12 @@ def in_team(viewer: Viewer, *keys: str) -> bool:
 def may_plan_freezes(viewer: Viewer) -> Permission:
     allowed = in_team(viewer, "release-managers", "architects")
     return Permission(allowed, "" if allowed else "Only release managers and architects may plan freezes.")
+
+
+def may_end_freezes(viewer: Viewer) -> Permission:
+    """End a window that has not begun: that is less protection than was planned, so the right has to count."""
+    allowed = may_plan_freezes(viewer)
+    return counts_as_member(viewer, (), ("release-managers", "architects"), "ends no freeze") if allowed else allowed
 
 
 def may_propose_policy(viewer: Viewer) -> Permission:
@@ -293,16 +328,16 @@ def may_break_glass(viewer: Viewer, owner_team_ids: list[int]) -> Permission:
         and viewer.user.kind == User.Kind.PERSON
         and (bool(viewer.team_ids & set(owner_team_ids)) or in_team(viewer, "release-managers"))
     )
-    return Permission(
-        allowed, "" if allowed else "Only a member of the owner team or a release manager may break the glass."
-    )
+    if not allowed:
+        return Permission(False, "Only a member of the owner team or a release manager may break the glass.")
+    return counts_as_member(viewer, owner_team_ids, ("release-managers",), "breaks no glass")
 
 
 def may_confirm_break_glass(viewer: Viewer) -> Permission:
-    allowed = (
-        bool(viewer.user) and viewer.user.kind == User.Kind.PERSON and in_team(viewer, "release-managers", "architects")
-    )
-    return Permission(allowed, "" if allowed else "Only a release manager or an architect may confirm.")
+    """Confirm it, and review it afterwards."""
+    if not (_is_person(viewer) and in_team(viewer, "release-managers", "architects")):
+        return Permission(False, "Only a release manager or an architect may confirm.")
+    return counts_as_member(viewer, (), ("release-managers", "architects"), "confirms and reviews no break-glass")
 
 
 def may_end_break_glass(viewer: Viewer, case: BreakGlass) -> Permission:
@@ -349,8 +384,9 @@ def may_confirm_pipeline(viewer: Viewer, proposed_by: int) -> Permission:
     """A release manager who has not proposed it: who maps a repository decides which gate it passes."""
     if not (_is_person(viewer) and in_team(viewer, "release-managers")):
         return Permission(False, "Only a release manager may confirm this.")
-    own = viewer.id == proposed_by
-    return Permission(not own, "You proposed it; another release manager confirms." if own else "")
+    if viewer.id == proposed_by:
+        return Permission(False, "You proposed it; another release manager confirms.")
+    return counts_as_member(viewer, (), ("release-managers",), "confirms no connection")
 
 
 def may_end_pipeline(viewer: Viewer, connection: PipelineConnection) -> Permission:

@@ -125,7 +125,7 @@ def end(window_id: int, *, actor: User, reason: str = "") -> None:
     """End a window that has not begun. Idempotent. Raises Conflict `freeze.begun`, which says what change ends one
     that has.
     """
-    changes.require_allowed(permissions.may_plan_freezes(Viewer.of(actor)), "freeze.not_allowed")
+    changes.require_allowed(permissions.may_end_freezes(Viewer.of(actor)), "freeze.not_allowed")
     with transaction.atomic():
         window = _locked(window_id)
         if window.ended_at is not None:

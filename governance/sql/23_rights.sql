@@ -19,15 +19,33 @@ create or replace function governance_rest_hours(change bigint) returns int lang
    where c.id = change
 $$;
 
+-- How many hours they are where a right decides without a change, such as for break-glass: what the strictest of all
+-- policies says.
+create or replace function governance_rest_hours_anywhere() returns int language sql stable as $$
+  select coalesce(max((p.document ->> 'rights_rest_hours')::int), 24)
+    from governance_policy p
+   where p.state = 'active'
+$$;
+
 -- Until when an installation was set up: until its first policy came into force, by the ledger.
 create or replace function governance_set_up_until() returns timestamptz language sql stable as $$
   select coalesce((select min(e.at) from kernel_auditentry e where e.verb = 'governance.policy_activated'),
                   (select min(p.created_at) from governance_policy p where p.state <> 'draft'))
 $$;
 
+-- Whether the identity provider gave it, as the entry says and as the account is: anybody can write the word.
+create or replace function governance_by_provider(said jsonb, person bigint) returns boolean language sql stable as $$
+  select coalesce(said ->> 'way', '') = 'provider'
+     and exists (select from kernel_user u
+                  where u.id = person
+                    and starts_with(u.username, 'oidc:')
+                    and starts_with(u.password, '!'))
+$$;
+
 -- The entries of the ledger for which the right of this person as a member of this group does not count yet at this
 -- moment; without a group only what was done to the account itself. Own changes of a password are other entries, and so
--- is what the identity provider says by a mapping that is older. What was given before the first policy of the
+-- is what the identity provider says by a mapping that is older: of an account of the provider, which has no password,
+-- and of a group that a mapping names. What was given before the first policy of the
 -- installation belongs to its set-up.
 create or replace function governance_resting(person bigint, member_of int, at timestamptz, hours int)
 returns table (entry bigint, verb text, given_by text, given_at timestamptz) language sql stable as $$
@@ -44,7 +62,7 @@ returns table (entry bigint, verb text, given_by text, given_at timestamptz) lan
   select r.id, r.verb, r.actor_text, r.at
     from recent r
    where case r.verb
-           when 'kernel.account_created' then coalesce(r.after ->> 'way', '') <> 'provider'
+           when 'kernel.account_created' then not governance_by_provider(r.after, person)
            when 'kernel.account_changed' then r.before ->> 'username' <> r.after ->> 'username'
                                            or r.before ->> 'kind' <> r.after ->> 'kind'
            when 'kernel.account_reopened' then true
@@ -52,7 +70,9 @@ returns table (entry bigint, verb text, given_by text, given_at timestamptz) lan
            when 'kernel.factor_reset' then true
            when 'kernel.factor_given' then true
            when 'kernel.role_given' then (r.after ->> 'group')::int = member_of
-                                     and coalesce(r.after ->> 'way', '') <> 'provider'
+                                     and not (governance_by_provider(r.after, person)
+                                              and exists (select from governance_groupmapping g
+                                                           where g.group_id = member_of))
            when 'catalog.group_became_team' then true
            else false
          end
@@ -138,6 +158,19 @@ language sql stable as $$
                     and u.is_active
                     and u.kind = 'person'
                     and (m.group_id = any(groups) or t.key = any(teams)))
+$$;
+
+-- The same, and by a right that counts at this moment.
+create or replace function governance_counts_as_member(person bigint, groups int[], teams text[], at timestamptz)
+returns boolean language sql stable as $$
+  select exists (select from kernel_user u
+                   join kernel_user_groups m on m.user_id = u.id
+                   left join catalog_team t on t.group_id = m.group_id
+                  where u.id = person
+                    and u.is_active
+                    and u.kind = 'person'
+                    and (m.group_id = any(groups) or t.key = any(teams))
+                    and governance_counts(person, m.group_id, at, governance_rest_hours_anywhere()))
 $$;
 
 -- Locks the rows that give these persons their rights until the transaction ends. A transaction that takes a right

@@ -14,6 +14,9 @@ begin
       perform governance_refuse('break_glass_needs_a_right',
                                 'a member of the owner team or a release manager breaks the glass');
     end if;
+    if not governance_counts_as_member(new.opened_by_id, new.owner_team_ids, '{release-managers}', new.opened_at) then
+      perform governance_refuse('break_glass_right_rests', 'a right that was given lately breaks no glass');
+    end if;
   else
     if (to_jsonb(new) - '{confirmed_by_id,starts_at,ends_at,reviewed_by_id,reviewed_at,review_note}'::text[])
          <> (to_jsonb(old) - '{confirmed_by_id,starts_at,ends_at,reviewed_by_id,reviewed_at,review_note}'::text[])
@@ -42,6 +45,15 @@ begin
            and not governance_is_member(new.reviewed_by_id, '{}', '{release-managers,architects}')) then
       perform governance_refuse('break_glass_needs_a_right',
                                 'a release manager or an architect confirms and reviews');
+    end if;
+    if (new.confirmed_by_id is distinct from old.confirmed_by_id
+        and not governance_counts_as_member(new.confirmed_by_id, '{}', '{release-managers,architects}',
+                                            clock_timestamp()))
+       or (new.reviewed_by_id is distinct from old.reviewed_by_id
+           and not governance_counts_as_member(new.reviewed_by_id, '{}', '{release-managers,architects}',
+                                               clock_timestamp())) then
+      perform governance_refuse('break_glass_right_rests',
+                                'a right that was given lately confirms and reviews nothing');
     end if;
     if old.confirmed_by_id is null
        and new.confirmed_by_id is not null

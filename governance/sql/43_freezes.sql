@@ -28,6 +28,11 @@ begin
      or (old.ended_at is not null and new.ended_at is distinct from old.ended_at) then
     perform governance_refuse('freeze_is_immutable', 'a freeze window ends once; another window takes its place');
   end if;
+  if new.compiled_until > clock_timestamp() + interval '9 years' then
+    perform governance_refuse('freeze_is_compiled_ahead',
+                              'a freeze window is worked out for some hundred days ahead; what counts as worked out '
+                              'for longer would have no occurrence there');
+  end if;
   if old.ended_at is null and new.ended_at is not null then
     new.ended_at := clock_timestamp();
   end if;

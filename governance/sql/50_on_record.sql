@@ -151,3 +151,25 @@ end $$;
 drop trigger if exists on_record on governance_applicationrelease;
 create constraint trigger on_record after insert or update of ended_at on governance_applicationrelease
   deferrable initially deferred for each row execute function governance_release_on_record();
+
+-- A policy takes effect, and goes out of it, with an entry; a level that had one keeps one.
+create or replace function governance_policy_on_record() returns trigger language plpgsql as $$
+begin
+  if new.state = 'active'
+     and not governance_on_record(array['governance.policy_activated'], 'policy', new.level, null,
+                                  jsonb_build_object('version', new.version, 'digest', new.digest)) then
+    perform governance_refuse('policy_is_on_record', 'a policy takes effect with an entry in the ledger');
+  end if;
+  if new.state = 'superseded'
+     and not exists (select from governance_policy p
+                      where p.level = new.level
+                        and p.state = 'active'
+                        and p.version > new.version) then
+    perform governance_refuse('policy_is_succeeded', 'a policy ends when a later version of its level takes effect');
+  end if;
+  return null;
+end $$;
+drop trigger if exists on_record on governance_policy;
+create constraint trigger on_record after update of state on governance_policy
+  deferrable initially deferred for each row when (new.state is distinct from old.state)
+  execute function governance_policy_on_record();

@@ -58,6 +58,7 @@ def freeze_calendar(request: HttpRequest) -> HttpResponse:
         "planning": "repeats" in request.GET or request.method == "POST",
         "windows": [_window(w) for w in selectors.windows()],
         "may_plan": permissions.may_plan_freezes(Viewer.of(request.user)),
+        "may_end": permissions.may_end_freezes(Viewer.of(request.user)),
         "zone": str(zone),
         "views": freeze_year.views("Month"),
     }

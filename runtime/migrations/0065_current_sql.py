@@ -1,11 +1,9 @@
-"""The SQL of the runtime behind that of governance, whose views it reads."""
+"""Behind the SQL of governance, whose views that of the runtime reads; it is applied by a later migration."""
 
 from django.db import migrations
-
-from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0027_entries_of_one_transaction"), ("runtime", "0064_approved_destinations")]
 
-    operations = [ApplySql("runtime")]
+    operations = []

@@ -45,3 +45,53 @@ end $$;
 
 create or replace trigger runtime_deployment_guard before insert or update on runtime_deployment for each row
   execute function runtime_deployment_guard();
+
+-- What work is for stays: a freeze of a system or store, and the place of an endpoint, are looked up by these rows.
+create or replace function runtime_names_stay() returns trigger
+language plpgsql as $$
+begin
+  raise exception '% keeps what it is for: its environment, system, target and instance', tg_table_name
+    using errcode = 'check_violation', constraint = 'runtime_names_stay';
+end $$;
+
+create or replace trigger runtime_names_stay before update on runtime_vendorstate for each row
+  when ((new.system_key, new.instance, new.environment)
+        is distinct from (old.system_key, old.instance, old.environment))
+  execute function runtime_names_stay();
+create or replace trigger runtime_names_stay before update on runtime_stream for each row
+  when ((new.integration_id, new.environment) is distinct from (old.integration_id, old.environment))
+  execute function runtime_names_stay();
+create or replace trigger runtime_names_stay before update on runtime_subscription for each row
+  when ((new.stream_id, new.target, new.instance, new.replay_of_id)
+        is distinct from (old.stream_id, old.target, old.instance, old.replay_of_id))
+  execute function runtime_names_stay();
+
+-- A subscription is of the environment of its deployment, and of the system that the deployed manifest names for its
+-- target.
+create or replace function runtime_subscription_fits() returns trigger
+language plpgsql as $$
+declare
+  fits boolean;
+begin
+  select d.environment = t.environment
+         and d.integration_id = t.integration_id
+         and v.environment = d.environment
+         and coalesce((select (m.part ->> 'system') = v.system_key and v.instance = new.instance
+                         from jsonb_path_query(r.manifest, '$.targets[*]') m(part)
+                        where m.part ->> 'name' = new.target
+                        limit 1), true)
+    into fits
+    from public.runtime_deployment d
+    join public.runtime_release r on r.id = d.release_id
+    join public.runtime_stream t on t.id = new.stream_id
+    join public.runtime_vendorstate v on v.id = new.vendor_id
+   where d.id = new.deployment_id;
+  if fits is distinct from true then
+    raise exception 'a subscription fits its deployment: the same integration, environment, system and instance'
+      using errcode = 'check_violation', constraint = 'runtime_subscription_fits';
+  end if;
+  return new;
+end $$;
+
+create or replace trigger runtime_subscription_fits before insert or update of deployment_id, vendor_id
+  on runtime_subscription for each row execute function runtime_subscription_fits();

@@ -6,13 +6,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, ProgrammingError, transaction
 
 from catalog.models import Domain
 from governance.models import Approval
-from governance.services import policies
+from governance.services import freezes, policies
+from kernel import clock
 from kernel.models import AuditEntry
 from tests.governance import make
 from tests.governance.forging import Forger, as_serving
@@ -179,3 +181,11 @@ def test_what_runs_where_is_not_ended_by_hand(house: make.House) -> None:
         run(row)
     with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic(), as_serving():
         run("update governance_releasetally set live = 0")
+
+
+def test_a_freeze_is_not_worked_out_for_longer_than_it_has_occurrences(house: make.House) -> None:
+    begins = clock.now() + timedelta(days=2)
+    calendar = {"kind": "once", "zone": "UTC", "from": f"{begins:%Y-%m-%dT%H:%M}", "until": "2099-01-01T00:00"}
+    window = freezes.plan(actor=house.releaser, name="Peak", strictness="changes", calendar=calendar, reason="Peak.")
+    with refused("freeze_is_compiled_ahead"):
+        run("update governance_freezewindow set compiled_until = '2099-01-01' where id = %s", window.pk)

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from governance.domain.subject import Subject
-from governance.models import Approval, BreakGlass, ChangeRequest, Waiver
+from governance.models import Approval, BreakGlass, ChangeRequest, Policy, Waiver
 from governance.services import approvals, changes, policies, revisions, waivers
 from kernel import audit, clock
 from kernel.errors import NotApproved
@@ -33,6 +33,22 @@ def test_activating_a_policy_by_hand_is_refused_and_one_put_in_place_voids_in_th
     team_policy = policies.write(level="team:price", document=make.POLICY, author=house.author)
     run("update governance_policy set state = 'active' where id = %s", team_policy.pk)
     assert Approval.objects.get(change=change).void_reason == "the policy changed"
+    refused("policy_is_on_record", "set constraints all immediate")
+    activated(team_policy)
+
+
+def activated(policy: Policy) -> None:
+    about = {"version": policy.version, "digest": policy.digest}
+    audit.record("governance.policy_activated", "policy", policy.level, actor=None, after=about)
+
+
+def test_a_policy_ends_only_where_a_later_one_of_its_level_takes_effect(house: make.House):
+    """By hand with its entry, and by hand without one, nobody is left with fewer slots than before."""
+    policies.install(level="team:price", document=make.POLICY, actor=None)
+    run("set constraints all immediate")
+    for level in ("team:price", "organisation"):
+        refused("policy_is_succeeded", "update governance_policy set state = 'superseded' where level = %s", level)
+    run("set constraints all deferred")
 
 
 def test_a_waiver_is_granted_only_by_its_own_approval_and_lives_90_days_at_most(house: make.House):

@@ -29,6 +29,8 @@ def earlier(**by: float) -> None:
     """What was done until now was done so much earlier."""
     delta = timedelta(**by)
     with connection.cursor() as cursor:
+        # The database looks at entries when a transaction ends: at those of before now, while they are of now.
+        cursor.execute("set constraints all immediate; set constraints all deferred")
         cursor.execute("set local session_replication_role = replica")
         cursor.execute("update governance_policy set created_at = created_at - %s", [delta])
         # What was decided in this transaction stays of now: the database looks at its entries when it ends.
