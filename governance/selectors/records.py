@@ -33,8 +33,10 @@ class OwnRecords:
 
     `sound` False: rows vanished or were rewritten, so that nothing follows from them. `here` counts the records that a
     deployment on the instance of the question would stand beside or replace; `replaced` is what those provide that it
-    would replace, `beside` what stays supported; `consumes` what any of its records consumes; `instances` where they
-    run, but for those that belong to none; `other_contracts` what runs with another contract than its version has now.
+    would replace, `beside` what stays supported; `consumes` what any of its records consumes, `staying` what those
+    consume that it would not replace, `staying_here` those of them that run where the question goes to; `instances`
+    where they run, but for those that belong to none; `other_contracts` what runs with another contract than its
+    version has now.
     What was taken away against the gate a short time ago counts as replaced.
     """
 
@@ -45,6 +47,8 @@ class OwnRecords:
     consumes: frozenset[str]
     instances: frozenset[str] = frozenset()
     other_contracts: tuple[RanContract, ...] = ()
+    staying: frozenset[str] = frozenset()
+    staying_here: frozenset[str] = frozenset()
 
 
 class NormalForm(Func):
@@ -124,11 +128,16 @@ def own(application: str, environment: str, instance: str) -> OwnRecords:
     consumes: set[str] = set()
     instances: set[str] = set()
     earlier: set[str] = set()
+    staying: set[str] = set()
+    staying_here: set[str] = set()
     here = 0
     for mode, is_here, provides, used, live, number, places, _, _, others in records:
         if live:
             consumes.update(used)
             instances.update(place for place in places if place)
+            if mode == "released" or not is_here:
+                staying.update(used)
+                staying_here.update(used if is_here or "" in places else ())
         if mode == "released":
             beside.update(provides)
         elif is_here:
@@ -145,6 +154,8 @@ def own(application: str, environment: str, instance: str) -> OwnRecords:
         consumes=frozenset(consumes),
         instances=frozenset(instances),
         other_contracts=tuple(RanContract.of(name) for name in sorted(earlier)),
+        staying=frozenset(staying),
+        staying_here=frozenset(staying_here),
     )
 
 
@@ -164,17 +175,23 @@ class ProviderPlaces:
 _PLACES = f"""
 with records as (
   select r.id, r.application, normalize(r.instance, nfc) as instance, r.provides, r.provided_contracts,
-         r.provided_apis, r.recorded_at, {_AGREES} as same
+         r.provided_apis, r.recorded_at, {_AGREES} as same,
+         r.application = %(application)s and r.mode = 'deployed'
+         and (normalize(r.instance, nfc) = %(instance)s or %(instance)s = '' or {NO_STORE}) as replaced
     from governance_applicationrelease r
    where r.environment = %(environment)s
      and r.ended_at is null
      and r.provided_apis && %(apis)s::varchar[]),
 served as (
   select a.slug as api, r.instance, array_agg(distinct p.name || case
-           when v.id is null or ({_RAN}) is not distinct from v.contract_id then ''
+           when v.id is null or r.replaced or ({_RAN}) is not distinct from v.contract_id then ''
            else ' ' || coalesce({_RAN}, '') end) as versions
     from records r
-   cross join unnest(r.provides, r.provided_contracts) p (name, contract)
+   cross join lateral (
+         select * from unnest(r.provides, r.provided_contracts) where not r.replaced
+          union all
+         select asked.name, null from unnest(%(provides)s::varchar[]) asked (name) where r.replaced
+         ) p (name, contract)
     join catalog_api a on a.slug = split_part(p.name, '@', 1)
     left join catalog_apiversion v on v.api_id = a.id and v.label = split_part(p.name, '@', 2)
    where a.slug = any(%(apis)s) and a.slug = any(r.provided_apis) and {_MAY}
@@ -193,12 +210,16 @@ select asked.api, 'count', null, null, count(r.id), coalesce(max(t.live), 0), bo
 """  # noqa: S608 - our own fragments
 
 
-def places(apis: Iterable[str], environment: str, instance: str) -> dict[str, ProviderPlaces]:
-    """Who runs these APIs there, by API."""
+def places(
+    apis: Iterable[str], environment: str, instance: str, *, application: str, provides: Iterable[str]
+) -> dict[str, ProviderPlaces]:
+    """Who runs these APIs there once the question has gone live, by API: what it replaces of its application runs no
+    more, and in its place what it `provides` of the same APIs does."""
     wanted = sorted(set(apis))
     if not wanted:
         return {}
-    rows = prepared_queries.rows(_PLACES, {"apis": wanted, "environment": environment, "instance": instance})
+    asked = {"apis": wanted, "environment": environment, "instance": instance, "application": application}
+    rows = prepared_queries.rows(_PLACES, {**asked, "provides": sorted(provides)})
     sound = {row[0]: row[4] == row[5] and row[6] for row in rows if row[1] == "count"}
     found: dict[str, dict[str, list[frozenset[str]]]] = {api: {} for api in wanted}
     named: dict[str, set[str]] = {api: set() for api in wanted}

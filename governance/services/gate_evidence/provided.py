@@ -124,7 +124,7 @@ def _consumers(
     for old in (*before, version):
         verdict = "same" if old is version else _VERDICTS.get(relations[old.id, old.contract_digest], "uncompared")
         elsewhere = _elsewhere(asked, old, consuming)
-        users = _users(asked, old.reference, live[old.id], consuming)
+        users = _users(asked, old.reference, old, live[old.id], consuming)
         if users is None:
             return None
         agreed = _agreed(asked, version, old) if verdict == "breaking" else {}
@@ -146,13 +146,26 @@ def _consumers(
 
 
 def _users(
-    asked: Asked, reference: str, live: LiveConsumers | None, consuming: dict[str, ConsumerRecords]
+    asked: Asked,
+    reference: str,
+    version: VersionFacts | None,
+    live: LiveConsumers | None,
+    consuming: dict[str, ConsumerRecords],
 ) -> LiveConsumers | None:
-    """Who would notice its end: who subscribed or called, and who is recorded to run with it."""
+    """Who would notice its end: who subscribed or called, and who is recorded to run with it. The application that asks
+    is one of them with what it does not replace; what this release itself uses is judged by what will run."""
     if live is None:
         return None
     recorded = [one for one, found in consuming.items() if found.uses(reference) and one not in live]
-    return live | {one: None for one in recorded if one != asked.question["application"]}
+    found = live | dict.fromkeys(recorded)
+    itself = asked.question["application"]
+    return found if _stays(asked, reference, version) else {one: at for one, at in found.items() if one != itself}
+
+
+def _stays(asked: Asked, reference: str, version: VersionFacts | None) -> bool:
+    """Whether the application that asks goes on using it elsewhere, or in a release beside."""
+    of_instance = asked.instance and version is not None and version.per_instance
+    return reference in (asked.own.staying_here if of_instance else asked.own.staying)
 
 
 def _both(one: bool | None, other: bool | None) -> bool | None:
@@ -237,13 +250,13 @@ def _taken_away(
     live: dict[int, LiveConsumers | None],
     consuming: dict[str, ConsumerRecords],
 ) -> dict[str, Any]:
-    alive = _users(asked, reference, live[version.id] if version is not None else None, consuming)
+    alive = _users(asked, reference, version, live[version.id] if version is not None else None, consuming)
     if version is None or alive is None:
         return {"provided": "still" if still else "no_more", "consumers": None}
     elsewhere = _elsewhere(asked, version, consuming)
     users = {
         asked.told_consumer(application, reference): {"last_seen": seen.isoformat() if seen else "never"}
         for application, seen in alive.items()
-        if application not in elsewhere and application != asked.question["application"]
+        if application not in elsewhere
     }
     return {"provided": "still" if still else "no_more", "consumers": counted(users)}
