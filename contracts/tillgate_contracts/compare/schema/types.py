@@ -117,11 +117,11 @@ def _compare_formats(comparison: NodeComparison, shared: set[str]) -> None:
         effect |= WIDENS
     if not effect or _is_said(comparison, effect):
         return
-    kinds = {NARROWS: "type-specialized", WIDENS: "type-generalized", BOTH: "type-changed"}
-    listed = [(kinds[effect], effect)]
+    words = {NARROWS: "type-specialized", WIDENS: "type-generalized", BOTH: "type-changed"}
+    listed = [(words[effect], effect)]
     if {*old.formats, *new.formats} <= _WIDEST_FORMATS and "number" in shared:
-        words = ((NARROWS, "format-width-declared"), (WIDENS, "format-width-dropped"))
-        listed = [(kind, harm) for harm, kind in words if effect & harm]
+        widths = ((NARROWS, "format-width-declared"), (WIDENS, "format-width-dropped"))
+        listed = [(kind, harm) for harm, kind in widths if effect & harm]
     for kind, harm in listed:
         comparison.add(kind, harm, describe(old), describe(new), "format", data={"format": True})
 
