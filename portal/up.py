@@ -158,7 +158,10 @@ class LocalInstallation:
         assert preparing.stdout is not None
         for line in preparing.stdout:
             self.say(line.rstrip())
-        if preparing.wait():
+        failed = preparing.wait()
+        if self.stopping.is_set():
+            raise StartRefused("Stopped while the database was prepared. The next start goes on from here.")
+        if failed:
             raise StartRefused("Preparing the database failed; the lines above say why. Nothing was started.")
 
     def start_processes(self, port: int) -> None:

@@ -61,8 +61,11 @@ class Command(BaseCommand):
     help = "Migrate, collect static files and apply the demo retailer (idempotent). DEMO=no leaves the demo out."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if settings.DEMO and (why := demo_database.refusal()) is not None:
-            raise CommandError(why)
+        if settings.DEMO:
+            with owner.as_owner():  # who serves may have no rights yet, where a start before was interrupted
+                why = demo_database.refusal()
+            if why is not None:
+                raise CommandError(why)
         call_command(Migrate(self.stdout.write), verbosity=0, interactive=False)
         self.stdout.write("Database: up to date")
         if not settings.DEBUG:
