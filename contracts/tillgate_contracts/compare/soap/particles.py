@@ -8,7 +8,7 @@ from tillgate_contracts.compare.soap.changes import PairResult, XmlChange, value
 from tillgate_contracts.compare.soap.components import Components, Tree, TypeRef
 
 _MAX_DEPTH = 60
-_MAX_CELLS = 4_000_000
+_MAX_CELLS = 250_000
 Item = tuple[Tree, str]
 _PROCESS = {"strict": 0, "lax": 1, "skip": 2}
 
@@ -141,6 +141,12 @@ class ContentComparison:
     def _sequence(self, left: list[Item], right: list[Item], depth: int) -> None:
         keys = [self._key(self.old, item) for item in left], [self._key(self.new, item) for item in right]
         pairs = _aligned(*keys)
+        if (len(left) - len(pairs)) * (len(right) - len(pairs)) > _MAX_CELLS:
+            at = (left[0][1], right[0][1])
+            self.add("content-changed", f"{self.subject} has too many elements in another order.", None, None, at)
+            for one, other in pairs:
+                self._particle(left[one], right[other], depth + 1)
+            return
         lost = [left[n] for n in range(len(left)) if n not in {one for one, _ in pairs}]
         came = [right[n] for n in range(len(right)) if n not in {other for _, other in pairs}]
         for one, other in pairs:
@@ -333,7 +339,11 @@ def _aligned(left: list[tuple[str, str]], right: list[tuple[str, str]]) -> list[
     while start < len(left) and start < len(right) and left[start] == right[start]:
         start += 1
     pairs = [(n, n) for n in range(start)]
-    one, other = left[start:], right[start:]
+    end = 0
+    while end < min(len(left), len(right)) - start and left[-1 - end] == right[-1 - end]:
+        end += 1
+    pairs += [(len(left) - n, len(right) - n) for n in range(end, 0, -1)]
+    one, other = left[start : len(left) - end], right[start : len(right) - end]
     if len(one) * len(other) > _MAX_CELLS:
         return pairs
     table = [[0] * (len(other) + 1) for _ in range(len(one) + 1)]
