@@ -11,6 +11,8 @@ import pgtrigger
 from django.db import connections
 
 FILE = Path(__file__).parent / "sql" / "05_model_triggers.sql"
+COUNTING = tuple(f"pgtrigger_{one}" for one in ("counted_in", "counted_out", "release_tally"))
+"""Begin the names of functions that write where nobody else may; where another role serves they act as the owner."""
 _BODY = re.compile(r"CREATE OR REPLACE FUNCTION (pgtrigger_\w+)\(\)\s+RETURNS TRIGGER AS \$\$(.*?)\$\$", re.DOTALL)
 _PRESENT = "select p.prosrc from pg_proc p where p.oid = to_regprocedure('_pgtrigger_should_ignore(name)')"
 
@@ -18,9 +20,14 @@ _PRESENT = "select p.prosrc from pg_proc p where p.oid = to_regprocedure('_pgtri
 def bodies() -> Mapping[str, str]:
     """By its name, the text of each function that a trigger of a model calls, as this release makes it."""
     found: dict[str, str] = {}
-    for model, trigger in pgtrigger.registered():
-        found.update(_BODY.findall(trigger.compile(model).install_sql))
+    for statement in statements():
+        found.update(_BODY.findall(statement))
     return found
+
+
+def statements() -> list[str]:
+    """What makes each trigger of a model, with its function."""
+    return [trigger.compile(model).install_sql for model, trigger in pgtrigger.registered()]
 
 
 def places() -> set[tuple[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from django.db import connection
 
-from kernel import model_triggers
+from kernel import model_triggers, sql_definitions
 from kernel.sql_files import files_of
 
 _FUNCTION = re.compile(r"create or replace function (\w+)\s*\(.*?\$\$(.*?)\$\$", re.DOTALL)
@@ -28,9 +28,11 @@ select t.tgname, c.relname, t.tgenabled::text
 
 def differences(rooms: Sequence[str]) -> list[str]:
     """Sentences about functions of these rooms that have another text than the files or the models, triggers that are
-    missing, and triggers that are switched off. During an upgrade they say that it has not been migrated yet."""
+    missing or switched off, and what `sql_definitions` compares. During an upgrade they say that it has not been
+    migrated yet."""
     texts = [file.read_text() for room in rooms for file in files_of(room)]
-    return [*_functions(texts), *_triggers(texts)]
+    more = sql_definitions.differences(texts, model_triggers.statements(), model_triggers.COUNTING)
+    return list(dict.fromkeys([*_functions(texts), *_triggers(texts), *more]))
 
 
 def _functions(texts: Iterable[str]) -> list[str]:

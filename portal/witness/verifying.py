@@ -11,12 +11,14 @@ from pathlib import Path
 
 from django.conf import settings
 
-from kernel import audit_chain, clock, sql_guards
+from kernel import audit_chain, clock, sql_definitions, sql_guards
 from kernel.audit_chain import Verification, Witnessed
+from portal.database_roles import RIGHTS
 from portal.witness import heads, keys, lines, witnessing
 from portal.witness.heads import LedgerHead, NoHead
 
 ROOMS = ("kernel", "catalog", "governance", "runtime")
+OWN = tuple(table for table, right in RIGHTS.items() if right == "select")  # written by the owner alone
 OLD = timedelta(minutes=10)
 
 
@@ -41,7 +43,7 @@ def verify(
     expected, restored = standing(reading.heads)
     chain = audit_chain.verify(anchor=anchor, witnessed=expected, within=within)
     found = [*_wrong_in(path, reading), *_broken_lines(reading.heads)]
-    found += sql_guards.differences(ROOMS)
+    found += [*sql_guards.differences(ROOMS), *sql_definitions.written_by_others(OWN)]
     if chain.sound and found:
         chain = replace(chain, sound=False, reason="; ".join(found[:5]))
     newest = reading.heads[-1] if reading.heads else None
