@@ -69,7 +69,7 @@ class BrowserSession(SessionAuthentication):
 
     def enforce_csrf(self, request: Request) -> None:
         """Raises PermissionDenied. The body is no form, whatever it says it is."""
-        plain = request._request
+        plain: Any = request._request
         plain._post, plain._files = QueryDict(), MultiValueDict()
         super().enforce_csrf(plain)
 

@@ -4,17 +4,14 @@ would read files of this machine and addresses of any host for a `$ref`, so this
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NoReturn
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, NoReturn
 
 
 class UnusableSchema(ValueError):
     """This is no JSON Schema, or it refers to something that is not inside it. The text says which, and what to do."""
 
 
-def validator_for(schema: Mapping[str, Any] | bool) -> Any:
+def validator_for(schema: dict[str, Any] | bool) -> Any:
     """A validator of `jsonschema_rs` for the schema's own draft, 2020-12 where it names none. Raises UnusableSchema."""
     import jsonschema_rs
 
