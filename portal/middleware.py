@@ -1,4 +1,5 @@
-"""Middleware: request id, content security policy, sign-in required, and refusals turned into pages."""
+"""Middleware: request id, readable forms, sessions, sign-in required, and refusals turned into pages. What every answer
+says beside its content stands in `portal.answer_headers`."""
 
 from __future__ import annotations
 
@@ -21,17 +22,6 @@ from portal import confirm, problem
 
 Next = Callable[[HttpRequest], HttpResponse]
 
-POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; font-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-# Swagger UI and Redoc style themselves from script; only their own pages get this.
-DOCS_POLICY = (
-    "default-src 'none'; style-src 'self' 'unsafe-inline'; script-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; font-src 'self'; worker-src 'self' blob:; "
-    "frame-ancestors 'none'; base-uri 'none'"
-)
-
 
 class RequestIdMiddleware:
     """`X-Request-Id` in and out; the id is in ledger entries, problem documents and outgoing calls."""
@@ -44,31 +34,6 @@ class RequestIdMiddleware:
             response = self.get_response(request)
             response.headers["X-Request-Id"] = identifier
             return response
-
-
-class ContentSecurityPolicyMiddleware:
-    def __init__(self, get_response: Next) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        docs = request.path.startswith(("/api/docs/", "/api/redoc/"))
-        response.headers.setdefault("Content-Security-Policy", DOCS_POLICY if docs else POLICY)
-        response.headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
-        return response
-
-
-class PrivateAnswersMiddleware:
-    """What is answered to one person or one token is kept by nobody: no browser's store, no proxy. Views that say
-    otherwise (`private` with an ETag, public documents) do so themselves, and so do static files."""
-
-    def __init__(self, get_response: Next) -> None:
-        self.get_response = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponse:
-        response = self.get_response(request)
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
 
 
 class ReadableFormMiddleware:

@@ -145,14 +145,13 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.answer_headers.PromisedHeadersMiddleware",
     "portal.health.HealthMiddleware",
     "portal.middleware.RequestIdMiddleware",
     "portal.observing.ObservedRequestMiddleware",
     "portal.readable_addresses.ReadableAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "portal.middleware.ContentSecurityPolicyMiddleware",
-    "portal.middleware.PrivateAnswersMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",

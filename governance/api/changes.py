@@ -14,7 +14,7 @@ from governance.api import serializers as shapes
 from governance.domain.subject import Subject
 from governance.models import Approval, ChangeEvent, ChangeRequest
 from governance.selectors import changes as selectors
-from governance.selectors import sight, slots
+from governance.selectors import sight, slots, told_changes
 from governance.services import acceptances, applying, changes, checks, reviews, unfillable
 from kernel.access import decider
 from kernel.errors import Forbidden
@@ -195,7 +195,9 @@ class Checks(APIView):
     @extend_schema(responses=shapes.CheckOutput(many=True))
     def get(self, request: Request, change_id: int) -> Response:
         change = asked_change(request, change_id)
-        return Response(shapes.CheckOutput(change.check_results.filter(revision=change.revision), many=True).data)
+        results = change.check_results.filter(revision=change.revision)
+        told = told_changes.checks(change, results, Viewer.of(request.user))
+        return Response(shapes.CheckOutput(told, many=True).data)
 
     @extend_schema(request=None, responses={202: None}, description="Run the checks of the present revision again.")
     def post(self, request: Request, change_id: int) -> Response:

@@ -73,6 +73,8 @@ class ChangeKind:
     - `around(facts, environment)` puts into the facts what of the environment the approval binds beside the digest.
     - `digest_of(subject, parameters)` is the digest of what is proposed, where the change is about a thing as it would
       be: other parameters are another subject.
+    - `reaches_further` True: consumers and checks tell of APIs that are no subject of it, so its readers are told only
+      of those that they see (`selectors.told_changes`). Such consumers and findings name them in `apis`.
     - `submitted(subject, actor)` and `closed(subject, "rejected" | "withdrawn", actor)` run in the transaction of
       that step.
     """
@@ -96,6 +98,7 @@ class ChangeKind:
     passes_freezes: bool = False
     around: Callable[[SubjectFacts, str], SubjectFacts] | None = field(default=None, compare=False)
     digest_of: Callable[[Subject, Mapping[str, Any]], str | None] | None = field(default=None, compare=False)
+    reaches_further: bool = False
     submitted: Callable[[Subject, Any], None] | None = field(default=None, compare=False)
     closed: Callable[[Subject, str, Any], None] | None = field(default=None, compare=False)
 

@@ -44,7 +44,7 @@ def digest_of_subjects(subjects: Iterable[Subject]) -> str:
 @dataclass(frozen=True, slots=True)
 class AffectedConsumer:
     """A known consumer that the change affects. `last_seen_at` None means never seen, which does not prove that it
-    makes no calls.
+    makes no calls. `apis`: the slugs of those that it uses, where they are no subject of the change.
     """
 
     application: str
@@ -55,6 +55,7 @@ class AffectedConsumer:
     state: str = "active"
     last_seen_at: datetime | None = None
     moves_at: datetime | None = None
+    apis: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

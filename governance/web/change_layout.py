@@ -13,7 +13,8 @@ from django.utils.http import urlencode
 from governance import permissions
 from governance.domain import kinds
 from governance.models import ChangeRequest, CheckResult, Decision, Waiver
-from governance.selectors import freezes, rights, sight, slots
+from governance.selectors import freezes, rights, sight, slots, told_changes
+from governance.selectors.told_changes import ToldImpact
 from governance.services import approvals, changes, reviews, unfillable
 from governance.web import tones
 from kernel import clock
@@ -39,7 +40,8 @@ def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
     viewer = Viewer.of(request.user)
     change = sight.change(viewer, change_id)
     now = clock.now()
-    results = list(change.check_results.filter(revision=change.revision))
+    results = told_changes.checks(change, change.check_results.filter(revision=change.revision), viewer)
+    reached = told_changes.impact(change, viewer)
     blocking = rights.blocking_checks(change.pk) if change.state == State.IN_REVIEW else []
     groups = slots.of(change, viewer=viewer)
     decide = permissions.may_decide(viewer, change, now)
@@ -66,7 +68,8 @@ def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
         "may_apply": _may_apply(change, kind),
         "shows_bar": change.state == State.IN_REVIEW,
         "seen": reviews.Seen.of(change),
-        "blast": blast(change),
+        "blast": blast(change, reached),
+        "reached": reached,
         "bar_note": _bar_note(decide, results, blocking),
         "freezes": _freezes(change, now),
         "waivers": waivers_of(change, now),
@@ -189,7 +192,7 @@ def _may_apply(change: ChangeRequest, kind: kinds.ChangeKind | None) -> Permissi
     return Permission(True)
 
 
-def blast(change: ChangeRequest) -> str:
+def blast(change: ChangeRequest, reached: ToldImpact | None) -> str:
     """Whom an approval reaches, in one sentence: repeated in the confirmation."""
     counted = (change.difference or {}).get("counts", {})
     breaking = counted.get("breaking", 0)
@@ -198,13 +201,16 @@ def blast(change: ChangeRequest) -> str:
         if breaking is None
         else f"{breaking} breaking difference{'s' if breaking != 1 else ''}"
     )
-    if change.impact is None:
+    if reached is None:
         return f"The affected consumers are unknown. {differences.capitalize()}."
-    names = [row["application"] for row in change.impact]
-    if not names:
+    names = [row["application"] for row in reached.rows]
+    uses = len(names) + reached.hidden
+    if not uses:
         return f"No known consumers. {differences.capitalize()}."
     shown = ", ".join(dict.fromkeys(names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
-    return f"{len(names)} use{'s' if len(names) != 1 else ''}: {shown}. {differences.capitalize()}."
+    besides = f"{reached.hidden} that you may not see" if reached.hidden else ""
+    told = ", and ".join(filter(None, (shown, besides)))
+    return f"{uses} use{'s' if uses != 1 else ''}: {told}. {differences.capitalize()}."
 
 
 def _bar_note(decide: Permission, results: list[CheckResult], blocking: list[tuple[str, str]]) -> str:

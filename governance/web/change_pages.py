@@ -16,7 +16,8 @@ from governance.domain import kinds, text_diff
 from governance.domain.acceptance import ACCEPTANCE_KINDS
 from governance.domain.subject import Subject
 from governance.models import BreakAcceptance, ChangeRequest, CheckResult
-from governance.selectors import rights
+from governance.selectors import rights, told_changes
+from governance.selectors.told_changes import ToldImpact
 from governance.services import policies
 from governance.web import change_layout, policy_words, timeline, tones
 from kernel import audit
@@ -34,7 +35,9 @@ def conversation(request: HttpRequest, change_id: int) -> HttpResponse:
     change: ChangeRequest = context["change"]
     context |= {
         "entries": timeline.entries(change),
-        "breaking": [_finding(change, f) for f in _findings(change) if f["level"] == "breaking"][:5],
+        "breaking": [_finding(change, f, context["reached"]) for f in _findings(change) if f["level"] == "breaking"][
+            :5
+        ],
         "diff_counts": _counts(change),
         "checks": _checks(change, context["results"]),
     }
@@ -56,7 +59,7 @@ def differences(request: HttpRequest, change_id: int) -> HttpResponse:
         ],
         "shows": _shows(request, change, show),
         "page": page,
-        "findings": [_finding(change, f) for f in page.object_list],
+        "findings": [_finding(change, f, context["reached"]) for f in page.object_list],
         "diff_counts": _counts(change),
         "how": "; ".join(dict.fromkeys(part["how"] for part in (change.difference or {}).get("parts", []))),
         "base_digest": (change.facts or {}).get("base_digest"),
@@ -90,7 +93,7 @@ def checks_fragment(request: HttpRequest, change_id: int) -> HttpResponse:
 def impact(request: HttpRequest, change_id: int) -> HttpResponse:
     context = change_layout.context(request, change_id, "impact")
     change: ChangeRequest = context["change"]
-    return render(request, "governance/impact.html", context | {"consumers": _consumers(change)})
+    return render(request, "governance/impact.html", context | _consumers(change, context["reached"]))
 
 
 @require_safe
@@ -142,11 +145,11 @@ def _counts(change: ChangeRequest) -> list[Any]:
     return made
 
 
-def _finding(change: ChangeRequest, found: dict[str, Any]) -> dict[str, Any]:
+def _finding(change: ChangeRequest, found: dict[str, Any], reached: ToldImpact | None) -> dict[str, Any]:
     operations = found.get("operations") or []
     affects = found.get("hint") or ""
-    if found["level"] == "breaking" and change.impact:
-        names = list(dict.fromkeys(row["application"] for row in change.impact))
+    if found["level"] == "breaking" and reached and reached.rows:
+        names = list(dict.fromkeys(row["application"] for row in reached.rows))
         listed = ", ".join(names[:4]) + (" and more" if len(names) > 4 else "")
         affects = f"May break {counted(len(names), 'consumer')}: {listed}. {affects}"
     if operations:
@@ -313,14 +316,11 @@ def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str,
     return made
 
 
-def _consumers(change: ChangeRequest) -> list[dict[str, Any]] | None:
-    """The affected consumers, with what the owning room knows about them now."""
-    if change.impact is None:
-        return None
-    known: dict[tuple[str, str], Any] = {}
-    kind = kinds.kind(change.kind)
-    for row in change.subjects.all():
-        facts = kind.facts(Subject(row.kind, row.subject_id, row.digest))
-        for consumer in (facts.consumers_affected or ()) if facts else ():
-            known[consumer.application, consumer.environment] = consumer
-    return [{"row": row, "consumer": known.get((row["application"], row["environment"]))} for row in change.impact]
+def _consumers(change: ChangeRequest, reached: ToldImpact | None) -> dict[str, Any]:
+    """The affected consumers that the viewer may see, with what the owning room knows about them now, and how many
+    there are besides."""
+    if reached is None:
+        return {"consumers": None, "hidden_consumers": 0}
+    known = reached.consumers or told_changes.known_consumers(change)
+    rows = [{"row": row, "consumer": known.get((row["application"], row["environment"]))} for row in reached.rows]
+    return {"consumers": rows, "hidden_consumers": reached.hidden}

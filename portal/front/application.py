@@ -17,6 +17,7 @@ from kernel.errors import DomainError, Unauthenticated
 from kernel.request import serving
 from kernel.retry import RetryPolicy
 from portal import problem
+from portal.answer_headers import PROMISED
 from portal.front import bodies, refused_calls
 from portal.front.bodies import Receive
 from portal.front.body_room import IN_MEMORY, BodyRoom, KeptBody, total
@@ -231,8 +232,11 @@ def _announced(headers: Mapping[bytes, bytes]) -> int | None:
     return None if b"transfer-encoding" in headers else 0
 
 
+_PROMISED = tuple((name.lower().encode(), value.encode()) for name, value in PROMISED.items())
+
+
 def _json(status: int, body: bytes) -> FrontAnswer:
-    return FrontAnswer(status, [(b"content-type", b"application/json"), (b"cache-control", b"no-store")], body)
+    return FrontAnswer(status, [(b"content-type", b"application/json"), *_PROMISED], body)
 
 
 def _refusal(error: DomainError, headers: Mapping[bytes, bytes], *, close: bool = False) -> FrontAnswer:
@@ -245,7 +249,7 @@ def _refusal(error: DomainError, headers: Mapping[bytes, bytes], *, close: bool 
         for name, value in made.headers.items()
         if name != problem.WHY_HEADER
     ]
-    sent.append((b"x-request-id", identifier.encode()))
+    sent += [*_PROMISED, (b"x-request-id", identifier.encode())]
     if error.status == 429:
         sent.append((b"retry-after", str(error.data.get("retry_after", 1)).encode()))
     if error.status == 401:

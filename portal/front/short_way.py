@@ -31,12 +31,11 @@ _ANY = frozenset({JSON, "*/*"})
 # What a plain call passes through, and what is nothing to it. A middleware that is in neither list may be anything:
 # then every call goes the long way.
 PASSED = (
+    "portal.answer_headers.PromisedHeadersMiddleware",
     "portal.middleware.RequestIdMiddleware",
     "portal.observing.ObservedRequestMiddleware",
     "portal.readable_addresses.ReadableAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "portal.middleware.ContentSecurityPolicyMiddleware",
-    "portal.middleware.PrivateAnswersMiddleware",
     "django.middleware.common.CommonMiddleware",
     "portal.middleware.ActingMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

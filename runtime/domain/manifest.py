@@ -16,7 +16,7 @@ from catalog.domain.contract_engine import UnusableSchema, schema_validator
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
 from runtime.domain import after as afters
-from runtime.domain import instance_names, objectives, open_hours, retention, validity
+from runtime.domain import digested_numbers, instance_names, objectives, open_hours, retention, validity
 from runtime.domain import schedule as schedules
 from runtime.domain.open_hours import OpenHours
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
@@ -92,15 +92,15 @@ _TARGET = _object(
     dated_version=validity.VERSION_SCHEMA,
     deadline={"type": "number", "exclusiveMinimum": 0, "maximum": 60},
     settle={"type": "number", "minimum": 0, "maximum": 86_400},
-    key_kept={"type": "number", "minimum": 60},
+    key_kept={"type": "number", "minimum": 60, "maximum": 1_000_000_000},
     max_attempts={"type": "integer", "minimum": 1, "maximum": 100},
     objectives=objectives.SCHEMA,
     limits=_object(
         [],
-        rate={"type": "number", "exclusiveMinimum": 0},
-        burst={"type": "number", "minimum": 1},
-        concurrency={"type": "integer", "minimum": 1},
-        budget={"type": "integer", "minimum": 1},
+        rate={"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000_000},
+        burst={"type": "number", "minimum": 1, "maximum": 1_000_000_000},
+        concurrency={"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
+        budget={"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
     ),
 )
 SCHEMA: dict[str, Any] = {
@@ -347,6 +347,7 @@ def parse(data: Any) -> ParsedManifest:
         said = f"the manifest has {len(canonical)} bytes; at most {MAX_BYTES} are read"
         raise Invalid("manifest.too_large", said + ".", {"findings": [finding("", said)]})
     found = [finding(_pointer(error.instance_path), error.message[:300]) for error in _VALIDATOR.iter_errors(data)]
+    found += digested_numbers.unlike(data)
     if found:
         raise refusal(found)
     manifest = msgspec.convert(data, Manifest)

@@ -70,6 +70,7 @@ def register_all() -> None:
             panel="runtime:integration-panel",
             subject_kind="integration",
             around=_around,
+            reaches_further=True,
         )
     )
     kinds.register(
@@ -82,6 +83,7 @@ def register_all() -> None:
             subject_kind="integration",
             follows=False,
             around=_around,
+            reaches_further=True,
         )
     )
     kinds.register(
@@ -194,8 +196,16 @@ def _affected(manifest: Manifest) -> tuple[AffectedConsumer, ...]:
     for target in manifest.targets:
         version = versions.by_reference(target.api) if target.api else None
         for one in consumers.of_version(version.id, limit=None) if version else []:
+            before = found.get((one.application_key, one.environment))
             found[one.application_key, one.environment] = AffectedConsumer(
-                one.application_key, one.name, one.team_id, one.team_key, one.environment, one.state, one.last_seen_at
+                one.application_key,
+                one.name,
+                one.team_id,
+                one.team_key,
+                one.environment,
+                one.state,
+                one.last_seen_at,
+                apis=tuple({*(before.apis if before else ()), *([version.api_slug] if version else [])}),
             )
     return tuple(found[key] for key in sorted(found))
 
@@ -268,6 +278,7 @@ def _check(
     *,
     fix: str,
     warn: Callable[[Manifest], list[dict[str, Any]]] = lambda manifest: [],
+    tells_of_apis: bool = False,
     **more: Any,
 ) -> Check:
     def run(context: CheckContext) -> CheckOutcome:
@@ -280,10 +291,32 @@ def _check(
         ]
         if not found:
             return checks.passed(noted[0]["message"] if noted else "", noted)
-        listed = [checks.finding(f.get("code", identity), f["pointer"], f["message"]) for f in found]
+        listed = [
+            checks.finding(
+                f.get("code", identity),
+                f["pointer"],
+                f["message"],
+                **({"apis": _apis_at(manifest, f["pointer"])} if tells_of_apis else {}),
+            )
+            for f in found
+        ]
         return checks.failed(found[0]["message"], [*listed, *noted], [fix])
 
     return Check(identity, title, run, **more)
+
+
+def _apis_at(manifest: Manifest, pointer: str) -> list[str]:
+    """The APIs of which a finding at this place may tell something: a target's, and of what is mapped there."""
+    side, _, rest = pointer.removeprefix("/").partition("/")
+    number = rest.partition("/")[0]
+    if not (number.isascii() and number.isdecimal()):
+        return sorted({reference.partition("@")[0] for _, reference, _ in manifest.pins()})
+    if side == "sources":
+        named = [manifest.sources[int(number)].api]
+    else:
+        target = manifest.targets[int(number)]
+        named = [target.api, manifest.source_of(target).api]
+    return sorted({reference.partition("@")[0] for reference in named if reference})
 
 
 def _compare_before(context: CheckContext) -> CheckOutcome:
@@ -357,6 +390,7 @@ def _differences(comparison: Any, role: str, reference: str, *, mapping_changed:
                 str(getattr(one, "pointer", "")),
                 f"{role}, {reference}: {getattr(one, 'message', one)}",
                 level="error" if breaking else "warning" if level == "breaking" else "info",
+                apis=[reference.partition("@")[0]],
             )
         )
     return found
@@ -406,6 +440,7 @@ DEPLOY_CHECKS: tuple[Check, ...] = (
         "Current, readable contracts",
         manifest_checks.pins,
         fix="Pin the contract that the version has now, and register the manifest again.",
+        tells_of_apis=True,
     ),
     _check(
         "integration.direction",
@@ -413,12 +448,14 @@ DEPLOY_CHECKS: tuple[Check, ...] = (
         manifest_checks.writes,
         fix="Write to another target, or send a command to the API of the system of record.",
         about="systems_of_record",
+        tells_of_apis=True,
     ),
     _check(
         "integration.mapping",
         "Mappings that fit both contracts",
         lambda manifest, at: manifest_checks.mappings(manifest),
         fix="Correct the mapping and register the manifest again.",
+        tells_of_apis=True,
     ),
     _check(
         "integration.connections",

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from kernel import tokens
+from portal.answer_headers import PROMISED
 from portal.front import body_room, wsgi
 from portal.front.body_room import BodyRoom
 from portal.front.identification import identify
@@ -47,6 +48,12 @@ def test_a_large_body_with_a_token_or_in_a_session_is_taken_and_its_holder_asked
     assert [run(large(**header).on(application)).status for _ in range(2)] == [200, 200]
     assert len(asked) == 1
     assert application.room.used == 0
+
+
+@pytest.mark.parametrize("call", [large(), Call("/health/live", method="GET"), Call("/health/ready", method="GET")])
+def test_what_the_front_answers_by_itself_says_beside_its_content_what_pages_say(call: Call) -> None:
+    run(call.on(front(limit=MOST, identify=holder)))
+    assert {name: call.header(name.lower()) for name in PROMISED} == PROMISED
 
 
 def test_without_a_length_nobody_sends_more_than_a_small_one() -> None:

@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from kernel import clock, tokens
+from portal.answer_headers import PROMISED
 from tests.portal import make
 from tests.portal.test_extreme_values import address, operations, problem
 
@@ -84,6 +85,35 @@ def test_what_has_an_etag_is_kept_by_its_reader_alone_and_asked_about_each_time(
 @pytest.mark.parametrize("path", ["/sign-in/", "/no-such-page/", "/api/v1/nothing", "/inbox/"])
 def test_the_door_and_refusals_are_not_kept_either(path: str) -> None:
     assert "no-store" in Client().get(path).headers["Cache-Control"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("get", "/sign-in/?next=%00", 422),
+        ("get", "/api/v1/apis?q=%00", 422),
+        ("get", "/api/v1/apis", 401),
+        ("get", "/no-such-page/", 404),
+        ("get", "/health/live", 200),
+        ("get", "/health/ready", 200),
+        ("post", "/sign-in/", 422),
+        ("get", "/", 421),
+    ],
+)
+def test_refusals_say_beside_their_content_what_pages_say(method: str, path: str, status: int) -> None:
+    """Refused before the session was read, they said nothing."""
+    client = Client(raise_request_exception=False)
+    more = {"headers": {"Host": "evil.example"}} if status == 421 else {}
+    answer = getattr(client, method)(path, {"username": "a\0b"} if status == 422 and method == "post" else None, **more)
+    assert answer.status_code == status
+    assert {name: answer.headers.get(name) for name in PROMISED} == {**PROMISED, "Cache-Control": unkept(answer)}
+
+
+def unkept(answer: Any) -> str:
+    """Django's `never_cache` says more of the same."""
+    said = str(answer.headers.get("Cache-Control"))
+    assert "no-store" in said
+    return said
 
 
 def test_static_files_are_kept() -> None:

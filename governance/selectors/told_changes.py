@@ -1,0 +1,103 @@
+"""What a change tells its reader of things beside its subjects: the consumers that it reaches and what checks have
+found there. More people read an integration's change than may see the APIs that it calls; of those it tells nothing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from governance.domain import kinds
+from governance.domain.kinds import ChangeKind
+from governance.domain.subject import AffectedConsumer, Subject
+from governance.models import ChangeRequest, CheckResult
+from governance.selectors import sight
+from kernel.errors import DomainError
+from kernel.viewer import Viewer
+
+HIDDEN = "This is about a restricted API that you may not see."
+_REFERENCE = re.compile(r"\b([a-z0-9][a-z0-9-]*)@[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class ToldImpact:
+    """The uses that a change reaches: those that the viewer may see, and how many there are besides."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    consumers: Mapping[tuple[str, str], AffectedConsumer]
+    hidden: int = 0
+
+
+def impact(change: ChangeRequest, viewer: Viewer) -> ToldImpact | None:
+    """None where the affected consumers are unknown. What is known of each consumer now is there for the kinds that
+    reach further than their subjects, and for the others by `known_consumers`."""
+    if change.impact is None:
+        return None
+    rows = tuple(change.impact)
+    kind = _reaching_further(change)
+    if kind is None or not rows:
+        return ToldImpact(rows, {})
+    known = known_consumers(change)
+    unseen = sight.unseen(viewer, "api", {slug for one in known.values() for slug in one.apis})
+    if not unseen:
+        return ToldImpact(rows, known)
+
+    def told(row: Mapping[str, Any]) -> bool:
+        """A use is told by an API that the viewer sees; one that is gone meanwhile, by none."""
+        consumer = known.get((row["application"], row["environment"]))
+        return consumer is not None and not unseen.issuperset(consumer.apis)
+
+    shown = tuple(row for row in rows if told(row))
+    return ToldImpact(shown, known, len(rows) - len(shown))
+
+
+def known_consumers(change: ChangeRequest) -> dict[tuple[str, str], AffectedConsumer]:
+    """By application and environment, what the owning room knows of the affected consumers now."""
+    known = {}
+    kind = kinds.kind(change.kind)
+    for row in change.subjects.all():
+        facts = kind.facts(Subject(row.kind, row.subject_id, row.digest))
+        for consumer in (facts.consumers_affected or ()) if facts else ():
+            known[consumer.application, consumer.environment] = consumer
+    return known
+
+
+def checks(change: ChangeRequest, results: Iterable[CheckResult], viewer: Viewer) -> list[CheckResult]:
+    """The results as the viewer is told them, in memory alone: what is about an API that they may not see says only
+    that."""
+    rows = list(results)
+    if _reaching_further(change) is None:
+        return rows
+    named = {row.pk: [_apis(found) for found in row.findings] for row in rows}
+    whys = {row.pk: _named(row.why) for row in rows}
+    slugs = {slug for several in named.values() for one in several for slug in one}.union(*whys.values())
+    if not (unseen := sight.unseen(viewer, "api", slugs)):
+        return rows
+    for row in rows:
+        silent = {str(f.get("message")) for f, apis in zip(row.findings, named[row.pk], strict=True) if unseen & apis}
+        row.findings = [
+            {**{name: found.get(name) for name in ("rule", "level", "pointer")}, "message": HIDDEN}
+            if unseen & apis
+            else found
+            for found, apis in zip(row.findings, named[row.pk], strict=True)
+        ]
+        if row.why in silent or unseen & whys[row.pk]:
+            row.why = HIDDEN
+    return rows
+
+
+def _apis(found: Mapping[str, Any]) -> set[str]:
+    return {*found.get("apis", ()), *_named(str(found.get("message", "")))}
+
+
+def _named(text: str) -> set[str]:
+    return set(_REFERENCE.findall(text))
+
+
+def _reaching_further(change: ChangeRequest) -> ChangeKind | None:
+    try:
+        kind = kinds.kind(change.kind)
+    except DomainError:
+        return None
+    return kind if kind.reaches_further else None
