@@ -106,7 +106,7 @@ class WaiverList(generics.ListAPIView[Waiver]):
     )
     def post(self, request: Request) -> Response:
         values = read(shapes.WaiverInput, request)
-        subject = Subject(values.pop("subject_kind"), values.pop("subject_id"), "")
+        subject = Subject(values.pop("subject_kind"), values.pop("subject_id"), values.pop("subject_digest"))
         return answer(waivers.propose(actor=caller(request), subject=subject, **values), status.HTTP_201_CREATED)
 
 

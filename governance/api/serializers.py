@@ -264,6 +264,7 @@ class WaiverOutput(serializers.ModelSerializer[Waiver]):
             "pointer",
             "subject_kind",
             "subject_id",
+            "subject_digest",
             "application",
             "environment",
             "reason",
@@ -281,6 +282,9 @@ class WaiverInput(serializers.Serializer[Any]):
     pointer = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
     subject_kind = serializers.CharField(max_length=60)
     subject_id = serializers.CharField(max_length=200)
+    subject_digest = serializers.CharField(
+        max_length=71, required=False, default="", allow_blank=True, help_text="At the gate: what it is for; empty: now"
+    )
     application = serializers.CharField(
         max_length=200, required=False, default="", allow_blank=True, help_text="Who may pass; for rules of the gate"
     )

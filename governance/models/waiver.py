@@ -27,6 +27,9 @@ class Waiver(models.Model):
     pointer = models.CharField(max_length=500, blank=True)
     subject_kind = models.CharField(max_length=60)
     subject_id = models.CharField(max_length=200)
+    subject_digest = models.CharField(max_length=DIGEST, null=True)
+    """At the gate, what its approvers saw: the contract of the version (empty: it had none), the release of the
+    integration. Null where it binds none: about other things, for findings of changes, and in waivers of before."""
     application = models.CharField(max_length=200, blank=True, db_default="", default="")
     environment = models.CharField(max_length=60)
     reason = models.TextField()

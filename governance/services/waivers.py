@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import transaction
 
-from catalog.selectors import consumers
+from catalog.selectors import consumers, gate_facts
 from governance import permissions
 from governance.domain import gate_rules, kinds, limits
 from governance.domain.subject import Subject, SubjectFacts
@@ -38,7 +38,8 @@ def propose(
 ) -> ChangeRequest:
     """Ask to waive `rule` at `pointer` for one subject in one environment: opens (and submits) a `waiver.grant` change.
 
-    A rule of the gate is waived for one application, at the place that the verdict's reason names.
+    A rule of the gate is waived for one application, at the place that the verdict's reason names, and for what the
+    subject is now: the version with its present contract, the integration at the digest of `subject` (or the newest).
 
     Raises Invalid with findings: no reason, no rule, an end in the past or too far away.
     """
@@ -52,6 +53,7 @@ def propose(
             pointer=pointer,
             subject_kind=subject.kind,
             subject_id=subject.id,
+            subject_digest=_bound(subject) if application else None,
             application=application,
             environment=environment,
             reason=reason.strip(),
@@ -73,6 +75,25 @@ def propose(
             planned_until=expires_at,
         )
         return changes.submit(change, actor=actor) if submit else change
+
+
+def _bound(subject: Subject) -> str | None:
+    """The digest that the waiver is for; None for what has none. Raises Invalid for one that the subject does not
+    have."""
+    if subject.kind == "version":
+        version = gate_facts.versions([subject.id]).get(subject.id)
+        present = (version.contract_digest if version else None) or ""
+        wrong = bool(subject.digest) and subject.digest != present
+    elif subject.kind == "integration":
+        known = [kind.facts(subject) for kind in kinds.all_kinds() if kind.subject_kind == "integration"][:1]
+        present = (known[0].digest if known and known[0] else None) or ""
+        wrong = bool(subject.digest) and subject.digest != present
+    else:
+        return None
+    if wrong:
+        message = f"{subject.id} is not at {subject.digest[:19]}: a waiver is for what there is now."
+        raise Invalid("waiver.invalid", message, {"findings": [finding("/subject_digest", message)]})
+    return present
 
 
 def _title(waiver: Waiver) -> str:
@@ -129,7 +150,8 @@ def document(waiver: Waiver) -> dict[str, Any]:
     return {
         "rule": waiver.rule,
         "pointer": waiver.pointer,
-        "subject": {"kind": waiver.subject_kind, "id": waiver.subject_id},
+        "subject": {"kind": waiver.subject_kind, "id": waiver.subject_id}
+        | ({} if waiver.subject_digest is None else {"digest": waiver.subject_digest}),
         "environment": waiver.environment,
         "reason": waiver.reason,
         "starts_at": waiver.starts_at.isoformat(),

@@ -1,6 +1,7 @@
-"""Waivers in force here that could set a reason aside: of the application that asks, about what the question names or
-leaves out (a version that it no longer provides, one that it calls undeclared, a freeze); and those of the time before
-applications were named, about what the question names."""
+"""Waivers in force here that could set a reason aside, for what their approvers saw (the contract of the version, the
+release of the integration): of the application that asks, about what the question names or leaves out (a version that
+it no longer provides, one that it calls undeclared, a freeze); and those of the time before applications were named,
+about what the question names."""
 
 from __future__ import annotations
 
@@ -14,12 +15,34 @@ from kernel import prepared_queries
 from kernel.viewer import Viewer
 
 _WAIVERS = """
-select id, rule, subject_kind, subject_id, pointer, application, environment, reason, starts_at, expires_at
-  from governance_waiver
- where (application = %s and (subject_kind not in ('version', 'integration') or subject_id = any(%s))
-        or application = '' and subject_kind in ('version', 'integration') and subject_id = any(%s))
-   and subject_id not like 'a restricted %%' -- the name of one answer: in the next it may be another's
-   and environment = %s and state = 'granted' and starts_at <= %s and expires_at > %s order by id
+select w.id, w.rule, w.subject_kind, w.subject_id, w.pointer, w.application, w.environment, w.reason, w.starts_at,
+       w.expires_at
+  from governance_waiver w
+  left join catalog_api a on w.subject_kind = 'version' and a.slug = split_part(w.subject_id, '@', 1)
+  left join catalog_apiversion v on v.api_id = a.id and v.label = split_part(w.subject_id, '@', 2)
+  left join lateral (
+       select min(s.sealed_at) as at
+         from governance_approval s
+        where s.subject_kind = 'waiver' and s.subject_id = w.id::text and s.digest = w.digest) seen on true
+ where (w.application = %(application)s
+        and (w.subject_kind not in ('version', 'integration') or w.subject_id = any(%(about)s))
+        or w.application = '' and w.subject_kind in ('version', 'integration') and w.subject_id = any(%(named)s))
+   and w.subject_id not like 'a restricted %%' -- the name of one answer: in the next it may be another's
+   and w.environment = %(environment)s
+   and w.state = 'granted'
+   and w.starts_at <= %(as_of)s
+   and w.expires_at > %(as_of)s
+   and case w.subject_kind
+         when 'integration' then w.subject_id || ' ' || w.subject_digest = any(%(releases)s)
+         when 'version' then coalesce(v.contract_id, '') = coalesce(w.subject_digest, case
+           -- Of before: the contract that stood when it was approved.
+           when coalesce(seen.at, w.granted_at) >= coalesce(v.published_at, v.created_at) then coalesce(
+             (select c.replaces_id from catalog_contractrevision c
+               where c.version_id = v.id and c.adopted_at > coalesce(seen.at, w.granted_at)
+               order by c.adopted_at limit 1), v.contract_id, '') end)
+         else true
+       end
+ order by w.id
 """
 NOT_TOLD = "not told: it is about something that you may not see"
 
@@ -31,8 +54,14 @@ def granted(
     what records and calls name `beside` it; and old ones of no application. Of those, none comes by what the asker may
     not see, though the question names it."""
     named = {entry["ref"] for key in ("consumes", "provides", "integrations") for entry in question[key] or ()}
-    about = [sorted(named.union(beside)), sorted(named - hidden)]
-    parameters = [question["application"], *about, question["environment"], as_of, as_of]
+    parameters = {
+        "application": question["application"],
+        "environment": question["environment"],
+        "about": sorted(named.union(beside)),
+        "named": sorted(named - hidden),
+        "releases": [f"{entry['ref']} {entry['digest']}" for entry in question["integrations"]],
+        "as_of": as_of,
+    }
     return tuple(GrantedWaiver(*row) for row in prepared_queries.rows(_WAIVERS, parameters))
 
 
