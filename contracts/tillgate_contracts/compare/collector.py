@@ -198,7 +198,10 @@ class FindingCollector:
         kind = change.kind
         if change.old is None and kind.endswith(("-increased", "-decreased")):
             kind = f"{kind.rsplit('-', 1)[0]}-set"
-        phrase = SCHEMA_KINDS[kind].phrase.format(old=_show(change.old), new=_show(change.new), name=f"`{name}`")
+        words = SCHEMA_KINDS[kind].phrase
+        if "many" in change.data:
+            words = words.replace("the value", f"{change.data['many']:,} values, among them")
+        phrase = words.format(old=_show(change.old), new=_show(change.new), name=f"`{name}`")
         pointer = change.new_pointer if change.new_pointer is not None else change.old_pointer
         message = f"{_subject(pointer or '', change, place)} {phrase}."
         reason = change.data.get("reason")

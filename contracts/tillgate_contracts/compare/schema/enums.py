@@ -26,14 +26,10 @@ def compare_enum(comparison: NodeComparison) -> None:
         if constant and removed and added:
             comparison.add("const-changed", BOTH, removed[0], added[0], "const")
             return
-        for value in removed:
-            if _is_null(value) and _null_said(comparison):
-                continue
-            comparison.add("enum-value-removed", NARROWS, value, None, "enum")
-        for value in added:
-            if _is_null(value) and _null_said(comparison):
-                continue
-            comparison.add("enum-value-added", WIDENS, None, value, "enum")
+        said = _null_said(comparison)
+        removed, added = ([v for v in values if not (said and _is_null(v))] for values in (removed, added))
+        _add_values(comparison, "enum-value-removed", NARROWS, removed, "enum", gone=True)
+        _add_values(comparison, "enum-value-added", WIDENS, added, "enum")
     elif after is not None:
         if _only_boolean(old) and {True, False} <= set(map(_plain, after.values())):
             return
@@ -48,6 +44,22 @@ def compare_enum(comparison: NodeComparison) -> None:
             comparison.add("const-removed", WIDENS, next(iter(before.values()), None), None, "const")
         else:
             comparison.add("enum-removed", WIDENS, list(before.values()), None, "enum")
+
+
+MOST_VALUES = 200
+"""So many values that come or go are a finding each; more are one finding with their number and the first of them."""
+_SHOWN_VALUES = 20
+
+
+def _add_values(
+    comparison: NodeComparison, kind: str, effect: int, values: list[Any], keyword: str, *, gone: bool = False
+) -> None:
+    many: dict[str, Any] = {}
+    told = values
+    if len(values) > MOST_VALUES:
+        told, many = [values[:_SHOWN_VALUES]], {"data": {"many": len(values)}}
+    for value in told:
+        comparison.add(kind, effect, value if gone else None, None if gone else value, keyword, **many)
 
 
 def _plain(value: Any) -> Any:
@@ -77,12 +89,10 @@ def _as_text(value: Any) -> str:
 def compare_extensible(comparison: NodeComparison) -> None:
     """`x-extensible-enum`: a list that readers must expect to grow."""
     before, after = comparison.old.extensible or {}, comparison.new.extensible or {}
-    for key, value in before.items():
-        if key not in after and (comparison.new.extensible is not None or comparison.new.enum is not None):
-            if comparison.new.enum is not None and key in comparison.new.enum:
-                continue
-            comparison.add("x-extensible-enum-value-removed", NARROWS, value, None, "x-extensible-enum")
+    keyword, closed = "x-extensible-enum", comparison.new.enum or {}
+    if comparison.new.extensible is not None or comparison.new.enum is not None:
+        removed = [value for key, value in before.items() if key not in after and key not in closed]
+        _add_values(comparison, "x-extensible-enum-value-removed", NARROWS, removed, keyword, gone=True)
     if comparison.new.extensible is not None and comparison.old.extensible is not None:
-        for key, value in after.items():
-            if key not in before:
-                comparison.add("x-extensible-enum-value-added", NONE, None, value, "x-extensible-enum")
+        added = [value for key, value in after.items() if key not in before]
+        _add_values(comparison, "x-extensible-enum-value-added", NONE, added, keyword)
