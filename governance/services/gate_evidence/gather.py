@@ -113,6 +113,7 @@ def _named_beside(
 
 def _gather(asked: Asked) -> dict[str, Any]:
     policies = surroundings.policies_in_force(asked)
+    brought = integrations.gather(asked)
     return {
         "as_of": asked.as_of.isoformat(),
         "hypothetical": False,  # who asks about another time says so: `verdicts.ask`
@@ -122,12 +123,12 @@ def _gather(asked: Asked) -> dict[str, Any]:
         "instance": surroundings.instance(asked),
         "policies": counted(policies),
         "policy_digest": surroundings.digest_of_policies(policies),
-        "freezes": freezes.gather(asked),
+        "freezes": freezes.gather(asked, integrations.carried(brought)),
         "consumed": consumed.gather(asked),
         "provided": provided.gather(asked),
         "replaced": provided.gather_replaced(asked),
         "withdrawn": provided.gather_withdrawn(asked),
         "undeclared_use": surroundings.undeclared_use(asked),
-        "integrations": integrations.gather(asked),
+        "integrations": brought,
         "waivers": waivers.gather(asked),
     }

@@ -64,6 +64,11 @@ def gather(asked: Asked) -> dict[str, Any]:
     return counted(items)
 
 
+def carried(gathered: Mapping[str, Any]) -> list[str]:
+    """The integrations whose valid approval is that of a break-glass, of what `gather` found."""
+    return [key for key, one in gathered["items"].items() if one["origin"] == "break_glass" and one["break_glass"]]
+
+
 def _subject(entry: Mapping[str, str]) -> Subject:
     return Subject("integration", entry["ref"], entry["digest"])
 
