@@ -79,7 +79,7 @@ def read_next(
         ).fetchall()
     if raw:
         return [
-            _new(LoggedMessage, (position, key, payload, correlation or "", previous, traceparent or ""))
+            _new(LoggedMessage, (position, key, payload, correlation or "", previous, traceparent or "", False))
             for position, key, correlation, traceparent, payload, previous in rows
         ]
     start = prefix(target.stream_salt, target.stream, taken.lane)
