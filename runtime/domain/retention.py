@@ -33,7 +33,7 @@ def problems(
         found.append(finding("/integration", f"{data_class} are kept equally long for all integrations"))
     given = {**now, data_class: days}
     for other in WITH_MESSAGES:
-        if _shorter(given[other], given["messages"]) and data_class in (other, "messages"):
+        if _shorter(given[other], given["messages"]) and data_class == other:
             found.append(finding("/days", f"{other} are kept at least as long as the messages that they are about"))
     if (
         data_class in ("heads", "messages")
@@ -42,6 +42,13 @@ def problems(
     ):
         found.append(finding("/days", "messages are kept at least as long as the window of known keys"))
     return found
+
+
+def with_messages(days: Mapping[str, int | None]) -> dict[str, int | None]:
+    """Policies as they are in force: evidence and runs are kept at least as long as messages, as the database does it
+    (`runtime_kept_since`)."""
+    longer = {name for name in WITH_MESSAGES if _shorter(days[name], days["messages"])}
+    return {name: days["messages"] if name in longer else kept for name, kept in days.items()}
 
 
 def _shorter(one: int | None, other: int | None) -> bool:

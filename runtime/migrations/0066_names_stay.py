@@ -1,11 +1,9 @@
-"""What a stream, a subscription and the state of a vendor are for stays."""
+"""What a stream, a subscription and the state of a vendor are for stays: its SQL is applied by a later migration."""
 
 from django.db import migrations
-
-from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0029_rights_that_rest"), ("runtime", "0065_current_sql")]
 
-    operations = [ApplySql("runtime")]
+    operations = []

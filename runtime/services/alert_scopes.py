@@ -26,7 +26,7 @@ def problems(given: Mapping[str, Any], viewer: Viewer) -> list[dict[str, Any]]:
         keys = known.values_list("key", flat=True)
         found.append(_unknown("/integration", "integration, or you may not see it", integration, keys))
     elif integration and given.get("target"):
-        found += _target_problems(integration, str(given["target"]))
+        found += target_problems(integration, str(given["target"]))
     system, environment = str(given.get("system_key") or ""), str(given.get("environment") or "")
     if system and systems.by_key(system) is None:
         found.append(_unknown("/system_key", "such system", system, [one.key for one in systems.all_systems()]))
@@ -36,7 +36,8 @@ def problems(given: Mapping[str, Any], viewer: Viewer) -> list[dict[str, Any]]:
     return found
 
 
-def _target_problems(integration: str, target: str) -> list[dict[str, Any]]:
+def target_problems(integration: str, target: str) -> list[dict[str, Any]]:
+    """Of an integration that the caller may see."""
     known = set(
         TargetSubscription.objects.filter(stream__integration__key=integration).values_list("target", flat=True)
     )

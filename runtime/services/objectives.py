@@ -16,6 +16,7 @@ from runtime.domain import objectives as rules
 from runtime.domain.objectives import AVAILABILITY, Objective, ObjectiveScope
 from runtime.models import Integration, ObjectivePolicy
 from runtime.selectors import indicators
+from runtime.services import alert_scopes
 
 
 def set_policy(
@@ -25,6 +26,7 @@ def set_policy(
 
     Architects and release managers set any. Operators of an integration may only tighten what is in force for it.
     Raises Invalid `objective.policy` with findings, Forbidden `objective.not_allowed`, NotFound `integration.unknown`.
+    What names a target that is not there is refused; it can be given back.
     """
     found = list(rules.problems(scope.kind, share, limit_s)) + _scope_problems(scope)
     if not reason.strip():
@@ -32,6 +34,8 @@ def set_policy(
     if found:
         raise Invalid("objective.policy", f"This cannot be set: {found[0]['message']}.", {"findings": found})
     about = _integration(scope, actor)
+    if about and scope.target and share is not None:
+        _require_target(about, scope.target)
     given = None if share is None else Objective(share, limit_s, "policy")
     _require(scope, given, about, actor)
     with transaction.atomic():
@@ -93,6 +97,11 @@ def _integration(scope: ObjectiveScope, actor: User | None) -> Integration | Non
             "integration.unknown", f"There is no integration {scope.integration[:80]!r}, or you may not see it."
         )
     return about
+
+
+def _require_target(about: Integration, target: str) -> None:
+    if found := alert_scopes.target_problems(about.key, target):
+        raise Invalid("objective.policy", f"This cannot be set: {found[0]['message']}.", {"findings": found})
 
 
 def _require(scope: ObjectiveScope, given: Objective | None, about: Integration | None, actor: User | None) -> None:

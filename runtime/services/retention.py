@@ -14,6 +14,7 @@ from psycopg.errors import LockNotAvailable
 from kernel import audit, clock
 from kernel.errors import Forbidden, Invalid, NotFound, finding
 from kernel.models import User
+from kernel.postgresql import lock_holders
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import retention as rules
@@ -54,7 +55,7 @@ def in_force(integration: Integration | None = None) -> dict[str, int | None]:
     given = RetentionPolicy.objects.filter(since__lte=clock.now()).order_by("id")
     for one in (*given.filter(integration=None), *given.filter(integration=integration, integration__isnull=False)):
         found[one.data_class] = one.days
-    return found
+    return rules.with_messages(found)
 
 
 def set_policy(
@@ -140,4 +141,13 @@ def run_all() -> Done:
     while (done := run_due()).rows or done.partitions:
         names += done.partitions
         rows += done.rows
-    return Done(tuple(names), rows)
+    return Done(tuple(names), rows, done.ran)
+
+
+def in_the_way() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Months that are due, that nothing holds, and that are there still; and who has locks on them or on the log."""
+    with connections.connected(name=OURS, role="report") as conn:
+        left = tuple(one.name for one, why in ledger.due_partitions(conn) if not why)
+        return left, tuple(
+            lock_holders.holders(conn.execute, ["runtime_retention", "runtime_message", *left], seconds=0)
+        )

@@ -1,5 +1,5 @@
 -- Since when a class of data is kept, by the policy in force. Without a policy everything is kept.
-create or replace function runtime_kept_since(what text, flow bigint) returns timestamptz
+create or replace function runtime_policy_since(what text, flow bigint) returns timestamptz
 language sql stable as $$
   select coalesce(
     (
@@ -14,6 +14,17 @@ language sql stable as $$
     ),
     '-infinity'
   )
+$$;
+
+-- Evidence and runs are kept at least as long as the messages that they are about, whichever policy is set, and when.
+create or replace function runtime_kept_since(what text, flow bigint) returns timestamptz
+language sql stable as $$
+  select
+    case
+      when what in ('evidence', 'runs')
+        then least(public.runtime_policy_since(what, flow), public.runtime_policy_since('messages', flow))
+      else public.runtime_policy_since(what, flow)
+    end
 $$;
 
 -- Evidence is deleted when the policy says so and nothing needs it; by raw SQL no earlier than by retention.

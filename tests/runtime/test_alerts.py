@@ -410,3 +410,9 @@ def test_a_tightening_is_the_operators_and_a_loosening_is_not(sales: scene.Site,
     with pytest.raises(Invalid):
         objectives.set_policy(scope, Decimal(100), 60, actor=house.rita, reason="perfect")
     assert ObjectivePolicy.objects.count() == 1
+    for wrong in ("ledger", "ern"):
+        unknown = ObjectiveScope(LATENCY, integration="sales", target=wrong)
+        with pytest.raises(Invalid, match=f"no target of sales; its targets: .*earn.*{wrong}"):
+            objectives.set_policy(unknown, Decimal("99.99"), 60, actor=house.rita, reason="typo")
+    assert ObjectivePolicy.objects.count() == 1
+    objectives.set_policy(unknown, None, None, actor=house.rita, reason="one of before is given back")

@@ -7,12 +7,14 @@ from datetime import UTC, date, datetime, timedelta
 
 import psycopg
 import pytest
+from django.core.management import CommandError, call_command
 
 from kernel import periodic_jobs
 from runtime.domain import retention as rules
-from runtime.ledger import partitions, retention
+from runtime.ledger import connections, partitions, retention
 from runtime.ledger.append import TOO_OLD, IncomingMessage, append
 from runtime.ledger.connections import Connection
+from runtime.models import Integration
 from runtime.services import retention as service
 from tests.runtime.make import Flow
 from tests.runtime.test_partitions import tables
@@ -139,6 +141,7 @@ def test_another_integration_that_keeps_its_messages_longer_holds_the_month(log:
 def test_evidence_goes_by_policy_and_raw_sql_takes_none_that_is_kept(log: Connection) -> None:
     flow = Flow(log, lanes=1)
     subscription = passed(log, flow, 2)
+    keep(log, "messages")
     keep(log, "evidence")
     delivered(log, subscription, 2)
     delivered(log, subscription, 2, datetime.now(UTC) - timedelta(days=399))
@@ -154,6 +157,51 @@ def test_evidence_goes_by_policy_and_raw_sql_takes_none_that_is_kept(log: Connec
     assert log.execute("select confirmed, day::text from runtime_dropped").fetchall() == [(2, "2019-03-10")]
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
         log.execute("delete from runtime_delivery")
+
+
+@pytest.mark.parametrize("days", [800, None])
+def test_evidence_is_kept_at_least_as_long_as_its_messages_whichever_is_set(log: Connection, days: int | None) -> None:
+    flow = Flow(log, lanes=1)
+    subscription = passed(log, flow, 2)
+    other = Flow(log, lanes=1)
+    elsewhere = passed(log, other, 2)
+    for what in ("messages", "evidence", "runs"):
+        keep(log, what, 400)
+    log.execute(
+        "insert into runtime_retention (data_class, days, integration_id) values ('messages', %s, %s)",
+        (days, flow.integration),
+    )
+    at = datetime.now(UTC) - timedelta(days=500)
+    delivered(log, subscription, 2, at)
+    delivered(log, elsewhere, 2, at)
+    ended = "insert into runtime_run (integration_id, stream_id, kind, trigger, state, started_at, ended_at, read, "
+    ended += "accepted) values (%s, %s, 'collect', 'manual', 'succeeded', %s, %s, 5, 4)"
+    for one in (flow, other):
+        log.execute(ended.encode(), (one.integration, one.stream, at, at))
+    assert retention.drop_evidence(log) == 1
+    retention.drop_rows(log)
+    assert log.execute("select subscription_id from runtime_delivery").fetchall() == [(subscription,)]
+    assert log.execute("select integration_id from runtime_run").fetchall() == [(flow.integration,)]
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="kept by policy"):
+        log.execute("delete from runtime_delivery")
+    kept = service.in_force(Integration.objects.get(pk=flow.integration))
+    assert (kept["messages"], kept["evidence"], kept["runs"]) == (days, days, days)
+    assert service.in_force()["evidence"] == 400
+
+
+def test_a_run_that_somebody_keeps_from_its_work_says_who_and_fails(
+    log: Connection, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep(log, "messages")
+    monkeypatch.setattr(partitions, "LOCK", "50ms")
+    assert names(log)["runtime_message_201903"] == ()
+    with psycopg.connect(**(connections._arguments() | {"application_name": "a-long-backup"})) as reader:
+        reader.execute("lock table runtime_message_201903 in access share mode")
+        with pytest.raises(CommandError, match=r"Still due: runtime_message_201903.*a-long-backup"):
+            call_command("retention", "--run")
+    assert "201903" not in capsys.readouterr().out
+    call_command("retention", "--run")
+    assert "Dropped: runtime_message_201903" in capsys.readouterr().out
 
 
 def test_known_keys_go_where_the_same_fact_would_be_known_as_too_old(log: Connection) -> None:
@@ -252,6 +300,7 @@ def test_days_of_service_levels_and_alerts_that_are_over_go_and_open_ones_stay(l
 def test_runs_and_what_is_settled_go_in_steps(log: Connection) -> None:
     flow = Flow(log, lanes=1)
     keep(log, "runs")
+    keep(log, "messages")
     keep(log, "rejected")
     run = log.execute(
         "insert into runtime_run (integration_id, stream_id, kind, trigger, state, started_at, ended_at, read, "

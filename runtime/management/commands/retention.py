@@ -36,8 +36,7 @@ class Command(BaseCommand):
         elif options["dry_run"]:
             self._dry_run()
         elif options["run"]:
-            done = retention.run_all()
-            self.stdout.write(f"Dropped: {', '.join(done.partitions) or 'no partition'}; {done.rows:,} rows.")
+            self._run()
         else:
             for name, days in retention.in_force().items():
                 self.stdout.write(f"{name:<12} {'for ever' if days is None else f'{days} days'}")
@@ -56,6 +55,15 @@ class Command(BaseCommand):
         except DomainError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{made.data_class}: {made.days or 'for ever'}, from {made.since:%Y-%m-%d %H:%M} UTC on.")
+
+    def _run(self) -> None:
+        done = retention.run_all()
+        self.stdout.write(f"Dropped: {', '.join(done.partitions) or 'no partition'}; {done.rows:,} rows.")
+        left, holders = retention.in_the_way()
+        if left or not done.ran:
+            still = f"Still due: {', '.join(left)}. " if left else "Another process had this work, or its lock. "
+            who = f"Locks are held by {'; '.join(holders)}. " if holders else "Nobody holds a lock on them now. "
+            raise CommandError(f"{still}{who}Run this again once they are done.")
 
     def _dry_run(self) -> None:
         found = retention.due(Viewer(system=True))
