@@ -85,10 +85,14 @@ def open_change(
     subjects = [kinds.kind(kind).named(subject, change.parameters) for subject in subjects]
     change_input.require_usable(change, subjects)
     change_input.require_seen(Viewer.of(author), subjects)
+    linked = list(sight.of_changes(Viewer.of(author)).filter(pk__in=links)) if links else []
+    if missing := sorted(set(links) - {other.pk for other in linked}):
+        said = f"There is no change {missing[0]}."
+        raise Invalid("change.invalid", f"{said} Link changes that are there.", {"findings": [finding("/links", said)]})
     with transaction.atomic():
         change.save()
         revisions.set_subjects(change, subjects)
-        for other in sight.of_changes(Viewer.of(author)).filter(pk__in=links):
+        for other in linked:
             ChangeLink.objects.get_or_create(change=change, other=other)
         change.refresh_from_db()
         revisions.store(change, revisions.assessed(change, subjects_of(change)))

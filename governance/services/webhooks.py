@@ -4,6 +4,7 @@ sends them."""
 from __future__ import annotations
 
 import json
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -29,6 +30,9 @@ TRIES = measures.counter(
 )
 
 
+_TOPIC = re.compile(r"(governance|catalog|runtime)\.([a-z0-9_.]*[a-z0-9_]|[a-z0-9_.]*\*)")
+
+
 def register(*, actor: User, name: str, url: str, topics: Sequence[str]) -> tuple[WebhookEndpoint, str]:
     """A receiver and its signing key, which is shown this once. Raises Invalid for an address that is not allowed."""
     changes.require_allowed(permissions.may_run_webhooks(Viewer.of(actor)), "webhook.not_allowed")
@@ -40,10 +44,10 @@ def register(*, actor: User, name: str, url: str, topics: Sequence[str]) -> tupl
         raise Invalid(
             "webhook.name", "Give the receiver a name.", {"findings": [finding("/name", "Give the receiver a name.")]}
         )
-    if not topics or not all(t.startswith(("governance.", "catalog.", "runtime.")) for t in topics):
+    if not topics or not all(_TOPIC.fullmatch(topic) for topic in topics):
         raise Invalid(
             "webhook.topics",
-            "Topics begin with governance., catalog. or runtime.",
+            "Topics begin with governance., catalog. or runtime., and go on with a name or end in *.",
             {"findings": [finding("/topics", "unknown topic")]},
         )
     with transaction.atomic():

@@ -77,3 +77,16 @@ def test_a_result_that_was_stored_before_findings_named_their_apis_is_told_by_it
         row.findings = [{name: one for name, one in found.items() if name != "apis"} for found in row.findings]
         row.save(update_fields=["findings"])
     assert "belongs to loyalty-engine" not in "".join(told(change, "stan").values())
+
+
+def test_a_link_to_a_change_that_is_not_there_is_refused_with_its_number() -> None:
+    estate.build()
+    digest = estate.ApiVersion.objects.get(api__slug=estate.OPEN, label="v2").contract_id
+    thing = {"kind": "version", "id": f"{estate.OPEN}@v2", "digest": digest}
+    words = {"title": "The end", "justification": "It is time.", "environment": "production", "links": [999_999]}
+    body = {"kind": "version.retire", "subjects": [thing], **words}
+    answer = catalog.client("piet").post("/api/v1/changes", body, "application/json")
+    assert answer.status_code == 422, answer.text
+    assert [(one["pointer"], one["message"]) for one in answer.json()["findings"]] == [
+        ("/links", "There is no change 999999.")
+    ]

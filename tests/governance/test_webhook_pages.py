@@ -52,6 +52,8 @@ def test_a_receiver_is_registered_and_its_key_is_shown_once(house: make.House):
         ({"url": "http://chat.example/"}, 422, "https address"),
         ({"rooms": [], "topics": ""}, 422, "Topics begin with"),
         ({"topics": "kernel.secret"}, 422, "Topics begin with"),
+        ({"topics": "governance."}, 422, "Topics begin with"),
+        ({"topics": "catalog.version_*x"}, 422, "Topics begin with"),
         ({"name": " "}, 422, "This field is required"),
         ({"name": "taken"}, 409, "already"),
     ],
