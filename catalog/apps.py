@@ -14,7 +14,12 @@ class CatalogConfig(AppConfig):
         from catalog.domain.url_converters import DigestConverter, LabelConverter
         from kernel import acting
 
-        acting.watch("catalog_team", "catalog_systemendpoint")
+        acting.watch(
+            "catalog_team",
+            "catalog_systemendpoint",
+            "catalog_apiuserobjectpermission",
+            "catalog_apigroupobjectpermission",
+        )
         for name, converter in (("label", LabelConverter), ("digest", DigestConverter)):
             if name not in REGISTERED_CONVERTERS:
                 register_converter(converter, name)

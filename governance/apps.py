@@ -10,5 +10,5 @@ class GovernanceConfig(AppConfig):
         from governance.services import change_kinds
         from kernel import acting
 
-        acting.watch("governance_groupmapping")
+        acting.watch("governance_groupmapping", "governance_checkresult")
         change_kinds.register_all()

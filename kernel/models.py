@@ -276,6 +276,16 @@ class DemoMark(models.Model):
         return f"made for the demo on {self.made_at:%Y-%m-%d}" + (", which has ended" if self.ended_at else "")
 
 
+class LedgerTurn(models.Model):
+    """Holds no row: who adds to the ledger's chain takes a lock of this table until the transaction ends
+    (`kernel/sql/20_audit_chain.sql`). Nobody but the owner of the tables may take one that is in the way."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True)
+
+    def __str__(self) -> str:
+        return "turn"
+
+
 class WriteStamp(models.Model):
     """A transaction that wrote to a table of which somebody wants to know whether anything in it changed; made by
     triggers (`kernel/write_stamps.py`)."""

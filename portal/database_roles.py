@@ -26,6 +26,7 @@ RIGHTS: Mapping[str, str] = {
     "auth_permission": _READ,
     "kernel_auditentry": _READ,  # written by triggers and by kernel_record
     "kernel_auditlink": _READ,
+    "kernel_ledgerturn": _READ,  # who adds to the chain locks it as the owner
     "kernel_recoverycode": f"{_ADD_AND_DROP}, update (used_at)",
     "kernel_secondfactor": f"{_ADD_AND_DROP}, update (name, used_at, step, signatures)",
     "kernel_usedchallenge": _ADD_AND_DROP,
@@ -175,7 +176,7 @@ def _of_function(row: tuple[Any, ...], given: Mapping[str, sql.Composable]) -> l
     wanted = []
     if counts:
         wanted.append("alter function {function} security definer")
-    if not pinned and not name.startswith("runtime_"):
+    if not pinned and (is_trigger or not name.startswith("runtime_")):
         wanted.append("alter function {function} set search_path to {schema}, pg_temp")
     if acts_as_owner or counts:
         wanted.append("revoke all on function {function} from public")

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 import redis
@@ -17,7 +18,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from kernel.postgresql import errors
+from kernel.postgresql import errors, lock_holders
 from runtime.ledger import connections, pool
 from runtime.selectors import recovery
 from runtime.services import log_partitions
@@ -28,6 +29,14 @@ WAIT_SECONDS = 3.0  # for a look; then the answer is no
 MIGRATED_SECONDS = 60.0
 LOCK_MILLISECONDS = 100  # for a look at a table that no call needs
 Found = dict[str, str]
+_WAITING = """
+select count(*)
+  from pg_locks l
+ where l.locktype = 'relation'
+   and l.database = (select d.oid from pg_database d where d.datname = current_database())
+   and l.relation = 'kernel_ledgerturn'::regclass
+   and not l.granted
+   and l.waitstart < clock_timestamp() - interval '1 s'"""
 _ROOM = """
 create temp table tillgate_room on commit drop as
 select repeat(md5(i::text), 200)
@@ -55,6 +64,7 @@ class Look:
             "redis": "ok",
             "failover": "noticed",
             "partitions": "ok",
+            "ledger": "ok",
         }
         try:
             self._see_the_session(found)
@@ -103,7 +113,8 @@ class Look:
 
     def _see_the_schema(self, found: Found) -> None:
         """No call needs these tables, so who keeps one of them locked makes nobody wait: what was seen last stands."""
-        for name, look in (("migrations", self._migrations), ("failover", _failover), ("partitions", _partitions)):
+        looks = {"migrations": self._migrations, "failover": _failover, "partitions": _partitions, "ledger": _ledger}
+        for name, look in looks.items():
             if found["migrations"] != "ok":
                 return
             try:
@@ -138,6 +149,24 @@ def _failover() -> str:
 
 def _partitions() -> str:
     return log_partitions.lacking() or "ok"
+
+
+def _ledger() -> str:
+    """Whether who has something to tell waits for somebody else's transaction. Who that is says the log."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAITING)
+        waiting = cursor.fetchone()[0]
+        if not waiting:
+            return "ok"
+        holders = lock_holders.holders(_executed, ["kernel_ledgerturn"], seconds=1)
+    log.warning("%s wait to write into the ledger; in the way: %s", waiting, ", ".join(holders) or "nobody any more")
+    return "entries wait for another transaction: nothing that has one can be stored meanwhile"
+
+
+def _executed(statement: str, given: Any) -> Any:
+    cursor = connection.cursor()
+    cursor.execute(statement, given)
+    return cursor
 
 
 def _redis() -> Found:

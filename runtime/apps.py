@@ -12,9 +12,11 @@ class RuntimeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from kernel import acting
         from runtime.selectors import inbox
         from runtime.services import change_kinds, destination_kind, event_sight_rules, reading_kind
 
+        acting.watch("runtime_integration", "runtime_retention")
         change_kinds.register_all()
         reading_kind.register()
         destination_kind.register()

@@ -3,8 +3,6 @@
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
 
@@ -29,5 +27,4 @@ class Migration(migrations.Migration):
             name='destination',
             field=models.CharField(db_default='', editable=False, help_text='Digest of all of it, written by the database: what approvals of integrations are compared with', max_length=71),
         ),
-        ApplySql("catalog"),
     ]

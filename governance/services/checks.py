@@ -1,8 +1,9 @@
-"""Running the checks of a change as a job, one small transaction per check, so that the page shows progress."""
+"""Running the checks of a change as a job: the page shows how many are done, and all results are stored together."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import transaction
@@ -39,15 +40,17 @@ def run_checks(change_id: int) -> dict[str, int]:
     context = _change_facts(change, subjects)
     if not _progress(change, checks_state=Running.RUNNING, checks_done=0, checks_as_of=as_of):
         return {}
-    tally: dict[str, int] = {}
+    outcomes = []
     for done, row in enumerate(CheckResult.objects.filter(change=change, revision=change.revision), start=1):
-        outcome = run_check(registered.get(row.check_id), row.check_id, context, known, as_of)
-        if not _write(change, row, outcome, as_of, done):
+        outcomes.append((row, run_check(registered.get(row.check_id), row.check_id, context, known, as_of)))
+        if not _progress(change, checks_done=done):
+            return {}
+    tally: dict[str, int] = {}
+    with transaction.atomic():  # all at once: one entry of the ledger says what they found
+        if not _write(change, outcomes, as_of) or not _progress(change, checks_state=Running.DONE):
             return tally
-        tally[outcome.status] = tally.get(outcome.status, 0) + 1
-    with transaction.atomic():
-        if not _progress(change, checks_state=Running.DONE):
-            return tally
+        for _, outcome in outcomes:
+            tally[outcome.status] = tally.get(outcome.status, 0) + 1
         ChangeEvent.objects.create(
             change=change,
             kind="checked",
@@ -124,17 +127,17 @@ def _progress(change: ChangeRequest, **values: Any) -> bool:
     )
 
 
-def _write(change: ChangeRequest, row: CheckResult, outcome: CheckOutcome, as_of: Any, done: int) -> bool:
-    """Store the result of one check. Returns False, and stores nothing, when the change has a new revision by now.
+def _write(change: ChangeRequest, outcomes: Sequence[tuple[CheckResult, CheckOutcome]], as_of: Any) -> bool:
+    """Store the results. Returns False, and stores nothing, when the change has a new revision by now.
 
     Locks the change, so that no revision can begin between the test and the write.
     """
-    with transaction.atomic():
-        present = changes.locked(change.pk)
-        if present.revision != change.revision or present.subject_digest != change.subject_digest:
-            return False
-        if present.state not in (ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED):
-            return False
+    present = changes.locked(change.pk)
+    if present.revision != change.revision or present.subject_digest != change.subject_digest:
+        return False
+    if present.state not in (ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED):
+        return False
+    for row, outcome in outcomes:
         CheckResult.objects.filter(pk=row.pk).update(
             status=outcome.status,
             why=outcome.why,
@@ -143,5 +146,4 @@ def _write(change: ChangeRequest, row: CheckResult, outcome: CheckOutcome, as_of
             as_of=as_of,
             subject_digest=change.subject_digest,
         )
-        ChangeRequest.objects.filter(pk=change.pk).update(checks_done=done)
     return True

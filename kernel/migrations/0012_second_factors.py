@@ -5,7 +5,6 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
@@ -55,5 +54,4 @@ class Migration(migrations.Migration):
                 'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('credential', None), ('credential_id', None), ('kind', 'app'), models.Q(('sealed', ''), _negated=True)), models.Q(('credential__isnull', False), ('credential_id__isnull', False), ('kind', 'passkey'), ('sealed', '')), _connector='OR'), name='second_factor_is_app_or_passkey'), models.UniqueConstraint(condition=models.Q(('kind', 'app')), fields=('user',), name='one_app_for_each_person')],
             },
         ),
-        ApplySql("kernel"),
     ]

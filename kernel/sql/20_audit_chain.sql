@@ -31,14 +31,15 @@ language sql immutable as $$
   select encode(sha256(convert_to(previous || kernel_audit_text(e, version), 'UTF8')), 'hex')
 $$;
 
--- At commit, under an advisory lock: links follow commit order, and no transaction waits here while it still wants row
--- locks. The time zone is fixed because the JSON of a timestamp depends on it. It writes as the owner: nobody else may.
+-- At commit, under a lock: links follow commit order, and no transaction waits here while it still wants row locks. It
+-- is one of a table that only the owner may lock; an advisory lock could be held by anybody who may connect. The time
+-- zone is fixed because the JSON of a timestamp depends on it. It writes as the owner: nobody else may.
 create or replace function kernel_audit_chain() returns trigger
 language plpgsql security definer set search_path to public, pg_temp set timezone to 'UTC' as $$
 declare
   head kernel_auditlink%rowtype;
 begin
-  perform pg_advisory_xact_lock(7417118001);
+  lock table kernel_ledgerturn in share update exclusive mode;
   select * into head from kernel_auditlink order by position desc limit 1;
   insert into kernel_auditlink (position, entry_id, previous_hash, version, hash)
     select coalesce(head.position, 0) + 1,

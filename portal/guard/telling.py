@@ -12,7 +12,8 @@ from portal.guard import acceptance, judgement
 
 log = logging.getLogger(__name__)
 VERB = "kernel.guard_accepted"
-_ONE_AT_A_TIME = "select pg_advisory_xact_lock(hashtext('tillgate guard'))"
+# A lock that none can hold who may only connect; nobody else waits for it.
+_ONE_AT_A_TIME = "lock table kernel_replacedprocess in share update exclusive mode"
 
 
 def tell() -> int:

@@ -188,6 +188,10 @@ def test_a_seal_that_rested_on_a_waiver_falls_when_it_is_revoked_and_does_not_ho
     assert Approval.objects.get(change=change).void_reason == "a waiver was revoked"
 
 
+TELL_ACCEPTANCE = """select from kernel_record(%s, 'by hand', 'governance.break_accepted', 'change', (%s::int)::text,
+   null, jsonb_build_object('rule', 'r', 'pointer', '', 'as', %s::text), '', '')"""
+
+
 def test_an_acceptance_is_bound_to_the_difference_and_to_who_may_give_it(house: make.House, change: ChangeRequest):
     insert = """insert into governance_breakacceptance (change_id, revision, rule, pointer, subject_kind, subject_id,
        kind, reason, migrate_by, person_id, group_ids_needed, diff_digest)
@@ -210,6 +214,15 @@ def test_an_acceptance_is_bound_to_the_difference_and_to_who_may_give_it(house: 
     refused(
         "truly_breaking_needs_a_date", insert, change.pk, "breaking", house.architect.pk, architects, change.diff_digest
     )
-    run(insert, change.pk, "benign", house.architect.pk, architects, change.diff_digest)
+    accept = (insert, change.pk, "benign", house.architect.pk, architects, change.diff_digest)
+    at_once = "; set constraints all immediate"
+    refused("acceptance_is_on_record", insert + at_once, *accept[1:])
+    run(TELL_ACCEPTANCE, house.owner.pk, change.pk, "benign")  # in the name of somebody else
+    refused("acceptance_is_on_record", insert + at_once, *accept[1:])
+    run(TELL_ACCEPTANCE, house.architect.pk, change.pk, "correction")
+    refused("acceptance_is_on_record", insert + at_once, *accept[1:])
+    run(TELL_ACCEPTANCE, house.architect.pk, change.pk, "benign")
+    run(*accept)
+    run("set constraints all immediate")
     refused("acceptance_is_kept", "delete from governance_breakacceptance")
     refused("acceptance_is_append_only", "update governance_breakacceptance set pointer = '/other'")

@@ -1,0 +1,11 @@
+"""Whose the parts of the landscape are, and who sees a restricted API, is told in the ledger by the database."""
+
+from django.db import migrations
+
+from kernel.sql_files import ApplySql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("kernel", "0015_ledger_turn"), ("catalog", "0020_destinations")]
+
+    operations = [ApplySql("catalog")]

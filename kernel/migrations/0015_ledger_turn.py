@@ -1,0 +1,17 @@
+"""Who writes into the ledger's chain waits for a lock that nobody but the owner of the tables may hold."""
+
+from django.db import migrations, models
+
+from kernel.sql_files import ApplySql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("kernel", "0014_provider_session")]
+
+    operations = [
+        migrations.CreateModel(
+            name="LedgerTurn",
+            fields=[("id", models.PositiveSmallIntegerField(primary_key=True, serialize=False))],
+        ),
+        ApplySql("kernel"),
+    ]

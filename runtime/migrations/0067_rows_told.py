@@ -1,0 +1,11 @@
+"""Who may hand in messages, what runs and how long anything is kept is told in the ledger by the database."""
+
+from django.db import migrations
+
+from kernel.sql_files import ApplySql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("governance", "0030_rows_told"), ("runtime", "0066_names_stay")]
+
+    operations = [ApplySql("runtime")]
