@@ -1,11 +1,12 @@
 -- The audit ledger is a hash chain that the database itself writes, whichever program inserts the entry.
 
--- An entry bears the database's time and says which role and which program wrote it, whatever the writer claims: nobody
--- writes one of yesterday.
+-- An entry bears the database's time and says which role wrote it and from which address, whatever the writer claims:
+-- nobody writes one of yesterday. What follows the first comma is the name that the program gave itself.
 create or replace function kernel_audit_stamp() returns trigger language plpgsql as $$
 begin
   new.at := clock_timestamp();
-  new.written_by := left(concat_ws(', ', session_user, nullif(current_setting('application_name', true), '')), 200);
+  new.written_by := left(concat_ws(', ', session_user || coalesce(' from ' || host(inet_client_addr()), ''),
+                                         nullif(current_setting('application_name', true), '')), 200);
   return new;
 end $$;
 create or replace trigger stamp before insert on kernel_auditentry

@@ -2,7 +2,8 @@
 -- plain SQL. Passwords, hashes of tokens and addresses of mail never are.
 
 -- Who acts, as the program has said in this transaction (kernel/acting.py); a program that said nothing is named by its
--- role. What is said can be made up by any writer: `written_by` of the entry is the database's own word.
+-- role. What is said can be made up by any writer: the role and the address in `written_by` are the
+-- database's own words.
 create or replace function kernel_acting() returns jsonb language sql stable as $$
   select coalesce(
     nullif(current_setting('tillgate.acting', true), '')::jsonb,

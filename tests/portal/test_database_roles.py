@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from kernel.digest import digest_of
 from kernel.postgresql import owner, role_strength
@@ -228,3 +228,33 @@ def test_the_owner_migrates_and_nobody_else(db: None, settings: Any) -> None:
     assert owner.serving_role() == own["USER"]
     settings.DATABASE_SERVING_ROLE = "group_of_roles"
     assert owner.serving_role() == "group_of_roles"
+
+
+@pytest.mark.django_db
+def test_every_guard_looks_at_the_schema_of_the_product_alone() -> None:
+    serving_role.given()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select p.proname from pg_proc p
+                where p.pronamespace = 'public'::regnamespace and p.prorettype = 'trigger'::regtype
+                  and p.proname ~ '^(kernel|catalog|governance|runtime|pgtrigger)_'
+                  and coalesce(array_to_string(p.proconfig, ' '), '') not like '%search_path=public, pg_temp%'"""
+        )
+        assert cursor.fetchall() == []
+
+
+@pytest.mark.django_db
+def test_a_function_of_the_same_name_elsewhere_makes_no_digest() -> None:
+    role = serving_role.given()
+    forged = """insert into public.runtime_release (integration_id, digest, tier, manifest, created_at)
+                select max(id), 'sha256:' || repeat('0', 64), 1, '{"forged": 1}', now()
+                  from public.runtime_integration"""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"create schema elsewhere; grant usage on schema elsewhere to {role};"
+            "create function elsewhere.encode(bytea, text) returns text language sql as $$ select repeat('0', 64) $$;"
+            "insert into runtime_integration (key, title, created_at, domain_key) values ('x', 'x', now(), '');"
+            f"set local role {role}; set local search_path to elsewhere, pg_catalog, public"
+        )
+        with pytest.raises(IntegrityError, match="the digest is not the one of the manifest"), transaction.atomic():
+            cursor.execute(forged)
