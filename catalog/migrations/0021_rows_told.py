@@ -6,6 +6,6 @@ from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
-    dependencies = [("kernel", "0015_ledger_turn"), ("catalog", "0020_destinations")]
+    dependencies = [("kernel", "0016_ledger_turn"), ("catalog", "0020_destinations")]
 
     operations = [ApplySql("catalog")]

@@ -6,7 +6,7 @@ from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
-    dependencies = [("kernel", "0014_provider_session")]
+    dependencies = [("kernel", "0015_session_digests")]
 
     operations = [
         migrations.CreateModel(
