@@ -253,7 +253,8 @@ def test_a_function_of_the_same_name_elsewhere_makes_no_digest() -> None:
         cursor.execute(
             f"create schema elsewhere; grant usage on schema elsewhere to {role};"
             "create function elsewhere.encode(bytea, text) returns text language sql as $$ select repeat('0', 64) $$;"
-            "insert into runtime_integration (key, title, created_at, domain_key) values ('x', 'x', now(), '');"
+            "with g as (insert into auth_group (name) values ('x') returning id) insert into runtime_integration "
+            "(key, title, created_at, domain_key, owner_team_id) select 'x', 'x', now(), '', id from g;"
             f"set local role {role}; set local search_path to elsewhere, pg_catalog, public"
         )
         with pytest.raises(IntegrityError, match="the digest is not the one of the manifest"), transaction.atomic():

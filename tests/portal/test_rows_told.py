@@ -204,7 +204,7 @@ def test_what_a_service_tells_is_told_once():
     retention.set_policy("messages", None, integration="prices", actor=None, reason="for ever")
     assert told_since(last) == ["runtime.retention_set", "runtime.retention_set"]
     last = newest()
-    grant = intake_grants.grant(flow, "production", account="owner", team="", actor=None)
+    grant = intake_grants.grant(flow, "production", account=house.owner.username, actor=None)
     intake_grants.revoke(grant.pk, flow, actor=None)
     assert told_since(last) == ["runtime.intake_granted", "runtime.intake_revoked"]
 
