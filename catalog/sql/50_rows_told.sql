@@ -97,7 +97,7 @@ begin
   return null;
 end $$;
 
--- Owners fill seats and edit; what is restricted is seen by few.
+-- Owners fill slots and edit; what is restricted is seen by few.
 drop trigger if exists told_at_the_end on catalog_domain;
 create constraint trigger told_at_the_end after insert or update or delete on catalog_domain
   deferrable initially deferred for each row
