@@ -19,6 +19,6 @@ having count(*) > 0
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0021_rows_told"), ("governance", "0029_rights_that_rest")]
+    dependencies = [("catalog", "0021_rows_told"), ("governance", "0030_waivers_bind_a_digest")]
 
     operations = [ApplySql("governance"), migrations.RunSQL(_COUNT, migrations.RunSQL.noop)]
