@@ -53,10 +53,15 @@ RIGHTS: Mapping[str, str] = {
     "runtime_approveddestination": _READ,
     "runtime_attempt": f"{_ADD_AND_DROP}, update (answer, detail, payload)",
     "runtime_delivery": _ADD_AND_DROP,
+    "runtime_deployment": f"{_ADD}, update",  # where work goes stays: nobody puts another row in its place
     "runtime_entitywrite": _ADD,
+    "runtime_integration": f"{_ADD}, update",
     "runtime_message": f"{_ADD}, update (payload)",
     "runtime_pin": _ADD,
     "runtime_release": _ADD,
+    "runtime_stream": f"{_ADD}, update",
+    "runtime_subscription": f"{_ADD}, update",
+    "runtime_vendorstate": f"{_ADD}, update",
 }
 MOVED_SEQUENCES = ("runtime_subscription",)  # a database that went back gives no number a second time
 

@@ -6,6 +6,7 @@ One person ends a window that has not begun; from then on an approved change doe
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +25,7 @@ from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import AuditEntry, User
 from kernel.viewer import Viewer
 
+log = logging.getLogger(__name__)
 AHEAD = timedelta(days=500)
 
 
@@ -195,12 +197,15 @@ def _locked(window_id: int) -> FreezeWindow:
 
 def compile_ahead(window: FreezeWindow, *, now: datetime | None = None) -> int:
     """Add the intervals of the next 500 days; those that began are never rewritten. Returns how many it added.
-    Idempotent.
+    Idempotent. In the caller's transaction, with an entry.
     """
     now = now or clock.now()
     start = window.compiled_until or min(now, clock.now()) - timedelta(days=40)
     until = now + AHEAD
     added = 0
+    if window.compiled_until is not None:
+        about = {"from": start.isoformat(), "until": until.isoformat()}
+        audit.record("governance.freeze_compiled", "freeze", window.pk, actor=None, after=about)
     for interval in compile_intervals(window.calendar, start=start, end=until):
         _, made = FreezeInterval.objects.get_or_create(
             freeze=window, period=TimestamptzRange(interval.starts, interval.ends, "[)")
@@ -216,13 +221,14 @@ def compile_again(window: FreezeWindow, *, now: datetime) -> bool:
     """
     if window.compiled_until is None or window.compiled_until <= now:
         return False
+    too_far = window.compiled_until > now + 2 * AHEAD  # nobody here works out so much
     wanted = {
         (one.starts, one.ends)
-        for one in compile_intervals(window.calendar, start=now, end=window.compiled_until)
+        for one in compile_intervals(window.calendar, start=now, end=min(window.compiled_until, now + 2 * AHEAD))
         if one.starts > now
     }
     ahead = window.intervals.filter(period__startswith__gt=now)
-    if {(period.lower, period.upper) for period in ahead.values_list("period", flat=True)} == wanted:
+    if not too_far and {(period.lower, period.upper) for period in ahead.values_list("period", flat=True)} == wanted:
         return False
     with transaction.atomic():
         FreezeWindow.objects.filter(pk=window.pk).update(compiled_until=None)
@@ -236,17 +242,29 @@ def compile_again(window: FreezeWindow, *, now: datetime) -> bool:
 
 def compile_all(*, now: datetime | None = None) -> int:
     """The daily task: keep every live window compiled ahead, by the rules of time zones as they are now. Returns how
-    many occurrences it added.
+    many occurrences it added. A window that cannot be compiled keeps none of the others from it; then this raises the
+    first error, so that the job counts as failed.
     """
     now = now or clock.now()
+    added, errors = 0, list[Exception]()
     for window in FreezeWindow.objects.filter(ended_at=None):
-        compile_again(window, now=now)
-        if window.unresolved:
-            _tell_unresolved(window)
-    return sum(
-        compile_ahead(window, now=now)
-        for window in FreezeWindow.objects.filter(ended_at=None, compiled_until__lt=now + AHEAD - timedelta(days=30))
-    )
+        try:
+            added += _keep_compiled(window, now)
+        except (ValueError, LookupError, TypeError) as error:
+            log.error("freeze %s cannot be compiled: %s", window.pk, error)
+            errors.append(error)
+    if errors:
+        raise errors[0]
+    return added
+
+
+def _keep_compiled(window: FreezeWindow, now: datetime) -> int:
+    compile_again(window, now=now)
+    if window.unresolved:
+        _tell_unresolved(window)
+    with transaction.atomic():
+        due = FreezeWindow.objects.filter(pk=window.pk, compiled_until__lt=now + AHEAD - timedelta(days=30)).first()
+        return compile_ahead(due, now=now) if due is not None else 0
 
 
 def _tell_unresolved(window: FreezeWindow) -> None:

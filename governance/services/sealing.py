@@ -14,6 +14,8 @@ from governance.services import change_events, changes
 from kernel import audit, clock, outbox
 
 log = logging.getLogger(__name__)
+OTHER_FACTS = "approval_fits_manifest"
+"""The constraint by which a room above refuses an approval whose change was assessed by facts that ask for less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ def try_seal(change_id: int) -> list[int]:
     """Seal if complete. Returns the ids of the approvals, an empty list when something is still missing. Idempotent.
 
     The database judges again in the insert itself; when it finds something that changed meanwhile, nothing is sealed.
+    Where what the change was judged by is other by now, a new revision begins: other people may have to decide.
     """
     try:
         with transaction.atomic():
@@ -58,6 +61,9 @@ def try_seal(change_id: int) -> list[int]:
             return _seal(change, filled)
     except IntegrityError as error:
         log.info("change %s was not sealed: %s", change_id, str(error).splitlines()[0])
+        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") == OTHER_FACTS:
+            with transaction.atomic():
+                changes.rederive(change_id, why="what the policies look at is other by now")
         return []
 
 

@@ -77,6 +77,8 @@ begin
          and d.integration_id = t.integration_id
          and v.environment = d.environment
          and coalesce((select (m.part ->> 'system') = v.system_key and v.instance = new.instance
+                              and case when m.part ? 'instances' then m.part -> 'instances' ? new.instance
+                                       else new.instance = '' end
                          from jsonb_path_query(r.manifest, '$.targets[*]') m(part)
                         where m.part ->> 'name' = new.target
                         limit 1), true)

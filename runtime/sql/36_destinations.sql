@@ -29,8 +29,20 @@ $$;
 -- What is sealed binds what those who decided were shown: a change whose difference is to be made again is not sealed.
 create or replace function runtime_approval_sealed() returns trigger
 language plpgsql security definer set search_path to public, pg_temp as $$
+declare
+  less text;
 begin
   if new.subject_kind = 'integration' then
+    if new.origin = 'review'
+       and exists (select from governance_changerequest c
+                    where c.id = new.change_id
+                      and c.kind in ('integration.deploy', 'integration.rollback')) then
+      less := runtime_asks_for_less(new.change_id);
+      if less is not null then
+        raise exception 'the change was assessed by facts that ask for less than its manifest: %', less
+          using errcode = 'check_violation', constraint = 'approval_fits_manifest';
+      end if;
+    end if;
     if new.origin = 'review' and new.diff_digest = '' then
       raise exception 'a destination moved: the difference is looked at again before it is approved'
         using errcode = 'check_violation', constraint = 'approval_binds_what_is_present';

@@ -52,7 +52,7 @@ with c as materialized (
           and exists (select
                         from runtime_permitted p
                         join runtime_subscription s on s.id = p.subscription_id
-                       where s.stream_id = st.id and s.replay_of_id is null)
+                       where s.stream_id = st.id and s.replay_of_id is null and p.deployment_id = d.id)
         order by r.tier, q.lease_until, q.id
         limit 1
           for update of q skip locked)

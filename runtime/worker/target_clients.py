@@ -142,11 +142,12 @@ class TargetClients:
         return self._manifests[release]
 
     def _environment(self, taken: Claim) -> str:
+        """That of the claimed deployment: its approval is for no other."""
         row = self.conn.execute(
-            "select environment from runtime_stream where id = %s", (taken.target.stream,)
+            "select environment from runtime_deployment where id = %s", (taken.target.deployment,)
         ).fetchone()
         if row is None:
-            raise LookupError(f"there is no stream {taken.target.stream}")
+            raise LookupError(f"there is no deployment {taken.target.deployment}")
         return str(row[0])
 
     def _asking(self, taken: Claim, release: int) -> int:

@@ -27,11 +27,8 @@ def house(monkeypatch: pytest.MonkeyPatch) -> make.House:
     made = make.house()
     make.thing()
     thing = kinds.kind("test.thing")
-    monkeypatch.setitem(
-        kinds._kinds,
-        "integration.deploy",
-        replace(thing, key="integration.deploy", subject_kind="integration", apply=None),
-    )
+    for key in ("integration.deploy", "integration.tested"):  # the second one without a manifest
+        monkeypatch.setitem(kinds._kinds, key, replace(thing, key=key, subject_kind="integration", apply=None))
     return made
 
 
@@ -80,7 +77,7 @@ def test_an_unknown_integration_tells_nobody_and_breaks_nothing(house: make.Hous
 def test_those_who_asked_and_those_who_decided_hear_that_it_is_live(house: make.House):
     subject = replace(make.thing(), kind="integration")
     Integration.objects.create(key="price-feed", title="Prices", domain_key="", owner_team=house.author.groups.get())
-    change = make.approved(house, subject, kind="integration.deploy")
+    change = make.approved(house, subject, kind="integration.tested")
     approvals.mark_used(Approval.objects.get(change=change).pk, actor=house.releaser)
     emitted("runtime.deployed", "price-feed", deployment=1, digest=subject.digest, environment="production")
     assert told("deployed") == {"ada", "olaf", "archie"}

@@ -1,0 +1,11 @@
+"""An approval is sealed where its change was assessed by no less than its manifest and the catalog say."""
+
+from django.db import migrations
+
+from kernel.sql_files import ApplySql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("governance", "0030_freeze_horizons"), ("runtime", "0066_names_stay")]
+
+    operations = [ApplySql("runtime")]
