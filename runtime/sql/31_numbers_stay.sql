@@ -1,5 +1,5 @@
--- What a row of these tables stands for is known by its number: references are looked at when a transaction ends, so two
--- rows could change places within one.
+-- What a row of these tables stands for is known by its number: references are looked at when a transaction ends, so
+-- two rows could change places within one.
 create or replace function runtime_numbers_stay() returns trigger
 language plpgsql as $$
 begin
