@@ -22,6 +22,7 @@ FREEZE = """insert into governance_freezewindow (name, reason, strictness, calen
    values ('Christmas', '', 'work', '{}', now() + interval '9 d') returning id"""
 END = "update governance_freezewindow set ended_at = now() where id = %s"
 TELL_END = "select kernel_record(null, 'x', 'governance.freeze_ended', 'freeze', %s, null, null, '', '')"
+MONDAYS = {"kind": "weekly", "zone": "UTC", "days": ["mon"], "from": "10:00", "until": "12:00"}
 
 
 def refused(session: psycopg.Connection[Any], constraint: str) -> None:
@@ -90,7 +91,8 @@ def test_what_runs_where_does_not_end_with_an_entry_of_another_transaction():
 @pytest.mark.django_db
 def test_how_far_a_freeze_is_worked_out_moves_with_an_entry_alone():
     """A window whose occurrences end before `compiled_until` freezes nothing after them."""
-    window = planned()
+    until = clock.now() + timedelta(days=9)
+    window = FreezeWindow.objects.create(name="Close", strictness="work", calendar=MONDAYS, compiled_until=until)
     refused_here("freeze_horizon_is_on_record", "update governance_freezewindow set compiled_until = '2033-01-01'")
     freezes.compile_all(now=clock.now() + timedelta(days=60))
     run("set constraints all immediate")
@@ -127,8 +129,7 @@ def test_a_calendar_that_cannot_be_read_keeps_no_other_window_from_its_occurrenc
 
 
 def planned(name: str = "Close") -> FreezeWindow:
-    day = {"kind": "weekly", "zone": "UTC", "days": ["mon"], "from": "10:00", "until": "12:00"}
-    return freezes.plan(actor=None, name=name, calendar=day)
+    return freezes.plan(actor=None, name=name, calendar=MONDAYS)
 
 
 def refused_here(constraint: str, statement: str) -> None:
