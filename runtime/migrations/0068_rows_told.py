@@ -2,10 +2,7 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0031_rows_told"), ("runtime", "0067_evidence_with_messages")]
-
-    operations = [ApplySql("runtime")]

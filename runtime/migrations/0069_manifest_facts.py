@@ -6,6 +6,6 @@ from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
-    dependencies = [("governance", "0030_freeze_horizons"), ("runtime", "0066_names_stay")]
+    dependencies = [("governance", "0032_freeze_horizons"), ("runtime", "0068_rows_told")]
 
     operations = [ApplySql("runtime")]

@@ -19,6 +19,6 @@ having count(*) > 0
 
 
 class Migration(migrations.Migration):
-    dependencies = [("governance", "0029_rights_that_rest")]
+    dependencies = [("governance", "0031_rows_told")]
 
     operations = [ApplySql("governance"), migrations.RunSQL(_COUNT, migrations.RunSQL.noop)]
