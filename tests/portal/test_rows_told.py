@@ -197,7 +197,7 @@ def test_what_a_service_tells_is_told_once():
     house = make.house()
     flow = Integration.objects.create(key="prices", title="Prices", owner_team=make.team("price").group)
     last = newest()
-    webhooks.register(name="Chat", url="https://1.1.1.1/", topics=["governance."], actor=house.releaser)
+    webhooks.register(name="Chat", url="https://1.1.1.1/", topics=["governance.*"], actor=house.releaser)
     assert told_since(last) == ["governance.webhook_registered"]
     last = newest()
     retention.set_policy("messages", 400, integration="prices", actor=None, reason="audit")
