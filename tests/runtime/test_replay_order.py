@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from kernel.errors import Conflict
 from runtime.ledger import connections
 from runtime.ledger.append import append
 from runtime.ledger.connections import Connection
@@ -238,9 +239,10 @@ def test_a_second_replay_does_not_undo_what_a_person_has_corrected_at_the_first(
     assert prices.held == {"a": 10}, prices.calls
 
 
-def test_a_second_replay_leaves_out_what_waits_at_the_first(prices: Prices) -> None:
+def test_a_second_replay_is_refused_for_what_waits_at_the_first(prices: Prices) -> None:
     corrected_letter_of_a_replay(prices)
-    prices.replayed()
+    with pytest.raises(Conflict, match="in its quarantine"):
+        prices.replayed()
     prices.passes()
     prices.serve()
     assert prices.calls == [("a", 1), ("a", 1)]
@@ -259,8 +261,10 @@ def test_what_a_person_discards_at_a_replay_is_replayed_by_the_next(prices: Pric
 
 
 def test_what_waits_at_one_replay_does_not_undo_what_a_person_has_corrected_at_another(prices: Prices) -> None:
-    """Two replays that passed it at the same time keep it both."""
-    first, second = corrected_letter_of_a_replay(prices), prices.replayed()
+    """Two replays of before this was refused keep it both."""
+    second = prices.replayed()
+    prices.conn.execute("update runtime_progress set position = upto where subscription_id = %s", (second,))
+    first = corrected_letter_of_a_replay(prices)
     prices.conn.execute(
         "insert into runtime_quarantine "
         "(subscription_id, lane, position, key, state, reason_class, fingerprint, reason) "
@@ -268,7 +272,6 @@ def test_what_waits_at_one_replay_does_not_undo_what_a_person_has_corrected_at_a
         "from runtime_quarantine where subscription_id = %s",
         (second, first),
     )
-    prices.conn.execute("update runtime_progress set position = upto where subscription_id = %s", (second,))
     dead_letters.redrive(DeadLetterFilter(first), actor=None, reason="corrected")
     for _ in range(2):
         prices.passes()
