@@ -148,21 +148,38 @@ class Flow:
                 self.environment,
                 self.approval,
             )
-            self.conn.execute(
-                "update runtime_subscription set deployment_id = %s where stream_id = %s",
-                (self.deployment, self.stream),
-            )
+            systems = {one["name"]: one["system"] for one in manifest.get("targets", [])}
+            for number, target, instance in self.conn.execute(
+                "select id, target, instance from runtime_subscription where stream_id = %s", (self.stream,)
+            ).fetchall():
+                vendor = self.vendor(systems[target], instance) if target in systems else None
+                self.conn.execute(
+                    "update runtime_subscription set deployment_id = %s, vendor_id = coalesce(%s, vendor_id) "
+                    "where id = %s",
+                    (self.deployment, vendor, number),
+                )
         return self.release
 
-    def vendor(self, key: str | None = None, **state: Any) -> int:
+    def vendor(self, key: str | None = None, instance: str = "", **state: Any) -> int:
         made = self._id(
-            "insert into runtime_vendorstate (system_key, instance, environment) values (%s, '', %s) returning id",
+            "insert into runtime_vendorstate (system_key, instance, environment) values (%s, %s, %s) "
+            "on conflict (system_key, instance, environment) do update set instance = excluded.instance returning id",
             key or f"{self.key}-system",
+            instance,
             self.environment,
         )
         for column, value in state.items():
             self.conn.execute(f"update runtime_vendorstate set {column} = %s where id = %s", (value, made))
         return made
+
+    def _system(self, target: str) -> str:
+        """What the deployed manifest names; one of its own where that names no targets."""
+        row = self.conn.execute(
+            "select t.part ->> 'system' from runtime_release r, jsonb_path_query(r.manifest, '$.targets[*]') t(part) "
+            "where r.id = %s and t.part ->> 'name' = %s",
+            (self.release, target),
+        ).fetchone()
+        return row[0] if row else f"{self.key}-{target}"
 
     def subscribe(
         self,
@@ -170,6 +187,7 @@ class Flow:
         *,
         kind: str = "vendor",
         vendor: int | None = None,
+        instance: str = "",
         idempotency: str = "L",
         batch: int = 100,
         max_attempts: int = 5,
@@ -183,11 +201,12 @@ class Flow:
             """insert into runtime_subscription (stream_id, target, instance, deployment_id, vendor_id, kind,
                idempotency, coalesce, batch, max_attempts, tier, open,
                  pace, settle, key_kept, deadline)
-               values (%s, %s, '', %s, %s, %s, %s, %s, %s, %s, %s, true, %s, %s, %s, %s) returning id""",
+               values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, true, %s, %s, %s, %s) returning id""",
             self.stream,
             target,
+            instance,
             self.deployment,
-            vendor or self.vendor(f"{self.key}-{target}"),
+            vendor or self.vendor(self._system(target), instance),
             kind,
             idempotency,
             coalesce,

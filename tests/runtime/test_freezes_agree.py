@@ -154,8 +154,7 @@ def stores(conn: Connection, flow: Flow, **banners: str) -> dict[str, int]:
         conn.execute(
             "insert into catalog_retailstore (key, name, banner_id, zone) values (%s, %s, %s, '')", (key, key, value[0])
         )
-        made[key] = flow.subscribe(vendor=flow.vendor(instance=key))
-        conn.execute("update runtime_subscription set instance = %s where id = %s", (key, made[key]))
+        made[key] = flow.subscribe(vendor=flow.vendor(instance=key), instance=key)
     append(conn, flow.ref, [flow.item(f"k{n}") for n in range(8)])
     return made
 
