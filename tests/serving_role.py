@@ -54,3 +54,10 @@ def address() -> dict[str, Any]:
 
 def connected() -> psycopg.Connection[Any]:
     return psycopg.connect(**address(), autocommit=True)
+
+
+def owners_address() -> dict[str, Any]:
+    """Of the test's own database, as its owner."""
+    known = connection.settings_dict
+    named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    return {name: known[key] for name, key in named.items() if known[key]}

@@ -163,21 +163,15 @@ def test_an_entry_of_the_ledger_bears_the_time_at_which_it_was_written(serving: 
 def test_it_is_said_what_is_too_strong_about_a_role(serving: psycopg.Connection[Any], settings: Any) -> None:
     assert serving.execute(role_strength.LOOK).fetchall() == []
     serving.execute("select set_config('search_path', 'public', false)")
-    strong = {"DATABASE_URL": ("it is a superuser",)}
-    settings.DATABASE_ADDRESSES = {"DATABASE_URL": serving_role.address(), "DATABASE_DIRECT_URL": mine()}
+    strong, mine = {"DATABASE_URL": ("it is a superuser",)}, serving_role.owners_address()
+    settings.DATABASE_ADDRESSES = {"DATABASE_URL": serving_role.address(), "DATABASE_DIRECT_URL": mine}
     assert role_strength.too_strong() == {"DATABASE_DIRECT_URL": ("it is a superuser",)}
-    settings.DATABASE_ADDRESSES = {"DATABASE_URL": mine(), "DATABASE_DIRECT_URL": serving_role.address()}
+    settings.DATABASE_ADDRESSES = {"DATABASE_URL": mine, "DATABASE_DIRECT_URL": serving_role.address()}
     assert role_strength.too_strong() == strong, "pages use this address, workers the other one"
     with pytest.raises(CommandError, match="The role of DATABASE_URL may do more than serve: it is a superuser"):
         call_command("database_roles", "--check")
     settings.DATABASE_ADDRESSES = {"DATABASE_URL": serving_role.address()}
     assert role_strength.too_strong() == {}
-
-
-def mine() -> dict[str, Any]:
-    known = connection.settings_dict
-    named = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-    return {name: known[key] for name, key in named.items() if known[key]}
 
 
 @pytest.mark.parametrize(

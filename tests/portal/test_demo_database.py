@@ -90,6 +90,7 @@ def test_the_demos_password_opens_the_demo_until_it_is_switched_off_or_ends(fast
     assert sign_in("ada", PASSWORD) == 302
     fast_demo.DEMO = False
     assert sign_in("ada", PASSWORD) == 422
+    fast_demo.DATABASE_ADDRESSES = {"DATABASE_URL": serving_role.address()}
     assert looks.seen().demo_accounts == ("ada",)
     assert looks.seen().made_for_demo is True
     with pytest.raises(CommandError, match="still have the demo's password: ada"):
@@ -145,6 +146,7 @@ def test_what_is_accepted_stands_in_the_ledger_once_for_each_last_day(monkeypatc
 def test_the_deployment_check_fails_with_a_line_for_each(monkeypatch: pytest.MonkeyPatch, settings: Any):
     monkeypatch.setenv("GUARD_ACCEPTS", "")
     settings.DEBUG = True
+    settings.DATABASE_ADDRESSES = {"DATABASE_URL": serving_role.owners_address()}
     out = io.StringIO()
     with pytest.raises(CommandError) as refused:
         call_command("check", "--deploy", stdout=out, stderr=out)

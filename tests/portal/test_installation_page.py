@@ -7,6 +7,7 @@ from django.test import Client
 
 from portal import installation
 from portal.guard import judgement
+from tests import serving_role
 from tests.portal import make
 from tests.portal.guard_setup import GOOD, SEEN
 from tests.unguarded import everything
@@ -20,7 +21,8 @@ def signed_in(client: Client, **more: bool) -> Client:
     return client
 
 
-def test_each_finding_stands_with_what_to_set_and_what_is_accepted_with_its_last_day(client, monkeypatch):
+def test_each_finding_stands_with_what_to_set_and_what_is_accepted_with_its_last_day(client, monkeypatch, settings):
+    settings.DATABASE_ADDRESSES = {"DATABASE_URL": serving_role.owners_address()}
     accepted = next(part for part in everything().split(",") if part.startswith("https:"))
     monkeypatch.setenv("GUARD_ACCEPTS", accepted)
     answer = signed_in(client, is_superuser=True).get(PATH)
