@@ -50,7 +50,8 @@ class SessionStore(DatabaseStore):
         return UserSession
 
     def _get_session_from_db(self) -> UserSession | None:
-        found = self.model.objects.filter(session_key=kept_as(self.session_key), expire_date__gt=clock.now()).first()
+        known = UserSession.objects.filter(session_key=kept_as(self.session_key), expire_date__gt=clock.now())
+        found = known.first()
         if found is None:
             self._session_key = None
         return found

@@ -70,7 +70,11 @@ def among(stream: int, messages: Sequence[MessagePlace]) -> list[bool]:
     """Which of some messages of a stream are corrections. Most have no name of one, and cost no question."""
     if not any(_NUMBER.search(one.key) for one in messages):
         return [False] * len(messages)
-    given = {"stream": stream, "lanes": [one.lane for one in messages], "positions": [one.position for one in messages]}
+    given: dict[str, Any] = {
+        "stream": stream,
+        "lanes": [one.lane for one in messages],
+        "positions": [one.position for one in messages],
+    }
     with connection.cursor() as cursor:
         cursor.execute(AMONG, given)
         return [bool(corrects) for (corrects,) in cursor.fetchall()]

@@ -291,15 +291,10 @@ def _check(
         ]
         if not found:
             return checks.passed(noted[0]["message"] if noted else "", noted)
-        listed = [
-            checks.finding(
-                f.get("code", identity),
-                f["pointer"],
-                f["message"],
-                **({"apis": _apis_at(manifest, f["pointer"])} if tells_of_apis else {}),
-            )
-            for f in found
-        ]
+        listed = []
+        for f in found:
+            apis: dict[str, Any] = {"apis": _apis_at(manifest, f["pointer"])} if tells_of_apis else {}
+            listed.append(checks.finding(f.get("code", identity), f["pointer"], f["message"], **apis))
         return checks.failed(found[0]["message"], [*listed, *noted], [fix])
 
     return Check(identity, title, run, **more)
