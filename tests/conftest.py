@@ -10,7 +10,7 @@ import django.test
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import clean_slate
+from tests import clean_slate, serving_rights
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,6 +38,13 @@ def _empty_what_was_filled():
     django.test.TransactionTestCase._fixture_teardown = clean_slate.after_a_test
     yield
     django.test.TransactionTestCase._fixture_teardown = plain
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _says_what_the_serving_role_may():
+    """The product is refused here what the database would refuse it in production."""
+    with serving_rights.in_force():
+        yield
 
 
 @pytest.fixture(scope="session")
