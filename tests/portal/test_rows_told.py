@@ -36,11 +36,11 @@ select c.relname,
  group by c.relname"""
 
 
-@pytest.mark.django_db
 OURS = re.compile(r"(kernel|catalog|governance|runtime|portal|auth|django)_")
 """Tables of the product; targets of other tests may stand in the same database."""
 
 
+@pytest.mark.django_db
 def test_each_table_tells_or_says_why_it_need_not():
     with connection.cursor() as cursor:
         cursor.execute(_TABLES)
