@@ -68,6 +68,7 @@ class Auth:
         held = hashlib.sha256(f"{client}\0{secret}".encode()).hexdigest()
         kept = self.tokens.get(held)
         if kept and kept[1] > time.monotonic():
+            call.secrets.hide(kept[0])
             return kept[0]
         form = {"grant_type": "client_credentials", "client_id": client, "client_secret": secret}
         if scope := self.settings.get("scope"):
@@ -94,5 +95,6 @@ class Auth:
             token, lifetime = str(answer["access_token"]), float(answer.get("expires_in", 300))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise fault("credentials", f"The token endpoint {url} did not give an access_token") from None
+        call.secrets.hide(token)
         self.tokens[held] = (token, time.monotonic() + max(lifetime - 60, lifetime / 2))
         return token

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from msgspec import Struct
 
 from runtime.domain.correlation import trace_context
+from runtime.domain.secret_spellings import spellings
 
 MOST_LINKS = 100
 
@@ -80,7 +81,7 @@ class Secrets(Mapping[str, str]):
 
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self._values = dict(values or {})
-        self._hidden = sorted((value for value in self._values.values() if len(value) >= 4), key=len, reverse=True)
+        self._hidden: list[str] | None = None  # made when something is redacted
 
     def __getitem__(self, name: str) -> str:
         try:
@@ -106,10 +107,20 @@ class Secrets(Mapping[str, str]):
         raise TypeError("secrets are not serialised")
 
     def redact(self, text: str) -> str:
-        """`text` without any of the values; used on every message that quotes the target system."""
+        """`text` without any of the values, however it spells them; used on every message that quotes the target
+        system."""
+        if self._hidden is None:
+            self._hidden = spellings(self._values.values())
         for value in self._hidden:
-            text = text.replace(value, "***")
+            if value in text:
+                text = text.replace(value, "***")
         return text
+
+    def hide(self, value: str) -> None:
+        """Redact this as well: a token that was got with these secrets."""
+        self.redact("")
+        assert self._hidden is not None
+        self._hidden += [one for one in spellings([value]) if one not in self._hidden]
 
 
 Cursor = dict[str, Any]  # plain JSON; its content is the connector's own
