@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import http.client
+import os
 import resource
 import signal
 import subprocess
@@ -73,8 +74,10 @@ def main(given: list[str] | None = None) -> int:
     command = [sys.executable, *arguments(said.port, host=said.host, workers=said.workers)]
     started_with.refuse_wrong_settings()
     private_state.tighten(started_with.state_folder())
+    from portal.guard.looks import BOUND
     from portal.guard.start import AGAIN_SECONDS, REFUSED, Door
 
+    os.environ[BOUND] = said.host
     door = Door()
     if door.refused_in_a_child():
         return REFUSED

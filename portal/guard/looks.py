@@ -21,6 +21,7 @@ from portal.guard.setup import GuardAnswers, Setup
 from runtime.ledger import connections
 
 ANSWER_SECONDS = 2
+BOUND = "TILLGATE_BOUND"  # set by the web server for those whom it asks and starts
 
 
 def setup() -> Setup:
@@ -35,6 +36,7 @@ def setup() -> Setup:
         secret_key=key,
         fallback_keys=tuple(settings.SECRET_KEY_FALLBACKS),
         allowed_hosts=tuple(settings.ALLOWED_HOSTS),
+        bound=os.environ.get(BOUND, "127.0.0.1"),
         public_url=settings.PUBLIC_URL,
         https=settings.HTTPS,
         behind_proxy=settings.SECURE_PROXY_SSL_HEADER is not None,

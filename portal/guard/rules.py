@@ -155,7 +155,8 @@ def _demo_mode(setup: Setup, seen: GuardAnswers) -> str:
         return "DEMO=yes, and this database was not made for the demo"
     if reached_by_others(setup):
         others = [host for host in setup.allowed_hosts if not is_loopback(host)]
-        return f"DEMO=yes, and ALLOWED_HOSTS={','.join(others)} lets others in, who all know its passwords"
+        where = f"ALLOWED_HOSTS={','.join(others)}" if others else f"the web server listens on {setup.bound}, which"
+        return f"DEMO=yes, and {where} lets others in, who all know its passwords"
     return "DEMO=yes: this is the demo"
 
 

@@ -14,13 +14,15 @@ LOOPBACK = ("localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback
 @dataclass(frozen=True, slots=True)
 class Setup:
     """The settings of one process. `stated` holds the names of environment variables that say anything; `databases` by
-    such a name the parts of an address as libpq reads it. Paths are whole ones."""
+    such a name the parts of an address as libpq reads it. Paths are whole ones. `bound`: where the web server listens;
+    what callers say in `Host` proves nothing of where they are."""
 
     debug: bool = False
     demo: bool = False
     secret_key: str = ""
     fallback_keys: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    bound: str = "127.0.0.1"
     public_url: str = ""
     https: bool = False
     behind_proxy: bool = False
@@ -86,4 +88,4 @@ def is_demo(setup: Setup, seen: GuardAnswers) -> bool:
 
 
 def reached_by_others(setup: Setup) -> bool:
-    return not all(is_loopback(host) for host in setup.allowed_hosts)
+    return not all(is_loopback(host) for host in (*setup.allowed_hosts, setup.bound))

@@ -130,7 +130,13 @@ def test_in_the_demo_nothing_refuses_and_nothing_is_warned_of():
 
 
 @pytest.mark.parametrize(
-    ("setup", "made_for_demo"), [(DEMO, False), (replace(DEMO, allowed_hosts=("localhost", "shop.example.com")), True)]
+    ("setup", "made_for_demo"),
+    [
+        (DEMO, False),
+        (replace(DEMO, allowed_hosts=("localhost", "shop.example.com")), True),
+        (replace(DEMO, bound="0.0.0.0"), True),
+        (replace(DEMO, bound="10.1.2.3"), True),
+    ],
 )
 def test_the_demo_is_no_demo_in_a_strange_database_or_where_others_reach_it(setup: Setup, made_for_demo: bool):
     mine = judgement.of(setup, replace(SEEN, made_for_demo=made_for_demo), {}, TODAY)
