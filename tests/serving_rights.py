@@ -24,6 +24,7 @@ PRODUCT = tuple(f"{ROOT / room}/" for room in (*database_roles.ROOMS, "portal"))
 OURS = f"{ROOT}/"
 # Frames between who says a statement and psycopg.
 BETWEEN = (f"{ROOT / '.venv'}/", f"{ROOT / 'kernel' / 'postgresql'}/", str(ROOT / "kernel" / "acting.py"), __file__)
+OWNERS = ("/migrations/", "/kernel/sql_files.py")  # what the owner of the tables says
 _NAME = r'"?([a-z_]+)"?'
 _WRITES = re.compile(
     rf"\b(?:(insert) into {_NAME}|(delete) from (?:only )?{_NAME}"
@@ -98,7 +99,7 @@ def _said_by_the_product() -> bool:
     while frame is not None:
         name = frame.f_code.co_filename
         if name.startswith(OURS) and not name.startswith(BETWEEN):
-            return name.startswith(PRODUCT) and "/migrations/" not in name
+            return name.startswith(PRODUCT) and not any(part in name for part in OWNERS)
         frame = frame.f_back
     return False
 
