@@ -109,22 +109,28 @@ watch = ClockWatch()
 """That of a worker's process."""
 
 
-def attend(conn: Connection, step: float, *, since: float = 0.0) -> int:
+def attend(
+    conn: Connection, step: float, *, since: float = 0.0, monotonic: Callable[[], float] = time.monotonic
+) -> int:
     """Move with a step what was stored before it. Answers how many times were moved. `since`: the step came within so
-    many seconds.
+    many seconds; a scheduler that stands still in here meanwhile adds to them, by `monotonic`.
 
     After a step back a pause ends when it would have, at the earliest now; a lease that could not be as long as it
     looks is one of before. After a step ahead the pauses and leases that it ran over go on, but for what may have been
     stored, and may have ended, since the step.
     """
+    begun = monotonic()
+
+    def ago() -> float:
+        return since + (monotonic() - begun) + SPENT
+
     if step < 0:
         moved = _move(conn, "clock_back", _PAUSES, step, 0.0) + _move(conn, "clock_back", _LEASES, step, LONGEST_LEASE)
         moved += _move(conn, "clock_sent_back", _SENT + _LOOKS, step, 0.0)
-        given = {"step": step, "since": since + SPENT}
-        moved += sum(conn.execute(text, given).rowcount for text in FIRST_SENT_BACK)
+        moved += sum(conn.execute(text, {"step": step, "since": ago()}).rowcount for text in FIRST_SENT_BACK)
         _move(conn, "clock_back", _PLACES_IN_LINE, step, 0.0)
     else:
-        moved = _move(conn, "clock_ahead", _PAUSES + _LEASES, step, 0.0, since + SPENT)
+        moved = sum(_move(conn, "clock_ahead", (one,), step, 0.0, ago()) for one in _PAUSES + _LEASES)
         moved += _move(conn, "clock_sent_ahead", _SENT, step, LONGEST_PAUSE)
     log.warning("the database's clock was set by %+.0f s; %s leases and pauses were moved with it", step, moved)
     return moved

@@ -130,6 +130,17 @@ def test_after_a_step_ahead_a_pause_goes_on(ledger, flow):
     assert 30 < left(ledger, "not_before") <= 40
 
 
+def test_a_scheduler_that_stands_still_while_it_moves_leaves_what_was_stored_meanwhile(ledger, flow):
+    """What ended five seconds ago, where twenty have passed since it began to move."""
+    claims.release(ledger, claim(ledger, "first"), wait=0.001)
+    ended = "clock_timestamp() - interval '5 seconds'"
+    ledger.execute(f"update runtime_progress set not_before = {ended}, lease_until = {ended}")
+    times = iter([100.0])
+    clock_steps.attend(ledger, DAY, monotonic=lambda: next(times, 120.0))
+    assert left(ledger, "not_before") < 1
+    assert left(ledger, "lease_until") < 1
+
+
 def test_what_was_stored_between_a_step_ahead_and_its_notice_is_not_moved_by_it(ledger, flow):
     """A pause that began and ended since, and the end of a lane that was released since."""
     claims.release(ledger, claim(ledger, "first"), wait=0.001)
