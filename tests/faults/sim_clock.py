@@ -76,7 +76,8 @@ class SteppedWorld(World):
                 if "clock_history" not in self.plants:
                     within = -clock_steps.SPENT if "clock_since" in self.plants else self.now - unset
                     if step:
-                        clock_steps.attend(actor.conn, step, since=within, monotonic=lambda: self.now)  # type: ignore[arg-type]
+                        conn: Any = actor.conn
+                        clock_steps.attend(conn, step, since=within, monotonic=lambda: self.now)
                         late, late_until = step, self.now + clock_steps.UNATTENDED
                     elif asked < late_until:
                         clock_steps.attend_late(actor.conn, late)  # type: ignore[arg-type]
