@@ -228,6 +228,7 @@ class WorkerLoop:
         if self._conn is not None:
             self._conn.close()
         self._conn = self._clients = None
+        self._beaten = float("-inf")  # who comes back may meet another clock, and has to know of it before it claims
         database_errors.close_connections()
 
     def _beat(self, conn: connections.Connection) -> None:

@@ -51,7 +51,7 @@ class SteppedWorld(World):
     def _build(self) -> None:
         self.ahead = BEGUN
         self.watches: dict[str, ClockWatch] = {}
-        self.looked: dict[str, float] = {}
+        self.looked: dict[str, tuple[Any, float]] = {}
         super()._build()
         self.spawn("scheduler", self._attend)
         self.spawn("clock", self._set)
@@ -93,8 +93,10 @@ class SteppedWorld(World):
         return self.watches.setdefault(actor.name, ClockWatch(monotonic=lambda: self.now))
 
     def beat(self, actor: Actor) -> None:
-        if self.now - self.looked.get(actor.name, float("-inf")) >= LOOK_SECONDS:
-            self.looked[actor.name] = self.now
+        """A connection begins with a look."""
+        looked_with, at = self.looked.get(actor.name, (None, 0.0))
+        if looked_with is not actor.conn or self.now - at >= LOOK_SECONDS:
+            self.looked[actor.name] = actor.conn, self.now
             self._watch(actor).look(actor.conn)  # type: ignore[arg-type]
 
     def latest(self) -> float | None:

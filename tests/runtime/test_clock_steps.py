@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import time as time_module
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from psycopg.types.json import Jsonb
@@ -21,6 +23,7 @@ from runtime.ledger.connections import Connection, connected
 from runtime.models import Schedule
 from runtime.selectors import infrastructure
 from runtime.services import schedules
+from runtime.worker import loop as worker_loop
 from runtime.worker import scheduler as worker_scheduler
 from runtime.worker.scheduler import Scheduler
 from runtime.worker.silent_work import SECONDS, SilentWork
@@ -250,6 +253,26 @@ def test_a_claim_just_after_a_step_ahead_takes_what_was_sent_for_no_longer_ago_t
     assert again is not None
     assert again.last_sent is not None
     assert 9 < time_module.monotonic() - again.last_sent < 20
+
+
+def test_a_worker_that_lost_the_database_looks_at_its_clock_before_it_claims_again(ledger, monkeypatch):
+    seen: list[str] = []
+
+    class Watch(ClockWatch):
+        def look(self, conn: Connection) -> float:
+            seen.append("look")
+            if len(seen) == 1:
+                raise psycopg.OperationalError("server closed the connection unexpectedly")
+            return super().look(conn)
+
+    def serve(*_: Any, **__: Any) -> None:
+        seen.append("claim")
+
+    monkeypatch.setattr(clock_steps, "watch", Watch())
+    monkeypatch.setattr(worker_loop, "serve_one", serve)
+    monkeypatch.setattr(worker_loop, "DATABASE_LOST", replace(worker_loop.DATABASE_LOST, base=0.0))
+    worker_loop.WorkerLoop(collect=False).run(until_idle=True)
+    assert seen == ["look", "look", "claim"]
 
 
 def test_after_a_step_back_no_key_is_known_for_less_long_than_it_was(ledger, flow):
