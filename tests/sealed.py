@@ -38,6 +38,9 @@ def parameters(change: int, key: str, digest: str, environment: str, kind: str =
     return {"change": change, "key": key, "digest": digest, "environment": environment, "kind": kind}
 
 
+BIND: Final = "select runtime_bind_destinations(%s)"
+"""As the trigger of a sealing does, where it was written beneath the triggers."""
+
 END_FREEZE: Final = """
 with told as (
   insert into kernel_auditentry (actor_text, verb, subject_kind, subject_id, reason, request_id)

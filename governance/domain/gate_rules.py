@@ -1,4 +1,4 @@
-"""The rules of the gate that a waiver can set aside, and how grave it is to do so."""
+"""The rules of the gate that deny: which of them a waiver can set aside, and how grave it is to do so."""
 
 from __future__ import annotations
 
@@ -34,6 +34,10 @@ DENIALS: Mapping[str, Grave] = {
     "version.past_sunset": "high",
     "version.retired": "high",
 }
+
+NEVER_WAIVED = frozenset({"approval.destination_moved"})
+"""A waiver is for what its approvers saw, and says nothing of where a system answers. A change of the destination is as
+quick, and its difference shows where credentials would go."""
 
 
 def risk_of_waiving(rule: str) -> Grave:

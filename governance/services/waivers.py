@@ -104,6 +104,11 @@ def _title(waiver: Waiver) -> str:
 def _gate_findings(rule: str, pointer: str, application: str) -> list[dict[str, Any]]:
     """What a waiver of a rule of the gate must name beside it."""
     found = []
+    if rule in gate_rules.NEVER_WAIVED:
+        message = (
+            "No waiver sets this aside: have the new destination approved (a change of the kind system.destination)."
+        )
+        return [finding("/rule", message)]
     if application:
         near = consumers.application_near(application)
         if near != application:

@@ -33,10 +33,26 @@ select m.approved
  order by d.id desc
  limit 1"""
 _OF_APPROVAL = """
-select system_key, environment
-  from runtime_destination_moved
- where approval_id = %s
- order by system_key"""
+select m.system_key, m.environment, exists (select
+                                              from runtime_deployment d
+                                             where d.approval_id = m.approval_id
+                                               and d.active)
+  from runtime_destination_moved m
+ where m.approval_id = %(approval)s
+union
+-- A system that it calls without a row that says where it answered: nobody knows that it has not moved.
+select s.key, a.environment, false
+  from governance_approval a
+  join runtime_integration i on i.key = a.subject_id
+  join runtime_release r on r.integration_id = i.id and r.digest = a.digest
+ cross join lateral runtime_systems_called(r.manifest) s(key)
+ where a.id = %(approval)s
+   and not exists (select
+                     from runtime_approveddestination b
+                    where b.approval_id = a.id
+                      and b.system_key = s.key
+                      and b.environment = a.environment)
+ order by 1"""
 _MOVED = """
 select m.system_key, m.environment, i.key, i.title, i.owner_team_id,
        coalesce(now.first_seen_at, d.deployed_at) as since
@@ -105,16 +121,18 @@ def approved_elsewhere(system: str, environment: str) -> str | None:
 def unmet(approval_id: int) -> list[dict[str, Any]]:
     """The systems that have moved since this approval, as reasons why it does not hold now."""
     with connection.cursor() as cursor:
-        cursor.execute(_OF_APPROVAL, [approval_id])
+        cursor.execute(_OF_APPROVAL, {"approval": approval_id})
         found = cursor.fetchall()
     return [
         {
             "code": MOVED,
             "message": f"Where {system} answers in {environment} is not what was approved.",
-            "fix": f"Have the destination {system}/{environment} approved (a change of the kind system.destination).",
+            "fix": f"Have the destination {system}/{environment} approved (a change of the kind system.destination)."
+            if runs
+            else f"Have the release approved anew, for where {system} answers now.",
             "approval": approval_id,
         }
-        for system, environment in found
+        for system, environment, runs in found
     ]
 
 

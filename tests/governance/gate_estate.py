@@ -29,6 +29,7 @@ from catalog.models import (
     SlaTier,
     Subscription,
     System,
+    SystemEndpoint,
     Team,
     UsageDay,
 )
@@ -40,7 +41,7 @@ from kernel import clock, tokens
 from kernel.models import User
 from kernel.viewer import SYSTEM
 from runtime.models import Release
-from runtime.services import change_kinds, integrations
+from runtime.services import change_kinds, deployments, integrations
 from tests import kept_rows
 from tests.catalog import make as catalog
 from tests.governance import make
@@ -130,6 +131,10 @@ def running(reference: str) -> None:
 
 def digest() -> str:
     return str(Release.objects.filter(integration__key=FEED).order_by("id")[0].digest)
+
+
+def newest() -> str:
+    return str(Release.objects.filter(integration__key=FEED).latest("id").digest)
 
 
 def brings(of: str = "") -> dict[str, Any]:
@@ -246,6 +251,22 @@ def _unmet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(approvals, "standing", lambda *_, **__: (None, found))
 
 
+def calling_feed() -> str:
+    """A release of the feed that calls the shop, approved by people and live; its digest."""
+    made = integrations.register(integrations.pinned(order_feed(lanes=2, batch=50)), actor=None)
+    author, owner = User.objects.get(username="otto"), User.objects.get(username="olga")
+    change = make.in_review(author, Subject("integration", FEED, made.digest), kind="integration.deploy")
+    make.approve(change, owner, User.objects.get(username="ada"))
+    approval = approvals.require(Subject("integration", FEED, made.digest), made.digest, "production")
+    deployments.deploy(FEED, approval=approval, actor=None)
+    return str(made.digest)
+
+
+def _redirected(_: pytest.MonkeyPatch) -> None:
+    calling_feed()
+    SystemEndpoint.objects.filter(system__key="shop").update(base_url="http://127.0.0.1:9999")
+
+
 def _moved_record(_: pytest.MonkeyPatch) -> None:
     now, former = clock.now(), Boundary.objects.get(entity__key="order")
     Boundary.objects.filter(pk=former.pk).update(valid=(former.valid.lower, now))
@@ -337,17 +358,13 @@ NOS = (
     No("integration.unregistered", "deny", lambda: brings(STALE), beside=frozenset({"approval.stale_digest"})),
     No("approval.missing", "deny", lambda: brings() | {"environment": "test"}),
     No("integration.not_allowed", "deny", lambda: brings() | {"application": "web-shop"}),
-    No(
-        "approval.stale_digest",
-        "deny",
-        lambda: brings(Release.objects.filter(integration__key=FEED).latest("id").digest),
-        _newer_release,
-    ),
+    No("approval.stale_digest", "deny", lambda: brings(newest()), _newer_release),
     No("approval.void", "deny", brings, _void),
     No("approval.expired", "deny", brings, _expired),
     No("approval.outside_window", "deny", brings, _planned_later),
     No("approval.lost_right", "deny", brings, _left),
     No("approval.check_blocking", "deny", brings, _blocks_again),
+    No("approval.destination_moved", "deny", lambda: brings(newest()), _redirected),
     No("approval.unmet", "unknown", brings, _unmet),
     No("sor.violation", "deny", brings, _moved_record),
     No("sor.not_run", "unknown", brings, _not_run),

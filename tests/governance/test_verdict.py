@@ -126,8 +126,8 @@ def test_verdicts_stored_by_the_first_release_of_an_engine_come_out_the_same_byt
     for case in stored:
         assert answer_bytes(decide(case["question"], case["evidence"], engine=engine)).decode() == case["answer"]
     assert {json.loads(case["answer"])["verdict"] for case in stored} == {"allow", "deny", "unknown"}
-    with pytest.raises(ValueError, match="no engine 5"):
-        decide(stored[0]["question"], stored[0]["evidence"], engine=5)
+    with pytest.raises(ValueError, match="no engine 6"):
+        decide(stored[0]["question"], stored[0]["evidence"], engine=6)
 
 
 def test_deny_beats_unknown_and_names_what_would_flip_it():

@@ -42,7 +42,8 @@ def approval(
         given = sealed.parameters(1_000_000 + next(_numbers), subject_id, digest, environment, kind)
         row = conn.execute(sealed.APPROVAL, given).fetchone()
         conn.execute("set local session_replication_role = origin")  # a savepoint's end does not
-    assert row
+        assert row
+        conn.execute(sealed.BIND, row[:1])
     return int(row[0])
 
 

@@ -106,6 +106,7 @@ def approve(key: str, digest: str, environment: str = "production") -> int:
         cursor.execute(sealed.APPROVAL, sealed.parameters(next(_numbers), key, digest, environment))
         made = cursor.fetchone()[0]
         cursor.execute("set session_replication_role = origin")
+        cursor.execute(sealed.BIND, [made])
     return int(made)
 
 

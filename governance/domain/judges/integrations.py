@@ -72,6 +72,10 @@ def _approved(case: GateCase, asked: Mapping[str, Any], node: Evidence, owner: s
         "lost_right": f"An approver of {key} may no longer give that approval.",
         "check_blocking": f"The approval of {key} is there, but one of its checks blocks again.",
     }
+    if case.engine >= 5:
+        words["destination_moved"] = (
+            f"A system that {key} calls answers elsewhere than where it was approved to call it."
+        )
     approval, code = node.text("approval", "valid", "other", *words), node.text("approval_code")
     said = node.text("approval_fix")
     fix = f"Have {key} at {digest} approved for this environment." if said in (MISSING, "none") else said

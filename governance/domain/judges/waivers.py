@@ -1,4 +1,5 @@
-"""Waivers: granted exceptions that set a `deny` aside. `unknown` is never waived."""
+"""Waivers: granted exceptions that set a `deny` aside. `unknown` is never waived, and neither is what says that
+credentials would go elsewhere."""
 
 from __future__ import annotations
 
@@ -7,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from governance.domain.evidence import MISSING, Evidence
-from governance.domain.gate_rules import names_a_consumer
+from governance.domain.gate_rules import NEVER_WAIVED, names_a_consumer
 from governance.domain.reasons import GateCase
 
 
@@ -17,7 +18,11 @@ def set_aside(case: GateCase, root: Evidence, question: Mapping[str, Any]) -> li
     for identifier, node in root.members("waivers"):
         parts = {name: node.text(name) for name in ("rule", "subject", "pointer", "application", "environment")}
         reason, starts, expires = node.text("reason"), node.moment("starts_at"), node.moment("expires_at")
-        if MISSING in (*parts.values(), reason, starts, expires) or not starts <= case.as_of < expires:
+        if (
+            parts["rule"] in NEVER_WAIVED
+            or MISSING in (*parts.values(), reason, starts, expires)
+            or not starts <= case.as_of < expires
+        ):
             continue
         if not _asks(parts, question):
             continue

@@ -27,6 +27,7 @@ _APPROVAL_WORDS = {
     "approval.before_window": "outside_window",
     "approval.after_window": "outside_window",
     "approval.approver_lost_right": "lost_right",
+    "approval.destination_moved": "destination_moved",
     "check.blocking": "check_blocking",
 }
 
