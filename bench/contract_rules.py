@@ -29,6 +29,11 @@ from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 ROOT = Path(__file__).resolve().parent.parent
 #: Why a case is judged otherwise than its label says.
 REASONS: dict[str, str] = {
+    **dict.fromkeys(
+        ("OD-0074", "OD-0075", "OD-0077", "OD-0259", "OD-0281", "OD-0355", "OD-0361", "OD-0370"),
+        "The keyword stands beside a type that it says nothing about (`maximum` of a text, `minItems` of an object): "
+        "by JSON Schema nothing is refused or admitted. `keyword_without_effect: breaking` gives the label's verdict.",
+    ),
     "OD-0041": (
         "Policy: an operation that was open and now demands credentials refuses its callers. `security_tightened: "
         "info` gives the label's verdict."
@@ -57,6 +62,10 @@ REASONS: dict[str, str] = {
     "OD-0461": (
         "The referenced file is not part of the case, so what changed in it cannot be read: a warning that says "
         "so, never silence."
+    ),
+    "AP-011": (
+        "`[a-z]*` is not anchored (JSON Schema Core 6.4), so the search finds its empty match in every text: nothing "
+        "that the plain text admits was refused before."
     ),
     "AP-037": (
         "Tolerant model: adding a property to an open object is tolerated. The strict model gives the label's answer."

@@ -146,7 +146,7 @@ BODIES: list[tuple[str, Any, Any, str]] = [
         "status covered by its range",
         {"responses": {"200": {"content": JSON}}},
         {"responses": {"2XX": {"content": JSON}}},
-        "none",
+        "compatible",
     ),
     (
         "status as a number",

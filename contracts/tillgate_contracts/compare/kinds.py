@@ -261,6 +261,7 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "stability-decreased": Kind(NONE, "lowered its stability from {old} to {new}", "x-stability-level"),
     "stability-increased": Kind(NONE, "raised its stability from {old} to {new}", "x-stability-level"),
     "invalid-stability-level": Kind(NONE, "has an unknown stability level: {old} became {new}", "x-stability-level"),
+    "keyword-without-effect": Kind(NONE, "declares {name} {new} instead of {old}"),
     "annotation-changed": Kind(NONE, "changed in description only: {name}", "description"),
     "xml-changed": Kind(BOTH, "is written in XML with {name} {new} instead of {old}", "xml"),
     "xml-prefix-changed": Kind(BOTH, "is written in XML with the prefix {new} instead of {old}", "xml"),

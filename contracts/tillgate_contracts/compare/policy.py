@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from tillgate_contracts.compare.rules import LEVELS, iter_rules
+from tillgate_contracts.compare.rules import LEVELS, PLACES, iter_rules
 from tillgate_contracts.compare.schema.lifecycle import LEVELS as STABILITY
 from tillgate_contracts.errors import ContractError
 
@@ -35,6 +35,9 @@ SWITCHES: dict[str, tuple[str, ...]] = {
         "api-security-scope-added",
     ),
     "operation_id_renamed": ("api-operation-id-removed",),
+    "keyword_without_effect": tuple(
+        f"{direction}-{place}-keyword-without-effect" for direction, places in PLACES.items() for place in places
+    ),
     "response_enum_value_added": ("response-property-enum-value-added", "response-body-enum-value-added"),
 }
 
@@ -61,6 +64,7 @@ class ComparisonPolicy:
     server_url_changed: str = "warning"
     security_tightened: str = "breaking"
     operation_id_renamed: str = "warning"
+    keyword_without_effect: str = "info"
     response_enum_value_added: str = "warning"
 
     def level(self, rule: str, default: str, *, settled: bool = False) -> str:

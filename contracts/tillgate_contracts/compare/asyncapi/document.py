@@ -18,6 +18,7 @@ from tillgate_contracts.compare.asyncapi.view import (
     EventView,
 )
 from tillgate_contracts.compare.collector import FindingCollector, Where
+from tillgate_contracts.compare.openapi.media import MediaType
 from tillgate_contracts.compare.openapi.view import shape_of
 from tillgate_contracts.compare.payloads.report import compare_payloads, language, payload_level
 from tillgate_contracts.compare.schema.change import Direction
@@ -195,7 +196,7 @@ class EventComparison:
         if before.partial or after.partial:
             # What only one side says may stand in a trait that was not read; that is told by itself.
             before, after = _shared(before, after), _shared(after, before)
-        if before.content_type.lower() != after.content_type.lower():
+        if MediaType.parse(before.content_type) != MediaType.parse(after.content_type):
             text = f"The content type of {after.name} changed from {before.content_type} to {after.content_type}."
             add(
                 "event-content-type-changed",

@@ -1,4 +1,4 @@
-"""Comparison of security and servers."""
+"""Comparison of what an operation demands for its security, and of servers."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.view import HttpOperation
 from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
-from tillgate_contracts.compare.unread import LocatedObject
 
 Alternative = dict[str, frozenset[str]]
 
 
 def compare_security(comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where) -> None:
     """Effective requirements: each way to authenticate that worked before must still satisfy some new alternative."""
-    before, after = comparison.old.security(old), comparison.new.security(new)
-    comparison.used_schemes |= {name for entry in before for name in entry} & {
+    before, after = (
+        comparison.old.security(old),
+        [
+            {comparison.schemes.renamed.get(name, name): scopes for name, scopes in entry.items()}
+            for entry in comparison.new.security(new)
+        ],
+    )
+    comparison.schemes.used |= {name for entry in before for name in entry} & {
         name for entry in after for name in entry
     }
     if before == after:
@@ -96,108 +101,6 @@ def _text(entry: Alternative) -> str:
     )
 
 
-def compare_schemes(comparison: DocumentComparison) -> None:
-    """Security schemes by name; a change counts where some operation demands the scheme on both sides."""
-    old, new = comparison.old.security_schemes(), comparison.new.security_schemes()
-    for name, before in old.items():
-        after = new.get(name)
-        if after is not None and before.raw != after.raw:
-            _Scheme(comparison, name, before, after).compare()
-
-
-class _Scheme:
-    def __init__(self, comparison: DocumentComparison, name: str, old: LocatedObject, new: LocatedObject) -> None:
-        self.comparison = comparison
-        self.name = name
-        self.old, self.new = old, new
-        self.used = name in comparison.used_schemes
-
-    def add(self, rule: str, message: str, old: Any, new: Any) -> None:
-        level = None if self.used else "info"
-        if not self.used and rule not in {
-            "api-security-component-oauth-scope-removed",
-            "api-security-component-oauth-scope-added",
-            "api-security-component-oauth-scope-changed",
-            "api-security-component-oauth-flow-added",
-        }:
-            rule = "api-security-component-changed-unused"
-        self.comparison.collector.add(
-            rule,
-            f"Security scheme `{self.name}`: {message}.",
-            old=old,
-            new=new,
-            base=self.old.pointer,
-            revision=self.new.pointer,
-            level=level,
-        )
-
-    def compare(self) -> None:
-        old, new = self.old.raw, self.new.raw
-        if old.get("type") != new.get("type"):
-            self.add(
-                "api-security-component-type-changed",
-                f"its type changed from {old.get('type')} to {new.get('type')}",
-                old.get("type"),
-                new.get("type"),
-            )
-            return
-        for word, shown, rule in (
-            ("in", "its place", "api-security-component-place-changed"),
-            ("name", "its name on the wire", "api-security-component-place-changed"),
-            ("scheme", "its HTTP scheme", "api-security-component-scheme-changed"),
-            ("openIdConnectUrl", "its OpenID URL", "api-security-component-oauth-url-changed"),
-        ):
-            before, after = old.get(word), new.get(word)
-            if (before != after and str(before).lower() != str(after).lower()) or (
-                word == "openIdConnectUrl" and before != after
-            ):
-                self.add(rule, f"{shown} changed from {before} to {after}", before, after)
-        self._flows(as_mapping(old.get("flows")), as_mapping(new.get("flows")))
-
-    def _flows(self, old: Any, new: Any) -> None:
-        if not isinstance(old, dict) or not isinstance(new, dict):
-            return
-        for flow, before in old.items():
-            after = new.get(flow)
-            if not isinstance(before, dict):
-                continue
-            if not isinstance(after, dict):
-                self.add("api-security-component-oauth-flow-removed", f"the flow {flow} was removed", flow, None)
-                continue
-            for word, rule in (
-                ("authorizationUrl", "api-security-component-oauth-url-changed"),
-                ("tokenUrl", "api-security-component-oauth-token-url-changed"),
-            ):
-                if before.get(word) != after.get(word):
-                    self.add(
-                        rule,
-                        f"{word} changed from {before.get(word)} to {after.get(word)}",
-                        before.get(word),
-                        after.get(word),
-                    )
-            self._scopes(as_mapping(before.get("scopes")), as_mapping(after.get("scopes")))
-        for flow in new:
-            if flow not in old:
-                self.add("api-security-component-oauth-flow-added", f"the flow {flow} was added", None, flow)
-
-    def _scopes(self, old: dict[str, Any], new: dict[str, Any]) -> None:
-        for scope in old:
-            if scope not in new:
-                self.add(
-                    "api-security-component-oauth-scope-removed", f"the scope {scope} is no longer offered", scope, None
-                )
-            elif old[scope] != new[scope]:
-                self.add(
-                    "api-security-component-oauth-scope-changed",
-                    f"the scope {scope} is described differently",
-                    old[scope],
-                    new[scope],
-                )
-        for scope in new:
-            if scope not in old:
-                self.add("api-security-component-oauth-scope-added", f"the scope {scope} is offered", None, scope)
-
-
 def compare_servers(
     comparison: DocumentComparison, old: Any, new: Any, base: str, revision: str, where: Where | None
 ) -> None:
@@ -219,6 +122,11 @@ def compare_servers(
     for url, raw in before.items():
         if url in after:
             _variables(comparison, raw, after[url], base, revision, where)
+
+
+def server_urls(raw: Any) -> list[str]:
+    """The base URLs of a list of servers, as written; without a list the document means `/`."""
+    return list(_servers(raw))
 
 
 def _servers(raw: Any) -> dict[str, dict[str, Any]]:

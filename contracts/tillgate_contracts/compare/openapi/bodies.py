@@ -131,7 +131,10 @@ class _Contents:
         )
 
     def _removed(self, left: str) -> None:
-        if any(includes(MediaType.parse(other), MediaType.parse(left)) for other in self.new):
+        gone = MediaType.parse(left)
+        if any(
+            includes(other, gone) and other.profile in ("", gone.profile) for other in map(MediaType.parse, self.new)
+        ):
             return
         rule = "callback-media-type-changed" if self.reverse else f"{self.body}-media-type-removed"
         self._add(rule, f"The media type {left}{self.at} was removed.", left, None)
@@ -147,10 +150,13 @@ class _Contents:
 
     def _both(self, left: str, right: str) -> None:
         one, other = MediaType.parse(left), MediaType.parse(right)
-        if one != other and not self.reverse:
+        if one.profile != other.profile:
+            self._profile(left, right, one, other)
+        if one.essence != other.essence and not self.reverse:
             wider = includes(other, one)
             rule = f"{self.body}-media-type-name-{'generalized' if wider else 'specialized'}"
-            text = f"The media type {left}{self.at} became {right}, which is {'wider' if wider else 'narrower'}."
+            nature = "wider" if wider else "narrower" if includes(one, other) else "another one"
+            text = f"The media type {left}{self.at} became {right}, which is {nature}."
             self._add(rule, text, left, right)
         views, places = (
             (self.comparison.old, self.comparison.new),
@@ -170,6 +176,26 @@ class _Contents:
         if self.inbound or self.reverse:
             base, revision = join(self.places[0], left), join(self.places[1], right)
             _encoding(self.comparison, old, new, base, revision, self.where)
+
+    def _profile(self, left: str, right: str, one: MediaType, other: MediaType) -> None:
+        """A profile promises more than its media type; who ignores it reads the same (RFC 6906 section 3)."""
+        doubtful = bool(other.profile if self.inbound else one.profile)
+        text = f"The media type {left}{self.at} became {right}, which differs in its profile alone."
+        if doubtful:
+            text += (
+                f" Cannot tell automatically whether {'the receiver demands' if self.inbound else 'readers need'} it."
+            )
+        side = "request" if self.inbound else "response"
+        self.comparison.collector.add(
+            f"{side}-media-type-profile-changed",
+            text,
+            where=self.where,
+            old=left,
+            new=right,
+            base=join(self.places[0], left),
+            revision=join(self.places[1], right),
+            level=None if doubtful else "info",
+        )
 
 
 def _encoding(comparison: DocumentComparison, old: Any, new: Any, base: str, revision: str, where: Where) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.openapi.media import is_json, is_xml
@@ -31,6 +32,22 @@ _LIFECYCLE = {
 }
 
 
+@dataclass(slots=True)
+class SchemeNames:
+    """Security schemes: `used` are those that some operation demands on both sides (by their name in the base),
+    `renamed` those that have another name in the revision, new name to old."""
+
+    used: set[str] = field(default_factory=set)
+    renamed: dict[str, str] = field(default_factory=dict)
+
+
+class BasePath(NamedTuple):
+    """What the paths of the base, and those of the revision, begin with more than those of the other side."""
+
+    old: str = ""
+    new: str = ""
+
+
 class DocumentComparison:
     """Both views, the schema graph and the collector of findings."""
 
@@ -38,8 +55,9 @@ class DocumentComparison:
         self.old, self.new = old, new
         self.graph = graph
         self.collector = collector
-        #: Security schemes that some operation demands on both sides.
-        self.used_schemes: set[str] = set()
+        self.schemes = SchemeNames()
+        #: The part of all paths that moved from the servers' URLs into the paths, and the one that moved out of them.
+        self.base_path = BasePath()
 
     def tell_unread(self, where: Where | None = None) -> None:
         """Records the references that were met since the last time and lead nowhere."""

@@ -2,29 +2,78 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tillgate_contracts.compare.collector import Where
-from tillgate_contracts.compare.openapi import access
-from tillgate_contracts.compare.openapi.comparison import DocumentComparison
+from tillgate_contracts.compare.openapi import access, schemes
+from tillgate_contracts.compare.openapi.comparison import BasePath, DocumentComparison
 from tillgate_contracts.compare.openapi.operation import compare_operation, compare_reversed_item
 from tillgate_contracts.compare.openapi.view import METHODS, HttpOperation, OpenApiView, shape_of
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.source import join
+from tillgate_contracts.compare.schema.values import as_mapping
 from tillgate_contracts.compare.unread import LocatedObject
 
 
 def compare_documents(comparison: DocumentComparison) -> None:
     """Everything in the two documents."""
+    comparison.schemes.renamed = schemes.find_renamed(
+        comparison.old.security_schemes(), comparison.new.security_schemes()
+    )
+    moved = _moved_base_path(comparison.old, comparison.new)
+    comparison.base_path = moved or BasePath()
     _paths(comparison)
     _webhooks(comparison)
-    access.compare_schemes(comparison)
+    schemes.compare_schemes(comparison)
     old, new = comparison.old.tree.get("servers"), comparison.new.tree.get("servers")
-    access.compare_servers(comparison, old, new, "/servers", "/servers", None)
+    if moved:
+        way = "the paths to the servers" if moved.old else "the servers to the paths"
+        comparison.collector.add(
+            "api-base-path-moved",
+            f"{moved.old or moved.new} moved from {way}; all URLs are the same.",
+            base="/servers",
+            revision="/servers",
+        )
+    else:
+        access.compare_servers(comparison, old, new, "/servers", "/servers", None)
     comparison.tell_unread()
 
 
+def _moved_base_path(old: OpenApiView, new: OpenApiView) -> BasePath | None:
+    """The path that all servers of one side end with and those of the other lack, where the paths of that other side
+    begin with it: a URL is the server's with the path appended (OpenAPI 3.1.1 section 4.8.8)."""
+    before, after = (access.server_urls(view.tree.get("servers")) for view in (old, new))
+    if before == after or any(_has_own_servers(view.tree) for view in (old, new)):
+        return None
+    for longer, shorter, bare, made in (
+        (before, after, new, lambda prefix: BasePath(new=prefix)),
+        (after, before, old, lambda prefix: BasePath(old=prefix)),
+    ):
+        for one in shorter:
+            prefix = longer[0][len(one) :] if longer[0].startswith(one) else ""
+            paths = [str(key) for key in as_mapping(bare.tree.get("paths")) if str(key).startswith("/")]
+            if (
+                prefix.startswith("/")
+                and sorted(longer) == sorted(url + prefix for url in shorter)
+                and any(path.startswith(prefix + "/") for path in paths)
+            ):
+                return made(prefix)
+    return None
+
+
+def _has_own_servers(tree: dict[str, Any]) -> bool:
+    return any(
+        isinstance(holder, dict) and "servers" in holder
+        for item in as_mapping(tree.get("paths")).values()
+        if isinstance(item, dict)
+        for holder in (item, *item.values())
+    )
+
+
 def _paths(comparison: DocumentComparison) -> None:
-    old, new = _by_shape(comparison, comparison.old), _by_shape(comparison, comparison.new)
-    unread = [{shape_of(key) for key in view.unread_items("paths")} for view in (comparison.old, comparison.new)]
+    sides = list(zip((comparison.old, comparison.new), comparison.base_path, strict=True))
+    old, new = (_by_shape(comparison, view, prefix) for view, prefix in sides)
+    unread = [{shape_of(_bare(key, prefix)) for key in view.unread_items("paths")} for view, prefix in sides]
     comparison.tell_unread()
     for shape, (template, item) in old.items():
         found = new.get(shape)
@@ -41,10 +90,17 @@ def _paths(comparison: DocumentComparison) -> None:
                 _added(comparison, operation)
 
 
-def _by_shape(comparison: DocumentComparison, view: OpenApiView) -> dict[str, tuple[str, LocatedObject]]:
+def _bare(template: str, prefix: str) -> str:
+    """A path without what moved into the servers' URLs; a path that does not begin with it stands for itself alone."""
+    if not prefix:
+        return template
+    return template[len(prefix) :] if template.startswith(prefix + "/") else f"//{template}"
+
+
+def _by_shape(comparison: DocumentComparison, view: OpenApiView, prefix: str) -> dict[str, tuple[str, LocatedObject]]:
     found: dict[str, tuple[str, LocatedObject]] = {}
     for template, item in view.path_items("paths").items():
-        shape = shape_of(template)
+        shape = shape_of(_bare(template, prefix))
         known = found.get(shape)
         if known is not None:
             pointer = join("", "paths", template)
@@ -60,7 +116,7 @@ def _by_shape(comparison: DocumentComparison, view: OpenApiView) -> dict[str, tu
 
 
 def _path(comparison: DocumentComparison, template: str, item: LocatedObject, other: str, place: LocatedObject) -> None:
-    if template != other:
+    if _bare(template, comparison.base_path.old) != _bare(other, comparison.base_path.new):
         comparison.collector.add(
             "api-path-parameter-renamed",
             f"The path {template} is now written {other}; on the wire nothing changed.",

@@ -6,6 +6,7 @@ from typing import Any
 
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
+from tillgate_contracts.compare.openapi.lists import list_of_one
 from tillgate_contracts.compare.openapi.view import Parameter
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.change import Direction
@@ -50,7 +51,7 @@ def compare(
     right = {key: item for key, item in new.items() if key not in old}
     for key, before in list(left.items()):
         # A parameter that moved keeps its name: say so, instead of one removal and one addition.
-        moved = next((other for other, after in right.items() if after.name.lower() == before.name.lower()), None)
+        moved = next((other for other, after in right.items() if _is_moved(before, after)), None)
         if moved is not None and not reverse:
             after = right.pop(moved)
             del left[key]
@@ -70,6 +71,15 @@ def compare(
     for key, before in old.items():
         if key in new:
             _Both(comparison, before, new[key], where, reverse=reverse).compare()
+
+
+def _is_moved(before: Parameter, after: Parameter) -> bool:
+    """The same name at another place. Only names of headers ignore letter case (RFC 9110 section 5.1)."""
+    if before.location == after.location:
+        return False
+    if "header" in (before.location, after.location):
+        return before.name.lower() == after.name.lower()
+    return before.name == after.name
 
 
 def _removed(comparison: DocumentComparison, before: Parameter, where: Where, *, reverse: bool, unread: bool) -> None:
@@ -236,7 +246,7 @@ class _Both:
         key = self.comparison.graph.link(old.schema or (), new.schema or (), direction)
         if key is None:
             return
-        if new.style in {"form", "simple"} and self._became_list(direction):
+        if new.style in {"form", "simple"} and new.style == old.style and self._became_list(direction):
             return
         place = "header" if self.reverse else "parameter"
         self.comparison.collector.use(
@@ -249,25 +259,21 @@ class _Both:
 
     def _became_list(self, direction: Direction) -> bool:
         """A single value and a list of one are written alike: `?id=7`."""
-        graph = self.comparison.graph
-        before, after = graph.old.node(self.old.schema or ()), graph.new.node(self.new.schema or ())
-        if before.types is None or before.types & {"array", "object"} or after.types != frozenset({"array"}):
-            return False
-        if after.min_items > 1 or after.max_items == 0 or after.prefix or after.contains or after.groups:
-            return False
-        if after.items is not None and graph.relation(graph.link(before.flat, after.items, direction)) & 1:
-            return False
-        text = (
-            "array<" + (", ".join(sorted(graph.new.node(after.items).types or {"any"})) if after.items else "any") + ">"
+        old, new = self.old, self.new
+        text = list_of_one(
+            self.comparison,
+            old.schema or (),
+            new.schema or (),
+            direction,
+            splits=new.style == "simple" or not new.explode,
         )
-        self.comparison.collector.add(
+        if text is None:
+            return False
+        verb = "narrowed" if self.reverse else "widened"
+        self.add(
             "request-parameter-type-generalized",
-            f"Parameter `{self.new.name}` widened its type from {', '.join(sorted(before.types))} to {text}.",
-            where=self.where,
-            old=", ".join(sorted(before.types)),
-            new=text,
-            base=self.old.pointer,
-            revision=self.new.pointer,
+            f"Parameter `{new.name}` {verb} its type from {text[0]} to {text[1]}; a single value is written as before.",
+            *text,
         )
         return True
 

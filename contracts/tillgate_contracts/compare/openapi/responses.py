@@ -7,6 +7,7 @@ from typing import Any
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi.bodies import compare_contents
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
+from tillgate_contracts.compare.openapi.lists import list_of_one
 from tillgate_contracts.compare.openapi.view import HttpOperation, OpenApiView
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import Part, Parts, join
@@ -20,19 +21,31 @@ def compare_responses(
     before, after = _statuses(old), _statuses(new)
     pairs, removed, added = _pair_statuses(before, after)
     places = join(old.pointer, "responses"), join(new.pointer, "responses")
+
+    def say(rule: str, message: str, was: str | None, now: str | None) -> None:
+        comparison.collector.add(
+            rule,
+            message,
+            where=where,
+            old=was,
+            new=now,
+            base=join(places[0], was) if was else places[0],
+            revision=join(places[1], now) if now else places[1],
+        )
+
     for verb, statuses in (("removed", removed), ("added", added)):
         for status in statuses:
             gone = verb == "removed"
-            rule = f"response-{'success' if status.startswith('2') else 'non-success'}-status-{verb}"
-            comparison.collector.add(
-                f"callback-status-{verb}" if reverse else rule,
-                f"The response status {status} was {verb}.",
-                where=where,
-                old=status if gone else None,
-                new=None if gone else status,
-                base=join(places[0], status) if gone else places[0],
-                revision=places[1] if gone else join(places[1], status),
-            )
+            rule = f"callback-status-{verb}" if reverse else _rule(status, verb)
+            text = f"The response status {status} was {verb}."
+            say(rule, text, status if gone else None, None if gone else status)
+    for left, right in pairs:
+        if _is_wider(right, left):
+            rule = "callback-status-added" if reverse else _rule(left, "added")
+            say(rule, f"The response status {left} became {right}, which stands for more codes.", left, right)
+        elif _is_wider(left, right):
+            rule = "callback-status-removed" if reverse else "response-status-range-narrowed"
+            say(rule, f"The response status {left} became {right}, which stands for fewer codes.", left, right)
     same = comparison.graph.sameness.same
     for left, right in pairs:
         if same(before[left], after[right]):
@@ -46,26 +59,32 @@ def compare_responses(
         _Headers(comparison, one, other, where, reverse=reverse).compare()
 
 
+def _rule(status: str, verb: str) -> str:
+    return f"response-{'success' if status.startswith('2') else 'non-success'}-status-{verb}"
+
+
+def _is_wider(wide: str, narrow: str) -> bool:
+    """True when a status stands for the codes of the other one and for more."""
+    return wide != narrow and (wide == "default" or (wide.endswith("XX") and narrow.startswith(wide[0])))
+
+
 def _pair_statuses(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """Which statuses are compared with each other, and which were removed and added."""
+    """Which statuses are compared with each other, and which were removed and added.
+
+    A range stands for the codes of its class that have no entry of their own, `default` for what nothing else names
+    (OpenAPI 3.1.1 section 4.8.16.2).
+    """
     pairs = [(status, status) for status in before if status in after]
-    removed, added = [], []
     for status in before:
-        if status not in after:
-            cover = _cover(status, before, after)
-            if cover is not None:
-                pairs.append((status, cover))
-            else:
-                removed.append(status)
+        cover = _cover(status, before, after) if status not in after else None
+        if cover is not None:
+            pairs.append((status, cover))
     for status in after:
-        if status not in before:
-            cover = _cover(status, after, before)
-            if cover is not None:
-                if (cover, status) not in pairs:
-                    pairs.append((cover, status))
-            elif status not in {right for _, right in pairs}:
-                added.append(status)
-    return pairs, removed, added
+        cover = _cover(status, after, before) if status not in before else None
+        if cover is not None and (cover, status) not in pairs:
+            pairs.append((cover, status))
+    lefts, rights = {left for left, _ in pairs}, {right for _, right in pairs}
+    return pairs, [status for status in before if status not in lefts], [s for s in after if s not in rights]
 
 
 def _statuses(operation: HttpOperation) -> dict[str, Any]:
@@ -154,9 +173,16 @@ class _Headers:
             collector.add(rule, text, where=self.where, old=was, new=now, **places)
         direction = Direction("request" if self.reverse else "response", text=True)
         left, right = _schema(before), _schema(after)
-        if left or right:
-            place = "parameter" if self.reverse else "header"
-            collector.use(graph.link(left, right, direction), place, self.where)
+        key = graph.link(left, right, direction) if left or right else None
+        words = None if key is None else list_of_one(self.comparison, left, right, direction, splits=True)
+        if words is not None:
+            text = f"The response header `{name}` changed its type from {words[0]} to {words[1]}, written alike."
+            places = {"base": before.pointer, "revision": after.pointer}
+            collector.add(
+                "response-header-type-compatible", text, where=self.where, old=words[0], new=words[1], **places
+            )
+        else:
+            collector.use(key, "parameter" if self.reverse else "header", self.where)
 
 
 def _schema(header: LocatedObject) -> Parts:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urljoin
 
 from tillgate_contracts.compare.schema.source import Part, Parts, SchemaSource, join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
@@ -162,6 +163,19 @@ class OpenApiView(Resolver):
             if place is not None:
                 found[str(name)] = place
         return found
+
+    def url(self, text: Any) -> str:
+        """A URL as it is asked; a relative one is resolved against the first server (OpenAPI 3.1.1 section 4.7)."""
+        if not isinstance(text, str) or not text:
+            return ""
+        servers = as_list(self.tree.get("servers"))
+        base = servers[0].get("url") if servers and isinstance(servers[0], dict) else ""
+        if not isinstance(base, str) or "{" in base:
+            return text
+        try:
+            return urljoin(base, text)
+        except ValueError:
+            return text
 
 
 def shape_of(template: str) -> str:

@@ -21,7 +21,7 @@ def compare_unique_items(comparison: NodeComparison) -> None:
     old, new = comparison.old.unique, comparison.new.unique
     if old != new:
         kind, effect = ("unique-items-added", NARROWS) if new else ("unique-items-removed", WIDENS)
-        comparison.add_of_type(kind, effect, old, new, "uniqueItems")
+        comparison.add(kind, effect, old, new, "uniqueItems")
 
 
 def item_at(node: Node, index: int) -> Parts:
@@ -116,6 +116,6 @@ def compare_unevaluated_items(comparison: NodeComparison) -> None:
             comparison.child(old, new)
         return
     if new is not None and (comparison.old.items is None or comparison.new.tangled):
-        comparison.add_of_type("unevaluated-items-added", NARROWS, keyword="unevaluatedItems")
+        comparison.add("unevaluated-items-added", NARROWS, keyword="unevaluatedItems")
     elif old is not None and (comparison.new.items is None or comparison.old.tangled):
-        comparison.add_of_type("unevaluated-items-removed", WIDENS, keyword="unevaluatedItems")
+        comparison.add("unevaluated-items-removed", WIDENS, keyword="unevaluatedItems")

@@ -14,6 +14,7 @@ from tillgate_contracts.compare.schema.accepts import accepts
 from tillgate_contracts.compare.schema.annotations import compare_annotations
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, WIDENS, NodePair
 from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.idle import compare_idle
 from tillgate_contracts.compare.schema.node import Node, describe, is_plain
 from tillgate_contracts.compare.schema.properties import compare_properties
 from tillgate_contracts.compare.schema.tagged import TaggedUnions, tags_of
@@ -22,15 +23,11 @@ from tillgate_contracts.compare.schema.union_change import UnionChange
 
 
 class Keyword(NamedTuple):
-    """A keyword, the type of the values it speaks of ("": all), and the function that compares it.
-
-    `declared`: it is compared beside other types too, where a change of it is declared and changes nothing.
-    """
+    """A keyword, the type of the values it speaks of ("": all), and the function that compares it."""
 
     name: str
     type: str
     compare: Callable[[NodeComparison], None]
-    declared: bool = True
 
 
 #: In the order in which they run.
@@ -50,17 +47,17 @@ KEYWORDS = (
     Keyword("maxItems", "array", arrays.compare_max_items),
     Keyword("uniqueItems", "array", arrays.compare_unique_items),
     Keyword("unevaluatedItems", "array", arrays.compare_unevaluated_items),
-    Keyword("items", "array", arrays.compare_positions, declared=False),
-    Keyword("contains", "array", arrays.compare_contains, declared=False),
+    Keyword("items", "array", arrays.compare_positions),
+    Keyword("contains", "array", arrays.compare_contains),
     Keyword("minProperties", "object", objects.compare_min_properties),
     Keyword("maxProperties", "object", objects.compare_max_properties),
     Keyword("properties", "object", compare_properties),
-    Keyword("additionalProperties", "object", objects.compare_additional_properties, declared=False),
-    Keyword("patternProperties", "object", objects.compare_pattern_properties, declared=False),
-    Keyword("propertyNames", "object", objects.compare_property_names, declared=False),
-    Keyword("dependentRequired", "object", objects.compare_dependent_required, declared=False),
-    Keyword("dependentSchemas", "object", objects.compare_dependent_schemas, declared=False),
-    Keyword("unevaluatedProperties", "object", objects.compare_unevaluated_properties, declared=False),
+    Keyword("additionalProperties", "object", objects.compare_additional_properties),
+    Keyword("patternProperties", "object", objects.compare_pattern_properties),
+    Keyword("propertyNames", "object", objects.compare_property_names),
+    Keyword("dependentRequired", "object", objects.compare_dependent_required),
+    Keyword("dependentSchemas", "object", objects.compare_dependent_schemas),
+    Keyword("unevaluatedProperties", "object", objects.compare_unevaluated_properties),
     Keyword("not", "", conditions.compare_negations),
     Keyword("if", "", conditions.compare_conditionals),
 )
@@ -117,13 +114,11 @@ def _compare_values(comparison: NodeComparison) -> None:
 def compare_keywords(comparison: NodeComparison) -> None:
     """Everything but `anyOf` and `oneOf`, keyword by keyword on the types that both sides share."""
     shared = compare_types(comparison)
-    declared = comparison.settings.declared and comparison.old.types == comparison.new.types
     for keyword in KEYWORDS:
-        applies = not keyword.type or keyword.type in shared
-        if applies or (declared and keyword.declared):
-            comparison.inapplicable = not applies
+        if not keyword.type or keyword.type in shared:
             keyword.compare(comparison)
-    comparison.inapplicable = False
+    if comparison.settings.declared and comparison.old.types == comparison.new.types:
+        compare_idle(comparison, shared)
 
 
 def _add_unresolved(comparison: NodeComparison) -> None:

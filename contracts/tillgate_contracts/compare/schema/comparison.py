@@ -39,11 +39,7 @@ class PairGraph(Protocol):
 
 
 class NodeComparison:
-    """Two nodes, the direction in which values travel, and the pair under construction.
-
-    `inapplicable` is set while keywords are compared that apply to none of the types that both sides admit: such
-    changes stand in the document, and change nothing.
-    """
+    """Two nodes, the direction in which values travel, and the pair under construction."""
 
     def __init__(self, graph: PairGraph, old: Node, new: Node, direction: Direction) -> None:
         self.graph = graph
@@ -51,7 +47,6 @@ class NodeComparison:
         self.direction = direction
         self.settings = graph.settings
         self.pair = NodePair((old.uid, new.uid, direction))
-        self.inapplicable = False
 
     def add(self, kind: str, effect: int, old: Any = None, new: Any = None, keyword: str = "", **more: Any) -> Change:
         """Records a change; `keyword` finds the raw schema on each side that it stands in."""
@@ -66,12 +61,6 @@ class NodeComparison:
         )
         self.pair.changes.append(change)
         return change
-
-    def add_of_type(
-        self, kind: str, effect: int, old: Any = None, new: Any = None, keyword: str = "", **more: Any
-    ) -> None:
-        """Records a change of a keyword that speaks of some types only."""
-        self.add(kind, effect, old, new, keyword, inapplicable=self.inapplicable, **more)
 
     def child(self, old: Parts, new: Parts, *, negated: bool = False, mask: int = BOTH) -> PairKey | None:
         """Links the comparison of two child schemas; None when they are the same."""

@@ -11,9 +11,9 @@ def compare_least(comparison: NodeComparison, name: str, keyword: str, old: int,
     if old == new:
         return
     if new > old:
-        comparison.add_of_type(f"{name}-increased", NARROWS, old or None, new, keyword)
+        comparison.add(f"{name}-increased", NARROWS, old or None, new, keyword)
     else:
-        comparison.add_of_type(f"{name}-decreased" if new else f"{name}-unset", WIDENS, old, new or None, keyword)
+        comparison.add(f"{name}-decreased" if new else f"{name}-unset", WIDENS, old, new or None, keyword)
 
 
 def compare_most(comparison: NodeComparison, name: str, keyword: str, old: int | None, new: int | None) -> None:
@@ -21,6 +21,6 @@ def compare_most(comparison: NodeComparison, name: str, keyword: str, old: int |
     if old == new:
         return
     if new is not None and (old is None or new < old):
-        comparison.add_of_type(f"{name}-set" if old is None else f"{name}-decreased", NARROWS, old, new, keyword)
+        comparison.add(f"{name}-set" if old is None else f"{name}-decreased", NARROWS, old, new, keyword)
     else:
-        comparison.add_of_type(f"{name}-unset" if new is None else f"{name}-increased", WIDENS, old, new, keyword)
+        comparison.add(f"{name}-unset" if new is None else f"{name}-increased", WIDENS, old, new, keyword)

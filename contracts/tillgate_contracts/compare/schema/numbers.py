@@ -39,7 +39,7 @@ def compare_multiples(comparison: NodeComparison) -> None:
             if not new.multiples
             else "multiple-of-changed"
         )
-        comparison.add_of_type(kind, effect, one_or_list(old.multiples), one_or_list(new.multiples), "multipleOf")
+        comparison.add(kind, effect, one_or_list(old.multiples), one_or_list(new.multiples), "multipleOf")
 
 
 def _whole(node: Node) -> bool:
@@ -71,7 +71,7 @@ def _compare_bound(comparison: NodeComparison, side: str, old: Bound | None, new
         exclusive = bool(present and present.exclusive)
         name = f"exclusive-{side}" if exclusive else side
         kind, effect = (f"{name}-set", NARROWS) if old is None else (f"{name}-unset", WIDENS)
-        comparison.add_of_type(kind, effect, old and old.value, new and new.value, words[exclusive])
+        comparison.add(kind, effect, old and old.value, new and new.value, words[exclusive])
         return
     tighter = _order(side, new) > _order(side, old)
     effect = NARROWS if tighter else WIDENS
@@ -80,11 +80,11 @@ def _compare_bound(comparison: NodeComparison, side: str, old: Bound | None, new
     for word, name in zip(words, (side, f"exclusive-{side}"), strict=True):
         before, after = comparison.old.raw_bounds.get(word), comparison.new.raw_bounds.get(word)
         if before is not None and after is not None and before != after and ((after > before) == (verb == "increased")):
-            comparison.add_of_type(f"{name}-{verb}", effect, before, after, word)
+            comparison.add(f"{name}-{verb}", effect, before, after, word)
             told = True
     if not told:
         name = f"exclusive-{side}" if new.exclusive and old.exclusive else side
-        comparison.add_of_type(f"{name}-{verb}", effect, old.value, new.value, words[new.exclusive])
+        comparison.add(f"{name}-{verb}", effect, old.value, new.value, words[new.exclusive])
 
 
 def _order(side: str, bound: Bound) -> tuple[Any, int]:

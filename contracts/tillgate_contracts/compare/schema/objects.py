@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from tillgate_contracts.compare.schema.accepts import accepts
+from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.limits import compare_least, compare_most
 from tillgate_contracts.compare.schema.node import Node, is_plain
+from tillgate_contracts.compare.schema.patterns import is_free
 from tillgate_contracts.compare.schema.source import Parts
+from tillgate_contracts.compare.schema.values import has_type
 
 
 def compare_min_properties(comparison: NodeComparison) -> None:
@@ -86,13 +90,49 @@ def compare_pattern_properties(comparison: NodeComparison) -> None:
 
 
 def compare_property_names(comparison: NodeComparison) -> None:
+    """`propertyNames`. Where only some names can occur, each of them is asked."""
     old, new = comparison.old.names, comparison.new.names
+    builders = comparison.graph.old, comparison.graph.new
+    effect = NONE
+    if not _names_fit(comparison.old, builders[0], new, builders[1]):
+        effect |= NARROWS
+    if not _names_fit(comparison.new, builders[1], old, builders[0]):
+        effect |= WIDENS
     if old is not None and new is not None:
-        comparison.child(old, new)
-    elif new is not None and not comparison.graph.new.node(new).is_free:
-        comparison.add("property-names-added", NARROWS, keyword="propertyNames")
-    elif old is not None and not comparison.graph.old.node(old).is_free:
-        comparison.add("property-names-removed", WIDENS, keyword="propertyNames")
+        comparison.child(old, new, mask=effect)
+    elif new is not None and not builders[1].node(new).is_free:
+        comparison.add("property-names-added", effect & NARROWS, keyword="propertyNames")
+    elif old is not None and not builders[0].node(old).is_free:
+        comparison.add("property-names-removed", effect & WIDENS, keyword="propertyNames")
+
+
+def _names_fit(node: Node, own: Builder, names: Parts | None, builder: Builder) -> bool:
+    """True where every name that an object of a node can have surely fits a schema of names."""
+    if names is None or _admits_all_names(builder.node(names)):
+        return True
+    tail = _tail(node)
+    if tail is None or not own.node(tail).never or node.pattern_properties or not is_plain(node):
+        return False
+    possible = [name for name, parts in node.properties.items() if not own.node(parts).never]
+    return all(accepts(builder, builder.node(names), name) is True for name in possible)
+
+
+def _admits_all_names(demand: Node) -> bool:
+    """True where a schema accepts every name: what it says of other types counts as little as a free pattern."""
+    return has_type(demand.types, "string") and not (
+        demand.never
+        or demand.enum is not None
+        or demand.min_length
+        or demand.max_length is not None
+        or demand.formats
+        or demand.content_encoding
+        or demand.content_media_type
+        or demand.groups
+        or demand.nots
+        or demand.conditionals
+        or demand.unresolved
+        or not all(map(is_free, demand.patterns))
+    )
 
 
 def compare_dependent_required(comparison: NodeComparison) -> None:

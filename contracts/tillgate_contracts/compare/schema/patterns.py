@@ -21,3 +21,23 @@ def matches(pattern: str, text: str) -> bool:
 def readable(pattern: str) -> bool:
     matches(pattern, "")
     return _compiled[pattern] is not None
+
+
+#: A class of characters or an escaped one: what looks like an assertion in there is none.
+_LITERAL = re.compile(r"\\[^bB]|\[(?:\\.|[^\]\\])*\]")
+_LOOKS_AROUND = re.compile(r"\\[bB]|\(\?[=!<]")
+_WHOLE = re.compile(r"\^\(?(?:\.|\[\\s\\S\]|\[\^\])\*\)?\$")
+
+
+def is_free(pattern: str) -> bool:
+    """True for an expression that every text matches.
+
+    A search finds the empty text at the start or at the end of every text, unless something asserts where it must
+    stand: so an expression that matches the empty text is free while it asks for one end at most.
+    """
+    if not matches(pattern, ""):
+        return False
+    if _WHOLE.fullmatch(pattern.replace("{0,}", "*")):
+        return True
+    bare = _LITERAL.sub("", pattern)
+    return not _LOOKS_AROUND.search(bare) and not ("^" in bare and "$" in bare)

@@ -25,7 +25,6 @@ class _Properties:
     def __init__(self, comparison: NodeComparison) -> None:
         self.comparison = comparison
         self.old, self.new = comparison.old, comparison.new
-        self.inapplicable = comparison.inapplicable
         self.direction = comparison.direction
         # readOnly and writeOnly have a meaning in requests and responses only, not in events.
         self.hidden = {"request": "read_only", "response": "write_only"}.get(comparison.direction.name, "")
@@ -95,18 +94,10 @@ class _Properties:
         after = self.comparison.graph.new.node(theirs)
         if now:
             kind = "property-became-required-with-default" if after.default is not None else "property-became-required"
-            self.comparison.add(
-                kind, NARROWS, False, True, **self._places(mine, theirs), name=name, inapplicable=self.inapplicable
-            )
+            self.comparison.add(kind, NARROWS, False, True, **self._places(mine, theirs), name=name)
         else:
             self.comparison.add(
-                "property-became-optional",
-                WIDENS,
-                True,
-                False,
-                **self._places(mine, theirs),
-                name=name,
-                inapplicable=self.inapplicable,
+                "property-became-optional", WIDENS, True, False, **self._places(mine, theirs), name=name
             )
 
     def _added(self, name: str, theirs: Parts) -> None:
@@ -115,12 +106,7 @@ class _Properties:
         if not lifecycle.is_judged(after.stability, self.comparison.settings):
             return
         absent = parts_for(self.old, name)
-        place: dict[str, Any] = {
-            "old_pointer": self.old.pointer,
-            "new_pointer": theirs[0].pointer,
-            "name": name,
-            "inapplicable": self.inapplicable,
-        }
+        place: dict[str, Any] = {"old_pointer": self.old.pointer, "new_pointer": theirs[0].pointer, "name": name}
         strength = "required" if required else "optional"
         if self.hidden and getattr(after, self.hidden):
             word = "read-only" if self.hidden == "read_only" else "write-only"
@@ -159,12 +145,7 @@ class _Properties:
         settings = self.comparison.settings
         if not lifecycle.is_judged(before.stability, settings):
             return
-        place: dict[str, Any] = {
-            "old_pointer": mine[0].pointer,
-            "new_pointer": self.new.pointer,
-            "name": name,
-            "inapplicable": self.inapplicable,
-        }
+        place: dict[str, Any] = {"old_pointer": mine[0].pointer, "new_pointer": self.new.pointer, "name": name}
         strength = "required" if required and not still else "optional"
         if self.hidden and getattr(before, self.hidden):
             word = "read-only" if self.hidden == "read_only" else "write-only"
@@ -209,12 +190,7 @@ class _Properties:
         was, now = name in self.old.required, name in self.new.required
         if was == now:
             return
-        place: dict[str, Any] = {
-            "old_pointer": self.old.pointer,
-            "new_pointer": self.new.pointer,
-            "name": name,
-            "inapplicable": self.inapplicable,
-        }
+        place: dict[str, Any] = {"old_pointer": self.old.pointer, "new_pointer": self.new.pointer, "name": name}
         if now:
             self.comparison.add("property-became-required", NARROWS, False, True, **place)
         else:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.limits import compare_least, compare_most
-from tillgate_contracts.compare.schema.patterns import readable
+from tillgate_contracts.compare.schema.patterns import is_free, readable
 from tillgate_contracts.compare.schema.values import one_or_list
-
-#: Patterns that every string satisfies, in either anchoring style.
-_FREE_PATTERNS = frozenset({"", ".*", "^.*$", "^.*", ".*$", "^", "$", "^[\\s\\S]*$", "[\\s\\S]*", "(.*)", "^(.*)$"})
 
 
 def compare_min_length(comparison: NodeComparison) -> None:
@@ -34,7 +31,7 @@ def _compare_content(comparison: NodeComparison, name: str, keyword: str, old: s
     if old == new:
         return
     verb, effect = ("added", NARROWS) if old is None else ("removed", WIDENS) if new is None else ("changed", BOTH)
-    comparison.add_of_type(f"{name}-{verb}", effect, old, new, keyword)
+    comparison.add(f"{name}-{verb}", effect, old, new, keyword)
 
 
 def compare_content_schema(comparison: NodeComparison) -> None:
@@ -51,27 +48,25 @@ def compare_pattern(comparison: NodeComparison) -> None:
     """`pattern`, every one of the conjunction."""
     if "x-odata-flags" in comparison.old.annotations and "x-odata-flags" in comparison.new.annotations:
         return  # the members were compared one by one
-    before = {pattern for pattern in comparison.old.patterns if pattern not in _FREE_PATTERNS}
-    after = {pattern for pattern in comparison.new.patterns if pattern not in _FREE_PATTERNS}
+    before = {pattern for pattern in comparison.old.patterns if not is_free(pattern)}
+    after = {pattern for pattern in comparison.new.patterns if not is_free(pattern)}
     if before == after:
         if comparison.old.patterns != comparison.new.patterns:
             kind = "pattern-generalized" if before < set(comparison.old.patterns) else "pattern-changed"
-            comparison.add_of_type(
+            comparison.add(
                 kind, NONE, one_or_list(comparison.old.patterns), one_or_list(comparison.new.patterns), "pattern"
             )
         return
     old, new = one_or_list(tuple(sorted(before))), one_or_list(tuple(sorted(after)))
     if before < after:
         added = one_or_list(tuple(sorted(after - before)))
-        comparison.add_of_type("pattern-added", NARROWS, old, added if not before else new, "pattern")
+        comparison.add("pattern-added", NARROWS, old, added if not before else new, "pattern")
     elif after < before:
         kind = "pattern-generalized" if comparison.new.patterns and not after else "pattern-removed"
         shown = one_or_list(comparison.new.patterns) if kind == "pattern-generalized" else new
-        comparison.add_of_type(kind, WIDENS, old, shown, "pattern")
+        comparison.add(kind, WIDENS, old, shown, "pattern")
     else:
         reason = "Cannot tell automatically whether the new pattern is stricter."
         if not all(readable(pattern) for pattern in before | after):
             reason = "Cannot tell automatically whether the new pattern is stricter: Python cannot read it."
-        comparison.add(
-            "pattern-changed", BOTH, old, new, "pattern", inapplicable=comparison.inapplicable, data={"reason": reason}
-        )
+        comparison.add("pattern-changed", BOTH, old, new, "pattern", data={"reason": reason})

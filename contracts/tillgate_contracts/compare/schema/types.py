@@ -49,12 +49,12 @@ def _expand(node: Node, *, text: bool) -> frozenset[str]:
     types = ALL_TYPES | {"integer"} if node.types is None else node.types
     if "number" in types:
         types |= {"integer"}
-    if text and "string" in types and _is_free_text(node):
+    if text and "string" in types and is_free_text(node):
         types |= _SCALARS
     return types
 
 
-def _is_free_text(node: Node) -> bool:
+def is_free_text(node: Node) -> bool:
     """True where a string may be any text: no format, pattern or length. What an enumeration lists is compared by
     value."""
     return not (
