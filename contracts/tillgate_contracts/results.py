@@ -110,13 +110,19 @@ def lint_result(
     """The linter's report. Raises ContractError `lint.…` for rule files that cannot be used."""
     from tillgate_contracts.lint import lint
 
-    rules, unmapped = _lint_rules(rule_files, only_own=only_own)
+    rules, unmapped, partly = _lint_rules(rule_files, only_own=only_own)
     report = lint(document, tier=tier, layer=layer, data_class=data_class, rules=rules)
     return Result(
         command="lint",
         verdict=report.verdict,
         items=tuple(_lint_item(finding, name) for finding in report.findings),
-        data={**report.as_dict(), "file": name, "unmapped": unmapped, "problems": _problems(document)},
+        data={
+            **report.as_dict(),
+            "file": name,
+            "unmapped": unmapped,
+            "partly_mapped": partly,
+            "problems": _problems(document),
+        },
         rule_pack=report.rule_pack,
         facts={
             "file": name,
@@ -124,25 +130,30 @@ def lint_result(
             "layer": layer or "",
             "data class": data_class or "",
             "not mapped": ", ".join(f"{item['rule']} ({item['reason']})" for item in unmapped),
+            "mapped in part": ", ".join(f"{item['rule']} ({item['reason']})" for item in partly),
         },
         rules=tuple(RuleText(rule.id, rule.title, SEVERITY.get(rule.level(tier), "note"), rule.why) for rule in rules),
     )
 
 
-def _lint_rules(rule_files: Sequence[Path], *, only_own: bool) -> tuple[list[LintRule], list[dict[str, str]]]:
-    """The built-in rules with those of the files over them, and what of the files is not applied."""
+def _lint_rules(
+    rule_files: Sequence[Path], *, only_own: bool
+) -> tuple[list[LintRule], list[dict[str, str]], list[dict[str, str]]]:
+    """The built-in rules with those of the files over them; what of the files is not applied, and what in part."""
     from tillgate_contracts.lint import built_in_rules, load_rules
 
     rules = [] if only_own else list(built_in_rules())
     unmapped: list[dict[str, str]] = []
+    partly: list[dict[str, str]] = []
     for path in rule_files:
         loaded = load_rules(path)
         replaced = {rule.id for rule in loaded.rules} | set(loaded.off)
         rules = [rule for rule in rules if rule.id not in replaced] + list(loaded.rules)
         unmapped += [{"rule": item.rule, "reason": item.reason} for item in loaded.unmapped]
+        partly += [{"rule": item.rule, "reason": item.reason} for item in loaded.partly]
     if only_own and not rule_files:
         raise ContractError("lint.rules", "--only-own needs --rules FILE: otherwise there is no rule at all.")
-    return rules, unmapped
+    return rules, unmapped, partly
 
 
 def _lint_item(finding: LintFinding, name: str) -> ReportItem:

@@ -17,6 +17,7 @@ from tillgate_contracts.lint import (
     security,
     soap,
 )  # registers the rules
+from tillgate_contracts.lint.jsonpath import TooManyMatches
 from tillgate_contracts.lint.rule import (
     RULE_PACK,
     LintFinding,
@@ -36,6 +37,9 @@ LAYERS = ("experience", "process", "system")
 DATA_CLASSES = ("public", "internal", "personal", "cardholder")
 MAX_PER_RULE = 200
 """Findings of one rule that are listed; the rest is counted in its outcome."""
+
+_ALSO = 3
+"""Other places of one fault that its message names; the rest is counted."""
 
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 _MODULES = (documentation, naming, errors, reliability, security, data, events, graphql, soap)
@@ -71,9 +75,13 @@ def lint(
         if reason:
             outcomes.append(RuleOutcome(rule.id, "not_applicable", reason))
             continue
-        violations = iter(rule.check(view))
-        listed = list(islice(violations, MAX_PER_RULE))
-        total = len(listed) + sum(1 for _ in violations)
+        try:
+            violations = iter(rule.check(view))
+            listed = list(islice(violations, MAX_PER_RULE))
+            total = len(listed) + sum(1 for _ in violations)
+        except TooManyMatches as error:
+            outcomes.append(RuleOutcome(rule.id, "not_run", f"{error}"))
+            continue
         outcomes.append(RuleOutcome(rule.id, "failed" if total else "passed", total=total))
         findings += [_finding(rule, level, violation, document) for violation in listed]
     findings.sort(key=lambda item: (_ORDER[item.level], item.rule, item.line or 0, item.pointer))
@@ -91,7 +99,7 @@ def _finding(rule: LintRule, level: str, violation: Violation, document: Documen
     return LintFinding(
         rule=rule.id,
         level=level,
-        message=violation.message,
+        message=violation.message + _also(violation, document),
         hint=rule.hint,
         pointer=document.origin(violation.pointer),
         line=document.pointer_line(violation.pointer),
@@ -99,6 +107,15 @@ def _finding(rule: LintRule, level: str, violation: Violation, document: Documen
         path=violation.path,
         fingerprint=fingerprint(rule.id, violation.pointer),
     )
+
+
+def _also(violation: Violation, document: Document) -> str:
+    """The other places of one fault, for its message."""
+    if not violation.also:
+        return ""
+    more = len(violation.also) - _ALSO
+    rest = f" and {more} more {'place' if more == 1 else 'places'}" if more > 0 else ""
+    return f" Also at {', '.join(document.origin(pointer) for pointer in violation.also[:_ALSO])}{rest}."
 
 
 def _not_applicable(rule: LintRule, level: str, view: LintView) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tillgate_contracts import schemas
-from tillgate_contracts.lint.jsonpath import JsonPathError, to_regex
+from tillgate_contracts.lint.filters import truthy
+from tillgate_contracts.lint.patterns import MAX_TEXT, PatternError, from_text
 from tillgate_contracts.reading import MISSING
 
 Function = Callable[[Any], str]
@@ -32,11 +33,11 @@ class FunctionError(ValueError):
 
 
 def _truthy(_: Mapping[str, Any]) -> Function:
-    return lambda value: "" if value is not MISSING and value not in (None, False, "", 0) else "is missing or empty"
+    return lambda value: "" if truthy(value) else "is missing or empty"
 
 
 def _falsy(_: Mapping[str, Any]) -> Function:
-    return lambda value: "" if value is MISSING or value in (None, False, "", 0) else "must not be set"
+    return lambda value: "must not be set" if truthy(value) else ""
 
 
 def _defined(_: Mapping[str, Any]) -> Function:
@@ -55,9 +56,9 @@ def _pattern(options: Mapping[str, Any]) -> Function:
     def test(value: Any) -> str:
         if not isinstance(value, str):
             return ""
-        if wanted is not None and not wanted.search(value[:2000]):
-            return f"does not match {wanted.pattern}"
-        return f"matches {refused.pattern}" if refused is not None and refused.search(value[:2000]) else ""
+        if wanted is not None and not wanted.search(value[:MAX_TEXT]):
+            return f"does not match {options['match']}"
+        return f"matches {options['notMatch']}" if refused is not None and refused.search(value[:MAX_TEXT]) else ""
 
     return test
 
@@ -67,10 +68,9 @@ def _regex(text: Any) -> re.Pattern[str] | None:
         return None
     if not isinstance(text, str):
         raise FunctionError("a pattern is a text")
-    literal = re.fullmatch(r"/(.*)/([a-z]*)", text, re.DOTALL)
     try:
-        return to_regex(literal.group(1), literal.group(2)) if literal else to_regex(text, "")
-    except JsonPathError as error:
+        return from_text(text)
+    except PatternError as error:
         raise FunctionError(str(error)) from None
 
 
@@ -96,9 +96,14 @@ def _enumeration(options: Mapping[str, Any]) -> Function:
     values = options.get("values")
     if not isinstance(values, list):
         raise FunctionError("enumeration needs values")
-    return lambda value: (
-        f"is not one of {', '.join(map(str, values))}" if value is not MISSING and value not in values else ""
-    )
+
+    def test(value: Any) -> str:
+        if value is MISSING or isinstance(value, dict | list):
+            return ""
+        known = any(value == item and isinstance(value, bool) is isinstance(item, bool) for item in values)
+        return "" if known else f"is not one of {', '.join(map(str, values))}"
+
+    return test
 
 
 def _casing(options: Mapping[str, Any]) -> Function:
@@ -183,7 +188,7 @@ def _schema(options: Mapping[str, Any]) -> Function:
 
     def test(value: Any) -> str:
         if value is MISSING:
-            return ""
+            return "is missing"
         first = next(validator.iter_errors(value), None)
         return f"does not fit: {first.message[:160]}" if first is not None else ""
 

@@ -1,9 +1,10 @@
-"""The part of JSONPath that lint rules use: names, unions, wildcards, recursion, indexes and filters.
+"""JSONPath as Spectral's rule files use it: names, unions, slices, wildcards, recursion and filters.
 
-`..` visits every object once and does not go through references (named components stand at their own place); a plain
-child step goes through a reference. `~` at the end yields the name instead of the value, `^` goes to the parent. What
-is not understood raises `JsonPathError` with the reason, so that a rule is reported as not mapped instead of matching
-nothing.
+References stand for what they refer to: every step goes through them, `..` enters them, and each place of the document
+is visited once, however many references lead there. `Places(tree, follow=False)` takes them as they are written. `~` at
+the end yields the name instead of the value, `^` goes to the holder; `...` is `..`, and so is a dot before a bracket
+(`a.[b,c]`), as in Spectral. What is not understood raises `JsonPathError` with the reason, so that a rule is reported
+as not mapped instead of matching nothing; what is not quite the same stands in `Path.partly`.
 """
 
 from __future__ import annotations
@@ -13,91 +14,195 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tillgate_contracts.reading import MISSING, escape, fragment_tokens, join, resolve
+from tillgate_contracts.lint.filters import FilterError, Scene, compile_filter, skip
+from tillgate_contracts.reading import MISSING, descend, escape, fragment_tokens, join, resolve
 
-MAX_MATCHES = 100_000
-_NAME = re.compile(r"[A-Za-z_$][\w$-]*")
-_TEST = re.compile(
-    r"(?P<not>!)?\s*(?:(?P<key>@property|@path)|@(?P<path>(?:\.[\w$-]+|\['[^']*'\]|\[\"[^\"]*\"\])*))"
-    r"(?:\.match\(\s*/(?P<match>(?:[^/\\]|\\.)+)/(?P<flags>[a-z]*)\s*\)"
-    r"|\s*=~\s*/(?P<like>(?:[^/\\]|\\.)+)/(?P<like_flags>[a-z]*)"
-    r"|\s*(?P<op>===|!==|==|!=|>=|<=|>|<)"
-    r"\s*(?P<value>'[^']*'|\"[^\"]*\"|-?\d+(?:\.\d+)?|true|false|null|void 0|undefined))?\s*\Z"
-)
-_STEP = re.compile(r"\.([\w$-]+)|\['([^']*)'\]|\[\"([^\"]*)\"\]")
+MAX_MATCHES = 500_000
+_NAME = re.compile(r"[^\s.\[\]()'\",~^*?@]+")
+_PART = re.compile(r"\s*(?:'((?:[^'\\]|\\.)*)'|\"((?:[^\"\\]|\\.)*)\"|([^\s'\",\[\]()@?:]+))\s*(?:,|\Z)")
+_SLICE = re.compile(r"(-?\d*):(-?\d*)(?::(-?\d*))?")
 
 
 class JsonPathError(ValueError):
     """The path uses something that is not supported."""
 
 
-@dataclass(frozen=True, slots=True)
+class TooManyMatches(Exception):
+    """A path matches more values than are looked at."""
+
+    def __init__(self) -> None:
+        super().__init__(f"a path of the rule matches more than {MAX_MATCHES:,} values")
+
+
+@dataclass(slots=True)
 class JsonPathMatch:
-    """A value found by a path; `name` is its key or index."""
+    """A value found by a path; `name` is its key or index, `parent` the match that holds it.
+
+    `pointer` is where it stands: for a value behind a reference the place of that value, for a name the place of the
+    name. `leads_to` is, for a name, the place of its value behind references.
+    """
 
     pointer: str
     value: Any
     name: str
+    parent: JsonPathMatch | None = None
+    leads_to: str = ""
 
 
-Step = Callable[[list[JsonPathMatch], Any], Iterator[JsonPathMatch]]
-#: Answers whether a match passes a filter, given the whole document.
-Condition = Callable[[JsonPathMatch, Any], bool]
+class Places:
+    """A document as paths walk through it."""
+
+    def __init__(self, tree: Any, *, follow: bool = True) -> None:
+        self.tree = tree
+        self.follow = follow
+        self._targets: dict[str, tuple[str, Any] | None] = {}
+        self._below: list[JsonPathMatch] | None = None
+
+    def behind(self, pointer: str, value: Any) -> tuple[str, Any]:
+        """Pointer and value at the end of a chain of references (at most 32); the given ones where there is none."""
+        if not self.follow or type(value) is not dict:
+            return pointer, value
+        ref = value.get("$ref")
+        if type(ref) is not str:
+            return pointer, value
+        if ref not in self._targets:
+            self._targets[ref] = self._target(ref)
+        return self._targets[ref] or (pointer, value)
+
+    def _target(self, ref: str) -> tuple[str, Any] | None:
+        found: tuple[str, Any] | None = None
+        for _ in range(32):
+            value = resolve(self.tree, ref)
+            if value is MISSING:
+                break
+            tokens = fragment_tokens(ref) or []
+            if descend(self.tree, tokens) is MISSING:
+                tokens = [token.replace("~1", "/").replace("~0", "~") for token in ref[2:].split("/")]
+            found = (join(tokens), value)
+            if not (isinstance(value, dict) and isinstance(value.get("$ref"), str)):
+                break
+            ref = value["$ref"]
+        return found
+
+    def inside(self, value: Any) -> Any:
+        """The value behind a reference."""
+        return self.behind("", value)[1]
+
+    def items(self, match: JsonPathMatch) -> Iterator[JsonPathMatch]:
+        """What an object or a list holds."""
+        pointer, value = self.behind(match.pointer, match.value)
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield JsonPathMatch(f"{pointer}/{escape(key)}", item, key, match)
+        elif isinstance(value, list):
+            for number, item in enumerate(value):
+                yield JsonPathMatch(f"{pointer}/{number}", item, str(number), match)
+
+    def name_of(self, match: JsonPathMatch) -> JsonPathMatch:
+        """The name of a match as a match of its own."""
+        leads_to = self.behind(match.pointer, match.value)[0]
+        return JsonPathMatch(match.pointer, match.name, match.name, match.parent, leads_to)
+
+    def below(self, match: JsonPathMatch) -> list[JsonPathMatch]:
+        """The objects and lists in a match, itself first, each once."""
+        if match.pointer:
+            return list(self._descended([match]))
+        if self._below is None:
+            self._below = list(self._descended([match]))
+        return self._below
+
+    def _descended(self, stack: list[JsonPathMatch]) -> Iterator[JsonPathMatch]:
+        seen: set[str] = set()
+        while stack:
+            match = stack.pop()
+            pointer, value = self.behind(match.pointer, match.value)
+            if pointer in seen or not isinstance(value, dict | list):
+                continue
+            seen.add(pointer)
+            if len(seen) > MAX_MATCHES:
+                raise TooManyMatches
+            yield match
+            stack += reversed([item for item in self.items(match) if isinstance(item.value, dict | list)])
 
 
-def compile_path(text: str) -> Callable[[Any], list[JsonPathMatch]]:
-    """A function from a document to its matches. Raises JsonPathError."""
-    steps, wants_name = _steps(text.strip())
-
-    def find(tree: Any) -> list[JsonPathMatch]:
-        found = [JsonPathMatch("", tree, "")]
-        for step in steps:
-            found = _bounded(step(found, tree))
-        unique = {match.pointer: match for match in found}
-        return [
-            JsonPathMatch(match.pointer, match.name, match.name) if wants_name else match for match in unique.values()
-        ]
-
-    return find
+Step = Callable[[list[JsonPathMatch], Places], Iterator[JsonPathMatch]]
 
 
-def _bounded(matches: Iterator[JsonPathMatch]) -> list[JsonPathMatch]:
-    found = []
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A compiled path. `partly` says in what it differs from Spectral, or is empty."""
+
+    steps: tuple[Step, ...]
+    names: bool
+    partly: str = ""
+
+    def __call__(self, places: Places, start: JsonPathMatch | None = None) -> list[JsonPathMatch]:
+        """The matches in a document, or in a part of it. Raises TooManyMatches."""
+        found = [start or JsonPathMatch("", places.tree, "")]
+        for step in self.steps:
+            found = _once(step(found, places))
+        if self.names:
+            return [places.name_of(match) for match in found]
+        ends: dict[str, JsonPathMatch] = {}
+        for match in found:
+            pointer, value = places.behind(match.pointer, match.value)
+            ends.setdefault(pointer, JsonPathMatch(pointer, value, match.name, match.parent))
+        return list(ends.values())
+
+
+def compile_path(text: str) -> Path:
+    """A path from its text. Raises JsonPathError."""
+    text = text.strip()
+    if not text.startswith("$"):
+        raise JsonPathError("a path starts with $")
+    try:
+        steps, names = _steps(text)
+    except FilterError as error:
+        raise JsonPathError(str(error)) from None
+    holders = re.search(r"\^\s*[\^~]|@parentProperty|@path", text)
+    deep = ".." in text or ".[" in text
+    partly = (
+        "of several places that refer to one value, only the first counts as its holder" if holders and deep else ""
+    )
+    return Path(tuple(steps), names, partly)
+
+
+def _once(matches: Iterator[JsonPathMatch]) -> list[JsonPathMatch]:
+    found: dict[str, JsonPathMatch] = {}
     for match in matches:
-        found.append(match)
-        if len(found) >= MAX_MATCHES:
-            break
-    return found
+        found.setdefault(match.pointer, match)
+        if len(found) > MAX_MATCHES:
+            raise TooManyMatches
+    return list(found.values())
 
 
 def _steps(text: str) -> tuple[list[Step], bool]:
-    if not text.startswith("$"):
-        raise JsonPathError("a path starts with $")
     position = 1
     steps: list[Step] = []
     while position < len(text):
-        if text[position:] == "~":
+        rest = text[position:]
+        if rest == "~":
             return steps, True
-        if text[position] == "^":
+        if rest[0] == "^":
             steps.append(_parent)
             position += 1
-            continue
-        if text.startswith("..", position):
-            steps.append(_descend)
-            position += 2
-            if position < len(text) and text[position] == "[":
-                continue
-            position, step = _word(text, position)
-            steps.append(step)
-        elif text[position] == ".":
-            position, step = _word(text, position + 1)
-            steps.append(step)
-        elif text[position] == "[":
+        elif rest[0] == "[":
             end = _closing(text, position)
             steps.append(_bracket(text[position + 1 : end].strip()))
             position = end + 1
+        elif rest[0] == ".":
+            dots = len(rest) - len(rest.lstrip("."))
+            position += dots
+            following = text[position : position + 1]
+            if dots > 3 or not following:
+                raise JsonPathError(f"{rest[:20]!r} is not understood")
+            if dots > 1 or following == "[":
+                steps.append(_descend)
+            if following != "[":
+                position, step = _word(text, position)
+                steps.append(step)
         else:
-            raise JsonPathError(f"{text[position:][:20]!r} is not understood")
+            raise JsonPathError(f"{rest[:20]!r} is not understood")
     return steps, False
 
 
@@ -107,20 +212,19 @@ def _word(text: str, position: int) -> tuple[int, Step]:
     found = _NAME.match(text, position)
     if not found:
         raise JsonPathError(f"{text[position:][:20]!r} is not a name")
-    return found.end(), _names([found.group()])
+    return found.end(), _named([found.group()])
 
 
 def _closing(text: str, start: int) -> int:
-    depth, quote, position = 0, "", start
+    depth, position = 0, start
     while position < len(text):
-        character = text[position]
-        if quote:
-            quote = "" if character == quote and text[position - 1] != "\\" else quote
-        elif character in "'\"":
-            quote = character
-        elif character in "[(":
+        end = skip(text, position)
+        if end > position:
+            position = end
+            continue
+        if text[position] in "[(":
             depth += 1
-        elif character in "])":
+        elif text[position] in "])":
             depth -= 1
             if depth == 0:
                 return position
@@ -132,191 +236,96 @@ def _bracket(inner: str) -> Step:
     if inner == "*":
         return _children
     if inner.startswith("?"):
-        body = inner[1:].strip()
-        if body.startswith("(") and body.endswith(")"):
-            body = body[1:-1]
-        return _filter(_condition(body))
-    if re.fullmatch(r"-?\d+", inner):
-        return _names([inner])
-    parts = [part.strip() for part in re.findall(r"'[^']*'|\"[^\"]*\"|[^,]+", inner) if part.strip()]
-    names = []
-    for part in parts:
-        if part[0] in "'\"" and part[-1] == part[0]:
-            names.append(part[1:-1])
-        elif re.fullmatch(r"[\w$-]+", part):
-            names.append(part)
-        else:
+        return _filter(compile_filter(inner[1:]))
+    if sliced := _SLICE.fullmatch(inner):
+        first, last, width = (int(part) if part else None for part in sliced.groups(default=""))
+        if width == 0:
+            raise JsonPathError(f"[{inner}] has a step of 0")
+        return _sliced(slice(first, last, width))
+    names, position = [], 0
+    while position < len(inner):
+        found = _PART.match(inner, position)
+        if not found:
             raise JsonPathError(f"[{inner[:30]}] is not understood")
-    return _names(names)
+        one, other, plain = found.groups()
+        names.append(plain if plain is not None else re.sub(r"\\(.)", r"\1", one if one is not None else other))
+        position = found.end()
+    if not names:
+        raise JsonPathError("[] names nothing")
+    return _named(names)
 
 
-def _target(match: JsonPathMatch, tree: Any) -> JsonPathMatch:
-    """The match behind references (at most 32)."""
-    pointer, value = match.pointer, match.value
-    for _ in range(32):
-        if not (isinstance(value, dict) and isinstance(value.get("$ref"), str)):
-            break
-        found = resolve(tree, value["$ref"])
-        if found is MISSING:
-            break
-        pointer, value = join(fragment_tokens(value["$ref"]) or []), found
-    return JsonPathMatch(pointer, value, match.name)
-
-
-def _items(match: JsonPathMatch) -> Iterator[JsonPathMatch]:
-    if isinstance(match.value, dict):
-        for key, value in match.value.items():
-            yield JsonPathMatch(f"{match.pointer}/{escape(key)}", value, key)
-    elif isinstance(match.value, list):
-        for number, value in enumerate(match.value):
-            yield JsonPathMatch(f"{match.pointer}/{number}", value, str(number))
-
-
-def _names(names: list[str]) -> Step:
-    def step(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
+def _named(names: list[str]) -> Step:
+    def step(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
         for match in found:
+            pointer, value = places.behind(match.pointer, match.value)
             for name in names:
-                holder = match if name == "$ref" else _target(match, tree)
-                if isinstance(holder.value, dict) and name in holder.value:
-                    yield JsonPathMatch(f"{holder.pointer}/{escape(name)}", holder.value[name], name)
-                elif isinstance(holder.value, list) and re.fullmatch(r"-?\d+", name):
-                    index = int(name) + (len(holder.value) if name.startswith("-") else 0)
-                    if 0 <= index < len(holder.value):
-                        yield JsonPathMatch(f"{holder.pointer}/{index}", holder.value[index], str(index))
+                if isinstance(value, dict):
+                    if name in value:
+                        yield JsonPathMatch(f"{pointer}/{escape(name)}", value[name], name, match)
+                elif isinstance(value, list) and re.fullmatch(r"-?[0-9]+", name):
+                    index = int(name) + (len(value) if name.startswith("-") else 0)
+                    if 0 <= index < len(value):
+                        yield JsonPathMatch(f"{pointer}/{index}", value[index], str(index), match)
 
     return step
 
 
-def _children(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
-    for match in found:
-        yield from _items(_target(match, tree))
-
-
-def _descend(found: list[JsonPathMatch], _tree: Any) -> Iterator[JsonPathMatch]:
-    stack = list(reversed(found))
-    while stack:
-        match = stack.pop()
-        yield match
-        stack += reversed([item for item in _items(match) if isinstance(item.value, dict | list)])
-
-
-def _parent(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
-    for match in found:
-        pointer = match.pointer.rpartition("/")[0]
-        value = resolve(tree, "#" + pointer.replace("%", "%25"))
-        if value is not MISSING:
-            name = pointer.rpartition("/")[2].replace("~1", "/").replace("~0", "~")
-            yield JsonPathMatch(pointer, value, name)
-
-
-def _filter(condition: Condition) -> Step:
-    def step(found: list[JsonPathMatch], tree: Any) -> Iterator[JsonPathMatch]:
+def _sliced(part: slice) -> Step:
+    def step(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
         for match in found:
-            for item in _items(_target(match, tree)):
-                if condition(item, tree):
+            if isinstance(places.inside(match.value), list):
+                yield from list(places.items(match))[part]
+
+    return step
+
+
+def _children(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
+    for match in found:
+        yield from places.items(match)
+
+
+def _descend(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
+    for match in found:
+        yield from places.below(match)
+
+
+def _parent(found: list[JsonPathMatch], _places: Places) -> Iterator[JsonPathMatch]:
+    for match in found:
+        if match.parent is not None:
+            yield match.parent
+
+
+def _filter(condition: Callable[[Scene], bool]) -> Step:
+    def step(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
+        for match in found:
+            listed = isinstance(places.inside(match.value), list)
+            for item in places.items(match):
+                if condition(_scene(item, places, listed)):
                     yield item
 
     return step
 
 
-def _condition(text: str) -> Condition:
-    for word, combine in (("||", any), ("&&", all)):
-        parts = _split(text, word)
-        if len(parts) > 1:
-            return _combined(combine, [_condition(part) for part in parts])
-    text = text.strip()
-    if text.startswith("(") and _closing(text, 0) == len(text) - 1:
-        return _condition(text[1:-1])
-    if text.startswith("!(") and _closing(text, 1) == len(text) - 1:
-        inner = _condition(text[2:-1])
-        return lambda match, tree: not inner(match, tree)
-    return _test(text)
+def _scene(match: JsonPathMatch, places: Places, listed: bool) -> Scene:
+    holder = match.parent
+    return Scene(
+        value=places.inside(match.value),
+        name=int(match.name) if listed else match.name,
+        root=places.tree,
+        inside=places.inside,
+        parent=lambda: places.inside(holder.value) if holder else MISSING,
+        parent_name=lambda: holder.name if holder else MISSING,
+        path=lambda: _way(match, places),
+    )
 
 
-def _combined(combine: Callable[[Iterator[bool]], bool], tests: list[Condition]) -> Condition:
-    return lambda match, tree: combine(test(match, tree) for test in tests)
-
-
-def _split(text: str, word: str) -> list[str]:
-    parts, depth, quote, start, position = [], 0, "", 0, 0
-    in_pattern = False
-    while position < len(text):
-        character = text[position]
-        if quote:
-            quote = "" if character == quote else quote
-        elif in_pattern:
-            if character == "\\":
-                position += 1
-            in_pattern = character != "/"
-        elif character in "'\"":
-            quote = character
-        elif character == "/":
-            in_pattern = True
-        elif character in "([":
-            depth += 1
-        elif character in ")]":
-            depth -= 1
-        elif depth == 0 and text.startswith(word, position):
-            parts.append(text[start:position])
-            position += len(word)
-            start = position
-            continue
-        position += 1
-    return [*parts, text[start:]]
-
-
-def _test(text: str) -> Condition:
-    found = _TEST.match(text.strip())
-    if not found or found["key"] == "@path":
-        raise JsonPathError(f"the filter {text[:40]!r} is not understood")
-    steps = [one or two or three for one, two, three in _STEP.findall(found["path"] or "")]
-    pattern = found["match"] or found["like"]
-    regex = to_regex(pattern, found["flags"] or found["like_flags"] or "") if pattern else None
-    wanted = _literal(found["value"]) if found["op"] else None
-    operator, negated, by_name = found["op"], bool(found["not"]), bool(found["key"])
-
-    def test(match: JsonPathMatch, tree: Any) -> bool:
-        value: Any = match.name if by_name else match.value
-        for name in steps:
-            holder = _target(JsonPathMatch("", value, ""), tree).value
-            if name == "length" and isinstance(holder, list | str):
-                value = len(holder)
-                continue
-            value = holder.get(name, MISSING) if isinstance(holder, dict) else MISSING
-        if regex is not None:
-            answer = isinstance(value, str) and regex.search(value[:2000]) is not None
-        elif operator:
-            answer = _compare(value, operator, wanted)
-        else:
-            answer = value is not MISSING and value is not None and value is not False and value != "" and value != 0
-        return answer != negated
-
-    return test
-
-
-def to_regex(pattern: str, flags: str) -> re.Pattern[str]:
-    """A JavaScript pattern as one of Python. Raises JsonPathError when the dialects differ."""
-    text = re.sub(r"\(\?<([A-Za-z_]\w*)>", r"(?P<\1>", pattern).replace(r"\/", "/")
-    if re.search(r"\\[pP]\{", text):
-        raise JsonPathError("Unicode property classes in patterns are not supported")
-    try:
-        return re.compile(text, (re.IGNORECASE if "i" in flags else 0) | (re.DOTALL if "s" in flags else 0))
-    except re.error as error:
-        raise JsonPathError(f"the pattern {pattern[:40]!r} is not supported: {error}") from None
-
-
-def _literal(text: str) -> Any:
-    if text[0] in "'\"":
-        return text[1:-1]
-    words = {"true": True, "false": False, "null": None, "void 0": MISSING, "undefined": MISSING}
-    return words[text] if text in words else float(text)
-
-
-def _compare(value: Any, operator: str, wanted: Any) -> bool:
-    if operator in ("==", "==="):
-        return bool(value == wanted) and isinstance(value, bool) == isinstance(wanted, bool)
-    if operator in ("!=", "!=="):
-        return not (value == wanted and isinstance(value, bool) == isinstance(wanted, bool))
-    if isinstance(value, bool) or not isinstance(value, int | float) or not isinstance(wanted, float):
-        return False
-    return {">": value > wanted, ">=": value >= wanted, "<": value < wanted, "<=": value <= wanted}[operator]
+def _way(match: JsonPathMatch, places: Places) -> str:
+    """The way of a match from the root: `$['paths']['/orders'][0]`."""
+    parts: list[str] = []
+    at: JsonPathMatch | None = match
+    while at is not None and at.parent is not None:
+        listed = isinstance(places.inside(at.parent.value), list)
+        parts.append(f"[{at.name}]" if listed else f"['{at.name}']")
+        at = at.parent
+    return "$" + "".join(reversed(parts))

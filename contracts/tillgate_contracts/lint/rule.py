@@ -21,12 +21,15 @@ UNKNOWN_TIER = 1
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One place that breaks a rule. `pointer` is into the normal form."""
+    """One place that breaks a rule. `pointer` is into the normal form; so are the pointers of `also`, places that are
+    the same fault.
+    """
 
     pointer: str
     message: str
     operation: str = ""
     path: str = ""
+    also: tuple[str, ...] = ()
 
 
 Check = Callable[["LintView"], Iterable[Violation]]
