@@ -120,7 +120,7 @@ def one(program: str, rules: Path, contract: Path, names: list[str], rounds: int
     mine, other = (statistics.median(column) for column in zip(*times, strict=True))
     print(
         f"  {contract.parent.name + '/' + contract.name:48} equal {equal:3} of {len(names):3}   findings "
-        f"{sum(totals.values()):6} / {sum(theirs.values()):6}   seconds {mine:6.2f} / {other:6.2f}"
+        f"{sum(totals.values()):6} / {sum(theirs[name] for name in names):6}   seconds {mine:6.2f} / {other:6.2f}"
     )
     for name in names:
         if name in unmapped:

@@ -24,6 +24,7 @@ from tillgate_contracts.lint.rule import (
     LintReport,
     LintRule,
     RuleOutcome,
+    SharedViolation,
     Violation,
     fingerprint,
     registered,
@@ -111,7 +112,7 @@ def _finding(rule: LintRule, level: str, violation: Violation, document: Documen
 
 def _also(violation: Violation, document: Document) -> str:
     """The other places of one fault, for its message."""
-    if not violation.also:
+    if not isinstance(violation, SharedViolation) or not violation.also:
         return ""
     more = len(violation.also) - _ALSO
     rest = f" and {more} more {'place' if more == 1 else 'places'}" if more > 0 else ""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from tillgate_contracts.lint.patterns import MAX_TEXT, PatternError, to_regex
 from tillgate_contracts.reading import MISSING
@@ -101,7 +101,7 @@ class _Parser:
         self.tokens = _tokens(text)
         self.position = 0
 
-    def fail(self) -> Any:
+    def fail(self) -> NoReturn:
         raise FilterError(f"the filter {self.text.strip()[:60]!r} is not understood")
 
     def accept(self, *texts: str) -> str:
@@ -142,7 +142,7 @@ class _Parser:
             return lambda scene: not truthy(inner(scene))
         if self.accept("void"):
             self.unary()
-            return lambda _: MISSING
+            return _constant(MISSING)
         return self.member(self.primary())
 
     def primary(self) -> Expression:
@@ -154,11 +154,11 @@ class _Parser:
             items = self.arguments("]")
             return lambda scene: [item(scene) for item in items]
         if self.position >= len(self.tokens):
-            return self.fail()
+            self.fail()
         kind, value = self.tokens[self.position]
         self.position += 1
         if kind in ("value", "pattern"):
-            return lambda _: value
+            return _constant(value)
         if kind == "word" and value in _ABOUT:
             return _ABOUT[value]
         if kind == "word" and value in _TYPES:
@@ -166,7 +166,7 @@ class _Parser:
             self.need(")")
             test = _TYPES[value]
             return lambda scene: test(scene.inside(scene.value))
-        return self.fail()
+        self.fail()
 
     def member(self, of: Expression) -> Expression:
         while True:
@@ -175,7 +175,7 @@ class _Parser:
                 if kind != "word":
                     self.fail()
                 self.position += 1
-                of = self.called(of, name) if self.accept("(") else _get(of, lambda _, name=name: name)
+                of = self.called(of, name) if self.accept("(") else _get(of, _constant(name))
             elif self.accept("["):
                 inner = self.either()
                 self.need("]")
@@ -187,7 +187,7 @@ class _Parser:
         given = self.arguments(")")
         if name not in ("match", "test", *_TEXTS) or len(given) > 1:
             raise FilterError(f"the function {name} in {self.text.strip()[:60]!r} is not supported")
-        argument = given[0] if given else lambda _: MISSING
+        argument = given[0] if given else _constant(MISSING)
         if name == "test":
             return lambda scene: search(of(scene), argument(scene))
         if name == "match":
@@ -264,6 +264,10 @@ def _first(parts: list[Expression], scene: Scene, *, stop: bool) -> Any:
         if truthy(value) is stop:
             break
     return value
+
+
+def _constant(value: Any) -> Expression:
+    return lambda _: value
 
 
 def _get(of: Expression, key: Expression) -> Expression:

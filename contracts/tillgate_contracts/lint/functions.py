@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tillgate_contracts import schemas
@@ -14,8 +15,18 @@ from tillgate_contracts.lint.filters import truthy
 from tillgate_contracts.lint.patterns import MAX_TEXT, PatternError, from_text
 from tillgate_contracts.reading import MISSING
 
-Function = Callable[[Any], str]
-Maker = Callable[[Mapping[str, Any]], Function]
+Test = Callable[[Any], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function with its options. `depth` is how far below the value it looks: references are followed that far."""
+
+    test: Test
+    depth: int = 0
+
+
+Maker = Callable[[Mapping[str, Any]], Test | Function]
 
 _CASINGS = {
     "flat": r"[a-z][a-z{d}]*",
@@ -32,23 +43,23 @@ class FunctionError(ValueError):
     """The rule cannot be mapped; the text says why."""
 
 
-def _truthy(_: Mapping[str, Any]) -> Function:
+def _truthy(_: Mapping[str, Any]) -> Test:
     return lambda value: "" if truthy(value) else "is missing or empty"
 
 
-def _falsy(_: Mapping[str, Any]) -> Function:
+def _falsy(_: Mapping[str, Any]) -> Test:
     return lambda value: "must not be set" if truthy(value) else ""
 
 
-def _defined(_: Mapping[str, Any]) -> Function:
+def _defined(_: Mapping[str, Any]) -> Test:
     return lambda value: "is missing" if value is MISSING else ""
 
 
-def _undefined(_: Mapping[str, Any]) -> Function:
+def _undefined(_: Mapping[str, Any]) -> Test:
     return lambda value: "" if value is MISSING else "must not be there"
 
 
-def _pattern(options: Mapping[str, Any]) -> Function:
+def _pattern(options: Mapping[str, Any]) -> Test:
     wanted, refused = (_regex(options.get(key)) for key in ("match", "notMatch"))
     if wanted is None and refused is None:
         raise FunctionError("pattern needs match or notMatch")
@@ -74,7 +85,7 @@ def _regex(text: Any) -> re.Pattern[str] | None:
         raise FunctionError(str(error)) from None
 
 
-def _length(options: Mapping[str, Any]) -> Function:
+def _length(options: Mapping[str, Any]) -> Test:
     least, most = options.get("min"), options.get("max")
     if not all(
         bound is None or (isinstance(bound, int | float) and not isinstance(bound, bool)) for bound in (least, most)
@@ -92,7 +103,7 @@ def _length(options: Mapping[str, Any]) -> Function:
     return test
 
 
-def _enumeration(options: Mapping[str, Any]) -> Function:
+def _enumeration(options: Mapping[str, Any]) -> Test:
     values = options.get("values")
     if not isinstance(values, list):
         raise FunctionError("enumeration needs values")
@@ -106,7 +117,7 @@ def _enumeration(options: Mapping[str, Any]) -> Function:
     return test
 
 
-def _casing(options: Mapping[str, Any]) -> Function:
+def _casing(options: Mapping[str, Any]) -> Test:
     kind = options.get("type")
     if kind not in _CASINGS:
         raise FunctionError(f"the casing {kind!r} is not known")
@@ -132,10 +143,10 @@ def _alphabetical(options: Mapping[str, Any]) -> Function:
         texts = [name for name in names if isinstance(name, str)]
         return "is not in alphabetical order" if texts != sorted(texts) else ""
 
-    return test
+    return Function(test, depth=2)
 
 
-def _one_of(options: Mapping[str, Any], *, exactly: bool) -> Function:
+def _one_of(options: Mapping[str, Any], *, exactly: bool) -> Test:
     names = options.get("properties")
     if not isinstance(names, list):
         raise FunctionError("properties is missing")
@@ -149,7 +160,7 @@ def _one_of(options: Mapping[str, Any], *, exactly: bool) -> Function:
     return test
 
 
-def _typed_enum(_: Mapping[str, Any]) -> Function:
+def _typed_enum(_: Mapping[str, Any]) -> Test:
     kinds: dict[str, tuple[type, ...]] = {
         "string": (str,),
         "integer": (int,),
@@ -192,7 +203,34 @@ def _schema(options: Mapping[str, Any]) -> Function:
         first = next(validator.iter_errors(value), None)
         return f"does not fit: {first.message[:160]}" if first is not None else ""
 
-    return test
+    return Function(test, _depth(schema))
+
+
+_WHOLE = 1_000
+"""Deeper than any contract: the schema looks at values of any depth."""
+_NAMED = frozenset(("properties", "patternProperties"))
+_BELOW = _NAMED | {"items", "additionalItems", "prefixItems", "contains", "unevaluatedItems"}
+_BELOW |= {"additionalProperties", "unevaluatedProperties", "propertyNames"}
+
+
+def _depth(schema: Any) -> int:
+    """How far below a value a schema looks."""
+    if isinstance(schema, list):
+        return max(map(_depth, schema), default=0)
+    if not isinstance(schema, dict):
+        return 0
+    if {"$ref", "$dynamicRef", "$recursiveRef", "const", "enum", "uniqueItems"} & schema.keys():
+        scalar = all(not isinstance(item, dict | list) for item in [schema.get("const"), *(schema.get("enum") or [])])
+        if not scalar or not {"const", "enum"} & schema.keys():
+            return _WHOLE
+    found = 0
+    for key, value in schema.items():
+        if key in _BELOW:
+            parts = value.values() if key in _NAMED and isinstance(value, dict) else value
+            found = max(found, 1 + _depth(list(parts) if not isinstance(parts, dict | bool) else parts))
+        elif key not in ("const", "enum", "default", "examples", "required"):
+            found = max(found, _depth(value))
+    return min(found, _WHOLE)
 
 
 FUNCTIONS: dict[str, Maker] = {
@@ -211,3 +249,9 @@ FUNCTIONS: dict[str, Maker] = {
     "schema": _schema,
 }
 """By the word in a rule file."""
+
+
+def function(name: str, options: Mapping[str, Any]) -> Function:
+    """The function of that name. Raises FunctionError for options that it cannot have, KeyError for another name."""
+    made = FUNCTIONS[name](options)
+    return made if isinstance(made, Function) else Function(made)

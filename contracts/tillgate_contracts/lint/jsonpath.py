@@ -28,10 +28,10 @@ class JsonPathError(ValueError):
 
 
 class TooManyMatches(Exception):
-    """A path matches more values than are looked at."""
+    """A rule would have to look at more values than it may."""
 
     def __init__(self) -> None:
-        super().__init__(f"a path of the rule matches more than {MAX_MATCHES:,} values")
+        super().__init__(f"the rule looks at more than {MAX_MATCHES:,} values")
 
 
 @dataclass(slots=True)
@@ -57,6 +57,7 @@ class Places:
         self.follow = follow
         self._targets: dict[str, tuple[str, Any] | None] = {}
         self._below: list[JsonPathMatch] | None = None
+        self._room = 0
 
     def behind(self, pointer: str, value: Any) -> tuple[str, Any]:
         """Pointer and value at the end of a chain of references (at most 32); the given ones where there is none."""
@@ -103,12 +104,12 @@ class Places:
         leads_to = self.behind(match.pointer, match.value)[0]
         return JsonPathMatch(match.pointer, match.name, match.name, match.parent, leads_to)
 
-    def below(self, match: JsonPathMatch) -> list[JsonPathMatch]:
-        """The objects and lists in a match, itself first, each once."""
-        if match.pointer:
-            return list(self._descended([match]))
+    def below(self, found: list[JsonPathMatch]) -> list[JsonPathMatch]:
+        """The objects and lists in the matches, themselves first, each once."""
+        if len(found) != 1 or found[0].pointer:
+            return list(self._descended(found[::-1]))
         if self._below is None:
-            self._below = list(self._descended([match]))
+            self._below = list(self._descended(found[:]))
         return self._below
 
     def _descended(self, stack: list[JsonPathMatch]) -> Iterator[JsonPathMatch]:
@@ -122,7 +123,27 @@ class Places:
             if len(seen) > MAX_MATCHES:
                 raise TooManyMatches
             yield match
-            stack += reversed([item for item in self.items(match) if isinstance(item.value, dict | list)])
+            stack += [item for item in self.items(match) if isinstance(item.value, dict | list)][::-1]
+
+    def whole(self, value: Any, depth: int) -> Any:
+        """A value with the references down to a depth replaced by what they refer to; those of a circle stay. Raises
+        TooManyMatches where that is too much to hold.
+        """
+        self._room = MAX_MATCHES
+        return self._whole(value, depth, ()) if self.follow else value
+
+    def _whole(self, value: Any, depth: int, way: tuple[str, ...]) -> Any:
+        if not isinstance(value, dict | list) or depth < 0:
+            return value
+        pointer, target = self.behind("", value)
+        if pointer:
+            return value if pointer in way else self._whole(target, depth, (*way, pointer))
+        self._room -= len(value)
+        if self._room < 0:
+            raise TooManyMatches
+        if isinstance(value, dict):
+            return {key: self._whole(item, depth - 1, way) for key, item in value.items()}
+        return [self._whole(item, depth - 1, way) for item in value]
 
 
 Step = Callable[[list[JsonPathMatch], Places], Iterator[JsonPathMatch]]
@@ -286,8 +307,7 @@ def _children(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMa
 
 
 def _descend(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
-    for match in found:
-        yield from places.below(match)
+    yield from places.below(found)
 
 
 def _parent(found: list[JsonPathMatch], _places: Places) -> Iterator[JsonPathMatch]:

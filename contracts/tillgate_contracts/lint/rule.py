@@ -21,14 +21,18 @@ UNKNOWN_TIER = 1
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """One place that breaks a rule. `pointer` is into the normal form; so are the pointers of `also`, places that are
-    the same fault.
-    """
+    """One place that breaks a rule. `pointer` is into the normal form."""
 
     pointer: str
     message: str
     operation: str = ""
     path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedViolation(Violation):
+    """One fault of several places: `also` are the pointers of the others."""
+
     also: tuple[str, ...] = ()
 
 

@@ -14,9 +14,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from tillgate_contracts.errors import ContractError
-from tillgate_contracts.lint.functions import FUNCTIONS, Function, FunctionError
+from tillgate_contracts.lint.functions import FUNCTIONS, Function, FunctionError, function
 from tillgate_contracts.lint.jsonpath import JsonPathError, JsonPathMatch, Path, Places, compile_path
-from tillgate_contracts.lint.rule import Condition, LintRule, Violation, always, levels
+from tillgate_contracts.lint.rule import Condition, LintRule, SharedViolation, Violation, always, levels
 from tillgate_contracts.lint.view import LintView
 from tillgate_contracts.reading import MISSING, ReadingLimits, escape, split
 from tillgate_contracts.reading.document import parse_text
@@ -241,8 +241,7 @@ Test = tuple[str | Path | None, Function]
 def _then(entry: Any) -> Test:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("function"), str):
         raise FunctionError("then names no function")
-    maker = FUNCTIONS.get(entry["function"])
-    if maker is None:
+    if entry["function"] not in FUNCTIONS:
         raise FunctionError(f"the function {entry['function']} is not among {', '.join(sorted(FUNCTIONS))}")
     options = entry.get("functionOptions") or {}
     if not isinstance(options, Mapping):
@@ -250,7 +249,8 @@ def _then(entry: Any) -> Test:
     target = entry.get("field")
     if target is not None and not isinstance(target, str):
         raise FunctionError("field is not a text")
-    return compile_path(target) if target and target.startswith("$") else target, maker(options)
+    checked = function(entry["function"], options)
+    return compile_path(target) if target and target.startswith(("$.", "$[")) else target, checked
 
 
 def _check(
@@ -260,9 +260,10 @@ def _check(
         places = view.places(follow)
         found: dict[tuple[str, str], dict[str, list[str]]] = {}
         for match in (match for path in paths for match in path(places)):
-            for target, function in tests:
+            for target, checked in tests:
                 for item in _fields(match, target, places):
-                    problem = function(item.value)
+                    value = places.whole(item.value, checked.depth) if checked.depth else item.value
+                    problem = checked.test(value)
                     if problem:
                         said = _message(message, title, problem, item) if message else ""
                         faults = found.setdefault((item.leads_to or item.pointer, said), {})
@@ -279,7 +280,7 @@ def _violation(said: str, title: str, faults: Mapping[str, list[str]]) -> Violat
     """
     pointer, *others = faults
     problems = dict.fromkeys(problem for listed in faults.values() for problem in listed)
-    return Violation(pointer, said or f"{title}: {'; '.join(problems)}.", also=tuple(others))
+    return SharedViolation(pointer, said or f"{title}: {'; '.join(problems)}.", also=tuple(others))
 
 
 def _fields(match: JsonPathMatch, target: str | Path | None, places: Places) -> Iterator[JsonPathMatch]:
@@ -288,7 +289,7 @@ def _fields(match: JsonPathMatch, target: str | Path | None, places: Places) -> 
     missing stands at the nearest place that is there.
     """
     if target is None or not isinstance(match.value, dict | list):
-        yield match
+        yield match  # the value alone: a match that holds nothing has no fields
     elif isinstance(target, Path):
         found = target(places, match)
         yield from found or [JsonPathMatch(match.pointer, MISSING, "the value")]
