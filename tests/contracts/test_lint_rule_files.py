@@ -8,7 +8,7 @@ import pytest
 
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import LoadedRules, built_in_rules, lint, load_rules, parse_rules
-from tillgate_contracts.lint.jsonpath import JsonPathError, Places, compile_path
+from tillgate_contracts.lint.jsonpath import JsonPathError, PathTree, compile_path
 from tillgate_contracts.reading import read
 
 API = read(
@@ -105,7 +105,7 @@ def test_what_does_not_map_is_said_with_its_reason(loaded: LoadedRules) -> None:
 
 def test_references_are_followed_by_child_steps(loaded: LoadedRules) -> None:
     find = compile_path("$.paths[*].get.parameters[*].name")
-    assert [(match.pointer, match.value) for match in find(Places(API.tree))] == [
+    assert [(match.pointer, match.value) for match in find(PathTree(API.tree))] == [
         ("/components/parameters/Store/name", "X-Store"),
         ("/paths/~1prices/get/parameters/1/name", "Page"),
     ]
@@ -144,7 +144,7 @@ def test_levels_per_tier_and_layers_are_respected(loaded: LoadedRules) -> None:
     ],
 )
 def test_paths_find_what_they_name(path: str, values: list[str]) -> None:
-    assert [match.value for match in compile_path(path)(Places(API.tree))] == values
+    assert [match.value for match in compile_path(path)(PathTree(API.tree))] == values
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tillgate_contracts.lint import LintReport, lint, parse_rules
-from tillgate_contracts.lint.jsonpath import Places, compile_path
+from tillgate_contracts.lint.jsonpath import PathTree, compile_path
 from tillgate_contracts.lint.patterns import to_regex
 from tillgate_contracts.reading import Document, read
 
@@ -130,45 +130,57 @@ def test_raw_rules_see_references_as_they_are_written() -> None:
     [
         ("$.paths[?(/^\\/hooks\\//.test(@property))].post", ["/paths/~1hooks~1paid~1/post"]),
         ("$.paths[?(!/[\\])'\"]|hooks/i.test(@property))]~", ["/paths/~1baskets~1{id}"]),
-        ("$.paths[*][?(/^re/.test(@.operationId))].operationId", [
-            "/paths/~1baskets~1{id}/get/operationId", "/paths/~1baskets~1{id}/put/operationId"
-        ]),
-        ("$.paths[*].[get,post].operationId", [
-            "/paths/~1baskets~1{id}/get/operationId", "/paths/~1hooks~1paid~1/post/operationId"
-        ]),
+        (
+            "$.paths[*][?(/^re/.test(@.operationId))].operationId",
+            ["/paths/~1baskets~1{id}/get/operationId", "/paths/~1baskets~1{id}/put/operationId"],
+        ),
+        (
+            "$.paths[*].[get,post].operationId",
+            ["/paths/~1baskets~1{id}/get/operationId", "/paths/~1hooks~1paid~1/post/operationId"],
+        ),
         ("$.components.schemas.Line.[?(@.type == 'integer')]", ["/components/schemas/Line/properties/Qty"]),
-        ("$.components.schemas.Line..[kind,Qty]", [
-            "/components/schemas/Line/properties/kind", "/components/schemas/Line/properties/Qty"
-        ]),
-        ("$.components...enum[0]", [
-            "/components/schemas/Basket/properties/state/enum/0", "/components/schemas/Line/properties/kind/enum/0",
-            "/components/schemas/Unused/properties/kind/enum/0",
-        ]),
+        (
+            "$.components.schemas.Line..[kind,Qty]",
+            ["/components/schemas/Line/properties/kind", "/components/schemas/Line/properties/Qty"],
+        ),
+        (
+            "$.components...enum[0]",
+            [
+                "/components/schemas/Basket/properties/state/enum/0",
+                "/components/schemas/Line/properties/kind/enum/0",
+                "/components/schemas/Unused/properties/kind/enum/0",
+            ],
+        ),
         ("$.paths[*].get.responses.404.description", ["/components/responses/Problem/description"]),
-        ("$.paths[*].get.responses[200, 404].description", [
-            "/components/responses/Basket/description", "/components/responses/Problem/description"
-        ]),
+        (
+            "$.paths[*].get.responses[200, 404].description",
+            ["/components/responses/Basket/description", "/components/responses/Problem/description"],
+        ),
         ("$.paths[*].put.requestBody.content.application/json.schema.type", ["/components/schemas/Basket/type"]),
         ("$.paths[*][*].responses[?(@property >= 400)].description", ["/components/responses/Problem/description"]),
-        ("$.components.schemas.Basket.properties.state.enum[1:]", [
-            "/components/schemas/Basket/properties/state/enum/1"
-        ]),
-        ("$.components.schemas.Basket.properties.state.enum[?(@ == 'PAID')]", [
-            "/components/schemas/Basket/properties/state/enum/1"
-        ]),
-        ("$.components.schemas[?(@object() && @.properties.kind)]~", [
-            "/components/schemas/Line", "/components/schemas/Unused"
-        ]),
-        ("$.components.schemas..[?(@property === 'type' && @ === 'integer')]^", [
-            "/components/schemas/Line/properties/Qty"
-        ]),
+        (
+            "$.components.schemas.Basket.properties.state.enum[1:]",
+            ["/components/schemas/Basket/properties/state/enum/1"],
+        ),
+        (
+            "$.components.schemas.Basket.properties.state.enum[?(@ == 'PAID')]",
+            ["/components/schemas/Basket/properties/state/enum/1"],
+        ),
+        (
+            "$.components.schemas[?(@object() && @.properties.kind)]~",
+            ["/components/schemas/Line", "/components/schemas/Unused"],
+        ),
+        (
+            "$.components.schemas..[?(@property === 'type' && @ === 'integer')]^",
+            ["/components/schemas/Line/properties/Qty"],
+        ),
         ("$.paths[?(!@path.match(/\\/'\\]$/))].get", ["/paths/~1baskets~1{id}/get"]),
         ("$.paths[*][?(@.operationId in ['paid', 'other'])]", ["/paths/~1hooks~1paid~1/post"]),
         ("$.paths[*][?(@.summary == null && @property.length == 4)]", ["/paths/~1hooks~1paid~1/post"]),
     ],
-)  # fmt: skip
+)
 def test_idioms_of_rule_files_find_what_they_name(path: str, pointers: list[str]) -> None:
-    assert [match.pointer for match in compile_path(path)(Places(SHOP.tree))] == pointers
+    assert [match.pointer for match in compile_path(path)(PathTree(SHOP.tree))] == pointers
 
 
 def test_what_is_mapped_in_part_says_so() -> None:
@@ -308,7 +320,7 @@ def test_several_faults_of_one_place_are_one_finding_unless_the_message_tells_th
         (r"\$$", "", "US$", True),
         ("[$]$", "", "US$", True),
     ],
-)  # fmt: skip
+)
 def test_patterns_have_the_meaning_of_javascript(pattern: str, flags: str, text: str, found: bool) -> None:
     assert (to_regex(pattern, flags).search(text) is not None) is found
 

@@ -19,14 +19,14 @@ Test = Callable[[Any], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Function:
+class RuleFunction:
     """A function with its options. `depth` is how far below the value it looks: references are followed that far."""
 
     test: Test
     depth: int = 0
 
 
-Maker = Callable[[Mapping[str, Any]], Test | Function]
+Maker = Callable[[Mapping[str, Any]], Test | RuleFunction]
 
 _CASINGS = {
     "flat": r"[a-z][a-z{d}]*",
@@ -133,7 +133,7 @@ def _casing(options: Mapping[str, Any]) -> Test:
     )
 
 
-def _alphabetical(options: Mapping[str, Any]) -> Function:
+def _alphabetical(options: Mapping[str, Any]) -> RuleFunction:
     keyed = options.get("keyedBy")
 
     def test(value: Any) -> str:
@@ -143,7 +143,7 @@ def _alphabetical(options: Mapping[str, Any]) -> Function:
         texts = [name for name in names if isinstance(name, str)]
         return "is not in alphabetical order" if texts != sorted(texts) else ""
 
-    return Function(test, depth=2)
+    return RuleFunction(test, depth=2)
 
 
 def _one_of(options: Mapping[str, Any], *, exactly: bool) -> Test:
@@ -188,7 +188,7 @@ def _typed_enum(_: Mapping[str, Any]) -> Test:
     return test
 
 
-def _schema(options: Mapping[str, Any]) -> Function:
+def _schema(options: Mapping[str, Any]) -> RuleFunction:
     schema = options.get("schema")
     if not isinstance(schema, dict | bool):
         raise FunctionError("schema needs a schema")
@@ -203,7 +203,7 @@ def _schema(options: Mapping[str, Any]) -> Function:
         first = next(validator.iter_errors(value), None)
         return f"does not fit: {first.message[:160]}" if first is not None else ""
 
-    return Function(test, _depth(schema))
+    return RuleFunction(test, _depth(schema))
 
 
 _WHOLE = 1_000
@@ -251,7 +251,7 @@ FUNCTIONS: dict[str, Maker] = {
 """By the word in a rule file."""
 
 
-def function(name: str, options: Mapping[str, Any]) -> Function:
+def function(name: str, options: Mapping[str, Any]) -> RuleFunction:
     """The function of that name. Raises FunctionError for options that it cannot have, KeyError for another name."""
     made = FUNCTIONS[name](options)
-    return made if isinstance(made, Function) else Function(made)
+    return made if isinstance(made, RuleFunction) else RuleFunction(made)

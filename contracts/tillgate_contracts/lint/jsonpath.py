@@ -1,10 +1,10 @@
 """JSONPath as Spectral's rule files use it: names, unions, slices, wildcards, recursion and filters.
 
 References stand for what they refer to: every step goes through them, `..` enters them, and each place of the document
-is visited once, however many references lead there. `Places(tree, follow=False)` takes them as they are written. `~` at
-the end yields the name instead of the value, `^` goes to the holder; `...` is `..`, and so is a dot before a bracket
+is visited once, however many references lead there. `PathTree(tree, follow=False)` takes them as they are written. `~`
+at the end yields the name instead of the value, `^` goes to the holder; `...` is `..`, and so is a dot before a bracket
 (`a.[b,c]`), as in Spectral. What is not understood raises `JsonPathError` with the reason, so that a rule is reported
-as not mapped instead of matching nothing; what is not quite the same stands in `Path.partly`.
+as not mapped instead of matching nothing; what is not quite the same stands in `JsonPath.partly`.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class JsonPathMatch:
     leads_to: str = ""
 
 
-class Places:
+class PathTree:
     """A document as paths walk through it."""
 
     def __init__(self, tree: Any, *, follow: bool = True) -> None:
@@ -146,18 +146,18 @@ class Places:
         return [self._whole(item, depth - 1, way) for item in value]
 
 
-Step = Callable[[list[JsonPathMatch], Places], Iterator[JsonPathMatch]]
+Step = Callable[[list[JsonPathMatch], PathTree], Iterator[JsonPathMatch]]
 
 
 @dataclass(frozen=True, slots=True)
-class Path:
+class JsonPath:
     """A compiled path. `partly` says in what it differs from Spectral, or is empty."""
 
     steps: tuple[Step, ...]
     names: bool
     partly: str = ""
 
-    def __call__(self, places: Places, start: JsonPathMatch | None = None) -> list[JsonPathMatch]:
+    def __call__(self, places: PathTree, start: JsonPathMatch | None = None) -> list[JsonPathMatch]:
         """The matches in a document, or in a part of it. Raises TooManyMatches."""
         found = [start or JsonPathMatch("", places.tree, "")]
         for step in self.steps:
@@ -171,7 +171,7 @@ class Path:
         return list(ends.values())
 
 
-def compile_path(text: str) -> Path:
+def compile_path(text: str) -> JsonPath:
     """A path from its text. Raises JsonPathError."""
     text = text.strip()
     if not text.startswith("$"):
@@ -185,7 +185,7 @@ def compile_path(text: str) -> Path:
     partly = (
         "of several places that refer to one value, only the first counts as its holder" if holders and deep else ""
     )
-    return Path(tuple(steps), names, partly)
+    return JsonPath(tuple(steps), names, partly)
 
 
 def _once(matches: Iterator[JsonPathMatch]) -> list[JsonPathMatch]:
@@ -277,7 +277,7 @@ def _bracket(inner: str) -> Step:
 
 
 def _named(names: list[str]) -> Step:
-    def step(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
+    def step(found: list[JsonPathMatch], places: PathTree) -> Iterator[JsonPathMatch]:
         for match in found:
             pointer, value = places.behind(match.pointer, match.value)
             for name in names:
@@ -293,7 +293,7 @@ def _named(names: list[str]) -> Step:
 
 
 def _sliced(part: slice) -> Step:
-    def step(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
+    def step(found: list[JsonPathMatch], places: PathTree) -> Iterator[JsonPathMatch]:
         for match in found:
             if isinstance(places.inside(match.value), list):
                 yield from list(places.items(match))[part]
@@ -301,23 +301,23 @@ def _sliced(part: slice) -> Step:
     return step
 
 
-def _children(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
+def _children(found: list[JsonPathMatch], places: PathTree) -> Iterator[JsonPathMatch]:
     for match in found:
         yield from places.items(match)
 
 
-def _descend(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
+def _descend(found: list[JsonPathMatch], places: PathTree) -> Iterator[JsonPathMatch]:
     yield from places.below(found)
 
 
-def _parent(found: list[JsonPathMatch], _places: Places) -> Iterator[JsonPathMatch]:
+def _parent(found: list[JsonPathMatch], _places: PathTree) -> Iterator[JsonPathMatch]:
     for match in found:
         if match.parent is not None:
             yield match.parent
 
 
 def _filter(condition: Callable[[Scene], bool]) -> Step:
-    def step(found: list[JsonPathMatch], places: Places) -> Iterator[JsonPathMatch]:
+    def step(found: list[JsonPathMatch], places: PathTree) -> Iterator[JsonPathMatch]:
         for match in found:
             listed = isinstance(places.inside(match.value), list)
             for item in places.items(match):
@@ -327,7 +327,7 @@ def _filter(condition: Callable[[Scene], bool]) -> Step:
     return step
 
 
-def _scene(match: JsonPathMatch, places: Places, listed: bool) -> Scene:
+def _scene(match: JsonPathMatch, places: PathTree, listed: bool) -> Scene:
     holder = match.parent
     return Scene(
         value=places.inside(match.value),
@@ -340,7 +340,7 @@ def _scene(match: JsonPathMatch, places: Places, listed: bool) -> Scene:
     )
 
 
-def _way(match: JsonPathMatch, places: Places) -> str:
+def _way(match: JsonPathMatch, places: PathTree) -> str:
     """The way of a match from the root: `$['paths']['/orders'][0]`."""
     parts: list[str] = []
     at: JsonPathMatch | None = match

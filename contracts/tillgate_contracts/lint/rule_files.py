@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path as FilePath
+from pathlib import Path
 from typing import Any
 
 from tillgate_contracts.errors import ContractError
-from tillgate_contracts.lint.functions import FUNCTIONS, Function, FunctionError, function
-from tillgate_contracts.lint.jsonpath import JsonPathError, JsonPathMatch, Path, Places, compile_path
+from tillgate_contracts.lint.functions import FUNCTIONS, FunctionError, RuleFunction, function
+from tillgate_contracts.lint.jsonpath import JsonPath, JsonPathError, JsonPathMatch, PathTree, compile_path
 from tillgate_contracts.lint.rule import Condition, LintRule, SharedViolation, Violation, always, levels
 from tillgate_contracts.lint.view import LintView
 from tillgate_contracts.reading import MISSING, ReadingLimits, escape, split
@@ -99,7 +99,7 @@ class LoadedRules:
     """Rules that are applied, and in what they differ from the file."""
 
 
-def load_rules(path: FilePath) -> LoadedRules:
+def load_rules(path: Path) -> LoadedRules:
     """Rules from a YAML or JSON file. Raises ContractError `lint.file` or `lint.rules`."""
     try:
         data = path.read_bytes()
@@ -158,7 +158,9 @@ def _rule(rule_id: str, body: Any, aliases: Mapping[str, Any]) -> tuple[LintRule
     title = str(body.get("description") or body.get("message") or rule_id)
     message = str(body["message"]) if body.get("message") else ""
     prefixes = _prefixes(body.get("formats"))
-    differs = [path.partly for path in [*paths, *(test[0] for test in tests)] if isinstance(path, Path) and path.partly]
+    differs = [
+        path.partly for path in [*paths, *(test[0] for test in tests)] if isinstance(path, JsonPath) and path.partly
+    ]
     if prefixes == _FORMATS["oas2"]:
         differs.append("Swagger 2.0 is checked in its normal form, which is that of OpenAPI 3.0")
     rule = LintRule(
@@ -234,7 +236,7 @@ def _condition(body: Mapping[str, Any], prefixes: tuple[str, ...]) -> Condition:
     return condition
 
 
-Test = tuple[str | Path | None, Function]
+Test = tuple[str | JsonPath | None, RuleFunction]
 """The field that is looked at, or None for the match itself, and the function."""
 
 
@@ -254,7 +256,7 @@ def _then(entry: Any) -> Test:
 
 
 def _check(
-    paths: list[Path], tests: list[Test], message: str, title: str, *, follow: bool
+    paths: list[JsonPath], tests: list[Test], message: str, title: str, *, follow: bool
 ) -> Callable[[LintView], Iterator[Violation]]:
     def check(view: LintView) -> Iterator[Violation]:
         places = view.places(follow)
@@ -283,14 +285,14 @@ def _violation(said: str, title: str, faults: Mapping[str, list[str]]) -> Violat
     return SharedViolation(pointer, said or f"{title}: {'; '.join(problems)}.", also=tuple(others))
 
 
-def _fields(match: JsonPathMatch, target: str | Path | None, places: Places) -> Iterator[JsonPathMatch]:
+def _fields(match: JsonPathMatch, target: str | JsonPath | None, places: PathTree) -> Iterator[JsonPathMatch]:
     """The values that a `field` means: the match, its keys (`@key`), a child, a path of children (`a.b`, `a['b']`), or
     what a path (`$…`) finds below the match. A match that holds nothing is its own field, as in Spectral. What is
     missing stands at the nearest place that is there.
     """
     if target is None or not isinstance(match.value, dict | list):
         yield match  # the value alone: a match that holds nothing has no fields
-    elif isinstance(target, Path):
+    elif isinstance(target, JsonPath):
         found = target(places, match)
         yield from found or [JsonPathMatch(match.pointer, MISSING, "the value")]
     elif target == "@key":
@@ -302,7 +304,7 @@ def _fields(match: JsonPathMatch, target: str | Path | None, places: Places) -> 
         yield _child(match, target, places)
 
 
-def _child(match: JsonPathMatch, target: str, places: Places) -> JsonPathMatch:
+def _child(match: JsonPathMatch, target: str, places: PathTree) -> JsonPathMatch:
     """A key of that name before a path of keys."""
     plain = isinstance(match.value, dict) and target in match.value
     tokens = [target] if plain else [part.strip("['\"") for part in _KEYS.findall(target)]

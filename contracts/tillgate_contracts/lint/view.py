@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from tillgate_contracts.lint.jsonpath import Places
+from tillgate_contracts.lint.jsonpath import PathTree
 from tillgate_contracts.reading import METHODS, Document, escape, follow, fragment_tokens, join
 from tillgate_contracts.reading.walk import located
 
@@ -64,12 +64,12 @@ class LintView:
         self.tier = tier
         self.layer = layer
         self.data_class = data_class
-        self._places: dict[bool, Places] = {}
+        self._places: dict[bool, PathTree] = {}
 
-    def places(self, follow: bool) -> Places:
+    def places(self, follow: bool) -> PathTree:
         """The document as paths of rule files walk through it, with references followed or as they are written."""
         if follow not in self._places:
-            self._places[follow] = Places(self.tree, follow=follow)
+            self._places[follow] = PathTree(self.tree, follow=follow)
         return self._places[follow]
 
     def follow(self, value: Any, pointer: str) -> Placed:
