@@ -67,6 +67,9 @@ REASONS: dict[str, str] = {
         "`[a-z]*` is not anchored (JSON Schema Core 6.4), so the search finds its empty match in every text: nothing "
         "that the plain text admits was refused before."
     ),
+    "AP-012": "As AP-011: `[a-z]*` and `[A-Z]*` both match every text.",
+    "AP-126": "As AP-011, below `then`.",
+    "AP-127": "As AP-011, below `else`.",
     "AP-037": (
         "Tolerant model: adding a property to an open object is tolerated. The strict model gives the label's answer."
     ),
@@ -197,6 +200,21 @@ condition of `if`, an unknown keyword, a reference that leads nowhere, `unevalua
   over a value only because it ignores properties that it does not name. Then the finding is `any-of-coverage-undecided`
   or `one-of-coverage-undecided`, and whether `oneOf` branches overlap differently is `one-of-overlap-changed`. Both are
   warnings where the direction could be harmed.
+
+## The same in other words
+
+- **OpenAPI 3.0 and 3.1** spell null, bounds, constants, files and examples differently:
+  [the table](openapi-migration.md).
+- **Media types** are compared by their standards: a charset of JSON, YAML or a form and the `boundary` of a multipart
+  say nothing; every other parameter (`version`, a charset of text) is part of the type; `profile` is a note where it
+  comes or goes harmlessly, and a warning where the receiver may demand it or a reader may need it (RFC 6906).
+- **Statuses**: `2XX` and `default` stand for codes without an entry of their own and are compared with them. A range
+  that became its codes narrows; a code that became a range is a status that was added.
+- **A single value and the list of it** are written alike in the styles `form` and `simple`; a text with commas is not.
+- **Keywords beside other types** say nothing: `…-keyword-without-effect`. So do URLs that an OAuth flow does not use.
+- **Security schemes** are compared by what they are: another key is a note. So is a base path that moved between the
+  servers and the paths.
+- **Forms**: the fields of a `multipart` body are text, files, or JSON where a field is an object.
 
 Ids follow `<direction>-<place>-<kind>`: direction `request`, `response`, `event-receive`, `event-send`; place `body`,
 `property`, `parameter`, `parameter-property`, `header`, `header-property`, `payload`. Kinds that speak of a property

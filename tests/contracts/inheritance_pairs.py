@@ -183,7 +183,7 @@ def untagged() -> list[Pair]:
             "JS 10.2.1",
             *bodies(thing(authCode="string"), {"anyOf": [thing(), thing(authCode="integer")]}, {}),
             "warning",
-            "warning",
+            "breaking",
         ),
     ]
     return found

@@ -117,6 +117,23 @@ def test_a_format_counts_beside_a_change_of_type(old: Any, new: Any, request_lab
     assert _agrees(judge(with_request(new), with_request(old)).verdict, response_label)
 
 
+def _form(media: str, **fields: Any) -> dict[str, Any]:
+    return with_request({"type": "object", "properties": fields}, media=media)
+
+
+@pytest.mark.parametrize("media", ["multipart/form-data", "multipart/mixed"])
+def test_an_object_within_a_multipart_is_json(media: str) -> None:
+    """OpenAPI 3.1.1 section 4.8.15.1: the part of an object is `application/json`, that of a single value is text."""
+    number, text = {"type": "integer"}, {"type": "string"}
+    inside = [{"type": "object", "properties": {"n": schema}} for schema in (number, text)]
+    assert judge(_form(media, n=number), _form(media, n=text)).verdict == "compatible"
+    assert judge(_form(media, meta=inside[0]), _form(media, meta=inside[1])).verdict == "breaking"
+    lists = [{"type": "array", "items": schema} for schema in (number, text)]
+    assert judge(_form(media, n=lists[0]), _form(media, n=lists[1])).verdict == "compatible"
+    objects = [{"type": "array", "items": schema} for schema in inside]
+    assert judge(_form(media, n=objects[0]), _form(media, n=objects[1])).verdict == "breaking"
+
+
 def _not(schema: Any) -> dict[str, Any]:
     return {"type": "object", "not": schema}
 

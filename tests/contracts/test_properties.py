@@ -202,9 +202,7 @@ def spelled_31(node: Any) -> Any:
     if node.get("nullable") is True:
         if "allOf" in found:
             return {"anyOf": [*found["allOf"], {"type": "null"}]}
-        found["type"] = [found["type"], "null"]
-        if "enum" in found:
-            found["enum"] = [*found["enum"], None]
+        found["type"] = [found["type"], "null"]  # an enum without null goes on refusing it
     return found
 
 

@@ -102,11 +102,10 @@ _SOFTENED: dict[tuple[str, str], str] = {
     ("response", "pattern-changed"): WARNING,
     ("response", "pattern-removed"): WARNING,
     ("response", "pattern-generalized"): WARNING,
-    ("response", "any-of-added"): WARNING,
     ("parameter-property", "type-changed"): WARNING,
     ("response", "enum-value-added"): WARNING,
-    # A tolerant reader ignores what it does not know; under the strict content model it breaks.
-    ("response", "property-added-to-closed-object"): INFO,
+    # A tolerant reader ignores what it does not know, and one that checks the closed object refuses it.
+    ("response", "property-added-to-closed-object"): WARNING,
     ("request", "condition-changed"): WARNING,
     ("request", "format-width-declared"): WARNING,
     ("event-receive", "format-width-declared"): WARNING,

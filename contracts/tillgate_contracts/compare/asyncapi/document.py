@@ -18,7 +18,7 @@ from tillgate_contracts.compare.asyncapi.view import (
     EventView,
 )
 from tillgate_contracts.compare.collector import FindingCollector, Where
-from tillgate_contracts.compare.openapi.media import MediaType
+from tillgate_contracts.compare.media import MediaType
 from tillgate_contracts.compare.openapi.view import shape_of
 from tillgate_contracts.compare.payloads.report import compare_payloads, language, payload_level
 from tillgate_contracts.compare.schema.change import Direction

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tillgate_contracts.compare.collector import Where
+from tillgate_contracts.compare.media import MediaType, includes, pair_up
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
-from tillgate_contracts.compare.openapi.media import MediaType, includes, pair_up
 from tillgate_contracts.compare.openapi.view import HttpOperation
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import join

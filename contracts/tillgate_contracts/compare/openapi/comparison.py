@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from tillgate_contracts.compare.collector import FindingCollector, Where
-from tillgate_contracts.compare.openapi.media import is_json, is_xml
+from tillgate_contracts.compare.media import is_json, is_multipart, is_opaque, is_xml
 from tillgate_contracts.compare.openapi.view import OpenApiView
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.change import Direction
+from tillgate_contracts.compare.schema.files import is_file
 from tillgate_contracts.compare.schema.graph import SchemaGraph
 from tillgate_contracts.compare.schema.source import Part, join
 from tillgate_contracts.compare.unread import tell_unread
@@ -88,9 +89,12 @@ class DocumentComparison:
         word = "schema"
         if "schema" not in old and "schema" not in new and ("itemSchema" in old or "itemSchema" in new):
             word = "itemSchema"
+        if is_opaque(media) and word == "schema" and self._are_files(media, old, new):
+            return
         if word in old and word in new:
             left, right = (Part(old[word], join(base, word)),), (Part(new[word], join(revision, word)),)
-            as_sent = direction._replace(text=not is_json(media), xml=is_xml(media))
+            form = "body" if is_multipart(media) else ""
+            as_sent = direction._replace(text=not is_json(media), xml=is_xml(media), form=form)
             self.collector.use(self.graph.link(left, right, as_sent), place, where)
         elif (word in old) != (word in new):
             gone = word in old
@@ -109,3 +113,10 @@ class DocumentComparison:
                 base=base,
                 revision=revision,
             )
+
+    def _are_files(self, media: str, old: dict[str, Any], new: dict[str, Any]) -> bool:
+        """True where both sides mean any bytes of the media type, in whatever words."""
+        return all(
+            "schema" not in side or is_file(builder.node((Part(side["schema"], ""),)), media)
+            for side, builder in ((old, self.graph.old), (new, self.graph.new))
+        )

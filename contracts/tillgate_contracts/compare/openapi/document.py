@@ -14,6 +14,8 @@ from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_mapping
 from tillgate_contracts.compare.unread import LocatedObject
 
+PathsByShape = dict[str, dict[str, LocatedObject]]
+
 
 def compare_documents(comparison: DocumentComparison) -> None:
     """Everything in the two documents."""
@@ -75,19 +77,22 @@ def _paths(comparison: DocumentComparison) -> None:
     old, new = (_by_shape(comparison, view, prefix) for view, prefix in sides)
     unread = [{shape_of(_bare(key, prefix)) for key in view.unread_items("paths")} for view, prefix in sides]
     comparison.tell_unread()
-    for shape, (template, item) in old.items():
+    for shape, items in old.items():
         found = new.get(shape)
         if found is None and shape in unread[1]:
             continue
         if found is None:
-            for operation in comparison.old.operations(template, item):
-                _removed(comparison, operation, whole_path=True)
+            for template, item in items.items():
+                for operation in comparison.old.operations(template, item):
+                    _removed(comparison, operation, whole_path=True)
             continue
-        _path(comparison, template, item, *found)
-    for shape, (template, item) in new.items():
+        _path(comparison, items, found)
+    for shape, items in new.items():
         if shape not in old and shape not in unread[0]:
-            for operation in comparison.new.operations(template, item):
-                _added(comparison, operation)
+            for template, item in items.items():
+                for operation in comparison.new.operations(template, item):
+                    _added(comparison, operation)
+    _tell_ambiguous(comparison, old, new)
 
 
 def _bare(template: str, prefix: str) -> str:
@@ -97,44 +102,64 @@ def _bare(template: str, prefix: str) -> str:
     return template[len(prefix) :] if template.startswith(prefix + "/") else f"//{template}"
 
 
-def _by_shape(comparison: DocumentComparison, view: OpenApiView, prefix: str) -> dict[str, tuple[str, LocatedObject]]:
-    found: dict[str, tuple[str, LocatedObject]] = {}
+def _by_shape(comparison: DocumentComparison, view: OpenApiView, prefix: str) -> PathsByShape:
+    found: PathsByShape = {}
     for template, item in view.path_items("paths").items():
-        shape = shape_of(_bare(template, prefix))
-        known = found.get(shape)
-        if known is not None:
-            pointer = join("", "paths", template)
-            comparison.collector.add(
-                "api-path-ambiguous",
-                f"The paths {known[0]} and {template} have the same shape.",
-                base=pointer if view is comparison.old else None,
-                revision=pointer if view is comparison.new else None,
-            )
-            continue
-        found[shape] = (template, item)
+        found.setdefault(shape_of(_bare(template, prefix)), {})[template] = item
     return found
 
 
-def _path(comparison: DocumentComparison, template: str, item: LocatedObject, other: str, place: LocatedObject) -> None:
-    if _bare(template, comparison.base_path.old) != _bare(other, comparison.base_path.new):
+def _tell_ambiguous(comparison: DocumentComparison, old: PathsByShape, new: PathsByShape) -> None:
+    """Templates of one shape, once; where they were so before, it is a note."""
+    for shape in dict.fromkeys([*old, *new]):
+        before, after = old.get(shape, {}), new.get(shape, {})
+        if len(before) < 2 and len(after) < 2:
+            continue
+        named = list(after if len(after) > 1 else before)
+        known = len(before) > 1
+        comparison.collector.add(
+            "api-path-ambiguous",
+            f"The paths {' and '.join(named)} have the same shape{', as before' if known else ''}.",
+            base=join("", "paths", list(before)[-1]) if len(before) > 1 else None,
+            revision=join("", "paths", list(after)[-1]) if len(after) > 1 else None,
+            level="info" if known else None,
+        )
+
+
+def _path(comparison: DocumentComparison, items: dict[str, LocatedObject], others: dict[str, LocatedObject]) -> None:
+    """The path items of one shape: one on each side, or several that share their operations."""
+    template, other = next(iter(items)), next(iter(others))
+    same = {_bare(key, comparison.base_path.old) for key in items} & {
+        _bare(key, comparison.base_path.new) for key in others
+    }
+    if not same:
         comparison.collector.add(
             "api-path-parameter-renamed",
             f"The path {template} is now written {other}; on the wire nothing changed.",
-            where=Where("", other, item.pointer, place.pointer),
+            where=Where("", other, items[template].pointer, others[other].pointer),
             old=template,
             new=other,
         )
-    before = {operation.method: operation for operation in comparison.old.operations(template, item)}
-    after = {operation.method: operation for operation in comparison.new.operations(other, place)}
-    for method, operation in before.items():
-        found = after.get(method)
-        if found is None:
-            _removed(comparison, operation, whole_path=not after)
-        else:
-            compare_operation(comparison, operation, found, reverse=False)
-    for method, operation in after.items():
-        if method not in before:
-            _added(comparison, operation)
+    before = [operation for key, item in items.items() for operation in comparison.old.operations(key, item)]
+    after = [operation for key, item in others.items() for operation in comparison.new.operations(key, item)]
+    for by_name in (True, False):
+        for operation in list(before):
+            found = next((one for one in after if _is_same(comparison, operation, one, by_name=by_name)), None)
+            if found is not None:
+                before.remove(operation)
+                after.remove(found)
+                compare_operation(comparison, operation, found, reverse=False)
+    gone = not any(True for key, item in others.items() for _ in comparison.new.operations(key, item))
+    for operation in before:
+        _removed(comparison, operation, whole_path=gone)
+    for operation in after:
+        _added(comparison, operation)
+
+
+def _is_same(comparison: DocumentComparison, one: HttpOperation, other: HttpOperation, *, by_name: bool) -> bool:
+    prefix = comparison.base_path
+    named = _bare(one.template, prefix.old) == _bare(other.template, prefix.new)
+    return one.method == other.method and (named or not by_name)
 
 
 def _removed(comparison: DocumentComparison, operation: HttpOperation, *, whole_path: bool) -> None:

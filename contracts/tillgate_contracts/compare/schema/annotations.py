@@ -9,19 +9,13 @@ from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.keywords import is_descriptive
 from tillgate_contracts.compare.schema.node import Node
-from tillgate_contracts.compare.schema.values import is_number, value_key
+from tillgate_contracts.compare.schema.values import as_text, is_number, value_key
 
 
 def compare_annotations(comparison: NodeComparison) -> None:
     """Defaults, deprecation, descriptions, extensions and unknown keywords: they do not change what is accepted."""
     old, new = comparison.old, comparison.new
-    if old.default != new.default and (
-        old.default is None or new.default is None or not _equal(old.default, new.default)
-    ):
-        verb = "added" if old.default is None else "removed" if new.default is None else "changed"
-        comparison.add(
-            f"default-value-{verb}", NONE, old.default and old.default[0], new.default and new.default[0], "default"
-        )
+    _compare_default(comparison)
     _compare_lifecycle(comparison)
     _compare_composition(comparison)
     _compare_odata(comparison)
@@ -47,6 +41,27 @@ def compare_annotations(comparison: NodeComparison) -> None:
             undecided=True,
             data={"reason": f"Cannot tell automatically what it means: no schema language has the keyword {name!r}."},
         )
+
+
+def _compare_default(comparison: NodeComparison) -> None:
+    """`default`, as value; where values travel as text, by its text: `7` and `"7"`, a value and the list of it."""
+    old, new = comparison.old.default, comparison.new.default
+    if old == new or (old is not None and new is not None and value_key(old[0]) == value_key(new[0])):
+        return
+    if old is not None and new is not None and comparison.direction.text:
+        texts = [_texts(side[0], node) for side, node in ((old, comparison.old), (new, comparison.new))]
+        if texts[0] == texts[1]:
+            comparison.add("annotation-changed", NONE, None, None, "default", data={"words": ["default"]})
+            return
+    verb = "added" if old is None else "removed" if new is None else "changed"
+    comparison.add(f"default-value-{verb}", NONE, old and old[0], new and new[0], "default")
+
+
+def _texts(value: Any, node: Node) -> list[str] | str:
+    """A value as it is written in a parameter or header."""
+    if isinstance(value, list):
+        return [as_text(item) for item in value]
+    return [as_text(value)] if node.types == frozenset({"array"}) else as_text(value)
 
 
 def _compare_composition(comparison: NodeComparison) -> None:
@@ -162,10 +177,6 @@ def _has_descriptive_part(node: Node) -> bool:
     return any(
         isinstance(part.raw, dict) and all(is_descriptive(keyword) for keyword in part.raw) for part in node.flat
     )
-
-
-def _equal(old: tuple[Any], new: tuple[Any]) -> bool:
-    return value_key(old[0]) == value_key(new[0])
 
 
 def _compare_lifecycle(comparison: NodeComparison) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tillgate_contracts.compare.schema.change import BOTH, NARROWS, WIDENS
+from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.limits import compare_least, compare_most
 from tillgate_contracts.compare.schema.node import Contains, Node, is_plain
@@ -36,7 +36,7 @@ def compare_positions(comparison: NodeComparison) -> None:
         if _beyond(old, index) and _beyond(new, index):
             continue
         here, there = item_at(old, index), item_at(new, index)
-        key = comparison.child(here, there)
+        key = comparison.child(here, there, direction=comparison.direction.of_item)
         if (index < len(old.prefix)) == (index < len(new.prefix)) or key is None:
             continue
         gone = index >= len(new.prefix)
@@ -56,7 +56,7 @@ def compare_positions(comparison: NodeComparison) -> None:
     if (tail_old or tail_new) and not said:
         longest = max(len(old.prefix), len(new.prefix))
         if not (_beyond(old, longest) and _beyond(new, longest)):
-            comparison.child(tail_old, tail_new)
+            comparison.child(tail_old, tail_new, direction=comparison.direction.of_item)
 
 
 def _tail(node: Node) -> Parts:
@@ -77,9 +77,11 @@ def compare_contains(comparison: NodeComparison) -> None:
     if len(old) == 1 and len(new) == 1:
         _compare_one_contains(comparison, old[0], new[0])
         return
+    graph, direction = comparison.graph, comparison.direction.of_item
     for have in list(old):
         for need in list(new):
-            if have[1:] == need[1:] and comparison.graph.link(have.schema, need.schema, comparison.direction) is None:
+            key = graph.link(have.schema, need.schema, direction)
+            if have[1:] == need[1:] and (key is None or not graph.relation(key, EXACT)):
                 old.remove(have)
                 new.remove(need)
                 break
@@ -95,11 +97,12 @@ def _compare_one_contains(comparison: NodeComparison, old: Contains, new: Contai
     # A lower count of matches is a demand on the schema, an upper count is a demand on what does not match it.
     demands = bool(old.least or new.least)
     forbids = old.most is not None or new.most is not None
+    direction = comparison.direction.of_item
     if demands and not forbids:
-        comparison.child(old.schema, new.schema)
+        comparison.child(old.schema, new.schema, direction=direction)
     elif forbids and not demands:
-        comparison.child(old.schema, new.schema, negated=True)
-    elif comparison.graph.relation(comparison.graph.link(old.schema, new.schema, comparison.direction)):
+        comparison.child(old.schema, new.schema, negated=True, direction=direction)
+    elif comparison.graph.relation(comparison.graph.link(old.schema, new.schema, direction)):
         comparison.add("contains-changed", BOTH, None, None, "contains")
     if old.least != new.least:
         kind, effect = (
@@ -113,7 +116,7 @@ def compare_unevaluated_items(comparison: NodeComparison) -> None:
     old, new = comparison.old.unevaluated_items, comparison.new.unevaluated_items
     if (old is None) == (new is None):
         if old is not None and new is not None and not (is_plain(comparison.old) and is_plain(comparison.new)):
-            comparison.child(old, new)
+            comparison.child(old, new, direction=comparison.direction.of_item)
         return
     if new is not None and (comparison.old.items is None or comparison.new.tangled):
         comparison.add("unevaluated-items-added", NARROWS, keyword="unevaluatedItems")

@@ -122,7 +122,7 @@ class Builder:
         composed = raw.get("allOf")
         if isinstance(composed, list):
             size -= 1
-            if top and self.source.dialect.nullable and raw.get("nullable") is True:
+            if top and self.source.dialect.admits_null(raw):
                 flat.null = True
         if size:
             flat.add(part._replace(mask=part.mask | EXPANDED))
@@ -165,7 +165,7 @@ class Builder:
         branches = raw[kind]
         if not isinstance(branches, list) or not 1 <= len(branches) <= 2:
             return None
-        nullable = self.source.dialect.nullable and raw.get("nullable") is True
+        nullable = self.source.dialect.admits_null(raw)
         if len(branches) == 1:
             if nullable and not top:
                 return None

@@ -28,11 +28,30 @@ def flip(effect: int) -> int:
 
 class Direction(NamedTuple):
     """Which way a value travels, and whether it travels as text (path, query, header, cookie, forms), as XML (text,
-    too) or as JSON."""
+    too) or as JSON. `form`: the value is a `multipart` body ("body"), whose fields are parts of their own ("part"):
+    text, files, or JSON where a part is an object (OpenAPI 3.1.1 section 4.8.15)."""
 
     name: str
     text: bool = False
     xml: bool = False
+    form: str = ""
+
+    @property
+    def of_property(self) -> Direction:
+        """The same for the value of a property."""
+        if self.form == "body":
+            return self._replace(form="part")
+        return Direction(self.name) if self.form == "part" else self
+
+    @property
+    def of_item(self) -> Direction:
+        """The same for an item of a list; each item of a part is a part."""
+        return self._replace(text=False, form="") if self.form == "body" else self
+
+    @property
+    def of_name(self) -> Direction:
+        """The same for the name of a property, which is always text in the sense of JSON."""
+        return Direction(self.name)
 
     @property
     def outward(self) -> bool:

@@ -14,6 +14,7 @@ from tillgate_contracts.compare.schema.accepts import accepts
 from tillgate_contracts.compare.schema.annotations import compare_annotations
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, WIDENS, NodePair
 from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.files import is_file
 from tillgate_contracts.compare.schema.idle import compare_idle
 from tillgate_contracts.compare.schema.node import Node, describe, is_plain
 from tillgate_contracts.compare.schema.properties import compare_properties
@@ -76,6 +77,8 @@ def compare_nodes(comparison: NodeComparison) -> NodePair:
     if old is new:
         return comparison.pair
     compare_annotations(comparison)
+    if comparison.direction.form == "part" and is_file(old) and is_file(new):
+        return comparison.pair
     if old.unresolved or new.unresolved:
         _add_unresolved(comparison)
         if set(old.unresolved) != set(new.unresolved):
@@ -160,7 +163,7 @@ def _check_listed_values(comparison: NodeComparison) -> None:
 
 
 def _check_listed(comparison: NodeComparison, node: Node, effect: int) -> None:
-    if node.enum is None or len(node.enum) > _FINITE_LIMIT or comparison.direction.text:
+    if node.enum is None or len(node.enum) > _FINITE_LIMIT:
         return
     builders = (comparison.graph.old, comparison.graph.new)
     mine, theirs = builders if effect == NARROWS else reversed(builders)

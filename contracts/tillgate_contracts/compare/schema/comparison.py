@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 from tillgate_contracts.compare.schema.build import Builder
@@ -34,6 +35,7 @@ class PairGraph(Protocol):
     def sameness(self) -> Sameness: ...
     def link(self, old: Parts, new: Parts, direction: Direction) -> PairKey | None: ...
     def relation(self, key: PairKey | None, proof: int = PLAIN) -> int: ...
+    def walk(self, key: PairKey) -> Iterator[tuple[NodePair, bool, int, bool]]: ...
     def fits(self, old: Parts, new: Parts, direction: Direction, proof: int = NAMED) -> bool: ...
     def covers(self, old: Parts, new: Parts, direction: Direction, proof: int = NAMED) -> bool: ...
 
@@ -55,16 +57,19 @@ class NodeComparison:
             effect,
             old,
             new,
-            more.pop("old_pointer", self.old.at(keyword) if keyword else self.old.pointer),
-            more.pop("new_pointer", self.new.at(keyword) if keyword else self.new.pointer),
+            more.pop("old_pointer", _place(self.old, keyword)),
+            more.pop("new_pointer", _place(self.new, keyword)),
             **more,
         )
         self.pair.changes.append(change)
         return change
 
-    def child(self, old: Parts, new: Parts, *, negated: bool = False, mask: int = BOTH) -> PairKey | None:
-        """Links the comparison of two child schemas; None when they are the same."""
-        key = self.graph.link(old, new, self.direction)
+    def child(
+        self, old: Parts, new: Parts, *, negated: bool = False, mask: int = BOTH, direction: Direction | None = None
+    ) -> PairKey | None:
+        """Links the comparison of two child schemas; None when they are the same. `direction`: where the child is
+        another value than this one."""
+        key = self.graph.link(old, new, direction or self.direction)
         if key is not None:
             self.pair.links.append(PairLink(key, negated, mask))
         return key
@@ -82,3 +87,10 @@ class NodeComparison:
             if not relation or relation & ~effect:
                 kept.append(link._replace(mask=link.mask & ~effect))
         self.pair.links = kept
+
+
+def _place(node: Node, keyword: str) -> str | None:
+    """Where a keyword of a node stands; None where the document has no schema."""
+    if not node.flat and not node.pointer:
+        return None
+    return node.at(keyword) if keyword else node.pointer

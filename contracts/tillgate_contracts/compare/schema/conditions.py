@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.source import DROP_IF, Parts
 
@@ -35,13 +35,14 @@ def compare_discriminators(comparison: NodeComparison) -> None:
 def compare_negations(comparison: NodeComparison) -> None:
     """`not`: equal ones cancel out; a single pair is compared with narrowing and widening exchanged."""
     old, new = list(comparison.old.nots), list(comparison.new.nots)
-    for mine in list(old):
-        found = next(
-            (theirs for theirs in new if comparison.graph.link(mine, theirs, comparison.direction) is None), None
-        )
-        if found is not None:
-            old.remove(mine)
-            new.remove(found)
+    graph = comparison.graph
+    for alike in (lambda key: key is None, lambda key: not graph.relation(key, EXACT)):
+        for mine in list(old):
+            found = next((other for other in new if alike(graph.link(mine, other, comparison.direction))), None)
+            if found is not None:
+                comparison.child(mine, found, negated=True)
+                old.remove(mine)
+                new.remove(found)
     if len(old) == 1 and len(new) == 1:
         comparison.child(old[0], new[0], negated=True)
         return

@@ -7,7 +7,7 @@ from typing import Any
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.node import Node
-from tillgate_contracts.compare.schema.values import value_key
+from tillgate_contracts.compare.schema.values import as_text
 
 
 def compare_enum(comparison: NodeComparison) -> None:
@@ -18,8 +18,8 @@ def compare_enum(comparison: NodeComparison) -> None:
         return
     if before is not None and after is not None:
         if comparison.direction.text:
-            before = {_as_text(value): value for value in before.values()}
-            after = {_as_text(value): value for value in after.values()}
+            before = {as_text(value): value for value in before.values()}
+            after = {as_text(value): value for value in after.values()}
         constant = "const" in old.where and "const" in new.where
         removed = [value for key, value in before.items() if key not in after]
         added = [value for key, value in after.items() if key not in before]
@@ -76,14 +76,6 @@ def _null_said(comparison: NodeComparison) -> bool:
 
 def _only_boolean(node: Node) -> bool:
     return node.types == frozenset({"boolean"})
-
-
-def _as_text(value: Any) -> str:
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value_key(value)) if isinstance(value, list | dict) else str(value)
 
 
 def compare_extensible(comparison: NodeComparison) -> None:

@@ -92,10 +92,8 @@ class KeywordReader:
     def _enum(self, value: Any) -> None:
         if not isinstance(value, list):
             return
-        found: dict[Hashable, Any] = {value_key(item): item for item in value}
-        if self.source.dialect.nullable and self.raw.get("nullable") is True:
-            found.setdefault(None, None)
-        self._restrict(found)
+        # `nullable` adds null to the type alone; an enum without null refuses it (OpenAPI 3.0.3 section 4.7.24.1).
+        self._restrict({value_key(item): item for item in value})
 
     def _const(self, value: Any) -> None:
         self._restrict({value_key(value): value})
@@ -227,7 +225,7 @@ class KeywordReader:
         if not isinstance(value, list) or not value:
             return
         branches = [self.parts(branch, kind, index) for index, branch in enumerate(value)]
-        if self.source.dialect.nullable and self.raw.get("nullable") is True:
+        if self.source.dialect.admits_null(self.raw):
             branches.append((self.source.type_slice("null"),))
         group = SchemaUnion(kind, tuple(branches), join(self.pointer, kind), id(self.raw))
         self.node.groups = (*self.node.groups, group)

@@ -27,7 +27,7 @@ def compare_additional_properties(comparison: NodeComparison) -> None:
     old, new = _tail(comparison.old), _tail(comparison.new)
     if comparison.old.additional is None and comparison.new.additional is None:
         if old is not None and new is not None:
-            comparison.child(old, new)
+            comparison.child(old, new, direction=comparison.direction.of_property)
         return
     places = {
         "old_pointer": comparison.old.additional_pointer or comparison.old.pointer,
@@ -42,9 +42,9 @@ def compare_additional_properties(comparison: NodeComparison) -> None:
     elif closed_old:
         comparison.add("additional-properties-opened", WIDENS, False, True, **places)
     else:
-        key = comparison.graph.link(old or (), new or (), comparison.direction)
+        key = comparison.graph.link(old or (), new or (), comparison.direction.of_property)
         if old is not None and new is not None:
-            comparison.child(old, new)
+            comparison.child(old, new, direction=comparison.direction.of_property)
         elif comparison.graph.relation(key):
             kind, effect = (
                 ("additional-properties-restricted", NARROWS)
@@ -66,13 +66,13 @@ def compare_pattern_properties(comparison: NodeComparison) -> None:
     for pattern in dict.fromkeys([*old, *new]):
         mine, theirs = old.get(pattern), new.get(pattern)
         if mine is not None and theirs is not None:
-            comparison.child(mine, theirs)
+            comparison.child(mine, theirs, direction=comparison.direction.of_property)
             continue
         rest = _tail(comparison.old if mine is None else comparison.new)
         # Where only additionalProperties describes these names, it decides; where nothing does, they are open. Other
         # patterns of that side may describe some of them too, and then either may happen.
         if mine is None and theirs is not None:
-            key = comparison.graph.link(rest or (), theirs, comparison.direction)
+            key = comparison.graph.link(rest or (), theirs, comparison.direction.of_property)
             effect = comparison.graph.relation(key)
             if not rest:
                 effect = NARROWS if effect else NONE
@@ -80,7 +80,7 @@ def compare_pattern_properties(comparison: NodeComparison) -> None:
                 effect = BOTH if old else effect
             comparison.add("pattern-property-added", effect, None, pattern, "patternProperties")
         elif mine is not None:
-            key = comparison.graph.link(mine, rest or (), comparison.direction)
+            key = comparison.graph.link(mine, rest or (), comparison.direction.of_property)
             effect = comparison.graph.relation(key)
             if not rest:
                 effect = WIDENS if effect else NONE
@@ -99,7 +99,7 @@ def compare_property_names(comparison: NodeComparison) -> None:
     if not _names_fit(comparison.new, builders[1], old, builders[0]):
         effect |= WIDENS
     if old is not None and new is not None:
-        comparison.child(old, new, mask=effect)
+        comparison.child(old, new, mask=effect, direction=comparison.direction.of_name)
     elif new is not None and not builders[1].node(new).is_free:
         comparison.add("property-names-added", effect & NARROWS, keyword="propertyNames")
     elif old is not None and not builders[0].node(old).is_free:
@@ -175,7 +175,7 @@ def compare_unevaluated_properties(comparison: NodeComparison) -> None:
     old, new = comparison.old.unevaluated_properties, comparison.new.unevaluated_properties
     if old is not None and new is not None:
         if not (is_plain(comparison.old) and is_plain(comparison.new)):
-            comparison.child(old, new)
+            comparison.child(old, new, direction=comparison.direction.of_property)
     elif new is not None and (comparison.old.additional is None or comparison.new.tangled):
         comparison.add("unevaluated-properties-added", NARROWS, keyword="unevaluatedProperties")
     elif old is not None and (comparison.new.additional is None or comparison.old.tangled):

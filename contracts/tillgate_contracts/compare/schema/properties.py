@@ -6,7 +6,7 @@ from typing import Any
 
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.accepts import parts_for
-from tillgate_contracts.compare.schema.change import NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.change import EXACT, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.node import Node, describe
 from tillgate_contracts.compare.schema.source import Parts
@@ -30,6 +30,8 @@ class _Properties:
         self.hidden = {"request": "read_only", "response": "write_only"}.get(comparison.direction.name, "")
 
     def compare(self) -> None:
+        if self.new.is_free and not self.new.discriminator:
+            return  # everything is allowed now, which is said as one generalisation
         names = dict.fromkeys([*self.old.properties, *self.new.properties, *self.old.required, *self.new.required])
         for name in names:
             mine, theirs = self.old.properties.get(name), self.new.properties.get(name)
@@ -61,7 +63,7 @@ class _Properties:
         if required[0] != required[1]:
             self._required(name, mine, theirs, now=required[1])
         if not same:
-            self.comparison.child(mine, theirs)
+            self.comparison.child(mine, theirs, direction=self.direction.of_property)
 
     def _mutability(self, name: str, mine: Parts, theirs: Parts, required: tuple[bool, bool]) -> None:
         before, after = self.comparison.graph.old.node(mine), self.comparison.graph.new.node(theirs)
@@ -81,11 +83,16 @@ class _Properties:
 
     def _hidden_inside(self, name: str, mine: Parts, theirs: Parts, required: tuple[bool, bool]) -> None:
         """A field that this direction never carries: its change is a note only."""
-        word = "read-only" if self.hidden == "read_only" else "write-only"
-        if required[0] != required[1] or self.comparison.graph.link(mine, theirs, self.direction) is not None:
-            before, after = self.comparison.graph.old.node(mine), self.comparison.graph.new.node(theirs)
-            kind = f"{word}-property-changed"
-            self.comparison.add(kind, NONE, describe(before), describe(after), **self._places(mine, theirs), name=name)
+        graph = self.comparison.graph
+        key = graph.link(mine, theirs, self.direction.of_property)
+        place = {**self._places(mine, theirs), "name": name}
+        kinds = {change.kind for pair, *_ in (graph.walk(key) if key is not None else ()) for change in pair.changes}
+        if required[0] != required[1] or graph.relation(key, EXACT) or kinds - {"annotation-changed"}:
+            word = "read-only" if self.hidden == "read_only" else "write-only"
+            before, after = graph.old.node(mine), graph.new.node(theirs)
+            self.comparison.add(f"{word}-property-changed", NONE, describe(before), describe(after), **place)
+        elif kinds:
+            self.comparison.add("annotation-changed", NONE, **place, data={"words": [name]})
 
     def _places(self, mine: Parts, theirs: Parts) -> dict[str, str]:
         return {"old_pointer": mine[0].pointer, "new_pointer": theirs[0].pointer}
@@ -126,7 +133,7 @@ class _Properties:
             if not after.never:
                 self.comparison.add("property-added-to-closed-object", WIDENS, None, describe(after), **place)
         elif absent:
-            self.comparison.child(absent, theirs)
+            self.comparison.child(absent, theirs, direction=self.direction.of_property)
             if not required or was_required:
                 self.comparison.add("optional-property-added", NONE, None, describe(after), **place)
         elif not required or was_required:
@@ -168,7 +175,7 @@ class _Properties:
                 f"{kind}-and-refused" if not stage else kind, effect | NARROWS, describe(before), None, **place
             )
         elif absent:
-            key = self.comparison.child(mine, absent)
+            key = self.comparison.child(mine, absent, direction=self.direction.of_property)
             if effect or self.comparison.graph.relation(key) or not self.comparison.settings.strict:
                 self.comparison.add(kind, effect, describe(before), None, **place)
         else:

@@ -42,6 +42,11 @@ class SchemaDialect(NamedTuple):
     nullable: bool
     siblings: bool
 
+    def admits_null(self, raw: dict[str, Any]) -> bool:
+        """True for a schema whose `nullable` counts: an enum without null refuses null all the same."""
+        listed = raw.get("enum")
+        return self.nullable and raw.get("nullable") is True and not (isinstance(listed, list) and None not in listed)
+
     @classmethod
     def of(cls, format_name: str) -> SchemaDialect:
         if format_name in {"openapi-2.0", "openapi-3.0"}:

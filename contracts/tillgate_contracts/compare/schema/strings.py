@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.media import MediaType, includes
+from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS, Direction
 from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.files import OCTETS, text_forms
 from tillgate_contracts.compare.schema.limits import compare_least, compare_most
 from tillgate_contracts.compare.schema.patterns import is_free, readable
 from tillgate_contracts.compare.schema.values import one_or_list
@@ -18,26 +20,36 @@ def compare_max_length(comparison: NodeComparison) -> None:
 
 
 def compare_content_encoding(comparison: NodeComparison) -> None:
-    old, new = comparison.old.content_encoding, comparison.new.content_encoding
-    _compare_content(comparison, "content-encoding", "contentEncoding", old, new)
+    old, new = (form.encoding for form in text_forms(comparison.old, comparison.new))
+    if old != new:
+        _add_content(comparison, "content-encoding", "contentEncoding", old, new, BOTH)
 
 
 def compare_content_media_type(comparison: NodeComparison) -> None:
-    old, new = comparison.old.content_media_type, comparison.new.content_media_type
-    _compare_content(comparison, "content-media-type", "contentMediaType", old, new)
-
-
-def _compare_content(comparison: NodeComparison, name: str, keyword: str, old: str | None, new: str | None) -> None:
-    if old == new:
+    """`contentMediaType`; `application/octet-stream` is any data (RFC 2046 section 4.5.1)."""
+    old, new = (form.media_type for form in text_forms(comparison.old, comparison.new))
+    if old is None or new is None:
+        if old != new:
+            _add_content(comparison, "content-media-type", "contentMediaType", old, new, BOTH)
         return
-    verb, effect = ("added", NARROWS) if old is None else ("removed", WIDENS) if new is None else ("changed", BOTH)
+    one, other, free = (MediaType.parse(text).essence for text in (old, new, OCTETS))
+    if one != other:
+        effect = NARROWS if one == free or includes(one, other) else WIDENS if other == free else BOTH
+        effect = WIDENS if includes(other, one) else effect
+        _add_content(comparison, "content-media-type", "contentMediaType", old, new, effect)
+
+
+def _add_content(
+    comparison: NodeComparison, name: str, keyword: str, old: str | None, new: str | None, effect: int
+) -> None:
+    verb, effect = ("added", NARROWS) if old is None else ("removed", WIDENS) if new is None else ("changed", effect)
     comparison.add(f"{name}-{verb}", effect, old, new, keyword)
 
 
 def compare_content_schema(comparison: NodeComparison) -> None:
     old, new = comparison.old.content_schema, comparison.new.content_schema
     if old is not None and new is not None:
-        comparison.child(old, new)
+        comparison.child(old, new, direction=Direction(comparison.direction.name))
     elif old is not None:
         comparison.add("content-schema-removed", WIDENS, keyword="contentSchema")
     elif new is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.files import text_forms
 from tillgate_contracts.compare.schema.node import Node, describe
 from tillgate_contracts.compare.schema.values import ALL_TYPES
 
@@ -104,22 +105,23 @@ def _compare_null(comparison: NodeComparison, lost: frozenset[str], gained: froz
 
 def _compare_formats(comparison: NodeComparison, shared: set[str]) -> None:
     old, new = comparison.old, comparison.new
-    if old.formats == new.formats or not shared & {"string", "number"}:
+    before, after = (form.formats for form in text_forms(old, new))
+    if before == after or not shared & {"string", "number"}:
         return
-    if old.types != new.types and not (old.formats and new.formats):
-        kinds = {"number"} if set(old.formats + new.formats) <= _NUMBER_FORMATS else {"string"}
+    if old.types != new.types and not (before and after):
+        kinds = {"number"} if set(before + after) <= _NUMBER_FORMATS else {"string"}
         if not kinds & shared:
             return
     effect = NONE
-    if not all(_within(old.formats, name) for name in new.formats):
+    if not all(_within(before, name) for name in after):
         effect |= NARROWS
-    if not all(_within(new.formats, name) for name in old.formats):
+    if not all(_within(after, name) for name in before):
         effect |= WIDENS
     if not effect or _is_said(comparison, effect):
         return
     words = {NARROWS: "type-specialized", WIDENS: "type-generalized", BOTH: "type-changed"}
     listed = [(words[effect], effect)]
-    if {*old.formats, *new.formats} <= _WIDEST_FORMATS and "number" in shared:
+    if {*before, *after} <= _WIDEST_FORMATS and "number" in shared:
         widths = ((NARROWS, "format-width-declared"), (WIDENS, "format-width-dropped"))
         listed = [(kind, harm) for harm, kind in widths if effect & harm]
     for kind, harm in listed:

@@ -140,6 +140,9 @@ class Branches:
     def _say(self, verb: str, effect: int, branch: Parts, index: int, proven: bool, tolerated: bool) -> None:
         """An alternative was removed or added. A named one is recorded even where another one happens to cover it."""
         comparison = self.comparison
+        if comparison.settings.declared and self._is_null(branch, is_old=verb == "removed"):
+            self._say_null(verb, NONE if proven else effect, branch)
+            return
         named = comparison.settings.declared and ref_of(branch) is not None
         if tolerated and not proven and not named:
             gone = verb == "removed"
@@ -158,6 +161,20 @@ class Branches:
             inapplicable=declared,
             **places,
         )
+
+    def _is_null(self, branch: Parts, *, is_old: bool) -> bool:
+        graph = self.comparison.graph
+        return (graph.old if is_old else graph.new).node(branch).types == frozenset({"null"})
+
+    def _say_null(self, verb: str, effect: int, branch: Parts) -> None:
+        """The alternative that is null: in the words for null, unless the type says it already."""
+        kind = "became-not-nullable" if verb == "removed" else "became-nullable"
+        if any(change.kind == kind for change in self.comparison.pair.changes):
+            return
+        group = self.old if verb == "removed" else self.new
+        place = {"old_pointer" if verb == "removed" else "new_pointer": branch[0].pointer or group.pointer}
+        old, new = ("null", None) if verb == "removed" else (None, "null")
+        self.comparison.add(kind, effect, old, new, **place)
 
     def _exclusivity(self, inner: int) -> None:
         """What changes because `oneOf` counts matches."""

@@ -105,3 +105,12 @@ def as_mapping(value: Any) -> dict[str, Any]:
 def as_list(value: Any) -> list[Any]:
     """The value if it is a list, else an empty one."""
     return value if isinstance(value, list) else []
+
+
+def as_text(value: Any) -> str:
+    """A value as text spells it: `true`, `7` (7.0, too)."""
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value_key(value)) if isinstance(value, list | dict) else str(value)

@@ -74,6 +74,17 @@ def is_json(text: str) -> bool:
     return media.base in _JSON or "*" in (media.base, media.kind)
 
 
+def is_opaque(text: str) -> bool:
+    """True for a body of bytes that no schema describes inside: neither JSON, XML, text nor a form."""
+    media = MediaType.parse(text)
+    structured = media.base in (*_JSON, *_FORMS, "xml") or "*" in (media.kind, media.subtype)
+    return not (structured or media.kind in ("text", "multipart"))
+
+
+def is_multipart(text: str) -> bool:
+    return MediaType.parse(text).kind == "multipart"
+
+
 def is_xml(text: str) -> bool:
     """True for XML (RFC 7303): `application/xml`, `text/xml`, and every name with the suffix `+xml`."""
     return MediaType.parse(text).base == "xml"
