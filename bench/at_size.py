@@ -49,11 +49,13 @@ def lanes_that_wait(conn: Any, flows: list[Any], stores: int, what: str, **chose
 
 def while_stores_are_frozen(conn: Any, stores: int) -> None:
     """Each store is one of the catalog, in one of two banners; the lanes that wait longest are those of the larger."""
-    from catalog.models import RetailStore, ScopeValue
-    from governance.models import FreezeWindow
-    from governance.services import freezes
-    from kernel import clock
+    from django.db import transaction
 
+    from catalog.models import Domain, Environment, RetailStore, ScopeValue
+    from governance.services import freezes
+
+    Environment.objects.get_or_create(key="test", defaults={"name": "Test", "position": 1})
+    Domain.objects.get_or_create(key="price", defaults={"name": "Price"})
     days = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
     always = {"kind": "weekly", "zone": "UTC", "days": days, "from": "00:00", "until": "00:00"}
     small, large = (ScopeValue.objects.create(dimension="banner", key=key, name=key) for key in ("small", "large"))
@@ -66,7 +68,8 @@ def while_stores_are_frozen(conn: Any, stores: int) -> None:
         scope = {"banner": frozen.key} if frozen else {"domain": "price", "environment": "test"}
         window = freezes.plan(actor=None, name=held, calendar=always, strictness="work", **scope)
         claims(conn, f"the same while a freeze holds {held}")
-        FreezeWindow.objects.filter(pk=window.pk).update(ended_at=clock.now())
+        with transaction.atomic():
+            freezes._end(window, actor=None, reason="measured")
 
 
 def claims(conn: Any, what: str) -> None:
