@@ -140,7 +140,7 @@ class AnswerReader:
         reference: str | None,
     ) -> None:
         self.success = success.checked()
-        self.failures = FailureMarks(success.absent, success.unless)
+        self.failures = FailureMarks(success.absent, success.unless, of_write=True)
         self.rules = [rule.checked() for rule in answers]
         self.nothing_done = frozenset(nothing_done)
         self.codes, self.messages, self.reference = codes, messages, reference

@@ -14,6 +14,7 @@ from runtime.connectors.answers import Answer, every, plain_name, said
 from runtime.domain.member_names import any_named_twice
 
 _ENVELOPES = frozenset({"result", "response", "data", "d"})  # members around what an answer says of itself
+_RESULTS = _ENVELOPES | {"results"}  # of a write; in an answer to a read these are rows, which speak for themselves
 _DEPTH = 3  # envelopes inside one another that are opened
 _PHRASE = re.compile(r"(?<=[0-9]) [a-z][a-z _'-]*\Z")  # of a status, as HTTP and frameworks write it
 _CLASSES = {"4xx": "4", "5xx": "5"}
@@ -22,13 +23,15 @@ _CLASSES = {"4xx": "4", "5xx": "5"}
 class FailureMarks:
     """The members by which a document calls itself a failure, at its top or in an envelope (`result`, `response`,
     `data`, `d`). `absent`: paths that must be missing or empty. `unless`: paths and the values that say so; `4xx` and
-    `5xx` are every status of that class."""
+    `5xx` are every status of that class. `of_write`: `results` are what became of the write, and an envelope as well.
+    """
 
-    def __init__(self, absent: Iterable[str], unless: Mapping[str, list[Any]]) -> None:
+    def __init__(self, absent: Iterable[str], unless: Mapping[str, list[Any]], *, of_write: bool = False) -> None:
+        self._envelopes = _RESULTS if of_write else _ENVELOPES
         self.absent, self.unless = list(dict.fromkeys(absent)), dict(unless)
         self._wanted = {path: _Words(values) for path, values in self.unless.items()}
         members = {plain_name(path.partition(".")[0]) for path in (*self.absent, *self.unless)}
-        self._members = frozenset(members | _ENVELOPES)
+        self._members = frozenset(members | self._envelopes)
         self._known: dict[tuple[str, ...], bool] = {}
 
     def may_be_in(self, document: dict[str, Any]) -> bool:
@@ -56,7 +59,7 @@ class FailureMarks:
                 return f"the answer says {path!r} is no success"
         if depth < _DEPTH and isinstance(document, dict):
             for name, inner in document.items():
-                if plain_name(name) in _ENVELOPES:
+                if plain_name(name) in self._envelopes:
                     for one in inner if isinstance(inner, list) else [inner]:
                         if isinstance(one, dict) and (problem := self._found_in(one, depth + 1)):
                             return f"{problem} in {name!r}"
@@ -71,7 +74,7 @@ def says_nothing(document: Any) -> bool:
         if len(document) != 1:
             return not document
         ((name, document),) = document.items()
-        if plain_name(name) not in _ENVELOPES:
+        if plain_name(name) not in _RESULTS:
             return False
     return False
 
