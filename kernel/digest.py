@@ -24,10 +24,9 @@ class _HoldsDecimal(Exception):
     """The quick encoder met a Decimal; the exact one takes over."""
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(
-        value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_refuse
-    )
+_dump = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_refuse
+).encode
 
 
 def _exact(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -12,7 +13,7 @@ from kernel.difference import differences
 from kernel.digest import canonical_json, digest_of, is_digest, short
 from kernel.errors import Invalid
 from kernel.money import Money
-from kernel.strict_json import loads
+from kernel.strict_json import loads, needs_closer_look
 
 JSON = st.recursive(
     st.none()
@@ -104,3 +105,17 @@ def test_json_that_nobody_can_be_sure_of_is_refused_with_a_code(body, code):
 
 def test_fractions_are_read_as_decimals():
     assert loads(b'{"price": 1.10}') == {"price": Decimal("1.10")}
+
+
+@pytest.mark.parametrize("before", range(34))
+def test_a_row_of_too_many_digits_is_seen_wherever_it_stands(before: int) -> None:
+    for behind in ("", "}", "." + 40 * "1"):
+        assert needs_closer_look("x" * before + 65 * "7" + behind)
+        assert not needs_closer_look("x" * before + 64 * "7" + behind)
+
+
+@given(st.lists(st.sampled_from(["7" * 16, "7", "x", "\\", "u", "\\u0000", "\\ud83d", "7" * 64, "é"]), max_size=30))
+def test_a_closer_look_is_taken_at_the_same_texts_as_by_one_pattern(parts: list[str]) -> None:
+    text = "".join(parts)
+    plain = re.compile(r"\\u(?:0000|[dD][89a-fA-F])|[0-9]{65}")
+    assert needs_closer_look(text) is (plain.search(text) is not None)
