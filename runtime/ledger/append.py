@@ -1,24 +1,35 @@
 """Append to the log: deduplicate by head, assign positions under the lane's lock, move the source cursor, all in one
 commit."""
-# ruff: noqa: S608 - statements are assembled from constants of this module
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import psycopg
 from psycopg.errors import LockNotAvailable
 
-from runtime.domain import erased, retention, same_value
+from runtime.domain import retention
 from runtime.domain.correlation import lanes_of
-from runtime.domain.versions import AtLeast
-from runtime.ledger import conflicts, sql
+from runtime.ledger import conflicts
+from runtime.ledger.append_plan import BY_PLACE, SEPARATOR, Plan
+from runtime.ledger.appended import (
+    BULK,
+    CONFLICT,
+    OLDER,
+    TOO_OLD,
+    UNCHANGED,
+    Appended,
+    Fenced,
+    Finer,
+    Head,
+    IncomingMessage,
+    SourceMove,
+    incoming_messages,
+)
 from runtime.ledger.connections import Connection
-from runtime.ledger.copied_rows import copied_heads, copied_messages
 from runtime.ledger.faultpoints import hit
-from runtime.ledger.known_content import Compared, HeldContent, Place
+from runtime.ledger.known_content import Compared, HeldContent
 from runtime.ledger.lane_locks import (
     LOCK_LANES,
     LOCK_WAIT,
@@ -32,7 +43,6 @@ from runtime.ledger.lane_locks import (
 )
 from runtime.ledger.streams import ChangedMeanwhile, LanesChanged, StillSo, StreamRef, counters_of
 
-_PUT_HEADS, _UPDATE_HEADS = sql.read("put_heads"), sql.read("update_heads")
 _READ_HEADS = """
 select key, hash, version, position
 from runtime_head
@@ -52,80 +62,21 @@ set read = read + %s,
     conflicts_again = conflicts_again + %s,
     beat_at = clock_timestamp()
 where id = %s"""
-_SEPARATOR = (
-    "\x1f"  # a list as one text: cheaper to send than an array of thousands; keys never hold it (see IncomingMessage)
+__all__ = (
+    "BULK",
+    "BY_PLACE",
+    "CONFLICT",
+    "OLDER",
+    "TOO_OLD",
+    "UNCHANGED",
+    "Appended",
+    "Fenced",
+    "Finer",
+    "IncomingMessage",
+    "SourceMove",
+    "append",
+    "incoming_messages",
 )
-BULK = 50  # from this many rows on COPY is cheaper than INSERT
-# The constructor that NamedTuple generates is a Python function; a page holds thousands of records, and this takes half
-# the time.
-_new = tuple.__new__
-
-
-class Fenced(Exception):
-    """Another worker holds the lane or the source now, or the gate closed: roll back and forget."""
-
-
-class IncomingMessage(NamedTuple):
-    """One message to append. `key` holds neither NUL nor the unit separator (U+001F) and is not empty; `payload` is
-    JSON text; `version` orders states of one key, 0 where the source has none, `AtLeast` where only their arrival
-    does."""
-
-    key: str
-    version: int
-    payload: bytes
-    correlation: str | None = None
-    causation: str | None = None
-    traceparent: str | None = None
-
-
-class SourceMove(NamedTuple):
-    """Where the cursor (JSON text) of a source goes with an append: `id` and `token` are those of the claim, and the
-    lease is renewed by so many seconds."""
-
-    id: int
-    token: int
-    cursor: str | None
-    lease_seconds: float = 15.0
-
-
-def incoming_messages(
-    prefix: str, keys: Iterable[str], versions: Iterable[int], payloads: Iterable[bytes]
-) -> list[IncomingMessage]:
-    """Items that came with nothing else, made the short way."""
-    return [
-        _new(IncomingMessage, (prefix + key, version, payload, None, None, None))
-        for key, version, payload in zip(keys, versions, payloads, strict=True)
-    ]
-
-
-@dataclass(slots=True)
-class Appended:
-    """Counts, spans `(lane, first, last)` of the new positions, and per item its `(lane, position)`: UNCHANGED, OLDER
-    CONFLICT or TOO_OLD where nothing was written.
-
-    `conflicts_again` of the conflicts were known with this content. `held` says for unchanged items, if that was asked
-    for, at which position the same content stands.
-    """
-
-    accepted: int = 0
-    unchanged: int = 0
-    older: int = 0
-    conflicts: int = 0
-    conflicts_again: int = 0
-    too_old: int = 0
-    spans: list[tuple[int, int, int]] = field(default_factory=list)
-    positions: list[tuple[int, int]] = field(default_factory=list)
-    held: dict[int, int] | None = None
-
-    def part(self, start: int, end: int) -> Appended:
-        """What became of some of the items, for those who stored them together with others."""
-        return Appended(positions=self.positions[start:end])
-
-
-UNCHANGED, OLDER, CONFLICT, TOO_OLD = (0, 0), (0, -1), (0, -2), (0, -3)
-Finer = Callable[[bytes], str]
-"""What the version in a payload says beyond `version` of its message, as text that compares."""
-_Head = tuple[int, int, int]  # content hash, version, position of a key's last message
 
 
 def append(
@@ -195,7 +146,7 @@ def _append(
     with conn.short_transaction(), conn.cursor(binary=True) as reader:
         counters, heads, places = _lock(conn, reader, stream, by_lane, items, source, still, within)
         held = HeldContent(reader, stream, items, hashes, heads, stream.immutable or not ordered, compared)
-        plan = _Plan(stream, release_id, run_id, places, held, ordered, finer)
+        plan = Plan(stream, release_id, run_id, places, held, ordered, finer)
         if stream.known_since is not None:
             plan.too_old = retention.too_old(payloads, stream.known_since)
         for lane in sorted(by_lane):
@@ -224,7 +175,7 @@ def _lock(
     source: SourceMove | None,
     still: StillSo | None,
     within: str | None,
-) -> tuple[dict[int, int], dict[str, _Head], dict[str, str]]:
+) -> tuple[dict[int, int], dict[str, Head], dict[str, str]]:
     """Show the token, lock the lanes in order (from here nobody else adds to these keys), read the heads and, of many,
     where they stand. Raises LanesBusy where a lane is not free `within` that time."""
     many = len(items) >= BULK
@@ -241,7 +192,7 @@ def _lock(
             counters = conn.execute(LOCK_LANES, (stream.id, sorted(by_lane)))
             if within:
                 conn.execute(LOCK_WAIT, (usual_wait(conn),))
-            keys = _SEPARATOR.join({item.key for item in items})
+            keys = SEPARATOR.join({item.key for item in items})
             reader.execute(_READ_HEADS_WITH_PLACE if many else _READ_HEADS, (stream.id, keys))
     except LockNotAvailable as error:
         before = [one for one in (asked, moved) if one is not None]
@@ -261,224 +212,6 @@ def _lock(
         {row[0]: row[1:4] for row in rows},
         {row[0]: row[4] for row in rows} if many else {},
     )
-
-
-class _Plan:
-    """What one append will write, worked out in memory while the lanes are locked."""
-
-    def __init__(
-        self,
-        stream: StreamRef,
-        release_id: int | None,
-        run_id: int | None,
-        places: dict[str, str],
-        held: HeldContent,
-        ordered: bool,
-        finer: Finer | None,
-    ) -> None:
-        self.finer = finer
-        self.stream, self.release_id, self.run_id, self.places = stream, release_id, run_id, places
-        self.held, self.ordered = held, ordered
-        self.too_old: frozenset[int] = frozenset()  # indexes of items
-        self.fresh: dict[str, _Head] = {}
-        self.changed: dict[str, _Head] = {}
-        self.rows: list[tuple[int, int, int, IncomingMessage]] = []  # lane, position, previous, item
-        self.counters: list[tuple[int, int, int]] = []
-        self.conflicts: list[tuple[str, int, int, bytes]] = []
-
-    def lane(
-        self,
-        lane: int,
-        following: int,
-        items: Sequence[IncomingMessage],
-        hashes: Sequence[int],
-        indexes: list[int],
-        heads: dict[str, _Head],
-        done: Appended,
-    ) -> None:
-        """`heads` goes on with what this adds, so that a key that comes twice finds its own first message."""
-        position, immutable, ordered, held = following, self.stream.immutable, self.ordered, done.held
-        by_content = immutable or not ordered
-        fresh, changed, rows, positions = self.fresh, self.changed, self.rows, done.positions
-        too_old = self.too_old
-        first_row = len(rows) - following  # the rows of a lane stand together, in the order of positions
-        for index in indexes:
-            item, content = items[index], hashes[index]
-            key, version = item[0], item[1]
-            seen = heads.get(key)
-            if seen is None:
-                if index in too_old:
-                    positions[index] = TOO_OLD
-                    done.too_old += 1
-                    continue
-                heads[key] = fresh[key] = (content, version, position)
-                rows.append((lane, position, 0, item))
-            else:
-                arrives = version.__class__ is AtLeast
-                same_order = by_content or arrives or version == seen[1]
-                if seen[0] == content or (same_order and self._same(first_row, key, seen[2], item[2], content)):
-                    done.unchanged += 1
-                    if held is not None:
-                        held[index] = seen[2]
-                    continue
-                if immutable:
-                    self.conflicts.append(
-                        (key, seen[2], *self._by_value(content, item[2], (self.stream.lane_at(key, seen[2]), seen[2])))
-                    )
-                    positions[index] = CONFLICT
-                    done.conflicts += 1
-                    continue
-                if arrives:
-                    version = max(int(version), seen[1])
-                    item = item._replace(version=version)
-                elif version < seen[1] or (version and same_order and self._earlier(first_row, key, seen[2], item[2])):
-                    if ordered:
-                        positions[index] = OLDER
-                        done.older += 1
-                        continue
-                    version = seen[1]
-                heads[key] = (fresh if key in fresh else changed)[key] = (content, version, position)
-                rows.append((lane, position, seen[2], item))
-            positions[index] = (lane, position)
-            position += 1
-        if position != following:
-            self.counters.append((position, self.stream.id, lane))
-            done.spans.append((lane, following, position - 1))
-            done.accepted += position - following
-
-    def _same(self, first_row: int, key: str, position: int, payload: bytes, content: int) -> bool:
-        """Whether the message at that position, stored or of this append, is the same value."""
-        place = self.stream.lane_at(key, position), position
-        if (known := self.held.compared.get((content, place))) is not None:
-            return known[0]
-        stored = self._held(first_row, place)
-        if stored is not None and erased.is_erased(stored):
-            return erased.is_same(stored, payload, self.stream.hashes_of)
-        return stored is not None and same_value.same(stored, payload)
-
-    def _held(self, first_row: int, place: Place) -> bytes | None:
-        if (stored := self.held.payload(place)) is not None:
-            return stored
-        row = first_row + place[1]
-        return self.rows[row][3].payload if 0 <= row < len(self.rows) else None
-
-    def _earlier(self, first_row: int, key: str, position: int, payload: bytes) -> bool:
-        """Whether a state is older than the message at that position, which has the same version."""
-        if self.finer is None or not self.ordered:
-            return False
-        stored = self._held(first_row, (self.stream.lane_at(key, position), position))
-        return stored is not None and self.finer(payload) < self.finer(stored)
-
-    def _by_value(self, content: int, payload: bytes, place: Place) -> tuple[int, bytes]:
-        """A conflict that comes in several spellings is one case."""
-        stored = self.held.payload(place)
-        kept = payload if stored is None or not erased.is_erased(stored) else erased.ERASED  # not stored again
-        known = self.held.compared.get((content, place))
-        canonical = same_value.canonical(payload) if known is None else known[1]
-        return (content if canonical is None else self.stream.hashes_of((canonical,))[0]), kept
-
-    def payloads(self) -> list[bytes]:
-        """All that would be stored, conflicts among it."""
-        return [item[2] for _, _, _, item in self.rows] + [payload for _, _, _, payload in self.conflicts]
-
-    def copy(self, conn: Connection) -> dict[str, _Head]:
-        """Write what is many, and answer the heads that are left to write."""
-        if len(self.rows) >= BULK:
-            self._copy_messages(conn)
-        heads: dict[str, _Head] = {}
-        if len(self.fresh) >= BULK:
-            self._copy_heads(conn)
-        else:
-            heads |= self.fresh
-        if len(self.changed) < BULK or not self._update_heads(conn):
-            heads |= self.changed
-        return heads
-
-    def insert(self, conn: Connection, heads: dict[str, _Head]) -> None:
-        """Write the rest, in a pipeline."""
-        for counter in self.counters:
-            conn.execute("update runtime_lane set next = %s where stream_id = %s and lane = %s", counter)
-        if 0 < len(self.rows) < BULK:
-            self._insert_messages(conn)
-        if heads:
-            conn.execute(_PUT_HEADS, (self.stream.id, _SEPARATOR.join(heads), *_columns(heads)))
-
-    def _copy_messages(self, conn: Connection) -> None:
-        """One write in binary format. The time is the database's own, asked for under the lock: a default that is
-        worked out row by row would keep COPY from writing page by page."""
-        now = conn.execute(_NOW).fetchone()
-        assert now is not None
-        made = copied_messages(self.stream.id, self.release_id, self.run_id, now[0], self.rows)
-        with conn.cursor() as writer, writer.copy(_COPY_MESSAGES) as copy:
-            copy.write(made)
-
-    def _copy_heads(self, conn: Connection) -> None:
-        """New keys cannot collide: their lane is locked."""
-        made = copied_heads(self.stream.id, self.fresh)
-        with conn.cursor() as writer, writer.copy(_COPY_HEADS) as copy:
-            copy.write(made)
-
-    def _update_heads(self, conn: Connection) -> bool:
-        """Changed heads stand where they were read a moment ago, for their lanes are locked: no index is asked again.
-        False where one does not."""
-        places = '{"' + '","'.join([self.places[key] for key in self.changed]) + '"}'
-        with conn.pipeline():
-            conn.execute(BY_PLACE)
-            done = conn.execute(_UPDATE_HEADS, (places, *_columns(self.changed), self.stream.id))
-        return done.rowcount == len(self.changed)
-
-    def _insert_messages(self, conn: Connection) -> None:
-        rows = [
-            (
-                self.stream.id,
-                lane,
-                position,
-                item.key,
-                item.version,
-                previous,
-                self.release_id,
-                self.run_id,
-                item.correlation,
-                item.causation,
-                item.traceparent,
-                item.payload.decode(),
-            )
-            for lane, position, previous, item in self.rows
-        ]
-        values = ",".join(["(%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s,%s)"] * len(rows))
-        conn.execute(
-            f"insert into runtime_message ({_COLUMNS}) values {values}",
-            [cell for row in rows for cell in row],
-            prepare=len(rows) == 1,
-        )
-
-
-_COLUMNS = (
-    "stream_id, lane, position, key, version, previous, "
-    "release_id, run_id, correlation, causation, traceparent, payload"
-)
-
-
-# A table that grows has old statistics: to the end of the transaction rows are found by place or key, never by reading
-# the whole table.
-BY_PLACE = """
-select
-    set_config('enable_seqscan', 'off', true),
-    set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true)"""
-# microseconds since 2000, as COPY has them
-_NOW = "select (extract(epoch from clock_timestamp()) * 1000000)::bigint - 946684800000000"
-_COPY_MESSAGES = """
-copy runtime_message (
-    stream_id, lane, position, key, version, previous, received_at,
-    release_id, run_id, correlation, causation, traceparent, payload
-) from stdin (format binary)"""
-_COPY_HEADS = "copy runtime_head (stream_id, key, hash, version, position) from stdin (format binary)"
-
-
-def _columns(heads: dict[str, _Head]) -> Iterator[str]:
-    """Hashes, versions and positions, each as one array."""
-    return ("{" + ",".join([str(head[i]) for head in heads.values()]) + "}" for i in range(3))
 
 
 def _count(conn: Connection, run_id: int, read: int, done: Appended) -> None:

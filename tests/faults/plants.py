@@ -132,7 +132,7 @@ def _never_needed(taken: Any) -> bool:
     return False
 
 
-_insert = append_module._Plan.insert
+_insert = append_module.Plan.insert
 
 
 def _insert_without_counters(self: Any, conn: Any, heads: Any) -> None:
@@ -220,7 +220,7 @@ PROCESSES: dict[str, list[tuple[Any, str, Any]]] = {
     "shrug": [(outcomes, "_BY_STATUS", outcomes._BY_STATUS | {503: outcomes._BY_STATUS[429]})],
     "sequence": [
         (append_module, "_lock", _lock_like_a_sequence),
-        (append_module._Plan, "insert", _insert_without_counters),
+        (append_module.Plan, "insert", _insert_without_counters),
     ],
     **DATABASE_PLANTS,
 }

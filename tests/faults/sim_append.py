@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import errors
 
-from runtime.ledger import append, conflicts, known_content, lane_locks
+from runtime.ledger import append, append_plan, conflicts, known_content, lane_locks
 from tests.faults.sim_database import Database, Transaction, statement
 
 
@@ -69,6 +69,13 @@ def _count_up(db: Database, tx: Transaction, given: Any) -> int:
     return 1
 
 
+@statement(append_plan._COUNT_UP)
+def _count_up_many(db: Database, tx: Transaction, given: Any) -> int:
+    lanes, following, stream = given
+    pairs = zip(lanes.strip("{}").split(","), following.strip("{}").split(","), strict=True)
+    return sum(_count_up(db, tx, (int(after), stream, int(lane))) for lane, after in pairs)
+
+
 @statement(
     r"insert into runtime_message \(stream_id, lane, position, key, version, previous, release_id, run_id, "
     r"correlation, causation, traceparent, payload\) "
@@ -98,7 +105,7 @@ def _insert_messages(db: Database, tx: Transaction, cells: Any) -> int:
     return len(cells) // 12
 
 
-@statement(append._PUT_HEADS)
+@statement(append_plan._PUT_HEADS)
 def _put_heads(db: Database, tx: Transaction, given: Any) -> int:
     stream, joined, *columns = given
     keys = joined.split("\x1f")

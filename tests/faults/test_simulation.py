@@ -41,7 +41,7 @@ SHOWS_AT = {
     "token": 24,
     "trusting": 34,
     "unbounded": 33,
-    "unwaiting": 321,
+    "unwaiting": 861,
 }
 
 

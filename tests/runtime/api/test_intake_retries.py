@@ -87,7 +87,7 @@ def test_a_batch_of_conflicts_is_compared_while_nobody_waits_for_its_locks(till,
     under_locks: list[str] = []
     compared: list[str] = []
     real = {name: getattr(same_value, name) for name in ("same", "canonical")}
-    lane = append._Plan.lane
+    lane = append.Plan.lane
 
     def locked(*given: Any) -> None:
         under_locks.append("lane")
@@ -104,7 +104,7 @@ def test_a_batch_of_conflicts_is_compared_while_nobody_waits_for_its_locks(till,
         return call
 
     monkeypatch.setattr("runtime.ledger.known_content.AT_ONCE", 10)
-    monkeypatch.setattr(append._Plan, "lane", locked)
+    monkeypatch.setattr(append.Plan, "lane", locked)
     for name in real:
         monkeypatch.setattr(same_value, name, watched(name))
     assert till(body(list(range(60)))).status_code == 202
