@@ -15,6 +15,7 @@ from catalog.models import (
     System,
     Team,
 )
+from kernel import persons
 from kernel.models import User
 from kernel.viewer import Permission, Viewer
 
@@ -120,7 +121,7 @@ def may_decide_subscription(viewer: Viewer, subscription: Subscription) -> Permi
         return Permission(False, "Decisions are for people, not for service accounts.")
     if subscription.state != Subscription.State.REQUESTED:
         return Permission(False, "This application has been decided already.")
-    if subscription.requested_by_id == viewer.id:
+    if persons.are_one(viewer.id, subscription.requested_by_id):
         return Permission(False, "You asked for this yourself. Somebody else of the owner team decides.")
     api = subscription.version.api
     if viewer.sees_everything or (api.owner_team_id is not None and api.owner_team_id in viewer.team_ids):

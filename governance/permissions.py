@@ -12,7 +12,7 @@ from django.db import connection
 from catalog.selectors import teams
 from governance.domain.matching import ExercisedRight
 from governance.models import BreakGlass, ChangeRequest, Delegation, PipelineConnection, Waiver
-from kernel import clock, sessions
+from kernel import clock, persons, sessions
 from kernel.factors import held
 from kernel.factors.required import ADMINISTRATORS, DECIDERS, second_factor_required
 from kernel.models import User
@@ -23,7 +23,7 @@ State = ChangeRequest.State
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Who may fill a slot. `rights` are the ids of the people by whose right: the person alone, or the delegators.
+    """Who may fill a slot. `exercised` are the rights by which: the person's own alone, or those of the delegators.
 
     `for_whom` names the first delegator when the person may act only by delegation.
     """
@@ -32,11 +32,7 @@ class Person:
     name: str
     absent: bool = False
     for_whom: str = ""
-    rights: tuple[int, ...] = ()
-
-    @property
-    def exercised(self) -> list[ExercisedRight]:
-        return [ExercisedRight(self.id, right) for right in self.rights]
+    exercised: tuple[ExercisedRight, ...] = ()
 
 
 _ELIGIBLE = """
@@ -54,7 +50,8 @@ select c.slot_id, u.id, coalesce(nullif(trim(u.first_name || ' ' || u.last_name)
        exists (select from governance_absence a
                 where a.person_id = u.id and a.starts_at <= %(at)s and %(at)s < a.ends_at),
        array_agg(c.right_of order by c.right_of),
-       array_agg(coalesce(nullif(trim(f.first_name || ' ' || f.last_name), ''), f.username) order by c.right_of)
+       array_agg(coalesce(nullif(trim(f.first_name || ' ' || f.last_name), ''), f.username) order by c.right_of),
+       kernel_person(u.id), array_agg(kernel_person(c.right_of) order by c.right_of)
   from candidates c join kernel_user u on u.id = c.user_id join kernel_user f on f.id = c.right_of
   left join governance_decision d on d.change_id = %(change)s and d.revision = %(revision)s and d.person_id = c.user_id
                                  and d.voided_at is null
@@ -70,9 +67,14 @@ def eligible(change_id: int, revision: int, at: datetime) -> dict[int, list[Pers
     found: dict[int, list[Person]] = {}
     with connection.cursor() as cursor:
         cursor.execute(_ELIGIBLE, {"change": change_id, "revision": revision, "at": at})
-        for slot, person, name, absent, rights, names in cursor.fetchall():
+        for slot, person, name, absent, rights, names, who, whose in cursor.fetchall():
             own = person in rights
-            made = Person(person, name, absent, "" if own else names[0], (person,) if own else tuple(rights))
+            exercised = tuple(
+                ExercisedRight(person, right, frozenset({who, by}))
+                for right, by in zip(rights, whose, strict=True)
+                if not own or right == person
+            )
+            made = Person(person, name, absent, "" if own else names[0], exercised)
             found.setdefault(slot, []).append(made)
     return found
 
@@ -88,7 +90,7 @@ with asked as (
     from asked a join governance_delegation d on d.group_id = any(a.group_ids)
    where d.revoked_at is null and d.starts_at <= %(at)s and %(at)s < d.ends_at
 )
-select c.key, c.user_id, c.right_of from candidates c
+select c.key, c.user_id, c.right_of, kernel_person(c.user_id), kernel_person(c.right_of) from candidates c
  where governance_may_fill_as(c.group_ids, %(change)s, c.user_id, c.right_of, %(at)s)
  order by c.key, c.user_id, c.right_of
 """
@@ -100,8 +102,8 @@ def rights_for(asked: Mapping[str, Sequence[int]], change_id: int, at: datetime)
     with connection.cursor() as cursor:
         text = json.dumps({key: list(groups) for key, groups in asked.items()})
         cursor.execute(_EXERCISED, {"asked": text, "change": change_id, "at": at})
-        for key, person, right_of in cursor.fetchall():
-            found[key].append(ExercisedRight(person, right_of))
+        for key, person, right_of, *people in cursor.fetchall():
+            found[key].append(ExercisedRight(person, right_of, frozenset(people)))
     return found
 
 
@@ -131,6 +133,8 @@ _GIVEN = {
     "kernel.password_reset": "{} password was set",
     "kernel.factor_reset": "{} second factor was removed",
     "kernel.factor_given": "{} second factor was made",
+    "kernel.accounts_parted": "{} account was parted from another one",
+    "kernel.mail_proof_forgotten": "what {} account had proved of its address was forgotten",
     "kernel.role_given": "{} place in the team was given",
     "catalog.group_became_team": "{} team was given its role",
     "governance.group_mapping_added": "the mapping that gave {} place in the team was made",
@@ -182,6 +186,14 @@ def is_party(change_id: int, person_id: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def unsettled_parties(change_id: int) -> str:
+    """The names of the accounts behind the change whose address another account has proved; empty where there are
+    none."""
+    with connection.cursor() as cursor:
+        cursor.execute("select coalesce(governance_unsettled_parties(%s), '')", [change_id])
+        return str(cursor.fetchone()[0])
+
+
 def may_fill(group_ids: Sequence[int], change_id: int, person_id: int, at: datetime) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("select governance_may_fill(%s::int[], %s, %s, %s)", [list(group_ids), change_id, person_id, at])
@@ -200,7 +212,10 @@ def may_author(viewer: Viewer, change: ChangeRequest) -> Permission:
 def may_submit(viewer: Viewer, change: ChangeRequest) -> Permission:
     if change.state != State.DRAFT:
         return Permission(False, f"It is {change.get_state_display().lower()}, not a draft.")
-    return may_author(viewer, change)
+    allowed = may_author(viewer, change)
+    if allowed and persons.is_unsettled(viewer.id):
+        return Permission(False, persons.UNSETTLED)
+    return allowed
 
 
 def may_revise(viewer: Viewer, change: ChangeRequest) -> Permission:
@@ -255,8 +270,18 @@ def may_decide(viewer: Viewer, change: ChangeRequest, at: datetime) -> Permissio
         return Permission(False, "Decisions are for people, not for service accounts.")
     if is_party(change.pk, viewer.user.pk):
         return Permission(False, "You contributed to this change; somebody else decides.")
+    if persons.is_unsettled(viewer.user.pk):
+        return Permission(False, persons.UNSETTLED)
     if change.decisions.filter(person=viewer.user, voided_at=None).exists():
         return Permission(False, "You have decided on this revision. Retract your decision to decide again.")
+    if change.decisions.filter(person__in=persons.accounts_of(viewer.user.pk), voided_at=None).exists():
+        return Permission(False, "You have decided on this revision by another account of yours; you count once.")
+    if unsettled := unsettled_parties(change.pk):
+        return Permission(
+            False,
+            f"Another account has proved the address of {unsettled}, who had a hand in this change. Nothing can be "
+            "decided before that address is proved or replaced, or an administrator says whether they are one person.",
+        )
     if not any(p.id == viewer.user.pk for people in eligible(change.pk, change.revision, at).values() for p in people):
         held = [
             people[viewer.user.pk] for people in resting(change.pk, change.revision, at).values() if viewer.id in people
@@ -330,6 +355,8 @@ def may_break_glass(viewer: Viewer, owner_team_ids: list[int]) -> Permission:
     )
     if not allowed:
         return Permission(False, "Only a member of the owner team or a release manager may break the glass.")
+    if persons.is_unsettled(viewer.id):
+        return Permission(False, persons.UNSETTLED)
     return counts_as_member(viewer, owner_team_ids, ("release-managers",), "breaks no glass")
 
 
@@ -337,6 +364,8 @@ def may_confirm_break_glass(viewer: Viewer) -> Permission:
     """Confirm it, and review it afterwards."""
     if not (_is_person(viewer) and in_team(viewer, "release-managers", "architects")):
         return Permission(False, "Only a release manager or an architect may confirm.")
+    if persons.is_unsettled(viewer.id):
+        return Permission(False, persons.UNSETTLED)
     return counts_as_member(viewer, (), ("release-managers", "architects"), "confirms and reviews no break-glass")
 
 
@@ -384,7 +413,7 @@ def may_confirm_pipeline(viewer: Viewer, proposed_by: int) -> Permission:
     """A release manager who has not proposed it: who maps a repository decides which gate it passes."""
     if not (_is_person(viewer) and in_team(viewer, "release-managers")):
         return Permission(False, "Only a release manager may confirm this.")
-    if viewer.id == proposed_by:
+    if persons.are_one(viewer.id, proposed_by):
         return Permission(False, "You proposed it; another release manager confirms.")
     return counts_as_member(viewer, (), ("release-managers",), "confirms no connection")
 

@@ -28,6 +28,7 @@ command = ""
 
 _TABLES = {
     "kernel_user",
+    "kernel_provedmail",
     "kernel_user_groups",
     "kernel_user_user_permissions",
     "kernel_apitoken",

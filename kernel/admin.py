@@ -8,8 +8,10 @@ from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
+from kernel import persons
 from kernel.factors import held
 from kernel.models import ApiToken, AuditEntry, OutboxEvent, User
+from kernel.ui.wording import counted
 
 admin.site.site_header = "Tillgate administration"
 admin.site.site_title = "Tillgate"
@@ -34,9 +36,10 @@ class LookOnly(admin.ModelAdmin):
 class Accounts(UserAdmin):
     list_display = ("username", "first_name", "last_name", "kind", "is_active", "is_staff")
     list_filter = ("kind", "is_active", "is_staff", "groups")
-    fieldsets = (*(UserAdmin.fieldsets or ()), ("Tillgate", {"fields": ("kind",)}))
+    fieldsets = (*(UserAdmin.fieldsets or ()), ("Tillgate", {"fields": ("kind", "same_person_as")}))
 
-    actions = ("reset_second_factors",)
+    autocomplete_fields = ("same_person_as",)
+    actions = ("reset_second_factors", "forget_proved_addresses")
 
     @admin.action(description="Reset the second factors of the chosen accounts", permissions=["change"])
     def reset_second_factors(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
@@ -45,6 +48,15 @@ class Accounts(UserAdmin):
         gone = sum(held.reset(account, actor=request.user) for account in chosen)
         said = "Their sessions ended, they were told by mail, and their approvals do not count for some hours."
         self.message_user(request, f"{gone} second factors are removed. {said}", messages.SUCCESS)
+
+    @admin.action(description="Forget the proved addresses of the chosen accounts", permissions=["change"])
+    def forget_proved_addresses(self, request: HttpRequest, chosen: QuerySet[User]) -> None:
+        """For an address that belongs to another person by now, or to several."""
+        assert isinstance(request.user, User)
+        gone = sum(persons.forget(account, actor=request.user) for account in chosen)
+        said = "The approvals of these accounts do not count for some hours."
+        forgotten = counted(gone, "proved address", "proved addresses")
+        self.message_user(request, f"{forgotten} forgotten. {said}", messages.SUCCESS)
 
     def view_on_site(self, obj: User) -> str:
         """What was given to this person, by whom."""

@@ -26,11 +26,25 @@ class User(AbstractUser):
 
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.PERSON)
     time_zone = models.CharField(max_length=60, blank=True, db_default="")  # of pages; empty: the installation's
+    same_person_as = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Another account of this person. Together they count once in every approval.",
+    )
     # Groups that were read together with the token of the present request; None where they were not.
     team_ids_read: frozenset[int] | None = None
 
     class Meta(AbstractUser.Meta):
         triggers = [agents.AGENT_DECIDES_NOTHING]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(same_person_as=None) | ~models.Q(same_person_as=models.F("id")),
+                name="another_account_of_the_person",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
@@ -39,6 +53,23 @@ class User(AbstractUser):
         """A password that is stored in a newer way meanwhile is the same password."""
         with acting.by(self, way=acting.STORED_ANEW):
             return super().check_password(raw_password)
+
+
+class ProvedMail(models.Model):
+    """An address of mail of which somebody has shown that it is theirs: by a link that was sent there, or by the
+    identity provider's word. Accounts with one such address in common are one person (`kernel.persons`). Only the
+    SHA-256 of the folded address is kept; a later address does not take it away."""
+
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    digest = models.CharField(max_length=64, db_index=True)
+    way = models.CharField(max_length=20)
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="mail_proved_once")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {self.digest[:8]}"
 
 
 class ApiToken(models.Model):

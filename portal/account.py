@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from catalog.selectors import teams
 from governance import permissions
 from governance.services import identity
-from kernel import audit, clock, sessions, sign_in_limits, sign_ins
+from kernel import audit, clock, persons, sessions, sign_in_limits, sign_ins
 from kernel.factors import held, recovery
 from kernel.models import ApiToken, SecondFactor, User
 from portal import accounts, confirm, mail_change
@@ -62,6 +62,8 @@ def _page(
     context: dict[str, Any] = {
         "me": me,
         "local": confirm.is_local(me),
+        "address_proved": persons.has_proved(me),
+        "unsettled": persons.UNSETTLED if persons.is_unsettled(me.pk) else "",
         "details": details or DetailsForm(initial={"email": me.email, "time_zone": me.time_zone}),
         "password": password or PasswordChangeForm(me),
         "sessions": [
@@ -83,16 +85,17 @@ def details(request: HttpRequest) -> HttpResponse:
     me, form = _me(request), DetailsForm(request.POST)
     if not form.is_valid():
         return _page(request, details=form)
-    said = _new_address(me, form.cleaned_data["email"])
+    said = _new_address(me, form.cleaned_data["email"], prove="prove" in request.POST)
     me.time_zone = form.cleaned_data["time_zone"]
     me.save(update_fields=["time_zone"])
     messages.success(request, f"Your details are saved.{said}")
     return redirect("account")
 
 
-def _new_address(me: User, address: str) -> str:
-    """An address counts when its link was opened; none at all counts at once."""
-    if address == me.email:
+def _new_address(me: User, address: str, *, prove: bool) -> str:
+    """An address counts when its link was opened; none at all counts at once. With `prove` the link goes to the present
+    one as well, which somebody else wrote there."""
+    if address == me.email and not (address and prove):
         return ""
     identity.require_fresh(me, "another address of mail")
     if address:

@@ -30,6 +30,7 @@ RIGHTS: Mapping[str, str] = {
     "kernel_recoverycode": f"{_ADD_AND_DROP}, update (used_at)",
     "kernel_secondfactor": f"{_ADD_AND_DROP}, update (name, used_at, step, signatures)",
     "kernel_usedchallenge": _ADD_AND_DROP,
+    "kernel_provedmail": _ADD_AND_DROP,
     "kernel_demomark": f"{_ADD}, update (ended_at)",
     "kernel_writestamp": _ADD_AND_DROP,
     "catalog_destination": _READ,

@@ -17,6 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from governance.services import identity
+from kernel import persons
 from kernel.errors import Invalid, Unavailable
 from kernel.models import User
 
@@ -50,8 +51,10 @@ def arrived(request: HttpRequest, told: str) -> HttpResponse:
         wanted = _read(told, me)
         me.email = wanted["to"]
         me.save(update_fields=["email"])
-    _tell_old(me, wanted["from"])
-    messages.success(request, f"Notices go to {me.email} from now on.")
+        persons.prove(me, me.email, way=persons.LINK)
+    if wanted["from"] != me.email:
+        _tell_old(me, wanted["from"])
+    messages.success(request, f"{me.email} is proved to be your address. Notices go there from now on.")
     return redirect("account")
 
 

@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from catalog.selectors import teams
-from kernel import clock, sign_ins
+from kernel import clock, persons, sign_ins
 from kernel.errors import NotFound
 from kernel.models import ApiToken, AuditEntry, User
 from kernel.ui.tones import Tone, ok, quiet
@@ -35,6 +35,10 @@ WORDS = {
     "kernel.password_taken": "Password taken away",
     "kernel.password_changed": "Own password changed",
     "kernel.password_stored_anew": "Password stored in a newer way",
+    "kernel.mail_proved": "Address of mail proved",
+    "kernel.mail_proof_forgotten": "Proved address of mail forgotten",
+    "kernel.accounts_joined": "Known to be one person with",
+    "kernel.accounts_parted": "No longer one person with",
     "kernel.factor_added": "Own second factor added",
     "kernel.factor_removed": "Own second factor removed",
     "kernel.factor_given": "Second factor made by somebody else",
@@ -84,6 +88,7 @@ def person(request: HttpRequest, person_id: int) -> HttpResponse:
         "person": found,
         "tone": _tone(found),
         "teams": teams.of_user(found),
+        "others": User.objects.filter(pk__in=persons.accounts_of(found.pk)).exclude(pk=found.pk).order_by("username"),
         "live_tokens": live.count(),
         "received": _lines(_about(found)),
         "gave": _lines(_by(found)),

@@ -2,10 +2,8 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("kernel", "0016_ledger_turn"), ("catalog", "0020_destinations")]
 
-    operations = [ApplySql("catalog")]
+    operations = []

@@ -17,6 +17,7 @@ from catalog.domain import lifecycle
 from catalog.models import Api, Team
 from catalog.selectors import ownership
 from catalog.selectors.ownership import OwnedThing
+from kernel import persons
 from kernel.errors import Conflict, Forbidden, finding
 from kernel.models import User
 from kernel.viewer import Viewer
@@ -67,7 +68,7 @@ def require_both_sides(actor: User, giving: Team | None, receiving: Team | None,
     if viewer.sees_everything or giving is None or receiving is None:
         return
     both = giving.pk in viewer.team_ids and receiving.pk in viewer.team_ids
-    if both or (giving.pk not in viewer.team_ids and permissions.may_steward(viewer)):
+    if both or (permissions.may_steward(viewer) and giving.pk not in _teams_of_person(actor)):
         return
     message = (
         f"{receiving} would own {what}, and has not been asked: propose the hand-over as a change, which both teams "
@@ -75,6 +76,12 @@ def require_both_sides(actor: User, giving: Team | None, receiving: Team | None,
     )
     pointer = "/owner_team" if code.startswith("api.") else "/team"
     raise Forbidden(code, message, {"findings": [finding(pointer, message)]})
+
+
+def _teams_of_person(actor: User) -> set[int]:
+    """By whichever account."""
+    accounts = User.objects.filter(pk__in=persons.accounts_of(actor.pk))
+    return set(accounts.values_list("groups", flat=True)) - {None}
 
 
 def require_no_freeze(thing: OwnedThing, changed: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ never fill two slots together.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 Slot = TypeVar("Slot", bound=Hashable)
@@ -44,14 +44,22 @@ def unfilled(eligible: Mapping[Slot, Sequence[Person]]) -> list[Slot]:
 
 @dataclass(frozen=True, slots=True, order=True)
 class ExercisedRight:
-    """`person` fills a slot by the right of `right_of`: the same person, or a delegator."""
+    """The account `person` fills a slot by the right of `right_of`: the same account, or a delegator's. `people` are
+    the persons behind both, each by one number, where somebody has several accounts."""
 
     person: int
     right_of: int
+    people: frozenset[int] = field(default=frozenset(), compare=False)
+
+    @property
+    def used(self) -> frozenset[int]:
+        """Who is used up."""
+        return self.people or frozenset({self.person, self.right_of})
 
     def clashes(self, other: ExercisedRight) -> bool:
-        """Whether both cannot count on one change: somebody would count twice, in person or through a delegate."""
-        return bool({self.person, self.right_of} & {other.person, other.right_of})
+        """Whether both cannot count on one change: somebody would count twice, in person, by another account or
+        through a delegate."""
+        return bool(self.used & other.used)
 
 
 def assign(rights: Mapping[Slot, Sequence[ExercisedRight]]) -> dict[Slot, ExercisedRight]:

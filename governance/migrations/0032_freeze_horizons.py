@@ -2,8 +2,6 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 # The trigger that counts planned freezes is made here: counted anew, so that none is left out that was planned before.
 _COUNT = """
 lock table governance_freezewindow in share row exclusive mode;
@@ -21,4 +19,4 @@ having count(*) > 0
 class Migration(migrations.Migration):
     dependencies = [("governance", "0031_rows_told")]
 
-    operations = [ApplySql("governance"), migrations.RunSQL(_COUNT, migrations.RunSQL.noop)]
+    operations = [migrations.RunSQL(_COUNT, migrations.RunSQL.noop)]

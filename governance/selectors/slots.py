@@ -112,5 +112,9 @@ def _approved(right: ExercisedRight, decision: Decision, able: list[Person]) -> 
 def _counted_twice(able: list[Person], approved: set[int], filled: dict[int, ExercisedRight]) -> list[str]:
     """Who approved and could fill this slot, but somebody else counts already by the same right."""
     counting = {right.person for right in filled.values()}
-    used = counting | {right.right_of for right in filled.values()}
-    return [p.name for p in able if p.id in approved and p.id not in counting and used & {p.id, *p.rights}]
+    used = {person for right in filled.values() for person in right.used}
+    return [
+        p.name
+        for p in able
+        if p.id in approved and p.id not in counting and any(used & right.used for right in p.exercised)
+    ]

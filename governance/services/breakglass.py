@@ -18,7 +18,7 @@ from governance.domain.subject import Subject, SubjectFacts
 from governance.models import Approval, BreakGlass
 from governance.selectors import emergencies, sight
 from governance.services import approvals, changes, identity
-from kernel import audit, clock, outbox
+from kernel import audit, clock, outbox, persons
 from kernel.digest import is_digest
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import AuditEntry, User
@@ -70,7 +70,7 @@ def confirm(case_id: int, *, actor: User) -> SealedApproval:
         case = _locked(case_id, actor)
         proved = identity.require_proof(actor, "break-glass")
         changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
-        if actor.pk == case.opened_by_id:
+        if persons.are_one(actor.pk, case.opened_by_id):
             raise Forbidden("break_glass.two_people", "The person who asked may not confirm. Ask a second person.")
         if case.confirmed_by_id is not None:
             raise Conflict("break_glass.confirmed", "It was confirmed already.")
@@ -112,7 +112,7 @@ def review(case_id: int, *, actor: User, note: str) -> BreakGlass:
         changes.require_allowed(permissions.may_confirm_break_glass(Viewer.of(actor)), "break_glass.not_allowed")
         if case.confirmed_by_id is None or case.reviewed_at is not None:
             raise Conflict("break_glass.no_debt", "No review is owed here.")
-        if actor.pk in (case.opened_by_id, case.confirmed_by_id):
+        if {case.opened_by_id, case.confirmed_by_id} & {*persons.accounts_of(actor.pk)}:
             raise Forbidden(
                 "break_glass.third_person", "The two people who opened it may not review it. Ask a third person."
             )

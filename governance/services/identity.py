@@ -20,7 +20,7 @@ from django.db import transaction
 from governance import permissions
 from governance.domain.id_tokens import is_verified
 from governance.models import GroupMapping, ProviderCheck
-from kernel import acting, audit, clock, outbox, sessions
+from kernel import acting, audit, clock, outbox, persons, sessions
 from kernel.errors import Forbidden
 from kernel.models import User
 
@@ -62,6 +62,7 @@ def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
                 after={"username": name},
             )
         user.save()
+        persons.prove(user, user.email, way=persons.PROVIDER)
         sync_groups(user, claims.get(groups_claim))
         ProviderCheck.objects.update_or_create(person=user, defaults={"at": clock.now()})
     return user

@@ -9,7 +9,7 @@ from django.db import transaction
 from catalog.selectors import teams
 from governance.models import Absence, Delegation
 from governance.services import identity
-from kernel import audit, clock
+from kernel import audit, clock, persons
 from kernel.errors import Forbidden, Invalid, NotFound, finding
 from kernel.models import User
 
@@ -30,7 +30,7 @@ def delegate(
             "delegation.not_yours", f"You are not in {team_key!r}; you cannot delegate a right that you do not have."
         )
     found = []
-    if to.pk == actor.pk or to.kind != User.Kind.PERSON or not to.is_active:
+    if persons.are_one(to.pk, actor.pk) or to.kind != User.Kind.PERSON or not to.is_active:
         found.append(finding("/delegate", "Name another person who has an active account."))
     if starts_at.tzinfo is None or ends_at.tzinfo is None or not starts_at < ends_at or ends_at <= clock.now():
         found.append(

@@ -130,7 +130,8 @@ _REFUSALS = {  # by the constraint of the database that refused the decision
     "decision_binds_what_is_present": "The change was altered meanwhile. Load the page again, then decide.",
     "decision_separation_of_duties": "You are the author, the submitter or a contributor of this change, "
     "so another person must decide.",
-    "one_live_decision_per_person": "You have already decided on this change. Retract that decision first.",
+    "one_live_decision_per_person": "You, or another account of yours, have already decided on this change. Retract "
+    "that decision first.",
     "refusing_needs_a_reason": "Give a reason in the note.",
     "decision_needs_a_right": "None of your groups may give an approval that this change needs.",
 }

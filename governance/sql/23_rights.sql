@@ -1,13 +1,36 @@
 -- Who may fill a slot of a change.
 
 -- Author, submitter and contributors are parties of a change; they never decide on it.
+-- By none of their accounts.
 create or replace function governance_is_party(change bigint, person bigint) returns boolean language sql stable as $$
+  with who as (select kernel_accounts_of(person) as accounts)
   select exists (select from governance_changerequest c
                   where c.id = change
-                    and (c.author_id = person or c.submitter_id = person))
+                    and (c.author_id = any(who.accounts) or c.submitter_id = any(who.accounts)))
       or exists (select from governance_contributor c
                   where c.change_id = change
-                    and c.person_id = person)
+                    and c.person_id = any(who.accounts))
+    from who
+$$;
+
+-- A person with an open account, of whom it is known which other accounts are theirs.
+create or replace function governance_is_somebody(person bigint) returns boolean language sql stable as $$
+  select exists (select from kernel_user u where u.id = person and u.is_active and u.kind = 'person')
+     and not kernel_unsettled(person)
+$$;
+
+-- The names of the parties of a change of whom that is not known: their change is not sealed. Null where there is
+-- none.
+create or replace function governance_unsettled_parties(change bigint) returns text language sql stable as $$
+  select string_agg(u.username, ', ' order by u.username)
+    from kernel_user u
+   where (exists (select from governance_changerequest c
+                   where c.id = change
+                     and (c.author_id = u.id or c.submitter_id = u.id))
+       or exists (select from governance_contributor c
+                   where c.change_id = change
+                     and c.person_id = u.id))
+     and kernel_unsettled(u.id)
 $$;
 
 -- A right or a password that somebody gave fills no slot for some hours, so that nobody becomes two people in an
@@ -69,6 +92,8 @@ returns table (entry bigint, verb text, given_by text, given_at timestamptz) lan
            when 'kernel.password_reset' then true
            when 'kernel.factor_reset' then true
            when 'kernel.factor_given' then true
+           when 'kernel.accounts_parted' then true
+           when 'kernel.mail_proof_forgotten' then true
            when 'kernel.role_given' then (r.after ->> 'group')::int = member_of
                                      and not (governance_by_provider(r.after, person)
                                               and exists (select from governance_groupmapping g
@@ -101,16 +126,15 @@ $$;
 -- a delegation counts if it was in force at the moment of the decision and was not revoked since.
 create or replace function governance_may_fill(groups int[], change bigint, person bigint, at timestamptz)
 returns boolean language sql stable as $$
-  select exists (select from kernel_user u where u.id = person and u.is_active and u.kind = 'person')
-     and not governance_is_party(change, person)
-     and (exists (select from kernel_user_groups m
+  select (exists (select from kernel_user_groups m
                    where m.user_id = person
                      and m.group_id = any(groups)
                      and governance_counts(person, m.group_id, at, governance_rest_hours(change)))
        or exists (select from governance_delegation d
                     join kernel_user_groups m on m.user_id = d.delegator_id and m.group_id = d.group_id
-                    join kernel_user f on f.id = d.delegator_id and f.is_active and f.kind = 'person'
                    where d.delegate_id = person
+                     and governance_is_somebody(d.delegator_id)
+                     and kernel_person(d.delegator_id) <> kernel_person(person)
                      and d.group_id = any(groups)
                      and d.revoked_at is null
                      and d.starts_at <= at
@@ -118,6 +142,8 @@ returns boolean language sql stable as $$
                      and not governance_is_party(change, d.delegator_id)
                      and governance_counts(person, null, at, governance_rest_hours(change))
                      and governance_counts(d.delegator_id, m.group_id, at, governance_rest_hours(change))))
+     and not governance_is_party(change, person)
+     and governance_is_somebody(person)
 $$;
 
 -- The same, by exactly one right: as a member where `right_of` is the person, otherwise by a delegation of that
@@ -125,7 +151,7 @@ $$;
 create or replace function governance_may_fill_as(
   groups int[], change bigint, person bigint, right_of bigint, at timestamptz
 ) returns boolean language sql stable as $$
-  select exists (select from kernel_user u where u.id = person and u.is_active and u.kind = 'person')
+  select governance_is_somebody(person)
      and not governance_is_party(change, person)
      and case
            when right_of = person
@@ -135,8 +161,9 @@ create or replace function governance_may_fill_as(
                            and governance_counts(person, m.group_id, at, governance_rest_hours(change)))
            else exists (select from governance_delegation d
                           join kernel_user_groups m on m.user_id = d.delegator_id and m.group_id = d.group_id
-                          join kernel_user f on f.id = d.delegator_id and f.is_active and f.kind = 'person'
                          where d.delegate_id = person
+                           and governance_is_somebody(d.delegator_id)
+                           and kernel_person(d.delegator_id) <> kernel_person(person)
                            and d.delegator_id = right_of
                            and d.group_id = any(groups)
                            and d.revoked_at is null
@@ -157,6 +184,7 @@ language sql stable as $$
                   where u.id = person
                     and u.is_active
                     and u.kind = 'person'
+                    and not kernel_unsettled(person)
                     and (m.group_id = any(groups) or t.key = any(teams)))
 $$;
 
@@ -169,6 +197,7 @@ returns boolean language sql stable as $$
                   where u.id = person
                     and u.is_active
                     and u.kind = 'person'
+                    and not kernel_unsettled(person)
                     and (m.group_id = any(groups) or t.key = any(teams))
                     and governance_counts(person, m.group_id, at, governance_rest_hours_anywhere()))
 $$;

@@ -38,6 +38,15 @@ begin
     perform governance_refuse('decision_separation_of_duties',
                               'author, submitter and contributors do not decide on their own change');
   end if;
+  if exists (select from governance_decision d
+              where d.change_id = c.id
+                and d.revision = c.revision
+                and d.voided_at is null
+                and d.person_id <> new.person_id
+                and d.person_id = any(kernel_accounts_of(new.person_id))) then
+    perform governance_refuse('one_live_decision_per_person',
+                              'this person has decided on the change by another account');
+  end if;
   perform governance_hold_rights(array[new.person_id]);
   new.at := clock_timestamp();
   if not exists (select from governance_slot s

@@ -33,7 +33,7 @@ begin
   if new.origin = 'break_glass' then
     select * into b from governance_breakglass where id = new.break_glass_id for update;
     if b.confirmed_by_id is null
-       or b.confirmed_by_id = b.opened_by_id
+       or kernel_person(b.confirmed_by_id) = kernel_person(b.opened_by_id)
        or new.subject_kind <> b.subject_kind
        or new.subject_id <> b.subject_id
        or new.digest <> b.digest
@@ -79,7 +79,7 @@ begin
     from jsonb_array_elements(new.filled_slots) s;
   if new.approver_ids <> persons
      or cardinality(persons) = 0
-     or (select count(distinct p) from unnest(persons) p) <> cardinality(persons) then
+     or (select count(distinct kernel_person(p)) from unnest(persons) p) <> cardinality(persons) then
     perform governance_refuse('one_person_one_slot', 'every slot is filled by a different person');
   end if;
   select coalesce(array_agg(l), '{}')
@@ -88,7 +88,8 @@ begin
                  (s ->> 'person')::bigint as p
             from jsonb_array_elements(new.filled_slots) s) filled
    where l <> p;
-  if (select count(distinct p) from unnest(persons || lent) p) <> cardinality(persons) + cardinality(lent) then
+  if (select count(distinct kernel_person(p)) from unnest(persons || lent) p)
+     <> cardinality(persons) + cardinality(lent) then
     perform governance_refuse('one_right_one_slot', 'a delegate and the delegator count once, for one slot');
   end if;
 
@@ -101,6 +102,11 @@ begin
      or (select count(*) from governance_slot s where s.change_id = c.id and s.revision = c.revision)
         <> jsonb_array_length(new.filled_slots) then
     perform governance_refuse('approval_needs_every_slot', 'not every slot of the change is filled');
+  end if;
+  if governance_unsettled_parties(c.id) is not null then
+    perform governance_refuse('approval_knows_its_parties',
+                              'another account has proved the address of ' || governance_unsettled_parties(c.id)
+                              || ': whether they are one person is not known');
   end if;
   perform governance_hold_rights(persons || lent);
   if exists (select from jsonb_array_elements(new.filled_slots) e

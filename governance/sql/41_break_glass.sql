@@ -31,11 +31,13 @@ begin
                                 'and nothing else of it changes');
     end if;
     if new.reviewed_by_id is distinct from old.reviewed_by_id
-       and new.reviewed_by_id in (new.opened_by_id, new.confirmed_by_id) then
+       and kernel_person(new.reviewed_by_id) in (kernel_person(new.opened_by_id), kernel_person(new.confirmed_by_id))
+    then
       perform governance_refuse('break_glass_reviewed_by_a_third',
                                 'who opened or confirmed a break-glass does not review it');
     end if;
-    if new.confirmed_by_id = new.opened_by_id then
+    if new.confirmed_by_id is distinct from old.confirmed_by_id
+       and kernel_person(new.confirmed_by_id) = kernel_person(new.opened_by_id) then
       perform governance_refuse('break_glass_takes_two_people', 'another person confirms than the one who asked');
     end if;
     perform governance_hold_rights(array[new.confirmed_by_id, new.reviewed_by_id]);

@@ -16,6 +16,7 @@ begin
   end if;
   if (select count(*) from kernel_user u
        where u.id in (new.delegator_id, new.delegate_id) and u.is_active and u.kind = 'person') <> 2
+     or kernel_person(new.delegator_id) = kernel_person(new.delegate_id)
      or not exists (select from kernel_user_groups m
                      where m.user_id = new.delegator_id and m.group_id = new.group_id) then
     perform governance_refuse('delegation_needs_a_right', 'a person lends to another one a right of his or her own');

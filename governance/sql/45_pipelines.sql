@@ -10,6 +10,10 @@ begin
   end if;
   if old.confirmed_by_id is null and new.confirmed_by_id is not null then
     perform governance_hold_rights(array[new.confirmed_by_id]);
+    if kernel_person(new.confirmed_by_id) = kernel_person(new.proposed_by_id) then
+      perform governance_refuse('pipeline_is_confirmed_by_another',
+                                'another person confirms than the one who proposed');
+    end if;
     if not governance_counts_as_member(new.confirmed_by_id, '{}', '{release-managers}', clock_timestamp()) then
       perform governance_refuse('pipeline_needs_a_right', 'a release manager confirms it, by a right that counts');
     end if;

@@ -25,7 +25,7 @@ from governance.services import breakglass, policies, waivers
 from governance.web import policy_words, tones
 from governance.web.decisions import person
 from governance.web.new_change import DateTimeLocalInput
-from kernel import clock
+from kernel import clock, persons
 from kernel.bounded_pages import BoundedPages
 from kernel.errors import DomainError, Invalid, NotFound, finding
 from kernel.strict_json import loads
@@ -352,10 +352,10 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
     end = permissions.may_end_break_glass(viewer, case)
     open_now = case.confirmed_by_id is not None and case.ends_at is not None and case.ends_at > now
     confirm = permissions.may_confirm_break_glass(viewer)
-    if confirm and viewer.id == case.opened_by_id:
+    if confirm and persons.are_one(viewer.id, case.opened_by_id):
         confirm = type(confirm)(False, "You requested it; another person must take this step.")
     review = confirm
-    if confirm and viewer.id == case.confirmed_by_id:
+    if confirm and persons.are_one(viewer.id, case.confirmed_by_id):
         review = type(confirm)(False, "You confirmed it; a third person reviews it.")
     return {
         "case": case,

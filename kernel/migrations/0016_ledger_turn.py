@@ -2,8 +2,6 @@
 
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("kernel", "0015_session_digests")]
@@ -13,5 +11,4 @@ class Migration(migrations.Migration):
             name="LedgerTurn",
             fields=[("id", models.PositiveSmallIntegerField(primary_key=True, serialize=False))],
         ),
-        ApplySql("kernel"),
     ]

@@ -2,10 +2,8 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0032_freeze_horizons"), ("runtime", "0068_rows_told")]
 
-    operations = [ApplySql("runtime")]
+    operations = []

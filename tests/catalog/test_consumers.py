@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.db import IntegrityError
 
 from catalog.models import Subscription, UsageDay
 from catalog.selectors import consumers, search, subscriptions, versions
@@ -12,6 +13,7 @@ from catalog.services import subscriptions as changes
 from catalog.services import usage
 from kernel import clock
 from kernel.errors import Conflict, Forbidden, Invalid
+from kernel.models import User
 from kernel.viewer import SYSTEM
 from tests.catalog import make
 
@@ -50,6 +52,16 @@ def test_nobody_decides_about_what_they_asked_for_themselves():
     with pytest.raises(Forbidden):
         changes.approve(row.pk, actor=piet)
     changes.approve(row.pk, actor=make.person("paula"))
+
+
+def test_nobody_decides_about_it_by_another_account_either():
+    stan, piet = make.person("stan"), make.person("piet")
+    row = ask()
+    User.objects.filter(pk=piet.pk).update(same_person_as=stan)
+    with pytest.raises(Forbidden):
+        changes.approve(row.pk, actor=piet)
+    with pytest.raises(IntegrityError, match="does not decide about it"):
+        Subscription.objects.filter(pk=row.pk).update(decided_by=piet)
 
 
 def test_a_refusal_needs_a_reason_and_ends_in_none():
