@@ -50,6 +50,7 @@ class Acting:
 
 
 _now: ContextVar[Acting | None] = ContextVar("tillgate_acting", default=None)
+_named_by_command: ContextVar[bool] = ContextVar("tillgate_named_by_command", default=False)
 
 
 def watch(*tables: str) -> None:
@@ -68,13 +69,30 @@ def by(person: Any, *, way: str = "", text: str = "") -> Iterator[None]:
         _now.reset(token)
 
 
+@contextmanager
+def named_by_command() -> Iterator[None]:
+    """Within the block, whoever acts was named by an option of a command: the ledger names who ran it as well."""
+    token = _named_by_command.set(True)
+    try:
+        yield
+    finally:
+        _named_by_command.reset(token)
+
+
+def text_of(person: Any) -> str:
+    """How the ledger writes who acts: a person by name, otherwise the system."""
+    if person is None:
+        return system()
+    return f"{str(person)[:100]}, named by {system()}"[:200] if _named_by_command.get() else str(person)
+
+
 def said() -> str:
     """Who acts, for the database: a JSON object."""
     acting = _now.get()
     person = acting.person() if acting else None
     told: dict[str, Any] = {"text": (acting.text if acting else "") or system(), "request": request_id()}
     if person is not None and getattr(person, "pk", None):
-        told |= {"person": person.pk, "text": str(person)}
+        told |= {"person": person.pk, "text": text_of(person)}
     if acting and acting.way:
         told["way"] = acting.way
     return json.dumps(told)

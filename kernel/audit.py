@@ -67,9 +67,7 @@ def record(
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("audit.record belongs inside the transaction of what it records")
     about = [verb, subject_kind, str(subject_id), _json(redact(before)), _json(redact(after)), reason, request_id()]
-    written = AuditEntry.objects.raw(
-        _RECORD, [actor.pk if actor else None, str(actor) if actor else acting.system(), *about]
-    )
+    written = AuditEntry.objects.raw(_RECORD, [actor.pk if actor else None, acting.text_of(actor), *about])
     return written[0]
 
 

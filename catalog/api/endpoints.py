@@ -85,7 +85,11 @@ class SystemEndpointDetail(CatalogView):
         examples=[
             OpenApiExample(
                 "A new host",
-                value={"base_url": "https://erp.example.com", "auth_kind": "basic", "secret_ref": "env:ERP"},
+                value={
+                    "base_url": "https://erp.example.com",
+                    "auth_kind": "basic",
+                    "secret_ref": "env:TILLGATE_SECRET_ERP",
+                },
                 request_only=True,
             )
         ],

@@ -11,7 +11,7 @@ from django.db import transaction
 from catalog import permissions
 from catalog.domain import endpoints as rules
 from catalog.models import Environment, System, SystemEndpoint
-from kernel import acting
+from kernel import acting, secret_references
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound, finding
 from kernel.models import User
 from kernel.ui.wording import counted
@@ -23,15 +23,25 @@ FIELDS = tuple(
     if field.name not in ("id", "system", "environment", "destination")
 )
 STARTS = {"auth_kind": "none"}
+NAMES_OF_SECRETS = ("secret_ref", "trust_ref")
 NumberOfFlows = Callable[[str, str], int]
 """How many approved flows call a system in an environment."""
+Propose = Callable[[str, str, Mapping[str, Any], User], int]
+"""Opens the change by which an endpoint gets these values, or finds the one that is open; its number."""
 
 _flows: list[NumberOfFlows] = []
+_propose: list[Propose] = []
 
 
-def register_flows(number: NumberOfFlows) -> None:
-    """The room that runs flows says how many call a system; once, at the start."""
+def register_flows(number: NumberOfFlows, propose: Propose) -> None:
+    """The room that runs flows says how many call a system, and how a move of it is proposed; once, at the start."""
     _flows[:] = [number]
+    _propose[:] = [propose]
+
+
+def propose(system_key: str, environment: str, values: Mapping[str, Any], *, actor: User) -> int:
+    """The number of the change by which the endpoint gets these values; what is left out stays."""
+    return _propose[0](system_key, environment, values, actor)
 
 
 def flows_over(system_key: str, environment: str) -> int:
@@ -78,7 +88,7 @@ def state(
         if check:
             check(row)
         wanted = values_of(row) | {name: values[name] for name in FIELDS if name in values}
-        require_usable(wanted)
+        require_usable(wanted, values_of(row))
         wanted = rules.normal(wanted)
         if row is not None and wanted == values_of(row):
             return row
@@ -97,9 +107,21 @@ def in_use(system_key: str, environment: str, number: int) -> Conflict:
     return Conflict("endpoint.in_use", message, {"findings": [finding("", message)]})
 
 
-def require_usable(values: Mapping[str, Any]) -> None:
+def findings(values: Mapping[str, Any], before: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What is wrong with the values of an endpoint. Another name than `before` of a secret or of certificates is one
+    that a worker may open."""
+    found = rules.findings(values)
+    wrong = {one["pointer"] for one in found}
+    for name in NAMES_OF_SECRETS:
+        given = str(values.get(name) or "").strip()
+        if given and given != before.get(name) and f"/{name}" not in wrong:
+            found += [finding(f"/{name}", f"{said}.")] if (said := secret_references.problem(given)) else []
+    return found
+
+
+def require_usable(values: Mapping[str, Any], before: Mapping[str, Any]) -> None:
     """Raises Invalid `endpoint.invalid` with every finding."""
-    if found := rules.findings(values):
+    if found := findings(values, before):
         raise Invalid("endpoint.invalid", f"The endpoint cannot be saved: {found[0]['message']}", {"findings": found})
 
 

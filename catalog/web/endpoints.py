@@ -35,7 +35,7 @@ def endpoint(request: HttpRequest, key: str, environment: str) -> HttpResponse:
             if not permission:
                 raise Forbidden("system.not_yours", permission.reason)
             if flows:
-                endpoints.require_usable(given)
+                endpoints.require_usable(given, endpoints.values_of(row))
                 return redirect(_proposal(key, environment, given))
             endpoints.state(key, environment, given, actor=person(request), check=_unchanged(form.cleaned_data["seen"]))
         except (Invalid, Conflict) as error:

@@ -354,7 +354,10 @@ class EndpointForm(PlainForm):
     base_url = forms.CharField(label="Address", max_length=500, help_text="Whole, such as https://erp.example.com/api")
     auth_kind = forms.ChoiceField(label="Way to sign in", choices=[(kind, kind) for kind in AUTH_KINDS])
     secret_ref = forms.CharField(
-        label="Name of the secret", required=False, max_length=200, help_text="env:NAME or file:/path, never its value"
+        label="Name of the secret",
+        required=False,
+        max_length=200,
+        help_text="env:TILLGATE_SECRET_NAME or file:name, never its value",
     )
     further_hosts = LinesField(
         label="Further hosts",

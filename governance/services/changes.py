@@ -48,6 +48,12 @@ def require_allowed(permission: Permission, code: str) -> None:
         raise Forbidden(code, permission.reason)
 
 
+def open_one(kind: str, subject_id: str, environment: str, parameters: Mapping[str, Any]) -> int | None:
+    """The number of a change that is open already and proposes just this, the newest; None where there is none."""
+    rows = ChangeRequest.objects.filter(kind=kind, environment=environment, state__in=OPEN, parameters=dict(parameters))
+    return rows.filter(subjects__subject_id=subject_id).order_by("-pk").values_list("pk", flat=True).first()
+
+
 def subjects_of(change: ChangeRequest) -> list[Subject]:
     return [Subject(row.kind, row.subject_id, row.digest) for row in change.subjects.all()]
 

@@ -17,15 +17,19 @@ from governance.domain import kinds
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_run, passed
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
+from governance.services import changes
 from kernel.digest import digest_of
+from kernel.models import User
 from runtime.domain import manifest as manifests
 from runtime.selectors import destinations
 
 KEY = "system.destination"
+NOBODY = f"sha256:{'0' * 64}"
+"""The digest of what is proposed takes its place."""
 
 
 def register() -> None:
-    endpoints.register_flows(destinations.number_of_flows)
+    endpoints.register_flows(destinations.number_of_flows, propose)
     kinds.register(
         ChangeKind(
             key=KEY,
@@ -41,6 +45,25 @@ def register() -> None:
             digest_of=_digest,
         )
     )
+
+
+def propose(system: str, environment: str, values: Mapping[str, Any], actor: User) -> int:
+    """The number of a change, opened in the actor's name, by which the endpoint gets these values; of one that is open
+    already where it says the same."""
+    place, parameters = f"{system}/{environment}", dict(values)
+    known = changes.open_one(KEY, place, environment, parameters)
+    if known is not None:
+        return known
+    change = changes.open_change(
+        author=actor,
+        kind=KEY,
+        subjects=[Subject("destination", place, NOBODY)],
+        environment=environment,
+        title=f"{system} answers elsewhere in {environment}"[:200],
+        justification="A blueprint of the estate says so.",
+        parameters=parameters,
+    )
+    return change.pk
 
 
 def _quorum(parameters: Mapping[str, Any]) -> Mapping[str, int]:
@@ -102,7 +125,7 @@ def _sound(context: CheckContext) -> CheckOutcome:
     facts = context.subject_facts
     if facts is None or facts.new is None:
         return not_run("The system or its new address is not known.", ["Name a system, an environment, an address."])
-    wrong = rules.findings(facts.new)
+    wrong = endpoints.findings(facts.new, facts.old or {})
     found = [finding("destination.sound", f"/parameters{one['pointer']}", one["message"]) for one in wrong]
     place = facts.new["environment"]
     if place != context.environment:

@@ -48,7 +48,7 @@ def proposed(*, submit: bool = True, **parameters: Any) -> ChangeRequest:
         rollback_plan="The old address is put back by a change.",
         planned_from=clock.now() - timedelta(minutes=1),
         planned_until=clock.now() + timedelta(days=1),
-        parameters=parameters or {"base_url": ELSEWHERE, "secret_ref": "env:NEW_SHOP"},
+        parameters=parameters or {"base_url": ELSEWHERE, "secret_ref": "env:TILLGATE_SECRET_NEW_SHOP"},
     )
     if submit:
         changes.submit(change, actor=change.author)
@@ -73,7 +73,7 @@ def moved(**parameters: Any) -> ChangeRequest:
 
 def test_an_approved_move_takes_along_what_was_approved_for_the_old_destination(release: Release):
     moved()
-    assert (shop().base_url, shop().secret_ref, permitted()) == (ELSEWHERE, "env:NEW_SHOP", 1)
+    assert (shop().base_url, shop().secret_ref, permitted()) == (ELSEWHERE, "env:TILLGATE_SECRET_NEW_SHOP", 1)
     (bound,) = ApprovedDestination.objects.all()
     assert (bound.digest, bound.moved_by) == (shop().destination, Approval.objects.get(subject_kind="destination"))
     SystemEndpoint.objects.update(base_url="http://127.0.0.1:9")
@@ -105,10 +105,10 @@ def test_the_difference_names_addresses_and_secrets_and_so_does_the_ledger(relea
     change = moved()
     said = " ".join(found["message"] for found in change.difference["parts"][0]["findings"])
     assert ELSEWHERE in said
-    assert "env:NEW_SHOP" in said
+    assert "env:TILLGATE_SECRET_NEW_SHOP" in said
     entry = AuditEntry.objects.filter(verb="catalog.endpoint_changed").get()
     assert (entry.subject_id, entry.before["base_url"], entry.after["base_url"]) == (PLACE, OLD, ELSEWHERE)
-    assert entry.after["secret_ref"] == "env:NEW_SHOP"
+    assert entry.after["secret_ref"] == "env:TILLGATE_SECRET_NEW_SHOP"
 
 
 def test_another_address_is_another_subject_and_its_decisions_begin_anew(release: Release):

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from catalog.management import in_the_name_of
 from catalog.models import ImportRow
 from catalog.services import importing
 from kernel.errors import DomainError
-from kernel.models import User
 
 
 class Command(BaseCommand):
@@ -21,12 +20,12 @@ class Command(BaseCommand):
         " Safe to repeat."
     )
 
-    def add_arguments(self, parser: ArgumentParser) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("path", type=Path)
         parser.add_argument(
             "--dry-run", action="store_true", help="do the work, show the report, keep nothing but the report"
         )
-        parser.add_argument("--as", dest="username", default="", help="the person in whose name it is recorded")
+        in_the_name_of.add_argument(parser)
         for name in ("owner-team", "domain", "layer", "tier", "system"):
             parser.add_argument(
                 f"--{name}", default="", help=f"{name.replace('-', ' ')} of new APIs whose source names none"
@@ -34,22 +33,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["path"]
-        actor = None
-        if options["username"]:
-            actor = User.objects.filter(username=options["username"]).first()
-            if actor is None:
-                raise CommandError(f"There is nobody called {options['username']!r}.")
         defaults = {n: options[n] for n in ("owner_team", "domain", "layer", "tier", "system")}
         try:
             sources = importing.read_sources(path)
-            run = importing.run(
-                sources,
-                actor=actor,
-                source=path.name or str(path),
-                dry_run=options["dry_run"],
-                defaults=defaults,
-                progress=self._progress,
-            )
+            with in_the_name_of.person(options["username"]) as actor:
+                run = importing.run(
+                    sources,
+                    actor=actor,
+                    source=path.name or str(path),
+                    dry_run=options["dry_run"],
+                    defaults=defaults,
+                    progress=self._progress,
+                )
         except DomainError as error:
             raise CommandError(f"{error.message} [{error.code}]") from None
         if sys.stderr.isatty():

@@ -28,6 +28,7 @@ from catalog.services import audit_snapshots, endpoints, provision
 from catalog.services.blueprint.writer import BLUEPRINT, BlueprintWriter
 from kernel import acting, authorities, clock
 from kernel.models import User
+from kernel.ui.wording import counted
 
 MOST_FURTHER_HOSTS = 20
 
@@ -135,35 +136,58 @@ def systems(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None
         values["third_party"] = third_party if third_party is not None else provision.is_vendors(values["vendor"])
     said = writer.said(item, "name", "third_party")
     system = writer.upsert(System, "system", {"key": key}, values, key, said=said)
-    for env, endpoint in (item.get("endpoints") or {}).items():
-        environment = writer.found.row_by_key(Environment, env, f"{pointer}/endpoints/{env}", noun="environment")
-        if environment is None or not isinstance(endpoint, dict):
-            continue
-        _endpoint(writer, system, environment, endpoint, f"{pointer}/endpoints/{env}")
+    given = item.get("endpoints") or {}
+    if not isinstance(given, dict):
+        writer.found.add(f"{pointer}/endpoints", "Give an object {environment: {base_url: …}}.")
+        return
+    for env, endpoint in given.items():
+        at = f"{pointer}/endpoints/{env}"
+        environment = writer.found.row_by_key(Environment, env, at, noun="environment")
+        if not isinstance(endpoint, dict):
+            writer.found.add(at, "Give an object {base_url: …}.")
+        elif environment is not None:
+            _endpoint(writer, system, environment, endpoint, at)
 
 
 def _endpoint(
     writer: BlueprintWriter, system: System, environment: Environment, item: dict[str, Any], pointer: str
 ) -> None:
     place = {"system": system, "environment": environment}
-    is_new = not SystemEndpoint.objects.filter(**place).exists()
+    row = SystemEndpoint.objects.filter(**place).first()
     values = {
-        "base_url": writer.text(item, "base_url", pointer, 500, "Give its address." if is_new else ""),
+        "base_url": writer.text(item, "base_url", pointer, 500, "" if row else "Give its address."),
         "auth_kind": writer.text(item, "auth_kind", pointer, 40) or "none",
         "secret_ref": writer.text(item, "secret_ref", pointer),
         "further_hosts": _further_hosts(writer, item.get("further_hosts"), f"{pointer}/further_hosts"),
         "trust_ref": writer.text(item, "trust_ref", pointer),
     }
-    key, held = f"{system.key}/{environment.key}", partial(_held, system.key, environment.key)
     said = writer.said(item, "base_url", "auth_kind")
+    before = endpoints.values_of(row)
+    wanted = values if row is None else before | {name: values[name] for name in values if name in said}
+    found = (
+        [one for one in endpoints.findings(wanted, before) if one["pointer"][1:] in said] if wanted != before else []
+    )
+    for one in found:
+        writer.found.add(f"{pointer}{one['pointer']}", one["message"])
+    if found:
+        return
+    key, held = f"{system.key}/{environment.key}", partial(_held, writer, system.key, environment.key)
     with acting.by(writer.actor, way=BLUEPRINT):
         writer.upsert(SystemEndpoint, "endpoint", place, values, key, said=said, held=held)
 
 
-def _held(system: str, environment: str) -> str:
-    """Why an endpoint waits: what runs over it was approved for where it is."""
+def _held(writer: BlueprintWriter, system: str, environment: str, wanted: dict[str, Any]) -> str:
+    """Why an endpoint waits: what runs over it was approved for where it is. In a person's name it is proposed."""
     number = endpoints.flows_over(system, environment)
-    return endpoints.in_use(system, environment, number).message if number else ""
+    if not number:
+        return ""
+    runs = f"{counted(number, 'approved integration')} would follow it"
+    if writer.report.dry_run:
+        return f"{runs}: would be proposed as a change of its destination"
+    if writer.actor is None:
+        return f"{endpoints.in_use(system, environment, number).message} With --as a blueprint proposes it."
+    change = endpoints.propose(system, environment, wanted, actor=writer.actor)
+    return f"{runs}: change {change} proposes it. Complete and submit that."
 
 
 def _further_hosts(writer: BlueprintWriter, given: Any, pointer: str) -> list[str]:

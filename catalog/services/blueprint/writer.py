@@ -86,13 +86,13 @@ class BlueprintWriter:
         key: str,
         *,
         said: Collection[str],
-        held: Callable[[], str] = lambda: "",
+        held: Callable[[dict[str, Any]], str] = lambda wanted: "",
     ) -> Any:
         """Create with all `values`, or change those that are `said` and differ, and record it in the audit log. `held`
-        says why what differs is not written; "" where it is."""
+        gets what differs and says why it is not written; "" where it is."""
         row = model._default_manager.filter(**lookup_by).first()
         if row is None:
-            if why := held():
+            if why := held({name: value for name, value in values.items() if value not in ("", [])}):
                 self.report.add("waits", kind, key, why)
                 return None
             row = model._default_manager.create(**lookup_by, **values)
@@ -109,7 +109,7 @@ class BlueprintWriter:
             if not kept:
                 self.report.add("unchanged", kind, key)
             return row
-        if why := held():
+        if why := held(changed):
             self.report.add("waits", kind, key, why)
             return row
         for name, value in changed.items():

@@ -19,7 +19,13 @@ from tests.runtime.test_destinations import ELSEWHERE, FEED, release, shop
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["people", "release"]
 PAGE = "/catalog/systems/shop/production/"
-FORM = {"base_url": ELSEWHERE, "auth_kind": "basic", "secret_ref": "env:NEW", "further_hosts": "", "trust_ref": ""}
+FORM = {
+    "base_url": ELSEWHERE,
+    "auth_kind": "basic",
+    "secret_ref": "env:TILLGATE_SECRET_NEW",
+    "further_hosts": "",
+    "trust_ref": "",
+}
 
 
 def signed_in(name: str) -> Client:
@@ -40,10 +46,16 @@ def test_the_api_says_where_a_system_answers_and_changes_it_where_nothing_approv
     assert (found.json()["base_url"], found.json()["approved_flows"]) == (shop().base_url, 1)
     refused = put(ada, address, {"base_url": ELSEWHERE}, **{"If-Match": found["ETag"]})
     assert (refused.status_code, refused.json()["code"]) == (409, "endpoint.in_use")
-    made = put(ada, "/api/v1/systems/shop/endpoints/test", {"base_url": ELSEWHERE, "secret_ref": "env:TEST"})
-    assert (made.status_code, made.json()["secret_ref"], made.json()["approved_flows"]) == (200, "env:TEST", 0)
+    made = put(
+        ada, "/api/v1/systems/shop/endpoints/test", {"base_url": ELSEWHERE, "secret_ref": "env:TILLGATE_SECRET_TEST"}
+    )
+    assert (made.status_code, made.json()["secret_ref"], made.json()["approved_flows"]) == (
+        200,
+        "env:TILLGATE_SECRET_TEST",
+        0,
+    )
     entry = AuditEntry.objects.get(verb="catalog.endpoint_declared", subject_id="shop/test")
-    assert (entry.actor, entry.after["secret_ref"]) == (person("ada"), "env:TEST")
+    assert (entry.actor, entry.after["secret_ref"]) == (person("ada"), "env:TILLGATE_SECRET_TEST")
     assert put(ada, "/api/v1/systems/shop/endpoints/test", {"base_url": "x"}, **{"If-Match": "*"}).status_code == 422
     assert put(ada, "/api/v1/systems/shop/endpoints/nowhere", {"base_url": ELSEWHERE}).status_code == 404
     by_zoe = put(signed_in("zoe"), "/api/v1/systems/shop/endpoints/test", {"base_url": ELSEWHERE})
@@ -59,7 +71,7 @@ def test_the_page_of_an_endpoint_leads_to_a_change_with_what_was_entered(release
     assert led.status_code == 302
     asked = ada.get(led["Location"])
     form = asked.context["form"]
-    assert (form["p_base_url"].value(), form["p_secret_ref"].value()) == (ELSEWHERE, "env:NEW")
+    assert (form["p_base_url"].value(), form["p_secret_ref"].value()) == (ELSEWHERE, "env:TILLGATE_SECRET_NEW")
     sent = {f"p_{name}": value for name, value in FORM.items()} | {
         "kind": "system.destination",
         "subject": PLACE,
@@ -79,7 +91,7 @@ def test_the_page_of_an_endpoint_leads_to_a_change_with_what_was_entered(release
     assert "Where Web shop answers in production" in page
     shown = ada.get(f"/changes/{change.pk}/differences/").content.decode()
     assert ELSEWHERE in shown
-    assert "env:NEW" in shown
+    assert "env:TILLGATE_SECRET_NEW" in shown
     panel = ada.get(f"/runtime/panels/destinations/{PLACE}/").content.decode()
     assert "Goes on at the new destination" in panel
 
