@@ -71,7 +71,7 @@ def by(person: Any, *, way: str = "", text: str = "") -> Iterator[None]:
 
 @contextmanager
 def named_by_command() -> Iterator[None]:
-    """Within the block, the person who acts was named by an option of a command: the ledger names who ran it as well."""
+    """Within the block, the person who acts was named by an option of a command; the ledger names who ran it, too."""
     token = _named_by_command.set(True)
     try:
         yield
