@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document
 from tillgate_contracts.report import ReportItem, Result, RuleText
-from tillgate_contracts.report.result import SEVERITY
+from tillgate_contracts.report.result import SEVERITY, FurtherPlace
 
 if TYPE_CHECKING:
     from tillgate_contracts.compare import ComparisonPolicy, Finding
@@ -39,11 +40,51 @@ def compare_result(
     return Result(
         command="compare",
         verdict=comparison.verdict,
-        items=tuple(_item(finding, names) for finding in comparison.findings),
-        data={**comparison.as_dict(), "base": names[0], "revision": names[1], "problems": _problems(base, revision)},
+        items=_items(comparison.findings, names),
+        told=_told(comparison.findings, names),
+        data={
+            **comparison.as_dict(),
+            "findings": comparison.merged,
+            "groups": comparison.told_groups,
+            "base": names[0],
+            "revision": names[1],
+            "problems": _problems(base, revision),
+        },
         rule_pack=comparison.rule_pack,
         facts={"base": names[0], "revision": names[1], "as of": day.isoformat()},
         rules=tuple(RuleText(rule.id, rule.title, SEVERITY[rule.level], rule.why) for rule in iter_rules()),
+    )
+
+
+def _items(findings: Sequence[Finding], names: tuple[str, str]) -> tuple[ReportItem, ...]:
+    """The findings, equal ones once."""
+    from tillgate_contracts.compare.groups import merge
+
+    made = []
+    for equal in merge(findings):
+        places = (
+            FurtherPlace(names[0] if place.side == "base" else names[1], place.pointer, place.line)
+            for place in equal.places[1:]
+        )
+        item = _item(equal.first, names)
+        made.append(replace(item, operations=equal.operations, count=len(equal.places), further=tuple(places)))
+    return tuple(made)
+
+
+def _told(findings: Sequence[Finding], names: tuple[str, str]) -> tuple[ReportItem, ...]:
+    """The findings for people: those of one schema and rule are one."""
+    from tillgate_contracts.compare.findings import difference_of
+    from tillgate_contracts.compare.groups import group
+
+    return tuple(
+        replace(
+            _item(findings[one.indexes[0]], names),
+            message=one.message,
+            hint=one.hint,
+            operations=one.operations,
+            count=one.count,
+        )
+        for one in group(difference_of(finding) for finding in findings)
     )
 
 
@@ -75,6 +116,7 @@ def compat_result(
 ) -> tuple[Result, bool | None]:
     """Compatibility of the last document with its predecessor, or with all before it; for events per message."""
     from tillgate_contracts.compare import RULE_PACK
+    from tillgate_contracts.compare.findings import merged_findings
     from tillgate_contracts.messages import check_documents
 
     compat = check_documents(documents, direction=direction, content_model=content_model)
@@ -82,13 +124,14 @@ def compat_result(
     result = Result(
         command="compat",
         verdict={True: "compatible", False: "breaking", None: "warning"}[compat.compatible],
-        items=tuple(_item(finding, pair) for finding in compat.findings),
+        items=_items(compat.findings, pair),
+        told=_told(compat.findings, pair),
         data={
             "compatible": compat.compatible,
             "verdict": {True: "compatible", False: "breaking", None: "warning"}[compat.compatible],
             "direction": direction,
             "upgrade_order": compat.upgrade_order,
-            "findings": compat.as_dict()["findings"],
+            "findings": merged_findings(compat.findings),
             "rule_pack": RULE_PACK,
         },
         rule_pack=RULE_PACK,

@@ -29,6 +29,9 @@ _SHOWN = 160
 class Places(Protocol):
     """What the collector needs of a document to name places in its source."""
 
+    @property
+    def tree(self) -> dict[str, Any]: ...
+
     def origin(self, pointer: str) -> str: ...
 
     def pointer_line(self, pointer: str) -> int | None: ...
@@ -203,7 +206,8 @@ class FindingCollector:
             words = words.replace("the value", f"{change.data['many']:,} values, among them")
         phrase = words.format(old=_show(change.old), new=_show(change.new), name=f"`{name}`")
         pointer = change.new_pointer if change.new_pointer is not None else change.old_pointer
-        message = f"{_subject(pointer or '', change, place)} {phrase}."
+        tree = self.base.tree if change.new_pointer is None else self.revision.tree
+        message = f"{_subject(pointer or '', change, place, tree)} {phrase}."
         reason = change.data.get("reason")
         if reason:
             message += f" {reason}"
@@ -291,8 +295,8 @@ _PASSED = frozenset({"parameters", "headers", "responses", "requestBodies"})
 _MEMBERS = frozenset({"properties", "patternProperties", "dependentSchemas"})
 
 
-def _subject(pointer: str, change: Change, place: str) -> str:
-    """Words for the schema at a pointer: "`currency` of `Amount`", "The request body"."""
+def _subject(pointer: str, change: Change, place: str, tree: Any) -> str:
+    """Words for the schema at a pointer: "`currency` of `Amount`", "The body", "The query parameter `limit`"."""
     tokens = [token.replace("~1", "/").replace("~0", "~") for token in pointer.split("/")[1:]]
     names: list[str] = []
     index = 0
@@ -319,9 +323,31 @@ def _subject(pointer: str, change: Change, place: str) -> str:
         return f"`{'.'.join(names)}`" + (f" of `{owner}`" if owner else "")
     if owner:
         return f"`{owner}`"
-    return {"body": "The body", "parameter": "The parameter", "header": "The header", "payload": "The payload"}.get(
-        place, "The schema"
-    )
+    if place in ("parameter", "header"):
+        return _named_in(tree, tokens, place)
+    return {"body": "The body", "payload": "The payload"}.get(place, "The schema")
+
+
+def _named_in(tree: Any, tokens: list[str], place: str) -> str:
+    """ "The query parameter `limit`", "The header `X-Total`": the parameter or header that a pointer leads through."""
+    node, passed = tree, ""
+    for token in tokens:
+        if isinstance(node, list) and token.isdecimal() and int(token) < len(node):
+            node = node[int(token)]
+        elif isinstance(node, dict) and token in node:
+            node = node[token]
+        else:
+            break
+        if passed in ("parameters", "headers") and isinstance(node, dict):
+            name = node.get("name") if isinstance(node.get("name"), str) else token
+            where = node.get("in") if isinstance(node.get("in"), str) and "schema" in node else ""
+            return (
+                f"The {where} parameter `{name}`".replace("  ", " ")
+                if passed == "parameters"
+                else (f"The header `{name}`")
+            )
+        passed = token
+    return f"The {place}"
 
 
 _HINTS = {

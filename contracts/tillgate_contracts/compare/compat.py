@@ -54,6 +54,8 @@ class Compat(msgspec.Struct, frozen=True, kw_only=True):
 class _Plain:
     """Places of a bare schema: pointers stay as they are, lines are unknown."""
 
+    tree: dict[str, Any] = {}
+
     def origin(self, pointer: str) -> str:
         return pointer
 

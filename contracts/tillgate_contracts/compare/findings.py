@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from tillgate_contracts.compare.groups import Difference, FindingGroup, group, merge
 from tillgate_contracts.compare.rules import RULE_PACK
 
 LEVEL_ORDER = {"breaking": 0, "warning": 1, "info": 2}
@@ -66,6 +67,24 @@ class ComparisonReport(msgspec.Struct, frozen=True, kw_only=True):
             for finding in self.findings
         )
 
+    @property
+    def groups(self) -> list[FindingGroup]:
+        """The findings as people read them: those of one schema and rule in one sentence."""
+        return group(difference_of(finding) for finding in self.findings)
+
+    @property
+    def told_groups(self) -> list[dict[str, Any]]:
+        """The groups as plain dictionaries, ready for JSON."""
+        made: list[dict[str, Any]] = msgspec.to_builtins(self.groups)
+        for one in made:
+            one.pop("indexes")
+        return made
+
+    @property
+    def merged(self) -> list[dict[str, Any]]:
+        """The findings as plain dictionaries, equal ones once: `count` says how often, `places` where."""
+        return merged_findings(self.findings)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain dictionaries and lists, ready for JSON."""
         found: dict[str, Any] = msgspec.to_builtins(self)
@@ -74,6 +93,34 @@ class ComparisonReport(msgspec.Struct, frozen=True, kw_only=True):
     def as_json(self) -> bytes:
         """Canonical JSON: the same inputs give the same bytes."""
         return orjson.dumps(self.as_dict(), option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+
+
+def merged_findings(findings: list[Finding]) -> list[dict[str, Any]]:
+    """Findings as plain dictionaries, equal ones once: `count` says how often, `places` where."""
+    return [
+        msgspec.to_builtins(equal.first)
+        | {
+            "operations": list(equal.operations),
+            "count": len(equal.places),
+            "places": msgspec.to_builtins(equal.places),
+        }
+        for equal in merge(findings)
+    ]
+
+
+def difference_of(finding: Finding) -> Difference:
+    """What the grouping for people needs of a finding."""
+    return Difference(
+        rule=finding.rule,
+        level=finding.level,
+        message=finding.message,
+        pointer=finding.pointer,
+        hint=finding.hint,
+        operations=finding.operations,
+        line=finding.line,
+        side=finding.side,
+        fingerprint=finding.fingerprint,
+    )
 
 
 def fingerprint(*parts: Any) -> str:

@@ -15,7 +15,8 @@ def to_junit(result: Result) -> str:
 
     Errors are failures; warnings too, when the command fails on them; the rest passes and carries its text.
     """
-    cases = [_case(result, item) for item in result.sorted()]
+    names: dict[str, int] = {}
+    cases = [_case(result, item, names) for item in result.sorted()]
     if not cases:
         cases = [f'    <testcase classname="contracts.{result.command}" name="no findings"/>\n']
     failures = sum(1 for item in result.items if _fails(result, item))
@@ -36,9 +37,17 @@ def _fails(result: Result, item: ReportItem) -> bool:
     return item.severity == "error" or (item.severity == "warning" and result.fail_on_warning)
 
 
-def _case(result: Result, item: ReportItem) -> str:
+def _case(result: Result, item: ReportItem, names: dict[str, int]) -> str:
+    """One test case. Its name tells it apart: readers of JUnit take cases of one name for one case."""
     name = f"{item.rule} {item.operations[0] if item.operations else item.pointer}".strip()
-    detail = "\n".join(part for part in (item.message, item.hint, f"{item.place} {item.pointer}".strip()) if part)
+    if (used := names.get(name, 0)) and item.pointer:
+        name = f"{name} {item.pointer}"
+        used = names.get(name, 0)
+    names[name] = used + 1
+    name += f" ({used + 1})" if used else ""
+    several = f"at {item.count:,} places" if item.count > 1 else ""
+    places = [f"{item.place} {item.pointer}", *(f"{more.file} {more.pointer}" for more in item.further)]
+    detail = "\n".join(part.strip() for part in (item.message, item.hint, several, *places) if part.strip())
     attributes = f"classname={_quote('contracts.' + result.command)} name={_quote(name)}"
     if item.file:
         attributes += f" file={_quote(item.file)}"

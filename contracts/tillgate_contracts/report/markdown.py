@@ -16,7 +16,7 @@ def to_markdown(result: Result) -> str:
     lines = [f"## Contract {result.command}: {result.verdict}", "", f"{counts} (rules {result.rule_pack}).", ""]
     lines += [f"- {name}: {_cell(value)}" for name, value in result.facts.items() if value]
     for severity, heading in _HEADINGS.items():
-        items = [item for item in result.sorted() if item.severity == severity]
+        items = [item for item in result.sorted_for_people() if item.severity == severity]
         if not items:
             continue
         title = "Errors" if result.command == "lint" and severity == "error" else heading

@@ -37,24 +37,32 @@ def to_sarif(result: Result) -> str:
 
 
 def _result(item: ReportItem, known: dict[str, int]) -> dict[str, Any]:
-    location: dict[str, Any] = {}
-    if item.file:
-        location["physicalLocation"] = {"artifactLocation": {"uri": item.file.replace("\\", "/")}}
-        if item.line:
-            location["physicalLocation"]["region"] = {"startLine": item.line}
-    if item.pointer:
-        location["logicalLocations"] = [{"fullyQualifiedName": item.pointer}]
+    location = _location(item.file, item.line, item.pointer)
     text = f"{item.message} {item.hint}".strip() if item.severity != "note" else item.message
     made: dict[str, Any] = {"ruleId": item.rule, "level": item.severity, "message": {"text": text}}
     if item.rule in known:
         made["ruleIndex"] = known[item.rule]
     if location:
         made["locations"] = [location]
+    if item.count > 1:
+        made["occurrenceCount"] = item.count
+        made["relatedLocations"] = [_location(more.file, more.line, more.pointer) for more in item.further]
     if item.fingerprint:
         made["partialFingerprints"] = {"tillgate/v1": item.fingerprint}
     if item.operations:
         made["properties"] = {"operations": list(item.operations)}
     return made
+
+
+def _location(file: str, line: int | None, pointer: str) -> dict[str, Any]:
+    location: dict[str, Any] = {}
+    if file:
+        location["physicalLocation"] = {"artifactLocation": {"uri": file.replace("\\", "/")}}
+        if line:
+            location["physicalLocation"]["region"] = {"startLine": line}
+    if pointer:
+        location["logicalLocations"] = [{"fullyQualifiedName": pointer}]
+    return location
 
 
 def _semantic(rule_pack: str) -> str:

@@ -18,7 +18,7 @@ def to_text(result: Result) -> str:
         f"{result.count(severity)} {_word(result, severity)}" for severity in ("error", "warning", "note")
     )
     lines += [f"  findings: {counts} (rules {result.rule_pack})", ""]
-    for item in result.sorted():
+    for item in result.sorted_for_people():
         head = f"{_title(result, item.severity)} {item.rule}"
         where = " ".join(part for part in (item.place, item.pointer) if part)
         lines.append(head)
