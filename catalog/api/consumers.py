@@ -252,6 +252,7 @@ class UsageReports(CatalogView):
                             "calls": 91244,
                             "errors": 12,
                             "p95_ms": 88,
+                            "operations": {"GET /prices/{sku}": 91020, "GET /prices": 224},
                         }
                     ],
                 },

@@ -228,6 +228,19 @@ class ReadingSerializer(serializers.Serializer[Any]):
     missing = serializers.ListField(child=serializers.CharField())
 
 
+class FindingPlaceSerializer(serializers.Serializer[Any]):
+    pointer = serializers.CharField(allow_blank=True)
+    line = serializers.IntegerField(allow_null=True)
+    side = serializers.ChoiceField(choices=["base", "revision"])
+    operations = serializers.ListField(child=serializers.CharField())
+
+
+class TouchedSerializer(serializers.Serializer[Any]):
+    surely = serializers.ListField(child=serializers.CharField(), help_text="Call one of the operations")
+    perhaps = serializers.ListField(child=serializers.CharField(), help_text="Which operations they call is unknown")
+    spared = serializers.ListField(child=serializers.CharField(), help_text="Call other operations only")
+
+
 class FindingSerializer(serializers.Serializer[Any]):
     rule = serializers.CharField()
     level = serializers.ChoiceField(choices=["breaking", "warning", "info"])
@@ -238,6 +251,23 @@ class FindingSerializer(serializers.Serializer[Any]):
     pointer = serializers.CharField()
     line = serializers.IntegerField(allow_null=True)
     fingerprint = serializers.CharField()
+    count = serializers.IntegerField(help_text="How many places have this very difference")
+    places = FindingPlaceSerializer(many=True)
+
+
+class FindingGroupSerializer(serializers.Serializer[Any]):
+    """Differences of one rule in one schema or operation, in one sentence."""
+
+    rule = serializers.CharField()
+    level = serializers.ChoiceField(choices=["breaking", "warning", "info"])
+    component = serializers.CharField(allow_blank=True)
+    message = serializers.CharField()
+    count = serializers.IntegerField()
+    members = serializers.ListField(child=serializers.CharField())
+    operations = serializers.ListField(child=serializers.CharField())
+    hint = serializers.CharField(allow_blank=True)
+    fingerprints = serializers.ListField(child=serializers.CharField())
+    touched = TouchedSerializer(help_text="Which known consumers of the older version it touches")
 
 
 class ComparisonSerializer(serializers.Serializer[Any]):
@@ -251,7 +281,8 @@ class ComparisonSerializer(serializers.Serializer[Any]):
     as_of = serializers.CharField()
     base_digest = serializers.CharField()
     revision_digest = serializers.CharField()
-    findings = FindingSerializer(many=True)
+    findings = FindingSerializer(many=True, help_text="Equal differences are one, with their number and places")
+    groups = FindingGroupSerializer(many=True, help_text="The same for people, worst first")
 
 
 class ConsumerSerializer(serializers.Serializer[Any]):
@@ -339,6 +370,11 @@ class UsageRowSerializer(serializers.Serializer[Any]):
     )
     day = serializers.DateField(required=False)
     seen_at = serializers.DateTimeField(required=False)
+    operations = serializers.DictField(
+        child=serializers.IntegerField(min_value=0),
+        required=False,
+        help_text="How many of the calls went to which operation of the contract",
+    )
 
 
 class UsageSerializer(serializers.Serializer[Any]):

@@ -15,7 +15,7 @@ from catalog.api import serializers as shapes
 from catalog.api.base import IF_MATCH, CatalogView, conditional, content_of, etag_of, require_match, tags
 from catalog.domain.facts import VersionFacts
 from catalog.models import ApiVersion, VersionEndpoint
-from catalog.selectors import apis, consumers, contracts, successors, versions
+from catalog.selectors import apis, consumers, contracts, successors, touched, versions
 from catalog.selectors.lifecycle_headers import absolute, headers_of
 from catalog.services import apis as api_changes
 from catalog.services import contract_proposal, registration, version_changes
@@ -221,7 +221,12 @@ class VersionComparison(CatalogView):
                 "version.no_neighbour", f"{facts.reference} has no other version with a contract to be compared with."
             )
         found = contracts.compare(other.contract_digest, facts.contract_digest, as_of=clock.now().date())
-        return conditional(request, dict(shapes.ComparisonSerializer(found).data))
+        known = touched.known_consumers(other.id)
+        body = found.as_dict() | {
+            "findings": found.merged,
+            "groups": [one | {"touched": known.touched(one["operations"])} for one in found.told_groups],
+        }
+        return conditional(request, dict(shapes.ComparisonSerializer(body).data))
 
 
 class VersionConsumers(CatalogView):

@@ -7,7 +7,7 @@ answer 422. An import contract keeps all other modules from calling the engine d
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -16,6 +16,8 @@ from tillgate_contracts import compare as comparison
 from tillgate_contracts import lint as linter
 from tillgate_contracts.compare import DEFAULT as DEFAULT_POLICY
 from tillgate_contracts.compare import RULE_PACK, ComparisonPolicy, ComparisonReport
+from tillgate_contracts.compare.findings import merged_findings, text_of
+from tillgate_contracts.compare.groups import DESCRIPTIVE, FindingGroup, FindingText, group
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import LintReport
 from tillgate_contracts.reading import DEFAULT as LIMITS
@@ -26,17 +28,23 @@ from tillgate_contracts.schemas import validator_for as schema_validator
 
 __all__ = [
     "DEFAULT_POLICY",
+    "DESCRIPTIVE",
     "RULE_PACK",
     "ComparisonPolicy",
     "ComparisonReport",
     "Document",
+    "FindingGroup",
+    "FindingText",
     "LintReport",
     "UnusableSchema",
     "compare",
     "decode",
     "from_canonical",
     "from_value",
+    "group",
+    "groups_of",
     "lint",
+    "merged_findings",
     "parse_text",
     "parse_yaml",
     "read",
@@ -72,6 +80,11 @@ parse_text = _translated(document.parse_text)
 compare = _translated(comparison.compare)
 #: One document → the findings of the house rules.
 lint = _translated(linter.lint)
+
+
+def groups_of(findings: Sequence[Any]) -> list[FindingGroup]:
+    """The findings of a comparison, those of one schema and rule in one sentence."""
+    return group(text_of(found) for found in findings)
 
 
 @_translated

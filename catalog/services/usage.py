@@ -3,7 +3,7 @@ often a batch is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -20,6 +20,7 @@ from kernel.ui.wording import counted
 from kernel.viewer import SYSTEM, Viewer
 
 MAX_ROWS = 5000
+MAX_OPERATIONS = 500
 _NUMBERS = {"calls": 10**15, "errors": 10**15, "p95_ms": 2**31, "staleness_s": 2**31, "outage_s": 2**31}
 
 
@@ -47,6 +48,7 @@ class _Row:
     staleness_s: int | None
     outage_s: int | None
     seen_at: datetime
+    operations: Mapping[str, int]
 
 
 _TAKE = """
@@ -97,9 +99,48 @@ select array(
 """
 
 
+_TAKE_OPERATIONS = """
+with given as (
+  select *
+    from unnest(
+           %(n)s::int[], %(application)s::text[], %(slug)s::text[], %(label)s::text[], %(environment)s::text[],
+           %(operation)s::text[], %(calls)s::bigint[], %(seen)s::timestamptz[])
+      as g (n, application, slug, label, environment, operation, calls, seen_at)),
+named as (
+  select g.*, a.id as application_id, v.id as version_id, e.id as environment_id, v.contract_id
+    from given g
+    join catalog_application a on a.key = g.application
+    join catalog_api api on api.slug = g.slug
+    join catalog_apiversion v on v.api_id = api.id and v.label = g.label
+    join catalog_environment e on e.key = g.environment),
+listed as (
+  select d.contract_id, concat(o.value ->> 'method', ' ', o.value ->> 'path') as operation
+    from (select distinct contract_id from named) d
+    join catalog_contract c on c.digest = d.contract_id
+   cross join lateral jsonb_array_elements(c.operations) o),
+known as (
+  select n.*
+    from named n
+    join (select distinct * from listed) l on (l.contract_id, l.operation) = (n.contract_id, n.operation)),
+added as (
+  insert into catalog_operationuse as u (
+    application_id, version_id, environment_id, operation, calls, last_seen_at)
+  select application_id, version_id, environment_id, operation, sum(calls), max(seen_at)
+    from known
+   group by 1, 2, 3, 4
+   order by 1, 2, 3, 4
+  on conflict (version_id, environment_id, application_id, operation) do update set
+    calls = u.calls + excluded.calls,
+    last_seen_at = greatest(u.last_seen_at, excluded.last_seen_at)
+  returning 1)
+select array(select n from named except all select n from known), (select count(*) from added)
+"""
+
+
 def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> UsageReceipt:
     """Take in one batch: rows are `{application, version: slug@label, environment, calls, errors?, p95_ms?,
-    staleness_s?, outage_s?, day?, seen_at?}`.
+    staleness_s?, outage_s?, day?, seen_at?, operations?}`; `operations` says how many of the calls went to which
+    operation of the contract.
 
     Rows that name something unknown are reported back and not counted; the others are. What the actor may not see is
     counted, since a gateway need not see what it passes on, and reported back like what is unknown.
@@ -129,6 +170,12 @@ def report(*, actor: User | None, batch_id: str, rows: Sequence[Any]) -> UsageRe
             )
             for r in read
             if r.position not in told
+        ) + tuple(
+            finding(
+                f"/rows/{position}/operations",
+                "At least one of these operations is not in the contract of the version. It was not counted.",
+            )
+            for position in sorted(_count_operations(read) & told)
         )
         audit.record(
             actor=actor,
@@ -148,6 +195,28 @@ def _count(rows: list[_Row], viewer: Viewer) -> set[int]:
         positions, api_ids, _, _ = cursor.fetchone()
     search_index.refresh_calls(api_ids)
     return set(positions)
+
+
+def _count_operations(rows: list[_Row]) -> set[int]:
+    """Add up the calls by operation; the positions of rows with an operation that the contract does not list."""
+    several = [(r, name, calls) for r in rows for name, calls in r.operations.items()]
+    if not several:
+        return set()
+    parts = [r.version.partition("@") for r, _, _ in several]
+    columns = {
+        "n": [r.position for r, _, _ in several],
+        "application": [r.application for r, _, _ in several],
+        "slug": [p[0] for p in parts],
+        "label": [p[2] for p in parts],
+        "environment": [r.environment for r, _, _ in several],
+        "operation": [name for _, name, _ in several],
+        "calls": [calls for _, _, calls in several],
+        "seen": [r.seen_at for r, _, _ in several],
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_OPERATIONS, columns)
+        unknown, _ = cursor.fetchone()
+    return set(unknown)
 
 
 def _columns(rows: list[_Row]) -> dict[str, list[Any]]:
@@ -204,11 +273,14 @@ def _read_row(n: int, row: dict[str, Any], found: list[dict[str, Any]]) -> _Row 
         found.append(finding(f"/rows/{n}/seen_at", "Give a time in the past, in ISO 8601 with a time zone."))
     if day is None or day > now.date() + timedelta(days=1):
         found.append(finding(f"/rows/{n}/day", "Give today or an earlier day, e.g. 2026-11-23."))
+    operations = _operations(n, row.get("operations"), found)
+    if len(found) == size and sum(operations.values()) > numbers["calls"]:
+        found.append(finding(f"/rows/{n}/operations", "More calls to its operations than calls."))
     if len(found) == size and numbers["errors"] > numbers["calls"]:
         found.append(finding(f"/rows/{n}/errors", "More errors than calls."))
     if len(found) > size or seen is None or day is None:
         return None
-    values: dict[str, Any] = {**texts, **numbers}
+    values: dict[str, Any] = {**texts, **numbers, "operations": operations}
     return _Row(position=n, day=day, seen_at=seen, **values)
 
 
@@ -217,6 +289,22 @@ def _text(n: int, row: dict[str, Any], name: str, found: list[dict[str, Any]]) -
     if not isinstance(value, str) or not 1 <= len(value) <= 220 or "\x00" in value:
         found.append(finding(f"/rows/{n}/{name}", "Enter a text."))
     return str(value)
+
+
+def _operations(n: int, given: Any, found: list[dict[str, Any]]) -> dict[str, int]:
+    """Calls by operation, {"POST /orders": 12}; empty where they were not reported."""
+    if given is None:
+        return {}
+    at = f"/rows/{n}/operations"
+    if not isinstance(given, dict) or len(given) > MAX_OPERATIONS:
+        found.append(finding(at, f'Give an object of at most {MAX_OPERATIONS} operations: {{"POST /orders": 12}}.'))
+        return {}
+    for name, calls in given.items():
+        if not isinstance(name, str) or not 1 <= len(name) <= 300 or "\x00" in name:
+            found.append(finding(at, "Name an operation as the contract does, for example POST /orders."))
+        elif isinstance(calls, bool) or not isinstance(calls, int) or not 0 <= calls < _NUMBERS["calls"]:
+            found.append(finding(at, f"Give the calls of {name[:80]} as a whole number that is not negative."))
+    return dict(given)
 
 
 def _number(n: int, row: dict[str, Any], name: str, found: list[dict[str, Any]]) -> Any:

@@ -12,10 +12,12 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from catalog.domain import contract_text_diff
-from catalog.selectors import apis, consumers, contracts
+from catalog.domain.contract_engine import DESCRIPTIVE
+from catalog.selectors import apis, contracts, touched
 from catalog.selectors.apis import VersionLine
+from catalog.selectors.touched import KnownConsumers
 from catalog.web import comparison_findings
-from catalog.web.comparison_findings import LEVELS, SHOWS, FindingGroup
+from catalog.web.comparison_findings import LEVELS, SHOWS, ComponentFindings
 from kernel import clock
 from kernel.errors import Invalid
 from kernel.viewer import Viewer
@@ -60,9 +62,10 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
     except Invalid as error:
         return render(request, "catalog/compare.html", context | {"refused": error}, status=error.status)
     chosen = [f for f in found.findings if shown.show in ("all", f.level)]
-    context |= _head(found, shown)
+    known = touched.known_consumers(old.id)
+    context |= _head(found, shown) | {"known": len(known.names)}
     if shown.reading == "words":
-        context |= _in_words(chosen, shown, everything=request.GET.get("all") == "1")
+        context |= _in_words(chosen, known, shown, everything=request.GET.get("all") == "1")
     elif shown.reading == "tree":
         context["sections"] = _as_tree(chosen)
     else:
@@ -94,7 +97,6 @@ def _head(found: Any, shown: _Shown) -> dict[str, Any]:
         "levels": LEVELS,
         "reading": shown.reading,
         "show": shown.show,
-        "live": len({c.application_key for c in consumers.live_of_version(shown.old.id)}),
         "readings": [
             {"label": word, "url": shown.url(reading=key), "current": key == shown.reading}
             for key, word in READINGS.items()
@@ -110,15 +112,27 @@ def _toned(findings: list[Any]) -> list[dict[str, Any]]:
     return [{"f": found, "tone": LEVELS.get(found.level)} for found in findings]
 
 
-def _in_words(chosen: list[Any], shown: _Shown, *, everything: bool) -> dict[str, Any]:
+def _in_words(chosen: list[Any], known: KnownConsumers, shown: _Shown, *, everything: bool) -> dict[str, Any]:
+    """What may hurt comes first; what is compatible, and changes of descriptions alone, stand folded behind it."""
+    told = comparison_findings.told(chosen, known)
+    changes = [one for one in told if one.told.rule not in DESCRIPTIVE]
+    grave = [one for one in changes if one.told.level != "info"]
+    # Beside what may hurt somebody, what hurts nobody is folded.
+    folded = [one for one in changes if one.told.level == "info"] if grave else []
+    changes = grave or changes
     return {
-        "findings": _toned(chosen if everything else chosen[:SHOWN]),
-        "left_out": 0 if everything else max(0, len(chosen) - SHOWN),
+        "told": changes if everything else changes[:SHOWN],
+        "broken": comparison_findings.broken(told, known),
+        "harmless": folded if everything else folded[:SHOWN],
+        "harmless_count": sum(one.told.count for one in folded),
+        "described": [one for one in told if one.told.rule in DESCRIPTIVE],
+        "descriptions": sum(one.told.count for one in told if one.told.rule in DESCRIPTIVE),
+        "left_out": 0 if everything else max(0, len(changes) - SHOWN),
         "all_url": f"{shown.url()}&all=1",
     }
 
 
-def _as_tree(chosen: list[Any]) -> list[tuple[str, list[tuple[FindingGroup, list[dict[str, Any]]]]]]:
+def _as_tree(chosen: list[Any]) -> list[tuple[str, list[tuple[ComponentFindings, list[dict[str, Any]]]]]]:
     return [
         (section, [(group, _toned(group.findings[:50])) for group in groups[:300]])
         for section, groups in comparison_findings.grouped(chosen)

@@ -6,6 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from catalog.domain import contract_engine
+from catalog.domain.contract_engine import FindingGroup
+from catalog.selectors.touched import KnownConsumers, Touched
 from kernel.ui import tones
 
 LEVELS: Final[dict[str, tones.Tone]] = {
@@ -29,8 +32,54 @@ def tone_of(verdict: str, breaking: int = 0, warnings: int = 0) -> tones.Tone:
     return tones.quiet("Not compared")
 
 
+@dataclass(frozen=True, slots=True)
+class ToldDifference:
+    """Differences of one schema and rule as a page shows them: a tone, one sentence, whom they touch, and each of
+    them."""
+
+    told: FindingGroup
+    tone: tones.Tone
+    touched: Touched | None
+    findings: tuple[Any, ...]
+
+    @property
+    def weight(self) -> tuple[int, int]:
+        """For sorting: the graver first, and among them what surely touches a consumer, then what may."""
+        reach = self.touched
+        nearness = 2 if reach is None else 0 if reach.surely else 1 if reach.perhaps else 2
+        return (SHOWS.index(self.told.level), nearness)
+
+    @property
+    def anchor(self) -> str:
+        return f"f-{self.findings[0].fingerprint}"
+
+
+def told(findings: list[Any], known: KnownConsumers | None) -> list[ToldDifference]:
+    """The findings of a comparison as people read them: the worst first, and among them what touches known consumers.
+    `known`: the consumers of the older version."""
+    made = [
+        ToldDifference(
+            one,
+            LEVELS[one.level],
+            known.touched(one.operations) if known and one.level != "info" else None,
+            tuple(findings[number] for number in one.indexes),
+        )
+        for one in contract_engine.groups_of(findings)
+    ]
+    return sorted(made, key=lambda one: one.weight)
+
+
+def broken(told: list[ToldDifference], known: KnownConsumers) -> str:
+    """Whom the breaking differences touch together, in words; empty where none breaks or no consumer is known."""
+    breaking = [one.told for one in told if one.told.level == "breaking"]
+    if not breaking:
+        return ""
+    everywhere = any(not one.operations for one in breaking)
+    return known.touched(() if everywhere else {name for one in breaking for name in one.operations}).in_words
+
+
 @dataclass(slots=True)
-class FindingGroup:
+class ComponentFindings:
     """One component or operation of the tree with the findings in it."""
 
     section: str
@@ -86,12 +135,12 @@ def place_of(pointer: str) -> tuple[str, str]:
     return "Document", tokens[0] if tokens else "the whole"
 
 
-def grouped(findings: Iterable[Any]) -> list[tuple[str, list[FindingGroup]]]:
+def grouped(findings: Iterable[Any]) -> list[tuple[str, list[ComponentFindings]]]:
     """Sections with their groups, the worst first inside each."""
-    sections: dict[str, dict[str, FindingGroup]] = {}
+    sections: dict[str, dict[str, ComponentFindings]] = {}
     for found in findings:
         section, name = place_of(found.pointer)
-        group = sections.setdefault(section, {}).setdefault(name, FindingGroup(section, name))
+        group = sections.setdefault(section, {}).setdefault(name, ComponentFindings(section, name))
         group.findings.append(found)
         group.uses += [o for o in found.operations if o not in group.uses]
     order = {"stop": 0, "wait": 1, "ok": 2, "quiet": 3, "accent": 4}

@@ -73,7 +73,7 @@ def _items(findings: Sequence[Finding], names: tuple[str, str]) -> tuple[ReportI
 
 def _told(findings: Sequence[Finding], names: tuple[str, str]) -> tuple[ReportItem, ...]:
     """The findings for people: those of one schema and rule are one."""
-    from tillgate_contracts.compare.findings import difference_of
+    from tillgate_contracts.compare.findings import text_of
     from tillgate_contracts.compare.groups import group
 
     return tuple(
@@ -84,7 +84,7 @@ def _told(findings: Sequence[Finding], names: tuple[str, str]) -> tuple[ReportIt
             operations=one.operations,
             count=one.count,
         )
-        for one in group(difference_of(finding) for finding in findings)
+        for one in group(text_of(finding) for finding in findings)
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -16,6 +16,8 @@ from governance.services import change_events, changes, identity, revisions, sea
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Forbidden, Invalid, finding
 from kernel.models import User
+
+MAX_PLACES = 500
 
 
 def accept_break(
@@ -37,16 +39,56 @@ def accept_break(
     no reason or no day in the future, `acceptance.which_subject` where several subjects have it; Conflict
     `acceptance.has_consumers` or `acceptance.unknown_impact`; Forbidden when the person may not accept it in this way.
     """
+    (made,) = accept_breaks(
+        change,
+        actor=actor,
+        rule=rule,
+        pointers=[pointer],
+        kind=kind,
+        reason=reason,
+        migrate_by=migrate_by,
+        subject=subject,
+    )
+    return made
+
+
+def accept_breaks(
+    change: ChangeRequest,
+    *,
+    actor: User,
+    rule: str,
+    pointers: Sequence[str],
+    kind: str,
+    reason: str,
+    migrate_by: date | None = None,
+    subject: str = "",
+) -> list[BreakAcceptance]:
+    """Accept the findings of one rule at several places in the same way, as `accept_break` does each of them: all, or
+    none where one is refused.
+
+    Raises what `accept_break` raises, and Invalid `acceptance.too_many` for more than 500 places.
+    """
     accepted_as = _required(kind, reason, migrate_by)
-    values = {"rule": rule, "pointer": pointer, "kind": kind, "reason": reason.strip(), "migrate_by": migrate_by}
+    places = list(dict.fromkeys(pointers))
+    if len(places) > MAX_PLACES:
+        raise Invalid("acceptance.too_many", f"Accept at most {MAX_PLACES} findings at once; these are {len(places)}.")
     proved = identity.require_proof(actor)
+    made = []
     with transaction.atomic():
         change = changes.locked(change.pk)
-        about, found = _open_finding(change, rule, pointer, subject)
-        applications = _affected(change, found, kind, accepted_as)
-        asked = _add_slots(change, accepted_as, rule, about, applications)
-        made = _insert(change, actor, accepted_as, about, applications, values)
-        _say(made, asked, proved)
+        for pointer in places:
+            values = {
+                "rule": rule,
+                "pointer": pointer,
+                "kind": kind,
+                "reason": reason.strip(),
+                "migrate_by": migrate_by,
+            }
+            about, found = _open_finding(change, rule, pointer, subject)
+            applications = _affected(change, found, kind, accepted_as)
+            asked = _add_slots(change, accepted_as, rule, about, applications)
+            made.append(_insert(change, actor, accepted_as, about, applications, values))
+            _say(made[-1], asked, proved)
     sealing.try_seal(change.pk)
     return made
 

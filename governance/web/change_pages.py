@@ -9,7 +9,6 @@ import yaml
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from governance.domain import kinds, text_diff
@@ -19,13 +18,13 @@ from governance.models import BreakAcceptance, ChangeRequest, CheckResult
 from governance.selectors import rights, told_changes
 from governance.selectors.told_changes import ToldImpact
 from governance.services import policies
-from governance.web import change_layout, policy_words, timeline, tones
+from governance.web import change_layout, policy_words, timeline, told_differences, tones
 from kernel import audit
 from kernel.errors import DomainError
-from kernel.ui.wording import counted
 
 READINGS = (("words", "In words"), ("tree", "As a tree"), ("text", "As text"))
 PER_PAGE = 100
+COMPARISON_CHECK = "contract.comparison"
 YAML_LIMIT = 300_000
 
 
@@ -35,9 +34,9 @@ def conversation(request: HttpRequest, change_id: int) -> HttpResponse:
     change: ChangeRequest = context["change"]
     context |= {
         "entries": timeline.entries(change),
-        "breaking": [_finding(change, f, context["reached"]) for f in _findings(change) if f["level"] == "breaking"][
-            :5
-        ],
+        "breaking": told_differences.told(
+            change, [f for f in _findings(change) if f["level"] == "breaking"], context["reached"]
+        )[:5],
         "diff_counts": _counts(change),
         "checks": _checks(change, context["results"]),
     }
@@ -51,7 +50,8 @@ def differences(request: HttpRequest, change_id: int) -> HttpResponse:
     reading = request.GET.get("reading", "words")
     show = request.GET.get("show", "")
     chosen = [f for f in _findings(change) if not show or f["level"] == show]
-    page = Paginator(chosen, PER_PAGE).get_page(request.GET.get("page"))
+    told = told_differences.told(change, chosen, context["reached"])
+    page = Paginator(told, PER_PAGE).get_page(request.GET.get("page"))
     context |= {
         "reading": reading if reading in dict(READINGS) else "words",
         "readings": [
@@ -59,7 +59,7 @@ def differences(request: HttpRequest, change_id: int) -> HttpResponse:
         ],
         "shows": _shows(request, change, show),
         "page": page,
-        "findings": [_finding(change, f, context["reached"]) for f in page.object_list],
+        "findings": page.object_list,
         "diff_counts": _counts(change),
         "how": "; ".join(dict.fromkeys(part["how"] for part in (change.difference or {}).get("parts", []))),
         "base_digest": (change.facts or {}).get("base_digest"),
@@ -143,26 +143,6 @@ def _counts(change: ChangeRequest) -> list[Any]:
         elif number:
             made.append(type(base)(base.tone, f"{number} {word}", base.icon))
     return made
-
-
-def _finding(change: ChangeRequest, found: dict[str, Any], reached: ToldImpact | None) -> dict[str, Any]:
-    operations = found.get("operations") or []
-    affects = found.get("hint") or ""
-    if found["level"] == "breaking" and reached and reached.rows:
-        names = list(dict.fromkeys(row["application"] for row in reached.rows))
-        listed = ", ".join(names[:4]) + (" and more" if len(names) > 4 else "")
-        affects = f"May break {counted(len(names), 'consumer')}: {listed}. {affects}"
-    if operations:
-        used_by = ", ".join(operations[:3]) + (f" and {len(operations) - 3} more" if len(operations) > 3 else "")
-        affects = f"{affects} Used by {used_by}.".strip()
-    address = reverse("governance:differences", args=[change.pk])
-    return {
-        "tone": tones.FINDINGS.get(found["level"]),
-        "say": found["message"],
-        "affects": affects,
-        "anchor": found["anchor"],
-        "url": f"{address}#{found['anchor']}",
-    }
 
 
 def _shows(request: HttpRequest, change: ChangeRequest, show: str) -> list[dict[str, Any]]:
@@ -306,6 +286,8 @@ def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str,
                 "why": row.why,
                 "rule": row.check_id,
                 "findings": findings,
+                "groups": _check_groups(row.check_id, findings),
+                "grouped": row.check_id == COMPARISON_CHECK,
                 "more": max(0, len(row.findings) - 200),
                 "fix": row.fix,
                 "blocks": row.check_id in blocking,
@@ -313,6 +295,39 @@ def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str,
                 "open": row.status == "failed",
             }
         )
+    return made
+
+
+def _check_groups(check_id: str, findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The findings of a check as people read them: differences of one schema and rule together, blocking ones first."""
+    for number, one in enumerate(findings):
+        one |= {"ident": f"{check_id}-{number}", "alone": [one]}
+    if check_id != COMPARISON_CHECK:
+        return [{"say": "", "findings": [one]} for one in findings]
+    parts: dict[str, list[dict[str, Any]]] = {}
+    for one in findings:
+        parts.setdefault(f"{one['about']} {one['level']}", []).append(one)
+    made = []
+    for several in parts.values():
+        for one in told_differences.grouped(several, prefix="contract."):
+            inner = [several[number] for number in one.indexes]
+            tone = tones.FINDINGS["breaking" if inner[0].get("breaking") else "attention"]
+            if one.count == 1:
+                inner[0]["tone"] = tone
+            waiting = [f for f in inner if f["open"] and f.get("breaking") and not f["accepted"]]
+            made.append(
+                {
+                    "say": one.message if one.count > 1 else "",
+                    "hint": one.hint,
+                    "operations": one.operations,
+                    "findings": inner,
+                    "waiting": waiting if one.count > 1 else [],
+                    "accept_label": f"Accept {'all' if len(waiting) == one.count else 'the other'} {len(waiting)}",
+                    "ident": f"group-{inner[0]['ident']}",
+                    "about": inner[0]["about"],
+                    "tone": tone,
+                }
+            )
     return made
 
 

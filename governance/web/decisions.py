@@ -19,6 +19,7 @@ from governance.services import acceptances, applying, changes, checks, reviews
 from governance.web import change_layout, tones
 from kernel.errors import Conflict, DomainError, Invalid
 from kernel.models import User
+from kernel.ui.wording import counted
 from kernel.viewer import Viewer
 
 FIELDS = ("subject_digest", "diff_digest", "impact_digest", "policy_digest")
@@ -138,14 +139,21 @@ def apply(request: HttpRequest, change_id: int) -> HttpResponse:
 
 @require_POST
 def accept(request: HttpRequest, change_id: int) -> HttpResponse:
-    """Accept one breaking finding as what it is."""
-    values: dict[str, Any] = {
-        key: request.POST.get(key, "") for key in ("rule", "pointer", "kind", "reason", "subject")
-    }
+    """Accept one breaking finding, or several of one rule, as what they are."""
+    values: dict[str, Any] = {key: request.POST.get(key, "") for key in ("rule", "kind", "reason", "subject")}
+    pointers = request.POST.getlist("pointer") or [""]
     try:
         by = date.fromisoformat(request.POST["migrate_by"]) if request.POST.get("migrate_by") else None
     except ValueError:
         raise Invalid("acceptance.needs_a_date", "The day is written 2027-06-30.") from None
-    acceptances.accept_break(asked_change(request, change_id), actor=person(request), migrate_by=by, **values)
-    messages.success(request, "Accepted. The finding no longer blocks this revision.")
+    made = acceptances.accept_breaks(
+        asked_change(request, change_id), actor=person(request), pointers=pointers, migrate_by=by, **values
+    )
+    many = len(made) > 1
+    messages.success(
+        request,
+        f"Accepted {counted(len(made), 'finding')}. They no longer block this revision."
+        if many
+        else "Accepted. The finding no longer blocks this revision.",
+    )
     return redirect("governance:checks", change_id)

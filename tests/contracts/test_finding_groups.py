@@ -12,7 +12,7 @@ import pytest
 
 from tillgate_contracts.cli import main
 from tillgate_contracts.compare import compare
-from tillgate_contracts.compare.groups import Difference, group, place_of
+from tillgate_contracts.compare.groups import FindingText, group, place_of
 from tillgate_contracts.reading import Document
 
 DROPPED = ("amount", "blocked", "company", "delivery")
@@ -117,13 +117,13 @@ def test_the_report_of_the_engine_has_the_groups() -> None:
 
 
 def test_a_group_of_one_is_the_sentence_of_its_difference() -> None:
-    (one,) = group([Difference("response-property-became-nullable", "breaking", "`a` of `B` may now be null.", "/x")])
+    (one,) = group([FindingText("response-property-became-nullable", "breaking", "`a` of `B` may now be null.", "/x")])
     assert (one.message, one.count) == ("`a` of `B` may now be null.", 1)
 
 
 def test_a_long_list_of_names_is_cut_and_says_how_many_more() -> None:
     rule, where = "response-optional-property-added", "/components/schemas/B/properties/p"
-    (one,) = group([Difference(rule, "info", f"`B` has `p{n}`.", f"{where}{n:02}") for n in range(30)])
+    (one,) = group([FindingText(rule, "info", f"`B` has `p{n}`.", f"{where}{n:02}") for n in range(30)])
     assert one.message.startswith("`B`: 30 optional properties added: `p00`, `p01`")
     assert one.message.endswith(" and 22 more.")
     assert len(one.members) == 30
@@ -131,10 +131,10 @@ def test_a_long_list_of_names_is_cut_and_says_how_many_more() -> None:
 
 def test_different_levels_schemas_and_rules_stay_apart() -> None:
     told = [
-        Difference("response-optional-property-added", "info", "1", "/components/schemas/A/properties/p"),
-        Difference("response-optional-property-added", "warning", "2", "/components/schemas/A/properties/q"),
-        Difference("response-optional-property-added", "info", "3", "/components/schemas/B/properties/p"),
-        Difference("request-optional-property-added", "info", "4", "/components/schemas/A/properties/p"),
+        FindingText("response-optional-property-added", "info", "1", "/components/schemas/A/properties/p"),
+        FindingText("response-optional-property-added", "warning", "2", "/components/schemas/A/properties/q"),
+        FindingText("response-optional-property-added", "info", "3", "/components/schemas/B/properties/p"),
+        FindingText("request-optional-property-added", "info", "4", "/components/schemas/A/properties/p"),
     ]
     assert [one.count for one in group(told)] == [1, 1, 1, 1]
 

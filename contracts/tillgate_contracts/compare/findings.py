@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from tillgate_contracts.compare.groups import Difference, FindingGroup, group, merge
+from tillgate_contracts.compare.groups import FindingGroup, FindingText, group, merge
 from tillgate_contracts.compare.rules import RULE_PACK
 
 LEVEL_ORDER = {"breaking": 0, "warning": 1, "info": 2}
@@ -70,7 +70,7 @@ class ComparisonReport(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def groups(self) -> list[FindingGroup]:
         """The findings as people read them: those of one schema and rule in one sentence."""
-        return group(difference_of(finding) for finding in self.findings)
+        return group(text_of(finding) for finding in self.findings)
 
     @property
     def told_groups(self) -> list[dict[str, Any]]:
@@ -108,9 +108,9 @@ def merged_findings(findings: list[Finding]) -> list[dict[str, Any]]:
     ]
 
 
-def difference_of(finding: Finding) -> Difference:
+def text_of(finding: Finding) -> FindingText:
     """What the grouping for people needs of a finding."""
-    return Difference(
+    return FindingText(
         rule=finding.rule,
         level=finding.level,
         message=finding.message,

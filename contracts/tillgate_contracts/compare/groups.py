@@ -15,13 +15,15 @@ from tillgate_contracts.compare.nouns import is_document_wide, noun_of, reason_o
 from tillgate_contracts.compare.rules import iter_rules
 
 SHOWN_MEMBERS = 8
+#: Rules about words in description only: told behind everything else.
+DESCRIPTIVE = frozenset({"annotation-changed"})
 _PARTS = frozenset({"schemas", "definitions", "$defs", "messages"})
 _MEMBERS = frozenset({"properties", "patternProperties", "dependentSchemas"})
 _NAMED_ELEMENT = re.compile(r"([A-Za-z]+)\[@Name='([^']*)'\]")
 _METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace", "query"})
 
 
-class Difference(NamedTuple):
+class FindingText(NamedTuple):
     """One difference as it was found or stored. `pointer` is in the author's file."""
 
     rule: str
@@ -63,7 +65,7 @@ class FindingGroup(msgspec.Struct, frozen=True, kw_only=True):
     indexes: tuple[int, ...] = ()
 
 
-def group(found: Iterable[Difference]) -> list[FindingGroup]:
+def group(found: Iterable[FindingText]) -> list[FindingGroup]:
     """The groups of differences, in the order of their first ones."""
     groups: dict[tuple[str, ...], list[_Entry]] = {}
     for number, one in enumerate(found):
@@ -80,12 +82,12 @@ def group(found: Iterable[Difference]) -> list[FindingGroup]:
 
 class _Entry(NamedTuple):
     number: int
-    one: Difference
+    one: FindingText
     component: str
     member: str
 
 
-def _is_nameless(one: Difference, member: str) -> bool:
+def _is_nameless(one: FindingText, member: str) -> bool:
     """True for the schema of a parameter or header itself, which its pointer does not name: only equal ones are
     grouped."""
     return not member and ("/parameters/" in one.pointer or "/headers/" in one.pointer)
