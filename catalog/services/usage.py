@@ -203,7 +203,7 @@ def _count_operations(rows: list[_Row]) -> set[int]:
     if not several:
         return set()
     parts = [r.version.partition("@") for r, _, _ in several]
-    columns = {
+    columns: dict[str, Any] = {
         "n": [r.position for r, _, _ in several],
         "application": [r.application for r, _, _ in several],
         "slug": [p[0] for p in parts],

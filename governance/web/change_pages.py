@@ -300,13 +300,13 @@ def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str,
 
 def _check_groups(check_id: str, findings: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The findings of a check as people read them: differences of one schema and rule together, blocking ones first."""
-    for number, one in enumerate(findings):
-        one |= {"ident": f"{check_id}-{number}", "alone": [one]}
+    for number, found in enumerate(findings):
+        found |= {"ident": f"{check_id}-{number}", "alone": [found]}
     if check_id != COMPARISON_CHECK:
-        return [{"say": "", "findings": [one]} for one in findings]
+        return [{"say": "", "findings": [found]} for found in findings]
     parts: dict[str, list[dict[str, Any]]] = {}
-    for one in findings:
-        parts.setdefault(f"{one['about']} {one['level']}", []).append(one)
+    for found in findings:
+        parts.setdefault(f"{found['about']} {found['level']}", []).append(found)
     made = []
     for several in parts.values():
         for one in told_differences.grouped(several, prefix="contract."):
