@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0021_rows_told")]
+    dependencies = [("catalog", "0022_persons")]
 
     operations = [
         migrations.CreateModel(
