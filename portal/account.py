@@ -8,7 +8,7 @@ from typing import Any, cast
 from django import forms
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
+from django.contrib.auth.forms import PasswordChangeForm as DjangoPasswordChangeForm
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -22,6 +22,7 @@ from governance.services import identity
 from kernel import audit, clock, persons, sessions, sign_in_limits, sign_ins
 from kernel.factors import held, recovery
 from kernel.models import ApiToken, SecondFactor, User
+from kernel.ui.wording import counted
 from portal import accounts, confirm, mail_change
 
 
@@ -41,6 +42,18 @@ class DetailsForm(forms.Form):
         if given and given not in zoneinfo.available_timezones():
             raise forms.ValidationError("This is the name of a time zone, such as Europe/Berlin.")
         return given
+
+
+class PasswordChangeForm(DjangoPasswordChangeForm):
+    """It stands in the midst of a page: the focus stays at the top."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)
+
+
+def _ended(number: int) -> str:
+    return f"{counted(number, 'other session')} ended"
 
 
 def _me(request: HttpRequest) -> User:
@@ -124,7 +137,7 @@ def password(request: HttpRequest) -> HttpResponse:
         update_session_auth_hash(request, cast(User, form.user))
         ended = _end_others(request, me)
     sessions.prove(request)
-    messages.success(request, f"Your password is changed; {ended} other sessions ended. Your tokens go on.")
+    messages.success(request, f"Your password is changed; {_ended(ended)}. Your tokens go on.")
     return redirect("account")
 
 
@@ -132,7 +145,7 @@ def password(request: HttpRequest) -> HttpResponse:
 def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
     with transaction.atomic():
         ended = _end_others(request, _me(request))
-    messages.success(request, f"{ended} other {'session' if ended == 1 else 'sessions'} ended.")
+    messages.success(request, f"{_ended(ended)}.")
     return redirect("account")
 
 

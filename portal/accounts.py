@@ -85,7 +85,8 @@ class SignIn(LoginView):
         name = SignInForm(request, data=request.POST).looked_up()
         self.tried = sign_in_limits.begin(name=name, address=_address(request), browser=_browser(request))
         if not self.tried.open:
-            page = self.get_context_data(form=SignInForm(request), wait=pause_of(self.tried.wait))
+            form = SignInForm(request, initial={"username": name})
+            page = self.get_context_data(form=form, wait=pause_of(self.tried.wait))
             answer = render(request, self.template_name, page, status=429)
             answer.headers["Retry-After"] = str(self.tried.wait)
             return answer

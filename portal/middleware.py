@@ -6,14 +6,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware as DjangoLoginRequired
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from kernel import acting, sessions
 from kernel.errors import DomainError, Invalid, finding
@@ -110,15 +114,35 @@ class LoginRequiredMiddleware(DjangoLoginRequired):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
 
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Callable[..., HttpResponseBase]
+    ) -> HttpResponseBase:
+        """A form that comes after the session ended was not carried out, and its address is no page: the way leads back
+        to the page that holds the form."""
+        if request.method in ("GET", "HEAD"):
+            return super().handle_no_permission(request, view_func)
+        came_from = request.headers.get("Referer", "")
+        here = {request.get_host()}
+        if not url_has_allowed_host_and_scheme(came_from, here, require_https=request.is_secure()):
+            return redirect("sign-in")
+        page = urlsplit(came_from)
+        return redirect_to_login(page.path + (f"?{page.query}" if page.query else ""))
+
 
 class DomainErrorMiddleware:
-    """A `DomainError` that leaves an HTML view becomes a page with its status; the API has its own handler."""
+    """A `DomainError` that leaves an HTML view becomes a page with its status; the API has its own handler. So does
+    Django's empty answer to a method that an address does not take."""
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        answer = self.get_response(request)
+        if isinstance(answer, HttpResponseNotAllowed) and not answer.content and request.method != "HEAD":
+            refused = problem.page(request, _not_taken(request))
+            refused.headers["Allow"] = answer.headers["Allow"]
+            return refused
+        return answer
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, DomainError) and error.data.get("confirm"):
@@ -126,3 +150,11 @@ class DomainErrorMiddleware:
         if isinstance(error, DomainError):
             return problem.page(request, error)
         return problem.for_database_error(request, error)
+
+
+def _not_taken(request: HttpRequest) -> DomainError:
+    """What is said where an address is asked in a way that it does not take."""
+    said = "This address takes a form and shows no page of its own." if request.method == "GET" else "It takes no form."
+    error = DomainError("page.method", f"{said} Nothing was changed. Go to the page that leads here.")
+    error.status, error.title = 405, "No page here"
+    return error

@@ -120,7 +120,7 @@ def _weeks(first: date, start: date, end: date, occurrences: list[selectors.Occu
                 "outside": day.month != first.month,
                 "today": day == today,
                 "tone": tones.STRICTNESS[here[0].strictness] if here else None,
-                "names": [o.name for o in here[:3]],
+                "here": [{"name": o.name, "tone": tones.STRICTNESS[o.strictness]} for o in here[:3]],
                 "more": max(0, len(here) - 3),
             }
         )

@@ -46,6 +46,7 @@ def year(request: HttpRequest) -> HttpResponse:
         "days": range(1, 32),
         "lines": [_month(wanted, number, found, zone) for number in range(1, 13)],
         "windows": _by_window(found),
+        "tones": [tones.STRICTNESS[one] for one in ORDER],
         "zone": str(zone),
     }
     return render(request, "governance/freeze_year.html", context)

@@ -130,34 +130,45 @@ def digest(value: str | None, *, copy: bool = True, void: bool = False) -> SafeS
 
 @register.simple_tag
 def when(at: datetime | date | None, *, relative: bool = True, only: str = "", missing: str = "unknown") -> SafeString:
-    """Absolute time with the relative one beside it: "Tue 17 Nov, 16:08 (22 h ago)".
+    """Absolute time with the relative one beside it: "Tue 17 Nov, 16:08 (22 h ago)"; the title has the year, the
+    second and the zone.
 
-    `only="relative"` prints "22 h ago" with the absolute time as its title; `only="absolute"` (or relative=False)
-    prints the absolute time alone. A plain date prints without a clock time. None prints `missing`, never a made-up
-    time.
+    `only="relative"` prints "22 h ago" alone; `only="absolute"` (or relative=False) prints the absolute time alone. A
+    plain date prints without a clock time. None prints `missing`, never a made-up time.
     """
     if at is None:
         return format_html('<span class="muted">{}</span>', missing)
-    absolute, machine = _absolute(at)
+    absolute, machine, exact = _absolute(at)
     if not isinstance(at, datetime):
         at = datetime.combine(at, time(12), UTC)
     elif timezone.is_naive(at):
         raise ValueError("a time without a zone cannot be shown")
     beside = wording.relative(at, since=clock.now())
     if only == "relative":
-        return format_html('<time datetime="{}" title="{}">{}</time>', machine, absolute, beside)
+        return format_html('<time datetime="{}" title="{}">{}</time>', machine, exact, beside)
+    named = format_html(' title="{}"', exact) if exact != absolute else ""
+    drawn = format_html('<time datetime="{}"{}>{}</time>', machine, named, absolute)
     if only == "absolute" or not relative:
-        return format_html('<time datetime="{}">{}</time>', machine, absolute)
-    return format_html('<time datetime="{}">{}</time> <span class="muted">({})</span>', machine, absolute, beside)
+        return drawn
+    return format_html('{} <span class="muted">({})</span>', drawn, beside)
 
 
-def _absolute(at: datetime | date) -> tuple[str, str]:
-    """For people and for machines. The year appears only where it is not the present one."""
+def _absolute(at: datetime | date) -> tuple[str, str, str]:
+    """For people, for machines, and in full. The year appears to people only where it is not the present one."""
     here = timezone.localtime(at) if isinstance(at, datetime) and timezone.is_aware(at) else at
     year = "" if here.year == timezone.localtime(clock.now()).year else f" {here.year}"
     if isinstance(here, datetime):
-        return f"{here:%a} {here.day} {here:%b}{year}, {here:%H:%M}", here.isoformat(timespec="seconds")
-    return f"{here.day} {here:%b} {here.year}", here.isoformat()
+        exact = f"{here:%a} {here.day} {here:%b} {here.year}, {here:%H:%M:%S} {wording.zone_of(here)}"
+        return f"{here:%a} {here.day} {here:%b}{year}, {here:%H:%M}", here.isoformat(timespec="seconds"), exact
+    plain = f"{here.day} {here:%b} {here.year}"
+    return plain, here.isoformat(), plain
+
+
+@register.simple_tag
+def present_zone() -> str:
+    """The zone of the times of this page, with its present distance: "Europe/Berlin (UTC+01:00)", "UTC"."""
+    name, distance = str(timezone.get_current_timezone()), f"{timezone.localtime(clock.now()):%z}"
+    return name if name == "UTC" else f"{name} (UTC{distance[:3]}:{distance[3:]})"
 
 
 register.filter("number", number)

@@ -53,3 +53,9 @@ def relative(at: datetime, *, since: datetime) -> str:
             words = f"{count} {unit}{'s' if unit == 'day' and count != 1 else ''}"
             return f"in {words}" if gap > timedelta(0) else f"{words} ago"
     return "just now"
+
+
+def zone_of(at: datetime) -> str:
+    """The short name of a time's zone: "CET", "UTC"; where the zone has none, its distance: "UTC-03"."""
+    name = at.tzname() or ""
+    return f"UTC{name}" if name[:1] in "+-" else name

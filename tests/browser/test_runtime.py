@@ -6,8 +6,9 @@ from __future__ import annotations
 import pytest
 
 from kernel import clock
-from runtime.models import QuarantinedMessage, Run, VendorState
+from runtime.models import Alert, Firing, QuarantinedMessage, Run, Schedule, VendorState
 from tests.runtime import scene
+from tests.runtime.web.test_service_levels import measured_day
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
@@ -63,6 +64,18 @@ def test_axe_finds_nothing_on_any_page(page, sign_in, day, axe, scheme):
         page.goto(path)
         # the cells of the grid are small and close; the table below links each store in full size (WCAG 2.5.8)
         axe(ignore=("target-size",) if "stores" in path else ())
+
+
+def test_axe_finds_nothing_on_pages_of_measured_flows(page, sign_in, axe):
+    """Levels, an open alert, and a schedule that has run: sentences that hold a link, and regions with a name."""
+    made = measured_day()
+    schedule = Schedule.objects.get(integration=made.sales.integration)
+    Firing.objects.create(schedule=schedule, due_at=clock.now(), run=made.run)
+    sign_in(made.people.rita)
+    alert = Alert.objects.first()
+    for path in ("/runtime/service-levels/", "/runtime/integrations/sales/", f"/runtime/alerts/{alert.pk}/"):
+        page.goto(path)
+        axe()
 
 
 def test_no_page_is_wider_than_a_narrow_window(page, sign_in, day):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from governance.models import ChangeRequest, FreezeWindow
 from governance.services import freezes
+from governance.web import tones
 from kernel import clock
 from tests.governance import make
 from tests.governance.raw_sql import beneath_guards
@@ -26,8 +28,8 @@ def planned(house: make.House, *, days: int, hours: int = 6, name: str = "Peak",
         "from": begins.strftime(text),
         "until": (begins + timedelta(hours=hours)).strftime(text),
     }
-    scope = {"environment": "production", **scope}
-    return freezes.plan(actor=house.releaser, name=name, calendar=calendar, strictness="changes", reason="", **scope)
+    more = {"environment": "production", "strictness": "changes", **scope}
+    return freezes.plan(actor=house.releaser, name=name, calendar=calendar, reason="", **more)
 
 
 def test_the_year_has_a_cell_for_each_day_and_names_what_is_frozen(house: make.House):
@@ -36,6 +38,23 @@ def test_the_year_has_a_cell_for_each_day_and_names_what_is_frozen(house: make.H
     assert "No change goes live: Peak" in html
     assert html.count("<td") == 12 * 31
     assert "1 time" in html
+
+
+def test_the_year_says_what_the_marks_of_its_days_stand_for(house: make.House):
+    html = page(house.author, "governance:freeze-year")
+    legend = html.split('class="legend"')[1].split("</p>")[0]
+    for tone in tones.STRICTNESS.values():
+        assert f'data-tone="{tone.tone}"></i>{tone.word}' in legend
+
+
+def test_on_a_day_with_two_windows_each_name_has_the_tone_of_its_own_window(house: make.House):
+    month = f"{timezone.localtime(clock.now()) + timedelta(days=3):%Y-%m}"
+    planned(house, days=3, name="Period close")
+    planned(house, days=3, name="Stock take", strictness="work")
+    html = page(house.author, "governance:freezes", query=f"?month={month}")
+    weeks = html.split('class="calendar"')[1].split("</table>")[0]
+    for name, tone in (("Period close", "wait"), ("Stock take", "stop")):
+        assert re.search(rf'<span class="state" data-tone="{tone}">(?:(?!</span>).)*{name}</span>', weeks), name
 
 
 @pytest.mark.parametrize("text", ["", "x", "-1", "99999", "²", "1e3"])

@@ -12,6 +12,7 @@ from django import forms
 from django.core.paginator import Paginator
 from django.template import engines
 from django.test import RequestFactory
+from django.utils import timezone
 
 from kernel import clock
 from kernel.money import Money
@@ -117,12 +118,17 @@ def test_a_digest_is_copied_in_full_or_struck_out_or_unknown():
 def test_time_is_absolute_with_the_relative_beside():
     with clock.frozen(NOW):
         at = NOW - timedelta(hours=22)
-        assert (
-            parts.when(at) == '<time datetime="2026-11-17T16:18:00+00:00">Tue 17 Nov, 16:18</time> '
-            '<span class="muted">(22 h ago)</span>'
+        drawn = (
+            '<time datetime="2026-11-17T16:18:00+00:00" title="Tue 17 Nov 2026, 16:18:00 UTC">Tue 17 Nov, 16:18</time>'
         )
+        assert parts.when(at) == f'{drawn} <span class="muted">(22 h ago)</span>'
         assert ">22 h ago</time>" in parts.when(at, only="relative")
-        assert 'title="Tue 17 Nov, 16:18"' in parts.when(at, only="relative")
+        for shown in (parts.when(at), parts.when(at, only="relative"), parts.when(at, only="absolute")):
+            assert 'title="Tue 17 Nov 2026, 16:18:00 UTC"' in shown
+        with timezone.override("America/Sao_Paulo"):
+            assert 'title="Tue 17 Nov 2026, 13:18:00 UTC-03"' in parts.when(at)
+        with timezone.override("Europe/Berlin"):
+            assert 'title="Tue 17 Nov 2026, 17:18:00 CET"' in parts.when(at)
         assert "ago" not in parts.when(at, relative=False)
         assert "Tue 12 Jan 2027, 09:00" in parts.when(datetime(2027, 1, 12, 9, tzinfo=UTC))
         assert "1 Mar 2025" in parts.when(date(2025, 3, 1))

@@ -109,6 +109,18 @@ def test_a_password_that_does_not_do_is_refused_with_the_reason(old: str, new: s
     assert says in answer.text
 
 
+def test_the_page_does_not_take_the_focus_into_its_middle():
+    make.person("ann")
+    assert "autofocus" not in signed_in().get("/settings/account/").text
+
+
+def test_how_many_sessions_ended_is_counted_in_words():
+    make.person("ann")
+    here, _ = signed_in(), signed_in()
+    form = {"old_password": make.PASSWORD, "new_password1": NEW, "new_password2": NEW}
+    assert "1 other session ended" in here.post("/settings/account/password/", form, follow=True).text
+
+
 def test_guessing_the_old_password_on_the_page_is_limited_like_a_sign_in():
     make.person("ann")
     here = signed_in()
@@ -137,6 +149,7 @@ def test_a_time_zone_is_kept_and_times_follow():
     assert User.objects.get().time_zone == "Pacific/Kiritimati"
     text = here.get("/settings/account/").text
     assert f"{UserSession.objects.get().began_at + timedelta(hours=14):%H:%M}" in text
+    assert "Times without a zone beside them are in Pacific/Kiritimati (UTC+14:00)." in text
     assert here.post("/settings/account/details/", {"time_zone": "Mars/Base"}).status_code == 422
 
 

@@ -47,6 +47,26 @@ def test_signing_out_needs_a_post(client):
     assert client.get("/styleguide/").status_code == 302
 
 
+def test_a_form_that_was_sent_without_a_session_leads_back_to_the_page_that_holds_it(client):
+    here = "http://testserver/settings/account/?part=2"
+    for referer, way in (
+        (here, "/sign-in/?next=/settings/account/%3Fpart%3D2"),
+        ("http://elsewhere.example/", "/sign-in/"),
+        ("", "/sign-in/"),
+    ):
+        assert client.post("/settings/account/password/", headers={"referer": referer}).url == way
+
+
+@pytest.mark.parametrize("path", ["/settings/account/password/", "/changes/1/comment/", "/runtime/replays/1/act/"])
+def test_an_address_that_only_takes_forms_answers_with_a_page_that_says_so(client, path: str):
+    client.force_login(make.person("ann"))
+    answer = client.get(path)
+    assert (answer.status_code, answer["Allow"]) == (405, "POST")
+    assert "takes a form" in answer.text
+    assert "Go to the inbox" in answer.text
+    assert client.get(path, headers={"accept": "application/json"}).json()["code"] == "page.method"
+
+
 def test_a_closed_account_does_not_get_in(client):
     make.person("ann", is_active=False)
     assert sign_in(client, "ann").status_code == 422

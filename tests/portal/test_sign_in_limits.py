@@ -169,6 +169,7 @@ def test_names_that_nobody_has_are_limited_in_the_same_words() -> None:
     assert "".join(re.split('FToken[^}]*|value="[^"]*"', known.text)) == "".join(
         re.split('FToken[^}]*|value="[^"]*"', unknown.text)
     )
+    assert 'value="ann"' in known.text  # what was typed is kept
     for said in ("60 seconds", "signed in before", "was not looked at"):
         assert said in known.text
     assert "Nothing was checked" not in known.text
