@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from catalog.selectors import application_usage
 from governance.models import ApplicationRelease
 from governance.selectors import live_records
 from governance.services import release_records
@@ -19,7 +20,9 @@ def deployments(request: HttpRequest) -> HttpResponse:
     """Live records of the applications that the viewer may see, by environment and instance."""
     viewer = Viewer.of(request.user)
     page = live_records.page(release_records.listed(viewer, live="true"), request.GET.get("after", ""))
-    lines = [{"row": row, "tone": _tone(row)} for row in release_records.told(page.rows, viewer)]
+    told = release_records.told(page.rows, viewer)
+    names = dict(application_usage.named({row.application for row in told}).values_list("key", "name"))
+    lines = [{"row": row, "tone": _tone(row), "name": names.get(row.application, "")} for row in told]
     return render(request, "governance/deployments.html", {"lines": lines, "page": page})
 
 

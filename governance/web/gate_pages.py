@@ -58,12 +58,13 @@ def matrix(request: HttpRequest) -> HttpResponse:
     page = Paginator(application_usage.applications(viewer=viewer, q=q, mine=mine), SHOWN).get_page(
         request.GET.get("page")
     )
+    places = {key: name for key, name, _ in systems.environments()}
     context = {
         "page": page,
         "q": q,
         "mine": mine,
-        "environments": [name for _, name, _ in systems.environments()],
-        "rows": [_row(row) for row in gate_matrix.rows(page.object_list, viewer=viewer)],
+        "environments": places.values(),
+        "rows": [_row(row, places) for row in gate_matrix.rows(page.object_list, viewer=viewer)],
         "reported": [_line(verdict) for verdict in gate_matrix.only_reported(now, viewer=viewer)],
         "days": gate_matrix.REPORTED_DAYS,
         "picks": [
@@ -74,11 +75,15 @@ def matrix(request: HttpRequest) -> HttpResponse:
     return render(request, "governance/gate.html", context)
 
 
-def _row(row: gate_matrix.GateRow) -> dict[str, Any]:
+def _row(row: gate_matrix.GateRow, places: Mapping[str, str]) -> dict[str, Any]:
     return {
         "application": row.application,
         "cells": [
-            {"cell": cell, "tone": tone_of(cell.verdict.word, enforcing=cell.enforcing) if cell.verdict else None}
+            {
+                "cell": cell,
+                "name": places[cell.environment],
+                "tone": tone_of(cell.verdict.word, enforcing=cell.enforcing) if cell.verdict else None,
+            }
             for cell in row.cells
         ],
     }

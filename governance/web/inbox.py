@@ -16,7 +16,7 @@ from governance.domain.freeze import FreezeScope
 from governance.models import BreakGlass, ChangeRequest, Notice
 from governance.selectors import changes, emergencies, freezes
 from governance.services import notices
-from governance.web import tones
+from governance.web import subject_words, tones
 from governance.web.decisions import person
 from kernel import clock
 from kernel.bounded_pages import BoundedPages
@@ -33,6 +33,7 @@ def row_of(change: Any, now: datetime) -> dict[str, Any]:
     return {
         "change": change,
         "subject": subjects[0] if subjects else None,
+        "subject_name": subject_words.name_of(subjects[0].kind, subjects[0].subject_id) if subjects else "",
         "more_subjects": max(0, len(subjects) - 1),
         "state": tones.state_of(change),
         "risk": tones.risk_of(change),

@@ -22,7 +22,7 @@ from governance.models import Approval, BreakGlass, Policy
 from governance.selectors import policies as selectors
 from governance.selectors import sight
 from governance.services import breakglass, policies, waivers
-from governance.web import policy_words, tones
+from governance.web import policy_words, subject_words, tones
 from governance.web.decisions import person
 from governance.web.new_change import DateTimeLocalInput
 from kernel import clock, persons
@@ -203,7 +203,11 @@ class WaiverForm(forms.Form):
         help_text="The JSON Pointer of the finding; empty for the whole document",
     )
     subject_kind = forms.ChoiceField(label="About")
-    subject_id = forms.CharField(label="Reference", max_length=200, help_text="such as price-api@v3")
+    subject_id = forms.CharField(
+        label="Reference",
+        max_length=200,
+        help_text="As its page shows it: a version such as price-api@v3, an integration such as sales",
+    )
     application = forms.CharField(
         label="Application that may pass",
         max_length=200,
@@ -220,9 +224,8 @@ class WaiverForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        about = sorted({k.subject_kind for k in kinds.all_kinds() if k.subject_kind not in ("", "waiver", "policy")})
         fields: dict[str, Any] = self.fields
-        fields["subject_kind"].choices = [(key, key.replace("_", " ")) for key in about]
+        fields["subject_kind"].choices = subject_words.choices()
         fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]
 
 
@@ -231,6 +234,7 @@ def waiver_list(request: HttpRequest) -> HttpResponse:
     """Waivers in force first; below them a form that asks for one."""
     asked = ("rule", "pointer", "subject_kind", "subject_id", "application")
     start = {key: request.GET.get(key, "") for key in asked}
+    start["subject_kind"] = start["subject_kind"] or "version"
     start["environment"] = request.GET.get("environment", "production")
     form = WaiverForm(request.POST or None, initial=start)
     status = 200
@@ -278,7 +282,7 @@ def revoke_waiver(request: HttpRequest, waiver_id: int) -> HttpResponse:
 # -- break-glass -----------------------------------------------------------------------------------------------------
 class BreakGlassForm(forms.Form):
     subject_kind = forms.ChoiceField(label="About")
-    subject_id = forms.CharField(label="Reference", max_length=200)
+    subject_id = forms.CharField(label="Reference", max_length=200, help_text="As its page shows it, such as sales")
     digest = forms.CharField(label="Digest", max_length=71, help_text="The exact digest: sha256: and 64 hex digits")
     environment = forms.ChoiceField(label="Environment")
     hours = forms.TypedChoiceField(
@@ -291,9 +295,8 @@ class BreakGlassForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        about = sorted({k.subject_kind for k in kinds.all_kinds() if k.subject_kind not in ("", "waiver", "policy")})
         fields: dict[str, Any] = self.fields
-        fields["subject_kind"].choices = [(key, key.replace("_", " ")) for key in about]
+        fields["subject_kind"].choices = subject_words.choices()
         fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]
 
 
@@ -304,7 +307,8 @@ def break_glass(request: HttpRequest) -> HttpResponse:
         request.POST or None,
         initial={
             "environment": "production",
-            **{k: request.GET.get(k, "") for k in ("subject_kind", "subject_id", "digest")},
+            "subject_kind": request.GET.get("subject_kind", "integration"),
+            **{k: request.GET.get(k, "") for k in ("subject_id", "digest")},
         },
     )
     status = 200

@@ -133,8 +133,9 @@ def when(at: datetime | date | None, *, relative: bool = True, only: str = "", m
     """Absolute time with the relative one beside it: "Tue 17 Nov, 16:08 (22 h ago)"; the title has the year, the
     second and the zone.
 
-    `only="relative"` prints "22 h ago" alone; `only="absolute"` (or relative=False) prints the absolute time alone. A
-    plain date prints without a clock time. None prints `missing`, never a made-up time.
+    `only="relative"` prints "22 h ago" alone; `only="absolute"` (or relative=False) prints the absolute time alone,
+    `only="clock"` the hour, minute and second of a time. A plain date prints without a clock time. None prints
+    `missing`, never a made-up time.
     """
     if at is None:
         return format_html('<span class="muted">{}</span>', missing)
@@ -150,6 +151,10 @@ def when(at: datetime | date | None, *, relative: bool = True, only: str = "", m
     drawn = format_html('<time datetime="{}"{}>{}</time>', machine, named, absolute)
     if only == "absolute" or not relative:
         return drawn
+    if only == "clock":
+        return format_html(
+            '<time datetime="{}" title="{}">{}</time>', machine, exact, f"{timezone.localtime(at):%H:%M:%S}"
+        )
     return format_html('{} <span class="muted">({})</span>', drawn, beside)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from catalog.selectors import systems
+from catalog.selectors import systems, teams
 from kernel import clock
 from kernel.ui.tones import Tone, stop, wait
 from kernel.ui.wording import counted, relative
@@ -27,7 +27,7 @@ class ConnectionFaultRow:
     """One fault. `subscription` is set where one target alone has it, `run` where a source could not be read; then
     there is no vendor and nothing waits here. `question`: messages go on, and only those without an answer wait, for
     they are asked about in vain. `integrations` are those that the viewer may see; `owners` are the group
-    ids of the teams that own them, or the system."""
+    ids of the teams that own them, or the system; `owner_names` the names of these teams."""
 
     vendor: int | None
     subscription: int | None
@@ -45,6 +45,7 @@ class ConnectionFaultRow:
     targets: tuple[str, ...]
     owners: tuple[int, ...]
     connection: FaultyConnection
+    owner_names: tuple[str, ...] = ()
     question: bool = False
 
     @property
@@ -221,18 +222,19 @@ def owners_of(vendor: int, subscription: int | None) -> set[int]:
     called = TargetSubscription.objects.filter(vendor_id=vendor, open=True)
     if subscription is not None:
         called = called.filter(pk=subscription)
-    teams = set(called.values_list("stream__integration__owner_team_id", flat=True))
+    owners = set(called.values_list("stream__integration__owner_team_id", flat=True))
     key = VendorState.objects.filter(pk=vendor).values_list("system_key", flat=True).first()
     system = systems.by_key(key) if key else None
     if system is not None and system.owner_team_id is not None:
-        teams.add(system.owner_team_id)
-    return teams
+        owners.add(system.owner_team_id)
+    return owners
 
 
 def _found(statement: str, viewer: Viewer, chosen: dict[str, Any]) -> list[ConnectionFaultRow]:
     known = {system.key: system for system in systems.all_systems()}
     owned = [key for key, system in known.items() if system.owner_team_id in viewer.team_ids]
     endpoints = functools.cache(systems.endpoint)
+    team_names = functools.cache(lambda: {team.id: team.name for team in teams.all_teams()})
     made = []
     for one in rows(statement, sight(viewer) | chosen | {"owned": owned}):
         name = known[one["system_key"]].name if one["system_key"] in known else one["system_key"]
@@ -243,5 +245,6 @@ def _found(statement: str, viewer: Viewer, chosen: dict[str, Any]) -> list[Conne
         owner = known[one["system_key"]].owner_team_id if one["system_key"] in known else None
         one["owners"] = [*(one["owners"] or ()), *(() if owner is None else (owner,))]
         lists = {field: tuple(one[field] or ()) for field in ("integrations", "targets", "owners")}
-        made.append(ConnectionFaultRow(**(one | lists), connection=where))
+        named = tuple(sorted({team_names()[owner] for owner in lists["owners"] if owner in team_names()}))
+        made.append(ConnectionFaultRow(**(one | lists), connection=where, owner_names=named))
     return made

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from kernel import clock, prepared_queries
 from kernel.ui.tones import Tone, ok, quiet, stop, wait
-from kernel.ui.wording import relative
+from kernel.ui.wording import relative, zone_of
 from runtime.domain import connection_faults
 
 
@@ -87,7 +87,8 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
           from runtime_destination_moved m
          where m.approval_id = d.approval_id) as moved,
        f.name as freeze, f.ends_at as freeze_ends_at,
-       v.system_key, v.instance as vendor_instance, v.breaker, v.failures, v.open_until, v.probe_until, v.not_before,
+       coalesce(y.name, v.system_key) as system_name, v.instance as vendor_instance,
+       v.breaker, v.failures, v.open_until, v.probe_until, v.not_before,
        v.fault, v.fault_detail, s.fault_tries > 0 as own_fault, s.fault as target_fault,
        s.fault_detail as target_fault_detail, s.held_until,
        v.rate, v.burst, v.budget, v.concurrency,
@@ -109,6 +110,7 @@ select s.id as subscription_id, s.open as takes_work, s.target, s.instance,
   join runtime_release r on r.id = d.release_id
   join runtime_integration i on i.id = r.integration_id
   join runtime_vendorstate v on v.id = s.vendor_id
+  left join catalog_system y on y.key = v.system_key
   join governance_approval a on a.id = d.approval_id
   left join lateral (select f.name, f.ends_at
                        from governance_active_freeze f
@@ -140,16 +142,17 @@ def _gate(row: dict[str, Any]) -> GateState:
 
 
 def at(moment: datetime | None) -> str:
-    """ "Mon 06:00" within a week, with the date beyond."""
+    """ "Mon 06:00 CET" within a week, with the date beyond."""
     if moment is None:
         return "further notice"
     here = timezone.localtime(moment)
     near = abs((moment - clock.now()).days) < 6
-    return f"{here:%a %H:%M}" if near else f"{here.day} {here:%b %Y, %H:%M}"
+    day = f"{here:%a}" if near else f"{here.day} {here:%b %Y},"
+    return f"{day} {here:%H:%M} {zone_of(here)}"
 
 
 def _approved(row: dict[str, Any]) -> Condition:
-    title = "Approved for this digest"
+    title = "Approval of this digest"
     by = f"change {row['change_id']}" if row["change_id"] else "break-glass"
     if row["approved"]:
         until = f", valid until {at(row['valid_until'])}" if row["valid_until"] else ""
@@ -171,7 +174,7 @@ def _approved(row: dict[str, Any]) -> Condition:
 
 
 def _destinations(row: dict[str, Any]) -> Condition:
-    title = "Systems where they were approved"
+    title = "Addresses of its systems"
     if row["moved"]:
         said = f"Destination changed since approval: {', '.join(row['moved'])}. Nothing is sent until it is approved."
         return Condition("destination", title, said, stop("Destination changed"))
@@ -179,7 +182,7 @@ def _destinations(row: dict[str, Any]) -> Condition:
 
 
 def _running(row: dict[str, Any]) -> Condition:
-    title = "Active and not paused"
+    title = "Deployment and pauses"
     if not row["active"]:
         return Condition(
             "active", title, f"This release was replaced {at(row['ended_at'])}.", quiet("Replaced", "stop")
@@ -193,14 +196,14 @@ def _running(row: dict[str, Any]) -> Condition:
 
 
 def _in_time(row: dict[str, Any]) -> Condition:
-    title = "Before the sunset of what it uses"
+    title = "Sunsets of what it uses"
     if row["past_sunset"]:
         return Condition("sunset", title, f"{'; '.join(row['past_sunset'])}.", stop("Past sunset"))
     return Condition("sunset", title, "Every API version that it pins is before its sunset.", ok("In time"))
 
 
 def _direction(row: dict[str, Any]) -> Condition:
-    title = "Writes from the system of record"
+    title = "Systems of record"
     if row["against_record"]:
         return Condition(
             "direction", title, f"It writes {'; '.join(row['against_record'])}.", stop("Against system of record")
@@ -209,7 +212,7 @@ def _direction(row: dict[str, Any]) -> Condition:
 
 
 def _unfrozen(row: dict[str, Any]) -> Condition:
-    title = "Not frozen"
+    title = "Freeze windows"
     if row["freeze"] is not None:
         return Condition(
             "freeze",
@@ -221,11 +224,12 @@ def _unfrozen(row: dict[str, Any]) -> Condition:
 
 
 def vendor_name(row: dict[str, Any]) -> str:
-    return f"{row['system_key']}/{row['vendor_instance']}" if row["vendor_instance"] else str(row["system_key"])
+    """ "S/4HANA Cloud"; of a fleet the store as well: "Store POS estate, 0590"."""
+    return f"{row['system_name']}, {row['vendor_instance']}" if row["vendor_instance"] else str(row["system_name"])
 
 
 def _circuit_breaker(row: dict[str, Any]) -> Condition:
-    title = "The vendor answers"
+    title = "Circuit breaker"
     name = vendor_name(row)
     if row["asked_to_wait"] and row["went_back"]:
         said = f"{name} is left alone until {at(row['not_before'])}: "
@@ -274,7 +278,7 @@ def _next(until: datetime | None, row: dict[str, Any]) -> str:
 
 
 def _quota(row: dict[str, Any]) -> Condition:
-    title = "Quota left"
+    title = "Quota"
     if row["budget_used_up"]:
         return Condition(
             "quota",

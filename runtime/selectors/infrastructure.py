@@ -33,7 +33,6 @@ class WorkerRow:
     kind: str
     started_at: datetime
     beat_at: datetime
-    claimed_at: datetime | None
     draining: bool
 
     @property
@@ -51,13 +50,12 @@ class WorkerRow:
 
 @dataclass(slots=True)
 class Infrastructure:
-    """Counts for what the viewer may see. `oldest_claim_s`: age of the oldest lease in seconds, None without one.
-    `untouched`: lanes of all integrations with ready work that no worker takes, as the scheduler has seen it.
+    """Counts for what the viewer may see. `untouched`: lanes of all integrations with ready work that no worker takes,
+    as the scheduler has seen it.
     `missing`: how many workers fewer than the setting EXPECTED_WORKERS says are there."""
 
     ready: int = 0
     claimed: int = 0
-    oldest_claim_s: float | None = None
     unknown: int = 0
     retrying: int = 0
     behind: int = 0
@@ -93,8 +91,6 @@ _WORK = (
     """
 select coalesce(sum(greatest(least(l.next - 1, coalesce(p.upto, l.next - 1)) - p.position, 0)), 0)::bigint as ready,
        count(*) filter (where p.owner is not null and p.lease_until > clock_timestamp()) as claimed,
-       max(extract(epoch from clock_timestamp() - w.claimed_at))
-         filter (where p.owner is not null and p.lease_until > clock_timestamp())::float8 as oldest_claim_s,
        count(*) filter (where p.intent is not null and p.owner is null) as open_intents,
        (select coalesce(max((m.counted -> %(untouched)s ->> '[]')::float8), 0)::int
           from kernel_processmetrics m
@@ -104,7 +100,6 @@ select coalesce(sum(greatest(least(l.next - 1, coalesce(p.upto, l.next - 1)) - p
   join runtime_lane l on l.stream_id = s.stream_id and l.lane = p.lane
   join runtime_stream st on st.id = s.stream_id
   join runtime_integration i on i.id = st.integration_id
-  left join runtime_worker w on w.name = p.owner
  where st.environment = %(environment)s
    and s.open
    and """
@@ -153,7 +148,7 @@ select extract(epoch from at - %(since)s)::int / 3600 as hour, count(*) as count
 )
 
 _WORKERS = """
-select name, kind, started_at, beat_at, claimed_at, draining
+select name, kind, started_at, beat_at, draining
   from runtime_worker
  where beat_at > %(since)s
  order by kind, name"""
@@ -166,7 +161,6 @@ def state(viewer: Viewer, environment: str) -> Infrastructure:
     made = Infrastructure(
         ready=work.get("ready", 0),
         claimed=work.get("claimed", 0),
-        oldest_claim_s=work.get("oldest_claim_s"),
         unknown=held.get("unknown", 0),
         retrying=held.get("retrying", 0) + work.get("open_intents", 0),
         behind=held.get("behind", 0),

@@ -285,7 +285,8 @@ def _steps(
     dates: DatedMessage | None = None,
 ) -> Sequence[TraceStep]:
     received = message.received_at
-    steps = []
+    steps: list[TraceStep] = []
+    after: dict[int, datetime] = {}  # where a message stands at a target comes after the tries that led there
     if one["started_at"] is not None and one["started_at"] <= received:
         note = "came in by intake" if one["kind"] == "intake" else f"run {one['run']}, started by {one['trigger']}"
         steps.append(TraceStep("Source", note, one["started_at"], received, ok("Read"), "Read"))
@@ -300,10 +301,12 @@ def _steps(
         name = names.get(target["system_key"], target["system_key"])
         who = f"{name}{' ' + target['instance'] if target['instance'] else ''}, {target['target']}"
         mine = trace_targets.of_message(target, of_target.get(target["subscription"], []), message.position)
-        steps += trace_targets.tries_of(who, mine)
+        tried = trace_targets.tries_of(who, mine)
         here = message.lane, message.position
-        steps.append(trace_targets.now_at(who, target, mine, here, received, dates))
-    return sorted(steps, key=lambda step: (step.at, step.until is None))
+        now = trace_targets.now_at(who, target, mine, here, received, dates)
+        after[id(now)] = max([now.at, *(step.at for step in tried)])
+        steps += [*tried, now]
+    return sorted(steps, key=lambda step: (after.get(id(step), step.at), step.until is None))
 
 
 def _scale(steps: list[TraceStep]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from catalog.models import Application
 from governance.models import Verdict
 from governance.services import policies, release_records, verdicts
 from kernel.viewer import SYSTEM, Viewer
@@ -47,6 +48,20 @@ def test_the_matrix_has_the_newest_answer_of_each_environment_and_what_runs_ther
     assert f"/gate/verdicts/{newest.pk}/" in html
     assert "runs 7.0 on 2" in html
     assert "not asked" in html
+
+
+def test_pages_of_the_gate_name_applications_and_environments_and_not_only_their_keys():
+    release = {"application": "till", "version": "7.0", "environment": "production", "consumes": ["price-api@v2"]}
+    release_records.record_deployment(release, viewer=SYSTEM)
+    till = Application.objects.get(key="till")
+    till.name = "Till of the store"
+    till.save()
+    html = seen(catalog.client("stan"), "deployments")
+    assert re.search(
+        r'<a href="/gate/applications/till/">Till of the store</a> <span class="sub mono">till</span>', html
+    )
+    assert '<footer class="panel-foot"> </footer>' not in html  # nothing to leaf through: no empty bar
+    assert 'data-label="Production"' in seen(catalog.client("stan"), "gate")
 
 
 def test_answers_about_the_application_of_another_team_are_not_shown():
@@ -111,7 +126,7 @@ def test_until_when_a_waiver_or_a_break_glass_carries_it_is_written_for_people()
     kept = {name: getattr(row, name) for name in fields} | {"asked_by": row.asked_by}
     made = Verdict.objects.create(answer=json.dumps(carried), **kept)
     html = seen(catalog.client("stan"), "verdict", made.pk)
-    assert html.count("Thu 24 Dec") == 2
+    assert html.count(">Thu 24 Dec") == 2
     assert "34.871285" not in html
 
 

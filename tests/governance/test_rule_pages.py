@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
+from governance.domain import kinds
 from governance.models import BreakGlass, FreezeWindow, Policy, Waiver
 from governance.services import breakglass, changes, waivers
 from kernel import clock
@@ -130,6 +132,21 @@ def test_a_recurring_freeze_is_planned_from_the_page_and_said_in_words(
     assert made.calendar["kind"] == repeats
     assert made.intervals.exists() or repeats == "dates"
     assert says in shown(client.get(url))
+
+
+@pytest.mark.parametrize(("name", "first"), [("waivers", "version"), ("break-glass", "integration")])
+def test_what_a_form_is_about_is_said_in_words(house: make.House, name: str, first: str):
+    html = signed_in(house.author).get(reverse(f"governance:{name}")).content.decode()
+    choices = dict(re.findall(r'<option value="([^"]*)"[^>]*>([^<]*)</option>', html.split('name="subject_kind"')[1]))
+    kinds_known = {kind.subject_kind for kind in kinds.all_kinds()} - {"", "waiver", "policy"}
+    assert {key: choices[key] for key in kinds_known if choices[key] == key.replace("_", " ")} == {}
+    assert f'<option value="{first}" selected>' in html
+
+
+def test_a_row_of_a_list_says_what_a_number_is_the_number_of(house: make.House):
+    change = make.in_review(house.author)
+    change.subjects.update(kind="waiver", subject_id="17")
+    assert "<span>waiver 17</span>" in signed_in(house.author).get(reverse("governance:changes")).content.decode()
 
 
 def test_break_glass_from_the_page_takes_two_people_and_a_review(house: make.House):

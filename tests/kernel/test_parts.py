@@ -125,6 +125,7 @@ def test_time_is_absolute_with_the_relative_beside():
         assert ">22 h ago</time>" in parts.when(at, only="relative")
         for shown in (parts.when(at), parts.when(at, only="relative"), parts.when(at, only="absolute")):
             assert 'title="Tue 17 Nov 2026, 16:18:00 UTC"' in shown
+        assert 'title="Tue 17 Nov 2026, 16:18:00 UTC">16:18:00</time>' in parts.when(at, only="clock")
         with timezone.override("America/Sao_Paulo"):
             assert 'title="Tue 17 Nov 2026, 13:18:00 UTC-03"' in parts.when(at)
         with timezone.override("Europe/Berlin"):

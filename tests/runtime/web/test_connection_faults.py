@@ -3,6 +3,7 @@ who may try now; and that all of it is gone when it works again."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from django.contrib.auth.models import Group
 from django.urls import reverse
 
-from catalog.models import Environment, System, SystemEndpoint
+from catalog.models import Environment, System, SystemEndpoint, Team
 from governance.domain import inbox_items
 from governance.models import Notice
 from kernel import clock, outbox
@@ -98,6 +99,16 @@ def test_the_list_of_integrations_does_not_call_a_gate_open_that_waits_for_its_v
     at_fault()
     shown = {one.key: one.tone.word for one in integrations.listed(Viewer.of(day.people.sofia), "production")}
     assert shown["sales"] == "Partly waiting", "the ledger of points still takes calls"
+
+
+def test_today_names_the_teams_that_own_what_is_at_fault(client, day):
+    system = System.objects.get(key="s4")
+    system.owner_team = Team.objects.get(key="pricing")
+    system.save()
+    at_fault()
+    text = page(client, day.people.rita, "runtime:today")
+    owners = re.findall(r'data-label="Owner">([^<]*)</td>', text)
+    assert owners[0] == "Pricing, Sales and finance"
 
 
 def test_who_looks_only_is_told_who_may_try(client, day):

@@ -3,6 +3,7 @@ fault."""
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -17,6 +18,7 @@ from runtime.selectors import (
     dead_letter_detail,
     dead_letters,
     flows,
+    gates,
     infrastructure,
     integrations,
     replays,
@@ -241,6 +243,47 @@ def test_delivered_today_counts_batches_and_what_went_through_after_all(day):
     after = {flow.key: flow.delivered for flow in flows.today(Viewer.of(day.people.rita), "production")}
     assert after["sales.journal"] == before["sales.journal"] + 1
     assert after["sales.earn"] == before["sales.earn"]
+
+
+def test_today_says_of_a_worker_only_what_is_known(client, day):
+    client.force_login(day.people.rita)
+    text = client.get(reverse("runtime:today")).text
+    assert "no claim yet" not in text  # sales were delivered
+    assert text.count("started <time") == 3
+
+
+def test_a_closed_condition_of_the_gate_is_named_by_a_noun_and_its_system_by_its_name(day):
+    VendorState.objects.filter(system_key="s4").update(not_before=clock.now() + timedelta(minutes=5))
+    found = gates.states([day.sales.subscriptions["journal", ""].pk, day.prices.subscriptions["stores", "0590"].pk])
+    titles = {condition.title for state in found.values() for condition in state.conditions}
+    assert titles == {
+        "Approval of this digest",
+        "Addresses of its systems",
+        "Deployment and pauses",
+        "Sunsets of what it uses",
+        "Systems of record",
+        "Freeze windows",
+        "Circuit breaker",
+        "Quota",
+    }
+    says = " ".join(state.says for state in found.values())
+    assert "S/4HANA Cloud asked to wait until " in says
+    assert "Circuit breaker of Store POS estate, 0590 open after 5 failures" in says
+    assert re.search(r"until \w{3} \d\d:\d\d UTC\.", says)
+
+
+def test_a_number_beside_a_heading_says_what_it_counts(client, day):
+    client.force_login(day.people.rita)
+    text = client.get(reverse("runtime:reconciliation-flow", args=["sales"])).text
+    title = text.split('<div class="title-row">')[1].split('<div class="actions">')[0]
+    assert re.search(r"\d[\d,]* messages?<", title)
+
+
+def test_a_retention_that_begins_later_is_not_said_to_be_in_force(client, day):
+    client.force_login(day.people.rita)
+    text = client.get(reverse("runtime:retention")).text
+    assert "In force since" not in text
+    assert "In force from" in text
 
 
 def test_a_void_approval_stops_the_flow_and_the_page_says_why(client, day):

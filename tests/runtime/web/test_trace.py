@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -227,3 +228,25 @@ def test_a_message_that_will_be_tried_again_says_how_often_it_was(place: Place, 
         attempt=tries,
     )
     assert place.step("earn").note == note
+
+
+def test_where_a_message_stands_at_a_target_comes_after_the_tries_that_led_there(place: Place):
+    letter = place.day.letters[0]
+    for outcome in ("unknown", "dead"):
+        place.day.sales.attempt((letter.lane, letter.position), "journal", outcome, "no answer within 5 s")
+    [found] = [one for one in traces.search(place.viewer, letter.key) if one.position == letter.position]
+    journal = [step.who for step in traces.trace(found).steps if "journal" in step.who]
+    assert journal == [
+        "S/4HANA Cloud, journal, try 1",
+        "S/4HANA Cloud, journal, try 2",
+        "S/4HANA Cloud, journal, dead letter",
+    ]
+
+
+def test_the_page_says_each_time_to_the_second_and_with_its_zone(client: Any, place: Place):
+    letter = place.day.letters[0]
+    client.force_login(place.day.people.rita)
+    text = client.get(reverse("runtime:traces") + f"?q={letter.key}").text
+    assert re.search(r"\d\d:\d\d:\d\d to \w{3} \d+ \w{3}, \d\d:\d\d:\d\d UTC; bars show when", text)
+    steps = text.split('<ol class="lanes">')[1].split("</ol>")[0].split("<li>")[1:]
+    assert all(re.search(r"<time[^>]*UTC[^>]*>\d\d:\d\d:\d\d</time>", step) for step in steps)
