@@ -26,11 +26,11 @@ Tokens = tuple[str, ...]
 _SECTIONS: tuple[Tokens, ...] = ((), ("components", "schemas"), ("definitions",), ("$defs",))
 
 
-def survey(tree: dict[str, Any], id_key: str) -> tuple[set[str], bool]:
+def survey(tree: dict[str, Any], id_key: str, values: frozenset[int] = frozenset()) -> tuple[set[str], bool]:
     """Every reference of a tree, and whether it holds identifiers, anchors or dynamic references."""
     refs: set[str] = set()
     special = False
-    for holder in objects(tree):
+    for holder in objects(tree, values):
         ref = holder.get("$ref")
         if type(ref) is str:
             refs.add(ref)
@@ -60,7 +60,9 @@ class Bundler:
         *,
         knows: Callable[[str, str], bool],
         id_key: str = "$id",
+        values: frozenset[int] = frozenset(),
     ) -> None:
+        self.values = values
         self.knows = knows
         self.id_key = id_key
         self.base = base_dir.resolve() if base_dir is not None else None
@@ -138,7 +140,9 @@ class Bundler:
                     made[key] = {name: self._mapping(target, file, tokens) for name, target in item.items()}
                 elif not names and key == "defaultMapping" and type(item) is str:
                     made[key] = self._mapping(item, file, tokens)
-                elif not names and (key in DATA or (key == "examples" and type(item) is list)):
+                elif id(item) in self.values or (
+                    not names and (key in DATA or (key == "examples" and type(item) is list))
+                ):
                     made[key] = item
                 else:
                     made[key] = self._copy(item, file, (*tokens, key), not names and holds_names(key, item))

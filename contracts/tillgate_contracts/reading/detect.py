@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from tillgate_contracts.reading.grammar import SCHEMA
 from tillgate_contracts.reading.limits import refusal
 
 OPENAPI = ("openapi-3.0", "openapi-3.1", "openapi-3.2")
@@ -28,55 +29,10 @@ FORMATS = (
 """Every format name that a Document can carry."""
 
 _DIALECT = re.compile(r"^https?://json-schema\.org/(?:draft-(0[3467])|draft/(2019-09|2020-12))/(?:hyper-)?schema#?\Z")
-_SCHEMA_KEYWORDS = frozenset(
-    (
-        *(
-            "$ref",
-            "$defs",
-            "definitions",
-            "$id",
-            "$anchor",
-            "type",
-            "properties",
-            "patternProperties",
-            "additionalProperties",
-        ),
-        *(
-            "required",
-            "items",
-            "prefixItems",
-            "allOf",
-            "anyOf",
-            "oneOf",
-            "not",
-            "if",
-            "enum",
-            "const",
-            "minimum",
-            "maximum",
-        ),
-        *(
-            "exclusiveMinimum",
-            "exclusiveMaximum",
-            "multipleOf",
-            "minLength",
-            "maxLength",
-            "pattern",
-            "format",
-            "minItems",
-        ),
-        *(
-            "maxItems",
-            "uniqueItems",
-            "contains",
-            "minProperties",
-            "maxProperties",
-            "propertyNames",
-            "dependentRequired",
-        ),
-        *("dependentSchemas", "dependencies", "unevaluatedProperties", "unevaluatedItems", "contentEncoding"),
-    )
-)
+_TYPES = frozenset(("null", "boolean", "integer", "number", "string", "array", "object", "any"))
+#: Keywords that say by themselves that a file is a schema, where their value is one that they can have.
+_TELLING = frozenset(("$ref", "$defs", "type", "properties", "patternProperties", "allOf", "anyOf", "oneOf"))
+_WORDS = frozenset(SCHEMA) | {"tags", "deprecated", "readOnly", "writeOnly", "$comment", "comment", "summary"}
 GRAPHQL_SUFFIXES = (".graphql", ".graphqls", ".gql", ".sdl")
 _SDL_SKIPPED = re.compile(r'(?:[\s,\ufeff]+|#[^\r\n]*|"""(?:\\"""|[^"]|"(?!""))*+"""|"(?:\\.|[^"\\\r\n])*+"(?!\s*:))*+')
 _SDL_DEFINITION = re.compile(
@@ -132,16 +88,70 @@ def detect(tree: Any) -> str:
     for key, finder in (("openapi", _openapi), ("swagger", _swagger), ("asyncapi", _asyncapi)):
         if key in tree:
             return finder(tree[key], tree)
-    if "$schema" in tree or _SCHEMA_KEYWORDS & tree.keys():
+    if _is_schema(tree):
         return dialect(tree)
     guess = next((f" It looks like {name}." for key, name in _STRANGERS.items() if key in tree), "")
     keys = ", ".join(sorted(map(str, tree))[:6]) or "none"
     raise refusal(
         "contract.not_a_contract",
         "The file names no contract format: "
-        "neither openapi, swagger, asyncapi nor a JSON Schema keyword stands at its top "
+        "neither openapi, swagger, asyncapi nor a keyword that makes a JSON Schema stands at its top "
         f"(found: {keys}).{guess}",
     )
+
+
+def _is_schema(tree: dict[str, Any]) -> bool:
+    """A JSON Schema says so: by its dialect, by a keyword that tells, or by consisting of nothing but keywords.
+
+    `$schema` may also name the schema that a settings file has to fit; that makes no schema of it.
+    """
+    declared = tree.get("$schema")
+    if isinstance(declared, str) and "json-schema.org/" in declared:
+        return True
+    fitting = {word for word, value in tree.items() if word in SCHEMA and _fits(word, value)}
+    if fitting & _TELLING:
+        return True
+    return bool(fitting) and all(key in _WORDS or str(key).startswith("x-") for key in tree)
+
+
+def _fits(word: str, value: Any) -> bool:
+    """Whether a keyword could have this value; keywords that only describe tell nothing."""
+    expected = SCHEMA[word].expected
+    if word == "type":
+        names = value if isinstance(value, list) else [value]
+        return bool(names) and all(isinstance(name, str) and name in _TYPES for name in names)
+    if word == "required":
+        return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)
+    if word == "dependencies":
+        return isinstance(value, dict) and bool(value) and all(isinstance(one, dict | list) for one in value.values())
+    if word in ("format", "default", "title", "description", "id", "$id") or (not expected and word != "const"):
+        return False
+    if word == "pattern":
+        return isinstance(value, str) and _is_expression(value)
+    members = value.values() if isinstance(value, dict) else value
+    if expected == "an object of schemas":
+        return isinstance(value, dict) and all(isinstance(one, dict | bool) for one in members)
+    if expected == "a list of schemas":
+        return isinstance(value, list) and bool(value) and all(isinstance(one, dict | bool) for one in members)
+    kinds: dict[str, tuple[type, ...]] = {
+        "a schema": (dict, bool),
+        "a schema or a list of schemas": (dict, bool, list),
+        "a list": (list,),
+        "text": (str,),
+        "an object": (dict,),
+        "true or false": (bool,),
+    }
+    if expected in kinds:
+        return isinstance(value, kinds[expected])
+    return word == "const" or (isinstance(value, int | float) and not isinstance(value, bool))
+
+
+def _is_expression(text: str) -> bool:
+    try:
+        re.compile(text)
+    except re.error:
+        return False
+    return True
 
 
 def _openapi(value: Any, tree: dict[str, Any]) -> str:

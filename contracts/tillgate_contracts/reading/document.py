@@ -22,7 +22,7 @@ from tillgate_contracts.reading.limits import DEFAULT, Clock, ReadingLimits, mea
 from tillgate_contracts.reading.lines import Locator, SourceText
 from tillgate_contracts.reading.pointers import MISSING, resolve
 from tillgate_contracts.reading.references import Problem, link
-from tillgate_contracts.reading.shape import drop_meaningless
+from tillgate_contracts.reading.shape import drop_meaningless, values_in
 from tillgate_contracts.reading.summary import OperationSummary
 from tillgate_contracts.reading.text import decode
 
@@ -325,6 +325,7 @@ def _build(
         limits=limits,
         parse=parse,
         id_key="id" if kind == "jsonschema-04" else "$id",
+        values=lambda: values_in(value, kind),
     )
     if linked.files:
         measure(linked.tree, limits, clock)

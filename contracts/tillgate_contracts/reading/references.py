@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -48,29 +49,40 @@ def link(
     limits: ReadingLimits,
     parse: Parse,
     id_key: str = "$id",
+    values: Callable[[], frozenset[int]] = frozenset,
 ) -> Linked:
-    """Follow every reference of a contract. Never touches the network; never leaves `base_dir`."""
+    """Follow every reference of a contract. Never touches the network; never leaves `base_dir`. `values` gives the `id`
+    of objects and lists that are data, in which no reference is one; it is asked where a reference is not plain."""
     refs, special = survey(tree, id_key)
-    if not special and all(ref.startswith("#/") or ref == "#" for ref in refs):
+    plain = not special and all(ref.startswith("#/") or ref == "#" for ref in refs)
+    if plain and not any(resolve(tree, ref) is MISSING for ref in refs):
         linked = Linked(tree, tree)
-        if any(resolve(tree, ref) is MISSING for ref in refs):
-            _note_missing(linked)
         _note_loops(linked, refs)
         return linked
-    bundler = Bundler(name, base_dir, limits, parse, knows=_Resources(tree, id_key).knows, id_key=id_key)
+    opaque = values()
+    refs, special = survey(tree, id_key, opaque)
+    if not special and all(ref.startswith("#/") or ref == "#" for ref in refs):
+        linked = Linked(tree, tree)
+        _note_missing(linked, opaque)
+        _note_loops(linked, refs)
+        return linked
+    bundler = Bundler(
+        name, base_dir, limits, parse, knows=_Resources(tree, id_key, opaque).knows, id_key=id_key, values=opaque
+    )
     bundled = bundler.bundle(tree)
     notes = [Problem(*note) for note in bundler.notes]
     linked = Linked(bundled, bundled, bundler.files)
-    linked.tree = _Resources(bundled, id_key).localise() if special or bundler.special else bundled
+    linked.tree = _Resources(bundled, id_key, opaque).localise() if special or bundler.special else bundled
     linked.problems += notes
-    _note_missing(linked)
-    _note_loops(linked, {str(holder["$ref"]) for holder in objects(linked.tree) if isinstance(holder.get("$ref"), str)})
+    _note_missing(linked, opaque)
+    holders = (holder.get("$ref") for holder in objects(linked.tree, opaque))
+    _note_loops(linked, {ref for ref in holders if isinstance(ref, str)})
     return linked
 
 
-def _note_missing(linked: Linked) -> None:
+def _note_missing(linked: Linked, values: frozenset[int]) -> None:
     noted = {problem.pointer for problem in linked.problems}
-    for tokens, holder in located(linked.tree):
+    for tokens, holder in located(linked.tree, values=values):
         ref = holder.get("$ref")
         if type(ref) is not str or resolve(linked.tree, ref) is not MISSING:
             continue
@@ -113,8 +125,9 @@ def _note_loops(linked: Linked, refs: set[str]) -> None:
 class _Resources:
     """Embedded resources of JSON Schema: `$id` opens one, `$anchor` names a place in it (2020-12 core §8.2)."""
 
-    def __init__(self, tree: dict[str, Any], id_key: str) -> None:
+    def __init__(self, tree: dict[str, Any], id_key: str, values: frozenset[int]) -> None:
         self.tree = tree
+        self.values = values
         self.id_key = id_key
         self.roots: dict[str, str] = {_ROOT: ""}
         self.anchors: dict[tuple[str, str], str] = {}
@@ -122,7 +135,7 @@ class _Resources:
         self._collect()
 
     def _collect(self) -> None:
-        for tokens, holder in sorted(located(self.tree), key=lambda pair: len(pair[0])):
+        for tokens, holder in sorted(located(self.tree, values=self.values), key=lambda pair: len(pair[0])):
             pointer = join(tokens)
             base = self.base_of(pointer)
             own = holder.get(self.id_key)
@@ -159,7 +172,9 @@ class _Resources:
             for key, item in value.items():
                 if not names and key in ("$ref", "$dynamicRef", "$recursiveRef") and type(item) is str:
                     made["$ref"] = self._local(item, pointer)
-                elif not names and (key in DATA or (key == "examples" and type(item) is list)):
+                elif id(item) in self.values or (
+                    not names and (key in DATA or (key == "examples" and type(item) is list))
+                ):
                     made[key] = item
                 else:
                     made[key] = self._copy(item, f"{pointer}/{escape(key)}", not names and holds_names(key, item))

@@ -1,17 +1,18 @@
 """Values of the wrong JSON type. Where the structure is broken the contract is refused; a single keyword that cannot
-mean anything (`required: true` in a schema, `maxLength: "10"`) is left out of the normal form and named as a
-problem."""
+mean anything (`required: true` in a schema, `maxLength: "10"`) is left out of the normal form and named as a problem,
+and so is a field that the format does not know, with all that stands below it."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from tillgate_contracts.reading.detect import is_json_payload
+from tillgate_contracts.reading.grammar import DATA, EITHER, LIST, MAP, OBJECTS, ONE, SOME, Field, grammar_of
 from tillgate_contracts.reading.limits import refusal
-from tillgate_contracts.reading.pointers import join
+from tillgate_contracts.reading.pointers import fragment_tokens, join, resolve
 from tillgate_contracts.reading.references import Problem
-from tillgate_contracts.reading.summary import METHODS
-from tillgate_contracts.reading.walk import DATA, holds_names
+from tillgate_contracts.reading.walk import objects
 
 _KINDS: dict[str, tuple[type, ...]] = {
     "an object": (dict,),
@@ -36,153 +37,152 @@ _KINDS: dict[str, tuple[type, ...]] = {
 }
 
 
-_BY_KEY: dict[str, str] = {
-    **dict.fromkeys(
-        ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas"), "an object of schemas"
-    ),
-    **dict.fromkeys(("allOf", "anyOf", "oneOf", "prefixItems"), "a list of schemas"),
-    **dict.fromkeys(
-        (
-            *(
-                "not",
-                "if",
-                "then",
-                "else",
-                "contains",
-                "propertyNames",
-                "additionalProperties",
-                "unevaluatedProperties",
-            ),
-            *("unevaluatedItems", "contentSchema", "schema"),
-        ),
-        "a schema",
-    ),
-    **dict.fromkeys(("additionalItems",), "a schema"),
-    **dict.fromkeys(("items",), "a schema or a list of schemas"),
-    **dict.fromkeys(("type",), "a type name or a list of them"),
-    **dict.fromkeys(("required",), "a list or true or false"),
-    **dict.fromkeys(("enum", "tags"), "a list"),
-    **dict.fromkeys(("minimum", "maximum", "multipleOf"), "a number"),
-    **dict.fromkeys(("exclusiveMinimum", "exclusiveMaximum"), "a number or true or false"),
-    **dict.fromkeys(
-        (
-            *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties", "minContains"),
-            "maxContains",
-        ),
-        "a whole number",
-    ),
-    **dict.fromkeys(
-        ("uniqueItems", "nullable", "readOnly", "writeOnly", "explode", "allowReserved", "allowEmptyValue"),
-        "true or false",
-    ),
-    **dict.fromkeys(
-        ("pattern", "format", "$ref", "name", "in", "operationId", "style", "contentType", "contentEncoding"), "text"
-    ),
-    **dict.fromkeys(("discriminator", "dependentRequired"), "an object"),
-}
-"""What a keyword must be wherever it stands; a value of another type is left out with a problem."""
-
-_STRUCTURE: dict[str, str] = {
-    **dict.fromkeys(("info", "components", "securityDefinitions"), "an object"),
-    **dict.fromkeys(("paths", "webhooks", "pathItems"), "an object of objects"),
-    **dict.fromkeys(METHODS, "an object"),
-    **dict.fromkeys(
-        ("responses", "content", "callbacks", "requestBodies", "securitySchemes", "links", "encoding"),
-        "an object of objects",
-    ),
-    **dict.fromkeys(("requestBody",), "an object"),
-    **dict.fromkeys(("parameters",), "a list or an object"),
-    **dict.fromkeys(("schemas",), "an object of schemas"),
-    **dict.fromkeys(("security",), "a list of security requirements"),
-    **dict.fromkeys(("servers",), "a list of objects"),
-}
-"""Parts of an API description without which nothing can be compared; a value of another type refuses the contract."""
-
-_EVENT_STRUCTURE: dict[str, str] = {
-    **dict.fromkeys(
-        ("info", "components", "servers", "bindings", "message", "publish", "subscribe", "channel", "reply"),
-        "an object",
-    ),
-    **dict.fromkeys(
-        ("channels", "operations", "parameters", "operationTraits", "messageTraits"), "an object of objects"
-    ),
-    **dict.fromkeys(("messages", "traits"), "a list or an object"),
-    **dict.fromkeys(("schemas",), "an object of schemas"),
-    **dict.fromkeys(("payload", "headers"), "a schema"),
-}
-"""The same for event descriptions."""
-
-_SCHEMA_WORDS = frozenset(
-    (
-        "schema",
-        "schemas",
-        "properties",
-        "definitions",
-        "$defs",
-        "items",
-        "allOf",
-        "anyOf",
-        "oneOf",
-        "payload",
-        "headers",
-        "bindings",
-    )
-)
-_OBJECT_MEMBERS = frozenset(("an object of objects",))
 _SCHEMA_MEMBERS = frozenset(("an object of schemas", "a list of schemas"))
+#: Objects whose fields are keywords: one that is not known is an annotation, and the comparison says so.
+_OPEN = frozenset(("schema", "payload", "channel parameter", "callback"))
+#: Fields that hold any value, and that the walk of references would take for a map of names.
+_VALUES = frozenset((("response", "examples"),))
+Trail = tuple[Any, str] | None
 
 
-_STRUCTURES = {"openapi": _STRUCTURE, "edmx": _STRUCTURE, "asyncapi": _EVENT_STRUCTURE}
+class Finding(NamedTuple):
+    """A value that is not what its field must be: where, what was expected, and what stands there."""
+
+    tokens: tuple[str, ...]
+    expected: str
+    item: Any
 
 
 def drop_meaningless(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[str, Any], list[Problem]]:
-    """The tree without meaningless keywords, and what was left out. The tree itself is returned when nothing is wrong.
+    """The tree without meaningless keywords and unknown fields, and what was left out. The tree itself is returned when
+    nothing is wrong.
 
     Raises ContractError `contract.wrong_type` when the structure is broken.
     """
-    wrong: list[tuple[tuple[str, ...], str, Any]] = []
-    structure = _STRUCTURES.get(kind_of_contract.partition("-")[0], {})
-    # In these two, a discriminator is the property's name.
-    named_tag = kind_of_contract == "openapi-2.0" or kind_of_contract.startswith("asyncapi")
-    events = kind_of_contract.startswith("asyncapi")
-    stack: list[tuple[Any, bool, tuple[Any, str] | None]] = [(tree, False, None)]
-    while stack:
-        value, names, trail = stack.pop()
-        if type(value) is list:
-            for number, item in enumerate(value):
-                if type(item) is dict or type(item) is list:
-                    stack.append((item, False, (trail, str(number))))
-            continue
-        other_language = events and not is_json_payload(value.get("schemaFormat"))
+    judge = _Judge(tree, kind_of_contract)
+    judge.run()
+    unknown = judge.untargeted(judge.unknown)
+    if not judge.wrong and not unknown:
+        return tree, []
+    made = _without(tree, [(found.tokens, found.expected) for found in judge.wrong] + [(one, "") for one in unknown])
+    first = {tokens[-1]: tokens for tokens in reversed(unknown)}
+    notes = [_unknown(tokens) for tokens in unknown if first[tokens[-1]] is tokens]
+    return made, [*(_problem(*found) for found in judge.wrong), *notes]
+
+
+def values_in(tree: dict[str, Any], kind_of_contract: str) -> frozenset[int]:
+    """The `id` of each object or list that is data although a walk by names alone would take it for structure: fields
+    that the format does not know, and the examples of a Swagger response."""
+    judge = _Judge(tree, kind_of_contract, quiet=True)
+    judge.run()
+    places = [*judge.unknown, *judge.foreign]
+    kept = set(judge.untargeted(places))
+    found = {id(item) for tokens, item in places if tokens in kept}
+    return frozenset((found | judge.values) - judge.visited)
+
+
+class _Judge:
+    """One walk over a contract by the grammar of its format. `quiet`: wrong values are passed over."""
+
+    def __init__(self, tree: dict[str, Any], kind_of_contract: str, *, quiet: bool = False) -> None:
+        self.tree = tree
+        self.grammar = grammar_of(kind_of_contract)
+        self.quiet = quiet
+        # In these two, a discriminator is the property's name.
+        self.named_tag = kind_of_contract == "openapi-2.0" or kind_of_contract.startswith("asyncapi")
+        self.wrong: list[Finding] = []
+        self.unknown: list[tuple[tuple[str, ...], Any]] = []
+        #: Keywords of schemas that no draft knows: annotations, which stay.
+        self.foreign: list[tuple[tuple[str, ...], Any]] = []
+        self.values: set[int] = set()
+        self.visited: set[int] = set()
+        self._stack: list[tuple[Any, str, Trail]] = [(tree, "root", None)]
+        self._refs: dict[str, str] = {}
+
+    def run(self) -> None:
+        while self._stack:
+            while self._stack:
+                value, kind, trail = self._stack.pop()
+                if id(value) not in self.visited:
+                    self.visited.add(id(value))
+                    self._object(value, kind, trail)
+            # What only a reference leads to is what the reference stands for.
+            for ref, kind in self._refs.items():
+                target = resolve(self.tree, ref)
+                if type(target) is dict and id(target) not in self.visited:
+                    trail = None
+                    for token in fragment_tokens(ref) or ():
+                        trail = (trail, token)
+                    self._stack.append((target, kind, trail))
+            self._refs.clear()
+
+    def untargeted(self, places: list[tuple[tuple[str, ...], Any]]) -> list[tuple[str, ...]]:
+        """Those places into which no reference of the contract leads."""
+        if not places:
+            return []
+        refs = {ref for holder in objects(self.tree) if type(ref := holder.get("$ref")) is str and ref[:1] == "#"}
+        aims = ["/" + "/".join(fragment_tokens(ref) or ()) + "/" for ref in refs]
+        found = []
+        for tokens, _ in places:
+            start = "/" + "/".join(tokens) + "/"
+            if not any(aim.startswith(start) for aim in aims):
+                found.append(tokens)
+        return sorted(found)
+
+    def _object(self, value: dict[str, Any], kind: str, trail: Trail) -> None:
+        fields = self.grammar[kind]
+        rest = fields.get("*")
+        ref = value.get("$ref")
+        if type(ref) is str and ref[:2] == "#/":
+            self._refs[ref] = kind
+        other_language = "schemaFormat" in value and not is_json_payload(value["schemaFormat"])
         for key, item in value.items():
-            kind = type(item)
+            field = fields.get(key)
+            if field is None:
+                if rest is not None and key[:2] != "x-":
+                    field = rest
+                else:
+                    if key[:2] != "x-" and (type(item) is dict or type(item) is list):
+                        (self.foreign if kind in _OPEN else self.unknown).append(((*_tokens(trail), key), item))
+                    continue
             if other_language and key in ("payload", "schema"):
                 continue  # Avro, Protobuf and the like: no keyword of ours
-            if names:
-                if kind is dict or kind is list:
-                    stack.append((item, False, (trail, key)))
+            if (kind, key) in _VALUES and (type(item) is dict or type(item) is list):
+                self.values.add(id(item))
+            if field.expected and not self._accept(key, item, field, value, trail):
                 continue
-            expected = _BY_KEY.get(key)
-            if expected is not None and not (named_tag and key == "discriminator" and kind is str):
-                if not _fits(key, item, kind, expected, value):
-                    wrong.append(((*_tokens(trail), key), expected, item))
-                    if expected not in _SCHEMA_MEMBERS or kind not in _KINDS[expected]:
-                        continue
-            elif key in structure and not _fits(key, item, kind, needed := _expected(structure, key, trail), value):
-                if item is None:
-                    wrong.append(((*_tokens(trail), key), needed, item))
-                    continue
-                if not _SCHEMA_WORDS & set(_tokens(trail)):
-                    raise _refuse((*_tokens(trail), key), needed, item)
-            if key in DATA or (key[:2] == "x-" and key != "x-bundled"):
-                continue
-            if kind is dict:
-                stack.append((item, holds_names(key, item), (trail, key)))
-            elif kind is list and key != "examples":
-                stack.append((item, False, (trail, key)))
-    if not wrong:
-        return tree, []
-    return _without(tree, [tokens for tokens, _, _ in wrong]), [_problem(*entry) for entry in wrong]
+            if field.shape is not DATA:
+                self._stack.extend(self._below(key, item, field, trail))
+
+    def _accept(self, key: str, item: Any, field: Field, holder: dict[str, Any], trail: Trail) -> bool:
+        """Whether to go on below a field. Records or refuses what is not as it must be."""
+        kind = type(item)
+        if self.named_tag and key == "discriminator" and kind is str:
+            return False
+        if _fits(key, item, kind, field.expected, holder):
+            return True
+        if self.quiet:
+            return kind is dict or kind is list
+        tokens = (*_tokens(trail), key)
+        if field.strict and item is not None:
+            raise _refuse(tokens, field.expected, item)
+        self.wrong.append(Finding(tokens, field.expected, item))
+        return field.expected in _SCHEMA_MEMBERS and kind in _KINDS[field.expected]
+
+    def _below(self, key: str, item: Any, field: Field, trail: Trail) -> Iterator[tuple[Any, str, Trail]]:
+        here = (trail, key)
+        if type(item) is dict:
+            if field.shape is ONE or field.shape is SOME:
+                yield item, field.kind, here
+            elif field.shape is MAP or field.shape is EITHER:
+                extensions = field.kind not in ("schema", "payload")
+                for name, one in item.items():
+                    if type(one) is dict and not (extensions and name[:2] == "x-"):
+                        yield one, field.kind, (here, name)
+        elif type(item) is list and field.shape in (LIST, EITHER, SOME):
+            for number, one in enumerate(item):
+                if type(one) is dict:
+                    yield one, field.kind, (here, str(number))
 
 
 def _fits(key: str, item: Any, kind: type, expected: str, holder: dict[str, Any]) -> bool:
@@ -190,7 +190,7 @@ def _fits(key: str, item: Any, kind: type, expected: str, holder: dict[str, Any]
         return False
     if expected in _SCHEMA_MEMBERS:
         return all(type(one) is dict or type(one) is bool for one in (item.values() if kind is dict else item))
-    if expected in _OBJECT_MEMBERS:
+    if expected == OBJECTS:
         return all((type(one) is dict and name) or name[:2] == "x-" for name, one in item.items())
     if expected == "a list of objects":
         return all(type(one) is dict for one in item)
@@ -216,13 +216,6 @@ def _fits(key: str, item: Any, kind: type, expected: str, holder: dict[str, Any]
 
 def _texts(value: Any) -> bool:
     return type(value) is list and all(type(one) is str for one in value)
-
-
-def _expected(structure: dict[str, str], key: str, trail: Any) -> str:
-    """What a part of the structure must be here: an event operation lists its messages, a channel names them."""
-    if key == "messages":
-        return "a list" if {"operations", "operationTraits", "reply"} & set(_tokens(trail)) else "an object of objects"
-    return structure[key]
 
 
 def _tokens(trail: Any) -> tuple[str, ...]:
@@ -274,7 +267,16 @@ def _problem(tokens: tuple[str, ...], expected: str, item: Any) -> Problem:
     )
 
 
-def _without(tree: dict[str, Any], places: list[tuple[str, ...]]) -> dict[str, Any]:
+def _unknown(tokens: tuple[str, ...]) -> Problem:
+    return Problem(
+        "field.unknown",
+        join(tokens),
+        f"{tokens[-1]} is no field of the format here; what stands in it is not looked at. "
+        "Name a field of your own with x- in front.",
+    )
+
+
+def _without(tree: dict[str, Any], places: list[tuple[tuple[str, ...], str]]) -> dict[str, Any]:
     """A copy that shares what is unchanged.
 
     Wrong members are taken out of maps and lists; other values go as a whole.
@@ -291,14 +293,12 @@ def _without(tree: dict[str, Any], places: list[tuple[str, ...]]) -> dict[str, A
             holder[index] = child
         return child
 
-    for tokens in sorted(
-        places, key=len, reverse=True
-    ):  # Inner ones first: removing members of a list moves the others.
+    # Inner ones first: removing members of a list moves the others.
+    for tokens, expected in sorted(places, key=lambda place: len(place[0]), reverse=True):
         holder: Any = made
         for token in tokens[:-1]:
             holder = own(holder, token)
         value = holder.pop(tokens[-1], None)
-        expected = _BY_KEY.get(tokens[-1]) or _STRUCTURE.get(tokens[-1], "")
         if expected in _SCHEMA_MEMBERS and type(value) in _KINDS[expected]:
             fits = (dict, bool)
             if isinstance(value, dict):

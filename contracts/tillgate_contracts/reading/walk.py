@@ -27,48 +27,65 @@ def holds_names(key: str, value: Any) -> bool:
     return not (key == "headers" and (isinstance(value.get("type"), str) or isinstance(value.get("$ref"), str)))
 
 
-def objects(tree: Any) -> Iterator[dict[str, Any]]:
-    """Every object in keyword position, without pointers (fast)."""
-    stack: list[tuple[Any, bool]] = [(tree, False)]
+#: What a walk meets: an object in keyword position, a map of names, a map of links, one link.
+_KEYWORDS, _NAMES, _LINKS, _LINK = 0, 1, 2, 3
+_LINK_VALUES = frozenset(("parameters", "requestBody"))
+_NOTHING: frozenset[int] = frozenset()
+
+
+def _state_below(state: int, key: str, item: Any, kind: type) -> int:
+    """How the value of a key is walked; -1 for data, which is not."""
+    if state == _NAMES:
+        return _KEYWORDS
+    if state == _LINKS:
+        return _LINK
+    if key in DATA or (key[:2] == "x-" and key != "x-bundled") or (state == _LINK and key in _LINK_VALUES):
+        return -1
+    if kind is list:
+        return -1 if key == "examples" else _KEYWORDS
+    if not holds_names(key, item):
+        return _KEYWORDS
+    return _LINKS if key == "links" else _NAMES
+
+
+def objects(tree: Any, values: frozenset[int] = _NOTHING) -> Iterator[dict[str, Any]]:
+    """Every object in keyword position, without pointers (fast). `values`: the `id` of containers that are data."""
+    stack: list[tuple[Any, int]] = [(tree, _KEYWORDS)]
     pop, push = stack.pop, stack.append
     while stack:
-        value, names = pop()
+        value, state = pop()
         if type(value) is dict:
-            if not names:
+            if state in (_KEYWORDS, _LINK):
                 yield value
             for key, item in value.items():
                 kind = type(item)
-                if kind is dict:
-                    if names:
-                        push((item, False))
-                    elif key not in DATA and (key[:2] != "x-" or key == "x-bundled"):
-                        push((item, holds_names(key, item)))
-                elif kind is list and (names or (key not in DATA and key != "examples" and key[:2] != "x-")):
-                    push((item, False))
+                if (kind is dict or kind is list) and id(item) not in values:
+                    below = _state_below(state, key, item, kind)
+                    if below >= 0:
+                        push((item, below))
         else:
             for item in value:
                 if type(item) is dict or type(item) is list:
-                    push((item, False))
+                    push((item, _KEYWORDS))
 
 
-def located(tree: Any, tokens: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """Every object in keyword position with the tokens of its pointer."""
-    stack: list[tuple[tuple[str, ...], Any, bool]] = [(tokens, tree, False)]
+def located(
+    tree: Any, tokens: tuple[str, ...] = (), values: frozenset[int] = _NOTHING
+) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """Every object in keyword position with the tokens of its pointer. `values`: as for `objects`."""
+    stack: list[tuple[tuple[str, ...], Any, int]] = [(tokens, tree, _KEYWORDS)]
     while stack:
-        path, value, names = stack.pop()
+        path, value, state = stack.pop()
         if type(value) is dict:
-            if not names:
+            if state in (_KEYWORDS, _LINK):
                 yield path, value
             for key, item in value.items():
                 kind = type(item)
-                if kind is dict:
-                    if names:
-                        stack.append(((*path, key), item, False))
-                    elif key not in DATA and (key[:2] != "x-" or key == "x-bundled"):
-                        stack.append(((*path, key), item, holds_names(key, item)))
-                elif kind is list and (names or (key not in DATA and key != "examples" and key[:2] != "x-")):
-                    stack.append(((*path, key), item, False))
+                if (kind is dict or kind is list) and id(item) not in values:
+                    below = _state_below(state, key, item, kind)
+                    if below >= 0:
+                        stack.append(((*path, key), item, below))
         elif type(value) is list:
             for number, item in enumerate(value):
                 if type(item) is dict or type(item) is list:
-                    stack.append(((*path, str(number)), item, False))
+                    stack.append(((*path, str(number)), item, _KEYWORDS))

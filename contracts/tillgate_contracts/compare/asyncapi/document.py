@@ -80,6 +80,7 @@ class EventComparison:
         if _shape(before) != _shape(after):
             text = f"The address of channel {after.id} changed from {before.address} to {after.address}."
             self.collector.add("channel-address-changed", text, where=where, old=before.address, new=after.address)
+        self._servers_of(before, after, where)
         old, new = as_mapping(before.raw.get("parameters")), as_mapping(after.raw.get("parameters"))
         for name, raw in old.items():
             one = self.old.resolve(raw, join(before.pointer, "parameters", name))
@@ -90,6 +91,23 @@ class EventComparison:
             for direction in (Direction("event-send", text=True), Direction("event-receive", text=True)):
                 self.collector.use(self.graph.link(left, right, direction), "property", where)
         self._bindings(before.raw, after.raw, where)
+
+    def _servers_of(self, before: Channel, after: Channel, where: Where) -> None:
+        """Where a channel is. A server that comes to the document or goes from it is a finding of its own."""
+        old, new = self.old.servers_of(before), self.new.servers_of(after)
+        known = as_mapping(self.old.tree.get("servers")).keys() & as_mapping(self.new.tree.get("servers")).keys()
+        for verb, mine, theirs in (("removed", old, new), ("added", new, old)):
+            for name in mine:
+                if name in known and name not in theirs:
+                    gone = verb == "removed"
+                    text = f"The channel {after.label} is {'no longer' if gone else 'now also'} on the server {name}."
+                    self.collector.add(
+                        f"channel-server-{verb}",
+                        text,
+                        where=where,
+                        old=name if gone else None,
+                        new=None if gone else name,
+                    )
 
     def _operations(self, before: Channel, after: Channel) -> None:
         for action in (SEND, RECEIVE):

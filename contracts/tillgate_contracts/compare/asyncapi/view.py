@@ -110,6 +110,19 @@ class EventView(Resolver):
             self._read_consumer_view()
         self._read_loose()
 
+    def servers_of(self, channel: Channel) -> list[str]:
+        """Names of the servers that a channel is on: those that it lists, else all of the document (AsyncAPI 2.6
+        "Channel Item Object", 3.0 "Channel Object")."""
+        known = [str(name) for name in as_mapping(self.tree.get("servers"))]
+        listed = as_list(channel.raw.get("servers"))
+        names = [
+            str(item.get("$ref", "")).rsplit("/", 1)[-1].replace("~1", "/").replace("~0", "~")
+            if isinstance(item, dict)
+            else str(item)
+            for item in listed
+        ]
+        return names or known
+
     def _section(self, name: str) -> Iterator[tuple[str, LocatedObject]]:
         section = self.tree.get(name)
         for key, raw in section.items() if isinstance(section, dict) else ():
