@@ -13,7 +13,7 @@ from typing import NamedTuple
 DATA, ONE, MAP, LIST, EITHER, SOME = "data", "one", "map", "list", "either", "some"
 
 
-class Field(NamedTuple):
+class FieldRule(NamedTuple):
     """`expected`: what the value must be ("": anything), in the words of a message. `strict`: a contract with another
     value is refused; otherwise the field is left out with a problem. `shape` and `kind`: what stands below."""
 
@@ -23,12 +23,12 @@ class Field(NamedTuple):
     kind: str = ""
 
 
-Fields = dict[str, Field]
+FieldRules = dict[str, FieldRule]
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
 OBJECTS = "an object of objects"
 
 
-def _needed(shape: str, kind: str) -> Field:
+def _needed(shape: str, kind: str) -> FieldRule:
     expected = {
         ONE: "an object",
         MAP: OBJECTS,
@@ -36,31 +36,34 @@ def _needed(shape: str, kind: str) -> Field:
         EITHER: "a list or an object",
         SOME: "a list or an object",
     }
-    return Field(expected[shape], True, shape, kind)
+    return FieldRule(expected[shape], True, shape, kind)
 
 
-def _schema(*, strict: bool = False) -> Field:
-    return Field("a schema", strict, ONE, "schema")
+def _schema(*, strict: bool = False) -> FieldRule:
+    return FieldRule("a schema", strict, ONE, "schema")
 
 
-def _are(expected: str, *names: str) -> Fields:
-    return {name: Field(expected) for name in names}
+def _are(expected: str, *names: str) -> FieldRules:
+    return {name: FieldRule(expected) for name in names}
 
 
-_TEXT = Field("text")
-_EXAMPLES = {"example": Field(), "examples": Field()}
+_TEXT = FieldRule("text")
+_EXAMPLES = {"example": FieldRule(), "examples": FieldRule()}
 _STYLE = {
     **_are("true or false", "explode", "allowReserved", "allowEmptyValue"),
     **_are("text", "style"),
     **_are("", "required", "deprecated", "description"),
 }
-SCHEMA: Fields = {
+SCHEMA: FieldRules = {
     **{
-        name: Field("an object of schemas", False, MAP, "schema")
+        name: FieldRule("an object of schemas", False, MAP, "schema")
         for name in ("properties", "patternProperties", "$defs", "definitions", "dependentSchemas")
     },
-    "dependencies": Field("", False, MAP, "schema"),
-    **{name: Field("a list of schemas", False, LIST, "schema") for name in ("allOf", "anyOf", "oneOf", "prefixItems")},
+    "dependencies": FieldRule("", False, MAP, "schema"),
+    **{
+        name: FieldRule("a list of schemas", False, LIST, "schema")
+        for name in ("allOf", "anyOf", "oneOf", "prefixItems")
+    },
     **{
         name: _schema()
         for name in (
@@ -68,10 +71,10 @@ SCHEMA: Fields = {
             *("unevaluatedProperties", "unevaluatedItems", "contentSchema", "additionalItems"),
         )
     },
-    "items": Field("a schema or a list of schemas", False, SOME, "schema"),
-    "type": Field("a type name or a list of them"),
-    "required": Field("a list or true or false"),
-    "enum": Field("a list"),
+    "items": FieldRule("a schema or a list of schemas", False, SOME, "schema"),
+    "type": FieldRule("a type name or a list of them"),
+    "required": FieldRule("a list or true or false"),
+    "enum": FieldRule("a list"),
     **_are("a number", "minimum", "maximum", "multipleOf"),
     **_are("a number or true or false", "exclusiveMinimum", "exclusiveMaximum"),
     **_are("a whole number", "minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
@@ -85,23 +88,33 @@ SCHEMA: Fields = {
     ),
     **_are("", "$vocabulary", "externalDocs", "contentMediaType", "divisibleBy"),
 }
-_PATHS = {"paths": _needed(MAP, "path"), "webhooks": _needed(MAP, "path"), "x-webhooks": Field("", False, MAP, "path")}
-_SECURITY = {"security": Field("a list of security requirements", True)}
-_SERVERS = {"servers": Field("a list of objects", True)}
-_PLAIN = {"summary": Field(), "description": Field(), "externalDocs": Field(), "deprecated": Field(), "$ref": _TEXT}
-OPENAPI: dict[str, Fields] = {
+_PATHS = {
+    "paths": _needed(MAP, "path"),
+    "webhooks": _needed(MAP, "path"),
+    "x-webhooks": FieldRule("", False, MAP, "path"),
+}
+_SECURITY = {"security": FieldRule("a list of security requirements", True)}
+_SERVERS = {"servers": FieldRule("a list of objects", True)}
+_PLAIN = {
+    "summary": FieldRule(),
+    "description": FieldRule(),
+    "externalDocs": FieldRule(),
+    "deprecated": FieldRule(),
+    "$ref": _TEXT,
+}
+OPENAPI: dict[str, FieldRules] = {
     "root": {
-        "info": Field("an object", True),
+        "info": FieldRule("an object", True),
         **_PATHS,
         **_SECURITY,
         **_SERVERS,
         "components": _needed(ONE, "components"),
         **_are("a list", "tags"),
         **_are("", "openapi", "externalDocs", "jsonSchemaDialect", "$self"),
-        "x-bundled": Field(),
+        "x-bundled": FieldRule(),
     },
     "components": {
-        "schemas": Field("an object of schemas", True, MAP, "schema"),
+        "schemas": FieldRule("an object of schemas", True, MAP, "schema"),
         "responses": _needed(MAP, "response"),
         "parameters": _needed(MAP, "parameter"),
         "requestBodies": _needed(MAP, "body"),
@@ -111,7 +124,7 @@ OPENAPI: dict[str, Fields] = {
         "callbacks": _needed(MAP, "callback"),
         "pathItems": _needed(MAP, "path"),
         "mediaTypes": _needed(MAP, "media"),
-        "examples": Field(),
+        "examples": FieldRule(),
     },
     "path": {
         **_PLAIN,
@@ -122,7 +135,7 @@ OPENAPI: dict[str, Fields] = {
     },
     "operation": {
         **_PLAIN,
-        "tags": Field("a list"),
+        "tags": FieldRule("a list"),
         "operationId": _TEXT,
         "parameters": _needed(EITHER, "parameter"),
         "requestBody": _needed(ONE, "body"),
@@ -131,7 +144,7 @@ OPENAPI: dict[str, Fields] = {
         **_SECURITY,
         **_SERVERS,
     },
-    "callback": {"$ref": _TEXT, "*": Field("", False, ONE, "path")},
+    "callback": {"$ref": _TEXT, "*": FieldRule("", False, ONE, "path")},
     "parameter": {
         **_PLAIN,
         **_STYLE,
@@ -143,7 +156,7 @@ OPENAPI: dict[str, Fields] = {
         **_are("", "type", "format", "items", "enum", "default", "collectionFormat"),
     },
     "header": {**_PLAIN, **_STYLE, **_EXAMPLES, "schema": _schema(), "content": _needed(MAP, "media")},
-    "body": {**_PLAIN, "required": Field(), "content": _needed(MAP, "media")},
+    "body": {**_PLAIN, "required": FieldRule(), "content": _needed(MAP, "media")},
     "media": {
         **_EXAMPLES,
         "$ref": _TEXT,
@@ -177,24 +190,24 @@ OPENAPI: dict[str, Fields] = {
     },
     "schema": SCHEMA,
 }
-_ITEM = {**SCHEMA, "collectionFormat": Field(), "required": Field(), "allowEmptyValue": Field()}
-SWAGGER: dict[str, Fields] = {
+_ITEM = {**SCHEMA, "collectionFormat": FieldRule(), "required": FieldRule(), "allowEmptyValue": FieldRule()}
+SWAGGER: dict[str, FieldRules] = {
     "root": {
-        "info": Field("an object", True),
+        "info": FieldRule("an object", True),
         "paths": _needed(MAP, "path"),
         **_SECURITY,
-        "definitions": Field("an object of schemas", True, MAP, "schema"),
+        "definitions": FieldRule("an object of schemas", True, MAP, "schema"),
         "parameters": _needed(MAP, "parameter"),
         "responses": _needed(MAP, "response"),
         "securityDefinitions": _needed(MAP, "scheme"),
         **_are("a list", "tags"),
         **_are("", "swagger", "host", "basePath", "schemes", "consumes", "produces", "externalDocs"),
-        "x-bundled": Field(),
+        "x-bundled": FieldRule(),
     },
     "path": OPENAPI["path"],
     "operation": {
         **_PLAIN,
-        "tags": Field("a list"),
+        "tags": FieldRule("a list"),
         "operationId": _TEXT,
         "parameters": _needed(EITHER, "parameter"),
         "responses": _needed(MAP, "response"),
@@ -203,7 +216,7 @@ SWAGGER: dict[str, Fields] = {
     },
     "parameter": {**_ITEM, **_are("text", "name", "in"), "schema": _schema()},
     "header": _ITEM,
-    "response": {**_PLAIN, "schema": _schema(), "headers": _needed(MAP, "header"), "examples": Field()},
+    "response": {**_PLAIN, "schema": _schema(), "headers": _needed(MAP, "header"), "examples": FieldRule()},
     "scheme": OPENAPI["scheme"],
     "schema": SCHEMA,
 }
@@ -214,16 +227,16 @@ _NOTES = {
     "$ref": _TEXT,
     "name": _TEXT,
 }
-_BINDINGS = {"bindings": Field("an object", True)}
+_BINDINGS = {"bindings": FieldRule("an object", True)}
 _MESSAGE = {
     **_NOTES,
     **_BINDINGS,
     "contentType": _TEXT,
-    "payload": Field("a schema", True, ONE, "payload"),
-    "headers": Field("a schema", True, ONE, "payload"),
-    "traits": Field("a list or an object", True, SOME, "trait"),
-    "oneOf": Field("", False, LIST, "message"),
-    "message": Field("an object", True, ONE, "message"),
+    "payload": FieldRule("a schema", True, ONE, "payload"),
+    "headers": FieldRule("a schema", True, ONE, "payload"),
+    "traits": FieldRule("a list or an object", True, SOME, "trait"),
+    "oneOf": FieldRule("", False, LIST, "message"),
+    "message": FieldRule("an object", True, ONE, "message"),
     **_are("", "messageId", "schemaFormat", "correlationId"),
 }
 _CHANNEL = {
@@ -233,19 +246,19 @@ _CHANNEL = {
     "publish": _needed(ONE, "channel operation"),
     "subscribe": _needed(ONE, "channel operation"),
     "messages": _needed(MAP, "message"),
-    "servers": Field("a list", True),
+    "servers": FieldRule("a list", True),
 }
-ASYNCAPI: dict[str, Fields] = {
+ASYNCAPI: dict[str, FieldRules] = {
     "root": {
-        "info": Field("an object", True),
-        "servers": Field("an object", True, MAP, "server"),
+        "info": FieldRule("an object", True),
+        "servers": FieldRule("an object", True, MAP, "server"),
         "channels": _needed(MAP, "channel"),
         "operations": _needed(MAP, "operation"),
         "components": _needed(ONE, "components"),
         **_are("", "asyncapi", "id", "tags", "externalDocs", "defaultContentType", "x-bundled"),
     },
     "components": {
-        "schemas": Field("an object of schemas", True, MAP, "payload"),
+        "schemas": FieldRule("an object of schemas", True, MAP, "payload"),
         "messages": _needed(MAP, "message"),
         "channels": _needed(MAP, "channel"),
         "operations": _needed(MAP, "operation"),
@@ -253,7 +266,7 @@ ASYNCAPI: dict[str, Fields] = {
         "operationTraits": _needed(MAP, "trait"),
         "messageTraits": _needed(MAP, "trait"),
         "replies": _needed(MAP, "reply"),
-        "servers": Field("an object", True, MAP, "server"),
+        "servers": FieldRule("an object", True, MAP, "server"),
         **_are("", "securitySchemes", "correlationIds", "serverBindings", "channelBindings", "operationBindings"),
         **_are("", "messageBindings", "replyAddresses", "serverVariables", "tags", "externalDocs"),
     },
@@ -269,34 +282,34 @@ ASYNCAPI: dict[str, Fields] = {
         **_BINDINGS,
         "operationId": _TEXT,
         "message": _needed(ONE, "message"),
-        "traits": Field("a list or an object", True, SOME, "trait"),
-        "security": Field(),
+        "traits": FieldRule("a list or an object", True, SOME, "trait"),
+        "security": FieldRule(),
     },
     "operation": {
         **_NOTES,
         **_BINDINGS,
-        "channel": Field("an object", True, ONE, "channel"),
-        "messages": Field("a list", True, LIST, "message"),
+        "channel": FieldRule("an object", True, ONE, "channel"),
+        "messages": FieldRule("a list", True, LIST, "message"),
         "reply": _needed(ONE, "reply"),
-        "traits": Field("a list or an object", True, SOME, "trait"),
+        "traits": FieldRule("a list or an object", True, SOME, "trait"),
         **_are("", "action", "security", "operationId"),
     },
     "reply": {
         "$ref": _TEXT,
-        "channel": Field("an object", True, ONE, "channel"),
-        "messages": Field("a list", True, LIST, "message"),
-        "address": Field(),
+        "channel": FieldRule("an object", True, ONE, "channel"),
+        "messages": FieldRule("a list", True, LIST, "message"),
+        "address": FieldRule(),
     },
     "trait": {**_MESSAGE, **_are("", "security", "operationId")},
     "message": _MESSAGE,
     # Version 3 may wrap a schema together with its format.
-    "payload": {**SCHEMA, "schema": _schema(), "schemaFormat": Field()},
+    "payload": {**SCHEMA, "schema": _schema(), "schemaFormat": FieldRule()},
     "schema": SCHEMA,
 }
-JSON_SCHEMA: dict[str, Fields] = {"root": {**SCHEMA, "x-bundled": Field()}, "schema": SCHEMA}
+JSON_SCHEMA: dict[str, FieldRules] = {"root": {**SCHEMA, "x-bundled": FieldRule()}, "schema": SCHEMA}
 
 
-def grammar_of(format_name: str) -> dict[str, Fields]:
+def grammar_of(format_name: str) -> dict[str, FieldRules]:
     """The objects of a format as it is written; what is lifted to OpenAPI has its objects."""
     if format_name == "openapi-2.0":
         return SWAGGER

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from tillgate_contracts.reading.detect import is_json_payload
-from tillgate_contracts.reading.grammar import DATA, EITHER, LIST, MAP, OBJECTS, ONE, SOME, Field, grammar_of
+from tillgate_contracts.reading.grammar import DATA, EITHER, LIST, MAP, OBJECTS, ONE, SOME, FieldRule, grammar_of
 from tillgate_contracts.reading.limits import refusal
 from tillgate_contracts.reading.pointers import fragment_tokens, join, resolve
 from tillgate_contracts.reading.references import Problem
@@ -45,7 +45,7 @@ _VALUES = frozenset((("response", "examples"),))
 Trail = tuple[Any, str] | None
 
 
-class Finding(NamedTuple):
+class WrongValue(NamedTuple):
     """A value that is not what its field must be: where, what was expected, and what stands there."""
 
     tokens: tuple[str, ...]
@@ -90,7 +90,7 @@ class _Judge:
         self.quiet = quiet
         # In these two, a discriminator is the property's name.
         self.named_tag = kind_of_contract == "openapi-2.0" or kind_of_contract.startswith("asyncapi")
-        self.wrong: list[Finding] = []
+        self.wrong: list[WrongValue] = []
         self.unknown: list[tuple[tuple[str, ...], Any]] = []
         #: Keywords of schemas that no draft knows: annotations, which stay.
         self.foreign: list[tuple[tuple[str, ...], Any]] = []
@@ -154,7 +154,7 @@ class _Judge:
             if field.shape is not DATA:
                 self._stack.extend(self._below(key, item, field, trail))
 
-    def _accept(self, key: str, item: Any, field: Field, holder: dict[str, Any], trail: Trail) -> bool:
+    def _accept(self, key: str, item: Any, field: FieldRule, holder: dict[str, Any], trail: Trail) -> bool:
         """Whether to go on below a field. Records or refuses what is not as it must be."""
         kind = type(item)
         if self.named_tag and key == "discriminator" and kind is str:
@@ -166,10 +166,10 @@ class _Judge:
         tokens = (*_tokens(trail), key)
         if field.strict and item is not None:
             raise _refuse(tokens, field.expected, item)
-        self.wrong.append(Finding(tokens, field.expected, item))
+        self.wrong.append(WrongValue(tokens, field.expected, item))
         return field.expected in _SCHEMA_MEMBERS and kind in _KINDS[field.expected]
 
-    def _below(self, key: str, item: Any, field: Field, trail: Trail) -> Iterator[tuple[Any, str, Trail]]:
+    def _below(self, key: str, item: Any, field: FieldRule, trail: Trail) -> Iterator[tuple[Any, str, Trail]]:
         here = (trail, key)
         if type(item) is dict:
             if field.shape is ONE or field.shape is SOME:
