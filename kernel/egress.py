@@ -7,11 +7,13 @@ proxy is taken from the environment.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import queue
 import socket
 import ssl
 import threading
+import time
 from typing import Any
 
 import httpcore
@@ -23,6 +25,7 @@ from kernel.one_answer import OneAnswerTransport
 
 LONGEST_RESOLUTION = 60.0
 OPERATORS_SECONDS = 5.0
+TRUST_SECONDS = 300  # after which the machine's authorities are read again
 OPERATORS = Reach(private=True, loopback=True)
 """Addresses that only the operator sets, by the environment: identity provider, witness."""
 _NO_SUCH_NAME = frozenset({socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)})
@@ -161,4 +164,11 @@ class EgressTransport(OneAnswerTransport):
     def __init__(
         self, reach: Reach, context: ssl.SSLContext | None = None, backend: CheckedBackend | None = None
     ) -> None:
-        super().__init__(context or ssl.create_default_context(), backend or CheckedBackend(reach))
+        trust = context or _usual_trust(int(time.monotonic() / TRUST_SECONDS))
+        super().__init__(trust, backend or CheckedBackend(reach))
+
+
+@functools.lru_cache(maxsize=1)
+def _usual_trust(_: int) -> ssl.SSLContext:
+    """Trust in the authorities of this machine. Reading them takes 30 ms, so it is done once in `TRUST_SECONDS`."""
+    return ssl.create_default_context()
