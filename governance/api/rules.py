@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from governance.api import serializers as shapes
+from governance.api import waiver_shapes
 from governance.api.changes import answer, caller, read, subjects
 from governance.domain.policy import ChangeProfile
 from governance.domain.subject import Subject
@@ -92,20 +93,25 @@ class WaiverList(generics.ListAPIView[Waiver]):
     """Every waiver, newest first; `state`, `rule` and `subject_id` filter."""
 
     scope = "governance"
-    serializer_class = shapes.WaiverOutput
+    serializer_class = waiver_shapes.WaiverOutput
     filterset_fields = ["state", "rule", "subject_id", "environment"]
     queryset = Waiver.objects.none()
 
     def get_queryset(self) -> Any:
         return sight.waivers(Viewer.of(self.request.user)).order_by("-id")
 
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        if args:
+            kwargs["context"] = waiver_shapes.told(args[0], Viewer.of(self.request.user))
+        return waiver_shapes.WaiverOutput(*args, **kwargs)
+
     @extend_schema(
-        request=shapes.WaiverInput,
+        request=waiver_shapes.WaiverInput,
         responses={201: shapes.ChangeOutput},
         description="Ask for a waiver: opens and submits its change.",
     )
     def post(self, request: Request) -> Response:
-        values = read(shapes.WaiverInput, request)
+        values = read(waiver_shapes.WaiverInput, request)
         subject = Subject(values.pop("subject_kind"), values.pop("subject_id"), values.pop("subject_digest"))
         return answer(waivers.propose(actor=caller(request), subject=subject, **values), status.HTTP_201_CREATED)
 
@@ -113,10 +119,11 @@ class WaiverList(generics.ListAPIView[Waiver]):
 class WaiverRevoke(APIView):
     scope = "governance"
 
-    @extend_schema(request=shapes.NoteInput, responses=shapes.WaiverOutput)
+    @extend_schema(request=shapes.NoteInput, responses=waiver_shapes.WaiverOutput)
     def post(self, request: Request, waiver_id: int) -> Response:
         made = waivers.revoke(waiver_id, actor=caller(request), reason=read(shapes.NoteInput, request)["note"])
-        return Response(shapes.WaiverOutput(made).data)
+        context = waiver_shapes.told([made], Viewer.of(request.user))
+        return Response(waiver_shapes.WaiverOutput(made, context=context).data)
 
 
 class FreezeList(generics.ListAPIView[FreezeWindow]):

@@ -18,7 +18,6 @@ from governance.models import (
     Delegation,
     FreezeWindow,
     Policy,
-    Waiver,
     WebhookDelivery,
     WebhookEndpoint,
 )
@@ -253,44 +252,6 @@ class SituationInput(serializers.Serializer[Any]):
     levels = serializers.ListField(
         child=serializers.CharField(max_length=80), required=False, default=list, max_length=20
     )
-
-
-class WaiverOutput(serializers.ModelSerializer[Waiver]):
-    class Meta:
-        model = Waiver
-        fields = [
-            "id",
-            "rule",
-            "pointer",
-            "subject_kind",
-            "subject_id",
-            "subject_digest",
-            "application",
-            "environment",
-            "reason",
-            "starts_at",
-            "expires_at",
-            "state",
-            "digest",
-            "granted_at",
-            "revoked_at",
-        ]
-
-
-class WaiverInput(serializers.Serializer[Any]):
-    rule = serializers.CharField(max_length=100)
-    pointer = serializers.CharField(max_length=500, required=False, default="", allow_blank=True)
-    subject_kind = serializers.CharField(max_length=60)
-    subject_id = serializers.CharField(max_length=200)
-    subject_digest = serializers.CharField(
-        max_length=71, required=False, default="", allow_blank=True, help_text="At the gate: what it is for; empty: now"
-    )
-    application = serializers.CharField(
-        max_length=200, required=False, default="", allow_blank=True, help_text="Who may pass; for rules of the gate"
-    )
-    environment = serializers.CharField(max_length=60)
-    reason = serializers.CharField(max_length=20_000)
-    expires_at = serializers.DateTimeField()
 
 
 class FreezeOutput(serializers.ModelSerializer[FreezeWindow]):

@@ -2,10 +2,8 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("catalog", "0022_persons"), ("governance", "0032_freeze_horizons")]
 
-    operations = [ApplySql("governance")]
+    operations = []

@@ -28,8 +28,12 @@ class Waiver(models.Model):
     subject_kind = models.CharField(max_length=60)
     subject_id = models.CharField(max_length=200)
     subject_digest = models.CharField(max_length=DIGEST, null=True)
-    """At the gate, what its approvers saw: the contract of the version (empty: it had none), the release of the
-    integration. Null where it binds none: about other things, for findings of changes, and in waivers of before."""
+    """What its approvers saw: at the gate, the contract of the version (empty: it had none) or the release of the
+    integration; of a finding, the content that the change proposes. Null where the gate binds none (a freeze), and in
+    waivers of before."""
+    seen_findings = models.JSONField(null=True)
+    """What the check had said at that place of that content, without `subject` and `line`. Null at the gate, where
+    no check had said anything yet, and in waivers of before."""
     application = models.CharField(max_length=200, blank=True, db_default="", default="")
     environment = models.CharField(max_length=60)
     reason = models.TextField()

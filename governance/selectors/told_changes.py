@@ -87,6 +87,14 @@ def checks(change: ChangeRequest, results: Iterable[CheckResult], viewer: Viewer
     return rows
 
 
+def messages(findings: Iterable[Mapping[str, Any]], viewer: Viewer) -> list[str]:
+    """The words of findings that stand apart from their change; of those about an API that the viewer may not see,
+    only that."""
+    rows = [(str(found.get("message", "")), _apis(found)) for found in findings]
+    unseen = sight.unseen(viewer, "api", set().union(*(apis for _, apis in rows)))
+    return list(dict.fromkeys(HIDDEN if unseen & apis else message for message, apis in rows))
+
+
 def _apis(found: Mapping[str, Any]) -> set[str]:
     return {*found.get("apis", ()), *_named(str(found.get("message", "")))}
 

@@ -16,6 +16,7 @@ from governance.services import freeze_changes, policies, policy_names, waivers
 from governance.services.catalog import change_kinds as catalog_kinds
 from governance.services.catalog import freeze_guard
 from kernel import clock
+from kernel.digest import short
 from kernel.errors import DomainError
 from kernel.ui.wording import counted
 from kernel.viewer import SYSTEM
@@ -158,7 +159,8 @@ def _waiver_bounded(context: CheckContext) -> CheckOutcome:
             ["Ask for a new waiver."],
         )
     opens = f"{facts.new['rule']} at {facts.new['pointer'] or 'the whole document'}, until {expires:%d %b %Y}"
-    whom = facts.new.get("application")
+    whom, content = facts.new.get("application"), facts.new["subject"].get("digest")
+    opens += f", for {short(content)} alone" if content else ""
     return passed(f"It lets {whom} pass {opens}." if whom else f"{opens}. It opens nothing at the gate.")
 
 

@@ -7,15 +7,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
-from catalog.selectors import consumers, gate_facts
+from catalog.selectors import consumers
 from governance import permissions
-from governance.domain import gate_rules, kinds, limits
+from governance.domain import gate_rules, limits
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeRequest, Waiver
 from governance.selectors import sight
-from governance.services import changes, identity
+from governance.selectors.waiver_standings import present_facts
+from governance.services import changes, identity, waiver_bindings
 from kernel import audit, clock, outbox
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
@@ -40,20 +41,26 @@ def propose(
 
     A rule of the gate is waived for one application, at the place that the verdict's reason names, and for what the
     subject is now: the version with its present contract, the integration at the digest of `subject` (or the newest).
+    A finding of changes is waived for the content that has it, as the check says it (`waiver_bindings`).
 
-    Raises Invalid with findings: no reason, no rule, an end in the past or too far away.
+    Raises Invalid with findings: no reason, no rule, an end in the past or too far away, other content than there is.
     """
     starts = starts_at or clock.now()
     _require_usable(rule, reason, starts, expires_at, _gate_findings(rule.strip(), pointer, application))
     _require_seen(actor, subject)
     identity.require_proof(actor, "a waiver")
+    if rule.strip() in gate_rules.DENIALS:
+        bound = waiver_bindings.of_gate(subject)
+    else:
+        bound = waiver_bindings.of_finding(Viewer.of(actor), subject, rule.strip(), pointer, environment)
     with transaction.atomic():
         waiver = Waiver(
             rule=rule.strip(),
             pointer=pointer,
             subject_kind=subject.kind,
             subject_id=subject.id,
-            subject_digest=_bound(subject) if application else None,
+            subject_digest=bound.digest,
+            seen_findings=bound.findings,
             application=application,
             environment=environment,
             reason=reason.strip(),
@@ -75,25 +82,6 @@ def propose(
             planned_until=expires_at,
         )
         return changes.submit(change, actor=actor) if submit else change
-
-
-def _bound(subject: Subject) -> str | None:
-    """The digest that the waiver is for; None for what has none. Raises Invalid for one that the subject does not
-    have."""
-    if subject.kind == "version":
-        version = gate_facts.versions([subject.id]).get(subject.id)
-        present = (version.contract_digest if version else None) or ""
-        wrong = bool(subject.digest) and subject.digest != present
-    elif subject.kind == "integration":
-        known = [kind.facts(subject) for kind in kinds.all_kinds() if kind.subject_kind == "integration"][:1]
-        present = (known[0].digest if known and known[0] else None) or ""
-        wrong = bool(subject.digest) and subject.digest != present
-    else:
-        return None
-    if wrong:
-        message = f"{subject.id} is not at {subject.digest[:19]}: a waiver is for what there is now."
-        raise Invalid("waiver.invalid", message, {"findings": [finding("/subject_digest", message)]})
-    return present
 
 
 def _title(waiver: Waiver) -> str:
@@ -162,6 +150,8 @@ def document(waiver: Waiver) -> dict[str, Any]:
         "starts_at": waiver.starts_at.isoformat(),
         "expires_at": waiver.expires_at.isoformat(),
         **({"application": waiver.application} if waiver.application else {}),
+        # By digest: who approves a waiver may read it without the right to read all that a check names.
+        **({} if waiver.seen_findings is None else {"findings": sorted(map(digest_of, waiver.seen_findings))}),
     }
 
 
@@ -170,7 +160,7 @@ def facts(subject: Subject) -> SubjectFacts | None:
     waiver = Waiver.objects.filter(pk=int(subject.id)).first() if subject.id.isdecimal() else None
     if waiver is None:
         return None
-    about = _about(waiver)
+    about = present_facts(waiver.subject_kind, waiver.subject_id)
     return SubjectFacts(
         title=f"Waiver of {waiver.rule} for {waiver.subject_id}",
         digest=waiver.digest,
@@ -187,18 +177,6 @@ def facts(subject: Subject) -> SubjectFacts | None:
         url=f"/waivers/#w{waiver.pk}",
         new=document(waiver),
     )
-
-
-def _about(waiver: Waiver) -> SubjectFacts | None:
-    thing = Subject(waiver.subject_kind, waiver.subject_id, "")
-    for kind in kinds.all_kinds():
-        if (
-            kind.subject_kind == waiver.subject_kind
-            and kind.subject_kind != "waiver"
-            and (found := kind.facts(thing)) is not None
-        ):
-            return found
-    return None
 
 
 def grant(waiver_id: int, *, approval_id: int, actor: User | None) -> Waiver:
@@ -238,22 +216,29 @@ def revoke(waiver_id: int, *, actor: User, reason: str = "") -> Waiver:
 
 
 def may_revoke(viewer: Viewer, waiver: Waiver) -> Permission:
-    about = _about(waiver)
+    about = present_facts(waiver.subject_kind, waiver.subject_id)
     return permissions.may_revoke_waiver(viewer, waiver, about.owner_team_ids if about else ())
 
 
-def applications_waived(reference: str, environment: str, at: datetime) -> list[str]:
-    """Applications whose continued use is waived for a retirement of this version."""
-    rows = Waiver.objects.filter(
-        rule="retire.live_consumer",
-        subject_kind="version",
-        subject_id=reference,
-        environment=environment,
-        state=Waiver.State.GRANTED,
-        starts_at__lte=at,
-        expires_at__gt=at,
-    )
-    return [pointer.rpartition("/")[2] for pointer in rows.values_list("pointer", flat=True)]
+_RETIRING = """
+select f ->> 'application'
+  from governance_approval a
+  join governance_changerequest c on c.id = a.change_id
+  join governance_checkresult r on r.change_id = c.id and r.revision = c.revision and r.status = 'failed'
+ cross join jsonb_array_elements(r.findings) f
+ where a.id = %s
+   and f ->> 'rule' = 'retire.live_consumer'
+ group by 1
+having bool_and(governance_finding_settled(c.id, f))
+"""
+
+
+def applications_waived(approval_id: int) -> frozenset[str]:
+    """Applications whose continued use is waived for the retirement that this approval permits: those whose findings
+    are all settled, by what settles them for the approval itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(_RETIRING, [approval_id])
+        return frozenset(application for (application,) in cursor.fetchall())
 
 
 def _locked(waiver_id: int) -> Waiver:

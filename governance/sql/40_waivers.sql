@@ -9,6 +9,11 @@ begin
     if new.state <> 'proposed' then
       perform governance_refuse('waiver_starts_as_proposed', 'a waiver starts as a proposal');
     end if;
+    if new.application = '' and new.subject_digest is null
+       or new.seen_findings is not null and jsonb_typeof(new.seen_findings) <> 'array' then
+      perform governance_refuse('waiver_binds_what_is_present',
+                                'a waiver of a finding says for which content it is, and what was found there');
+    end if;
     return new;
   end if;
   if (to_jsonb(new) - '{state,granted_at,revoked_at,revoked_by_id}'::text[])

@@ -13,7 +13,7 @@ from django.utils.http import urlencode
 from governance import permissions
 from governance.domain import kinds
 from governance.models import ChangeRequest, CheckResult, Decision, Waiver
-from governance.selectors import freezes, rights, sight, slots, told_changes
+from governance.selectors import freezes, rights, sight, slots, told_changes, waiver_standings
 from governance.selectors.told_changes import ToldImpact
 from governance.services import approvals, changes, reviews, unfillable
 from governance.web import tones
@@ -228,7 +228,7 @@ def _freezes(change: ChangeRequest, now: datetime) -> list[freezes.Occurrence]:
 
 
 def waivers_of(change: ChangeRequest, now: datetime) -> list[Waiver]:
-    """Waivers in force that count for this change."""
+    """Waivers in force that count for this change as it is now."""
     found: list[Waiver] = []
     for subject in change.subjects.all():
         found += Waiver.objects.filter(
@@ -239,4 +239,5 @@ def waivers_of(change: ChangeRequest, now: datetime) -> list[Waiver]:
             starts_at__lte=now,
             expires_at__gt=now,
         )
-    return found
+    standing = waiver_standings.standings(found, Viewer(user=None)) if found else {}
+    return [waiver for waiver in found if not standing[waiver.pk].lapsed]

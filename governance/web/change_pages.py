@@ -262,6 +262,7 @@ def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str,
     blocking = dict(rights.blocking_checks(change.pk))
     subjects = list(change.subjects.all())
     only = f"{subjects[0].kind} {subjects[0].subject_id}" if len(subjects) == 1 else ""
+    digests = {f"{one.kind} {one.subject_id}": one.digest for one in subjects}
     live = change.acceptances.filter(voided_at=None, revision=change.revision)
     accepted = {(a.rule, a.pointer, a.about or only): a for a in live}
     order = {"failed": 0, "not_run": 1, "passed": 2, "not_applicable": 3}
@@ -273,6 +274,7 @@ def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str,
                 "about": (about := only or str(f.get("subject", ""))),
                 "about_kind": about.partition(" ")[0],
                 "about_id": about.partition(" ")[2],
+                "about_digest": digests.get(about, ""),
                 "of_several": not only,
                 "accepted": accepted.get((f.get("rule"), f.get("pointer", ""), about)),
                 "open": f.get("level") == "error" and row.status == "failed",

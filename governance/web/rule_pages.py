@@ -1,4 +1,4 @@
-"""Policies with explain and preview, waivers, break-glass."""
+"""Policies with explain and preview, break-glass."""
 
 from __future__ import annotations
 
@@ -20,13 +20,11 @@ from governance.domain.policy import ChangeProfile
 from governance.domain.subject import Subject
 from governance.models import Approval, BreakGlass, Policy
 from governance.selectors import policies as selectors
-from governance.selectors import sight
-from governance.services import breakglass, policies, waivers
+from governance.selectors import sight, waiver_standings
+from governance.services import breakglass, policies
 from governance.web import policy_words, subject_words, tones
 from governance.web.decisions import person
-from governance.web.new_change import DateTimeLocalInput
 from kernel import clock, persons
-from kernel.bounded_pages import BoundedPages
 from kernel.errors import DomainError, Invalid, NotFound, finding
 from kernel.strict_json import loads
 from kernel.ui import tones as kernel_tones
@@ -189,96 +187,6 @@ def new_policy(request: HttpRequest) -> HttpResponse:
     )
 
 
-# -- waivers ---------------------------------------------------------------------------------------------------------
-class WaiverForm(forms.Form):
-    rule = forms.CharField(
-        label="Rule",
-        max_length=100,
-        help_text="The rule id as the finding shows it, such as contract.response-property-removed",
-    )
-    pointer = forms.CharField(
-        label="Place",
-        max_length=500,
-        required=False,
-        help_text="The JSON Pointer of the finding; empty for the whole document",
-    )
-    subject_kind = forms.ChoiceField(label="About")
-    subject_id = forms.CharField(
-        label="Reference",
-        max_length=200,
-        help_text="As its page shows it: a version such as price-api@v3, an integration such as sales",
-    )
-    application = forms.CharField(
-        label="Application that may pass",
-        max_length=200,
-        required=False,
-        help_text="For a rule of the gate: exactly one application. Empty for a finding of a change",
-    )
-    environment = forms.ChoiceField(label="Environment")
-    reason = forms.CharField(label="Reason", widget=forms.Textarea(attrs={"rows": 3}))
-    expires_at = forms.DateTimeField(
-        label="Until (UTC)",
-        widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"),
-        help_text=f"At most {limits.WAIVER_DAYS} days away",
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        fields: dict[str, Any] = self.fields
-        fields["subject_kind"].choices = subject_words.choices()
-        fields["environment"].choices = [(key, name) for key, name, *_ in systems.environments()]
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def waiver_list(request: HttpRequest) -> HttpResponse:
-    """Waivers in force first; below them a form that asks for one."""
-    asked = ("rule", "pointer", "subject_kind", "subject_id", "application")
-    start = {key: request.GET.get(key, "") for key in asked}
-    start["subject_kind"] = start["subject_kind"] or "version"
-    start["environment"] = request.GET.get("environment", "production")
-    form = WaiverForm(request.POST or None, initial=start)
-    status = 200
-    if request.method == "POST":
-        status = 422
-        if form.is_valid():
-            values = dict(form.cleaned_data)
-            subject = Subject(values.pop("subject_kind"), values.pop("subject_id"), "")
-            try:
-                change = waivers.propose(actor=person(request), subject=subject, **values)
-                return redirect("governance:change", change.pk)
-            except DomainError as error:
-                for found in error.findings or [finding("", error.message)]:
-                    name = found["pointer"].strip("/")
-                    form.add_error(name if name in form.fields else None, found["message"])
-    now, viewer = clock.now(), Viewer.of(request.user)
-    seen = sight.waivers(viewer).select_related("requested_by").order_by("-pk")
-    page = BoundedPages(seen, 50, request.GET.get("before")).get_page(request.GET.get("page"))
-    rows = [
-        {
-            "waiver": w,
-            "tone": tones.WAIVERS["expired" if w.state == "granted" and w.expires_at <= now else w.state],
-            "live": w.state == "granted" and w.expires_at > now,
-            "may_revoke": waivers.may_revoke(viewer, w),
-            "revoke_id": f"revoke-{w.pk}",
-        }
-        for w in page.object_list
-    ]
-    rows.sort(key=lambda row: not row["live"])
-    return render(
-        request,
-        "governance/waivers.html",
-        {"form": form, "rows": rows, "page": page, "asking": bool(request.GET.get("rule")), "days": limits.WAIVER_DAYS},
-        status=status,
-    )
-
-
-@require_POST
-def revoke_waiver(request: HttpRequest, waiver_id: int) -> HttpResponse:
-    waivers.revoke(waiver_id, actor=person(request), reason=request.POST.get("reason", ""))
-    messages.success(request, "Revoked. The rule holds again.")
-    return redirect("governance:waivers")
-
-
 # -- break-glass -----------------------------------------------------------------------------------------------------
 class BreakGlassForm(forms.Form):
     subject_kind = forms.ChoiceField(label="About")
@@ -361,8 +269,11 @@ def _case(case: BreakGlass, viewer: Viewer) -> dict[str, Any]:
     review = confirm
     if confirm and persons.are_one(viewer.id, case.confirmed_by_id):
         review = type(confirm)(False, "You confirmed it; a third person reviews it.")
+    live = open_now or case.confirmed_by_id is None
     return {
         "case": case,
+        "binds": waiver_standings.bound_kind(case.subject_kind),
+        "lapsed": waiver_standings.moved(case.subject_kind, case.subject_id, case.digest) if live else "",
         "tone": tone,
         "may_confirm": confirm,
         "may_review": review,

@@ -39,6 +39,7 @@ OUTCOMES: dict[str, Tone] = {
 WAIVERS: dict[str, Tone] = {
     "proposed": tones.wait("Asked for"),
     "granted": tones.ok("In force", "shield"),
+    "lapsed": tones.stop("No longer holds", "shield"),
     "revoked": tones.quiet("Revoked"),
     "expired": tones.quiet("Expired"),
 }

@@ -19,6 +19,7 @@ from governance.web import (
     oidc_logout,
     pipeline_pages,
     rule_pages,
+    waiver_pages,
     webhook_pages,
 )
 
@@ -54,8 +55,8 @@ urlpatterns = [
     path("policies/", rule_pages.policy_list, name="policies"),
     path("policies/new/", rule_pages.new_policy, name="new-policy"),
     path("policies/<int:policy_id>/", rule_pages.policy_detail, name="policy"),
-    path("waivers/", rule_pages.waiver_list, name="waivers"),
-    path("waivers/<int:waiver_id>/revoke/", rule_pages.revoke_waiver, name="revoke-waiver"),
+    path("waivers/", waiver_pages.waiver_list, name="waivers"),
+    path("waivers/<int:waiver_id>/revoke/", waiver_pages.revoke_waiver, name="revoke-waiver"),
     path("gate/", gate_pages.matrix, name="gate"),
     path("gate/applications/<slug:key>/", gate_pages.application, name="gate-application"),
     path("gate/verdicts/<int:verdict_id>/", gate_pages.verdict, name="verdict"),

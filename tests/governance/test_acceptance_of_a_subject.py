@@ -3,6 +3,7 @@ another finding, which asks others."""
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -120,7 +121,8 @@ def test_a_waiver_of_one_subject_settles_nothing_of_the_other(both: ChangeReques
     beneath("update governance_waiver set state = 'granted', starts_at = now() - interval '1 h'")
     with connection.cursor() as cursor:
         for subject, settled in ((f"thing {ONE}", True), (f"thing {OTHER}", False)):
-            cursor.execute("select governance_finding_settled(%s, 'thing.sound', '/a', %s)", [both.pk, subject])
+            found = next(f for f in both.check_results.get(check_id="thing.sound").findings if f["subject"] == subject)
+            cursor.execute("select governance_finding_settled(%s, %s::jsonb)", [both.pk, json.dumps(found)])
             assert cursor.fetchone()[0] is settled
 
 

@@ -54,8 +54,8 @@ def test_a_policy_ends_only_where_a_later_one_of_its_level_takes_effect(house: m
 def test_a_waiver_is_granted_only_by_its_own_approval_and_lives_90_days_at_most(house: make.House):
     now = clock.now()
     insert = """insert into governance_waiver (rule, pointer, subject_kind, subject_id, environment, reason,
-       starts_at, expires_at, state, digest, requested_by_id)
-      values ('r', '', 'thing', 'x', 'production', %s, %s, %s, %s, %s, %s)"""
+       starts_at, expires_at, state, digest, requested_by_id, subject_digest, seen_findings)
+      values ('r', '', 'thing', 'x', 'production', %s, %s, %s, %s, %s, %s, 'sha256:1', null)"""
     refused(
         "waiver_at_most_90_days", insert, "because", now, now + timedelta(days=91), "proposed", OTHER, house.author.pk
     )
@@ -63,7 +63,12 @@ def test_a_waiver_is_granted_only_by_its_own_approval_and_lives_90_days_at_most(
     refused(
         "waiver_starts_as_proposed", insert, "because", now, now + timedelta(days=9), "granted", OTHER, house.author.pk
     )
-    run(insert, "because", now, now + timedelta(days=9), "proposed", OTHER, house.author.pk)
+    asked = ("because", now, now + timedelta(days=9), "proposed", OTHER, house.author.pk)
+    refused("waiver_binds_what_is_present", insert.replace("'sha256:1'", "null"), *asked)
+    refused("waiver_binds_what_is_present", insert.replace(", null)", ", '{}')"), *asked)
+    run(insert, *asked)
+    refused("waiver_is_immutable", "update governance_waiver set subject_digest = null")
+    refused("waiver_is_immutable", "update governance_waiver set seen_findings = '[]'")
     refused("waiver_needs_its_approval", "update governance_waiver set state = 'granted'")
     refused("waiver_is_immutable", "update governance_waiver set expires_at = expires_at + interval '1 day'")
     refused("waiver_is_kept", "delete from governance_waiver")

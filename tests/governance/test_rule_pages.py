@@ -12,6 +12,7 @@ from governance.domain import kinds
 from governance.models import BreakGlass, FreezeWindow, Policy, Waiver
 from governance.services import breakglass, changes, waivers
 from kernel import clock
+from kernel.digest import short
 from tests.catalog.make import shown
 from tests.governance import make
 from tests.governance.visits import page, signed_in
@@ -171,6 +172,17 @@ def test_break_glass_from_the_page_takes_two_people_and_a_review(house: make.Hou
         changes.submit(make.draft(house.author), actor=house.author)
     assert signed_in(house.architect).post(step[1], {"note": "Prices were republished by hand."}).status_code == 302
     assert breakglass.BreakGlass.objects.get().reviewed_by == house.architect
+
+
+def test_the_page_says_what_a_break_glass_is_for_and_when_the_thing_has_moved_on(house: make.House):
+    subject = make.thing()
+    breakglass.open_case(actor=house.owner, subject=subject, environment="production", reason="Tills show no prices.")
+    html = page(house.owner, "governance:break-glass")
+    assert "content" in html
+    assert "which this does not cover" not in html
+    now = make.thing(content={"fields": []})
+    html = page(house.owner, "governance:break-glass")
+    assert f"price-feed is at {short(now.digest)} now, which this does not cover." in html
 
 
 def test_only_those_with_a_stake_revoke_a_waiver_or_end_an_emergency(house: make.House):

@@ -10,6 +10,7 @@ from catalog.models import ApiVersion, ContractRevision
 from governance.models import Waiver
 from governance.services import applying, changes, checks, reviews, waivers
 from kernel import clock
+from kernel.digest import short
 from tests.catalog import make as catalog
 from tests.governance.gate_estate import beneath
 from tests.governance.test_waivers_at_the_gate import PAST, PLACE, ask, asked_over_http, denied, estate, granted
@@ -75,6 +76,24 @@ def test_a_waiver_of_before_of_a_version_that_nobody_had_published_yet_opens_not
     soon = (clock.now() + timedelta(minutes=1)).isoformat()
     beneath(f"update catalog_apiversion set published_at = '{soon}' where label = 'v2'")
     assert PAST in denied(ask())
+
+
+def told() -> tuple[str, str, bool, str]:
+    (one,) = catalog.client("stan").get("/api/v1/waivers").json()["results"]
+    return one["binds"], one["subject_digest"], one["holds"], one["why_not"]
+
+
+@pytest.mark.parametrize("of_before", [False, True])
+def test_it_is_told_which_contract_a_waiver_is_for_and_when_the_version_has_another(of_before: bool):
+    waiver, seen = granted(), contract()
+    if of_before:
+        beneath(f"update governance_waiver set subject_digest = null where id = {waiver.pk}")
+    assert told() == ("contract", seen, True, "")
+    assert short(seen) in catalog.client("stan").get("/waivers/").content.decode()
+    another_contract()
+    why = f"price-api@v2 has another contract now, {short(contract())}, so it opens nothing. Ask for a new one."
+    assert told() == ("contract", seen, False, why)
+    assert why in catalog.client("stan").get("/waivers/").content.decode()
 
 
 def test_who_asks_may_say_which_contract_is_meant():

@@ -24,7 +24,6 @@ from governance.services.catalog import (
     record_statements,
     subject_facts,
 )
-from kernel import clock
 from kernel.errors import Conflict, NotFound
 from kernel.models import User
 
@@ -96,9 +95,11 @@ def _earlier_quorum(parameters: Mapping[str, Any]) -> Mapping[str, int]:
 
 def _retire(approved: ApprovedSubject) -> None:
     version = _version(approved)
-    waived = waivers.applications_waived(version.reference, approved.environment, clock.now())
     publication.retire(
-        version.id, approval_id=approved.approval_id, actor=approved.actor, waived_applications=frozenset(waived)
+        version.id,
+        approval_id=approved.approval_id,
+        actor=approved.actor,
+        waived_applications=waivers.applications_waived(approved.approval_id),
     )
 
 

@@ -80,20 +80,21 @@ def _notice(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -
     if sunset is None:
         found.append(finding("deprecation.sunset", "/parameters/sunset_at", "There is no sunset date."))
     elif sunset < context.as_of + timedelta(days=tier.notice_days) and not parameters.get("earlier"):
-        days = (sunset - context.as_of).days
         found.append(
             finding(
                 "deprecation.notice",
                 "/parameters/sunset_at",
-                f"The sunset is {days} days away; tier {version.tier} promises {tier.notice_days}.",
-                days=days,
+                f"The sunset on {sunset:%d %b %Y} comes sooner than the {counted(tier.notice_days, 'day')} that "
+                f"tier {version.tier} promises.",
+                sunset_at=sunset.isoformat(),
             )
         )
     found += _without_successor(version, facts, context.change)
     if found:
         earliest = context.as_of + timedelta(days=tier.notice_days)
+        away = f" The sunset is {counted((sunset - context.as_of).days, 'day')} away." if sunset else ""
         return failed(
-            f"{counted(len(found), 'requirement')} of a deprecation not met.",
+            f"{counted(len(found), 'requirement')} of a deprecation not met.{away}",
             found,
             [f"Name a published successor, a guide and a sunset not before {earliest:%d %b %Y}."],
         )
