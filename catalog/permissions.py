@@ -25,7 +25,7 @@ STEWARDS = "architects"
 
 def seen_by(viewer: Viewer) -> Q:
     """The visibility rule on `ApiSearch`: everybody signed in sees an open API; a restricted one, and one that is
-    nothing but a draft, is seen by its owner team and the teams of its subscribers."""
+    nothing but a draft, is seen by its owner team and the teams of applications whose subscription was granted."""
     if viewer.sees_everything:
         return Q()
     if viewer.user is None:

@@ -72,7 +72,9 @@ select a.id, a.slug, a.name, a.purpose,
              where v.api_id = a.id) v
       left join catalog_contract c on c.digest = v.contract_id) v on true
   left join lateral (
-    select array_agg(distinct app.team_id) as team_ids, count(distinct su.application_id) as consumers
+    -- A request opens nothing: else a team could ask for all that is open, and keep seeing what is restricted later.
+    select array_agg(distinct app.team_id) filter (where su.state = 'active') as team_ids,
+           count(distinct su.application_id) as consumers
       from catalog_subscription su
       join catalog_apiversion v on v.id = su.version_id
       join catalog_application app on app.id = su.application_id

@@ -96,7 +96,7 @@ def waiver_list(request: HttpRequest) -> HttpResponse:
     now, viewer = clock.now(), Viewer.of(request.user)
     seen = sight.waivers(viewer).select_related("requested_by").order_by("-pk")
     page = BoundedPages(seen, 50, request.GET.get("before")).get_page(request.GET.get("page"))
-    standing = waiver_standings.standings(page.object_list, viewer)
+    standing = waiver_standings.standings(list(page.object_list), viewer)
     rows = [
         {
             "waiver": w,
