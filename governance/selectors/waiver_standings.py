@@ -8,6 +8,7 @@ from typing import Literal
 
 from django.db import connection
 
+from catalog.selectors import gate_facts
 from governance.domain import gate_rules, kinds
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import Waiver
@@ -93,8 +94,7 @@ def standings(waivers: Sequence[Waiver], viewer: Viewer) -> dict[int, WaiverStan
         binds = _KINDS.get(waiver.subject_kind, "" if at_gate else "content")
         thing = waiver.subject_kind, waiver.subject_id
         if binds and thing not in known:
-            facts_now = None if binds == "contract" else present_facts(*thing)
-            known[thing] = contract if binds == "contract" else (facts_now.digest if facts_now else None) or ""
+            known[thing] = contract if binds == "contract" else present_digest(*thing) or ""
         now, digest = known.get(thing, ""), bound if at_gate else waiver.subject_digest
         lapsed = _of_gate(waiver, binds, digest, now)
         if not at_gate:
@@ -124,12 +124,22 @@ def moved(subject_kind: str, subject_id: str, digest: str) -> str:
     ]
     if any(facts.digest == digest for facts in known):
         return ""
-    return f"{subject_id} is at {_at((known[0].digest if known else None) or '')} now, which this does not cover."
+    return f"{_now(subject_id, present_digest(subject_kind, subject_id) or '')}, which this does not cover."
 
 
 def bound_kind(subject_kind: str) -> Binds:
     """What the digest of such a thing is of."""
     return _KINDS.get(subject_kind, "content")
+
+
+def present_digest(subject_kind: str, subject_id: str) -> str | None:
+    """What the thing is at now: a version at its contract, not at one that is proposed for it. "" where it has no
+    document, None for a thing that nobody knows."""
+    if subject_kind == "version":
+        version = gate_facts.versions([subject_id]).get(subject_id)
+        return None if version is None else version.contract_digest or ""
+    facts = present_facts(subject_kind, subject_id)
+    return None if facts is None else facts.digest or ""
 
 
 def _of_gate(waiver: Waiver, binds: Binds, digest: str | None, now: str) -> str:
@@ -138,8 +148,8 @@ def _of_gate(waiver: Waiver, binds: Binds, digest: str | None, now: str) -> str:
     if digest is None:
         return f"It does not say which {binds} its approvers saw, so it opens nothing. Ask for a new one."
     if binds == "release":
-        return f"It is for this release alone: {waiver.subject_id} is at {_at(now)} now."
-    return f"{waiver.subject_id} has another contract now, {_at(now)}, so it opens nothing. Ask for a new one."
+        return f"It is for this release alone. {_now(waiver.subject_id, now)}."
+    return f"{_now(waiver.subject_id, now)}, so it opens nothing. Ask for a new one."
 
 
 def _of_finding(waiver: Waiver, binds: Binds, now: str, contents: Iterable[str], unsettled: int) -> str:
@@ -148,14 +158,14 @@ def _of_finding(waiver: Waiver, binds: Binds, now: str, contents: Iterable[str],
         said = "What was checked when it was approved has changed since, which it does not cover. Ask for a new one."
         return said if unsettled else ""
     if digest != now and digest not in contents:
-        return f"{waiver.subject_id} is at {_at(now)} now, so it settles nothing of that. Ask for a new one."
+        return f"{_now(waiver.subject_id, now)}, so it settles nothing of that. Ask for a new one."
     if unsettled:
         return "The check says something else at this place now, which it does not cover. Ask for a new one."
     return ""
 
 
-def _at(digest: str) -> str:
-    return short(digest) if digest else "no document"
+def _now(subject_id: str, digest: str) -> str:
+    return f"{subject_id} is at {short(digest)} now" if digest else f"{subject_id} has no document now"
 
 
 def _said(waiver: Waiver, viewer: Viewer) -> tuple[str, ...]:

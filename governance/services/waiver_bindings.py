@@ -9,12 +9,11 @@ from typing import Any
 
 from django.db.models import F
 
-from catalog.selectors import gate_facts
 from governance.domain import kinds
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest, ChangeSubject, CheckResult
 from governance.selectors import sight
-from governance.selectors.waiver_standings import present_facts
+from governance.selectors.waiver_standings import present_digest
 from kernel.digest import short
 from kernel.errors import Invalid, finding
 from kernel.viewer import Viewer
@@ -38,8 +37,7 @@ def of_gate(subject: Subject) -> Bound:
     """Of a rule of the gate: the version's present contract, the integration's release at `subject.digest`, or the
     newest. Raises Invalid for a digest that the subject does not have."""
     if subject.kind == "version":
-        version = gate_facts.versions([subject.id]).get(subject.id)
-        present = (version.contract_digest if version else None) or ""
+        present = present_digest(subject.kind, subject.id) or ""
     elif subject.kind == "integration":
         known = [kind.facts(subject) for kind in kinds.all_kinds() if kind.subject_kind == "integration"][:1]
         present = (known[0].digest if known and known[0] else None) or ""
@@ -72,13 +70,12 @@ def of_finding(viewer: Viewer, subject: Subject, rule: str, pointer: str, enviro
         raise _invalid("/subject_digest", f"Changes with several contents have this finding ({contents}). Say which.")
     digest = subject.digest or next(iter(found), None)
     if digest is None or digest not in changes.values():
-        facts = present_facts(subject.kind, subject.id)
-        if facts is None and not changes:
+        present = present_digest(subject.kind, subject.id)
+        if present is None and not changes:
             raise _invalid("/subject_id", f"There is no {subject.kind} {subject.id[:200]!r}.")
-        present = (facts.digest if facts else None) or ""
         if digest not in (None, present):
             raise _not_there(subject)
-        digest = present
+        digest = present or ""
     return Bound(digest, found.get(digest))
 
 

@@ -91,7 +91,7 @@ def test_it_is_told_which_contract_a_waiver_is_for_and_when_the_version_has_anot
     assert told() == ("contract", seen, True, "")
     assert short(seen) in catalog.client("stan").get("/waivers/").content.decode()
     another_contract()
-    why = f"price-api@v2 has another contract now, {short(contract())}, so it opens nothing. Ask for a new one."
+    why = f"price-api@v2 is at {short(contract())} now, so it opens nothing. Ask for a new one."
     assert told() == ("contract", seen, False, why)
     assert why in catalog.client("stan").get("/waivers/").content.decode()
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from catalog.models import ApiVersion
+from catalog.services import version_changes
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest, Waiver
 from governance.selectors import rights, waiver_standings
@@ -167,6 +168,23 @@ def test_a_waiver_of_before_covers_the_revision_that_was_checked_when_it_was_app
     if when == "after the check":
         moves_on(change, house)
         assert blocked(change)
+
+
+@pytest.mark.parametrize("proposed", [False, True])
+def test_asked_for_before_the_retirement_is_opened_it_is_for_the_contract_that_the_version_has(proposed: bool):
+    """Not for one that is proposed for it meanwhile."""
+    catalog.estate()
+    policies.install(level="organisation", document=POLICY, actor=None)
+    if proposed:
+        content = (catalog.ESTATE / "price-v2.yaml").read_bytes().replace(b"info:", b"x-note: later\ninfo:", 1)
+        version_changes.revise_contract(
+            actor=catalog.person("paula"), reference="price-api@v2", content=content, file_name="price.yaml"
+        )
+    waiver = _for_the_till()
+    assert waiver.subject_digest == version("price-api@v2").digest
+    change = asked("version.retire", version("price-api@v2"))
+    assert "retire.consumers" not in dict(rights.blocking_checks(change.pk))
+    assert waiver_standings.standings([waiver], SYSTEM)[waiver.pk].lapsed == ""
 
 
 def test_a_retirement_leaves_nobody_behind_whose_waiver_was_for_another_contract():
