@@ -25,7 +25,7 @@ _BESIDE = ("subject", "line")
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
+class WaiverBinding:
     """The digest (`""`: the thing had no document; None: it has none to bind), and the findings that were seen there
     (None: none yet)."""
 
@@ -33,7 +33,7 @@ class Bound:
     findings: list[dict[str, Any]] | None = None
 
 
-def of_gate(subject: Subject) -> Bound:
+def of_gate(subject: Subject) -> WaiverBinding:
     """Of a rule of the gate: the version's present contract, the integration's release at `subject.digest`, or the
     newest. Raises Invalid for a digest that the subject does not have."""
     if subject.kind == "version":
@@ -42,13 +42,13 @@ def of_gate(subject: Subject) -> Bound:
         known = [kind.facts(subject) for kind in kinds.all_kinds() if kind.subject_kind == "integration"][:1]
         present = (known[0].digest if known and known[0] else None) or ""
     else:
-        return Bound(None)
+        return WaiverBinding(None)
     if subject.digest not in ("", present):
         raise _not_there(subject)
-    return Bound(present)
+    return WaiverBinding(present)
 
 
-def of_finding(viewer: Viewer, subject: Subject, rule: str, pointer: str, environment: str) -> Bound:
+def of_finding(viewer: Viewer, subject: Subject, rule: str, pointer: str, environment: str) -> WaiverBinding:
     """Of a finding of changes: the content at `subject.digest`; without one, the content in which an open change that
     the viewer sees has this finding, else the present one. Raises Invalid where the subject has no such content, where
     several contents have the finding, and where nobody knows the subject."""
@@ -76,7 +76,7 @@ def of_finding(viewer: Viewer, subject: Subject, rule: str, pointer: str, enviro
         if digest not in (None, present):
             raise _not_there(subject)
         digest = present or ""
-    return Bound(digest, found.get(digest))
+    return WaiverBinding(digest, found.get(digest))
 
 
 def without_place(found: Mapping[str, Any]) -> dict[str, Any]:
