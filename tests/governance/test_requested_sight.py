@@ -123,7 +123,7 @@ def test_the_upgrade_closes_what_requests_of_before_had_opened():
         before, row.team_ids = row.team_ids, sorted({*row.team_ids, stores})
         row.save()
         assert stores not in before
-    migration = importlib.import_module("catalog.migrations.0022_granted_sight")
+    migration = importlib.import_module("catalog.migrations.0024_granted_sight")
     with connection.cursor() as cursor:
         cursor.execute(migration._SEEN)
     assert all(stores not in table.objects.get(api__slug=API).team_ids for table in (ApiSearch, ApiFacets))

@@ -35,6 +35,6 @@ update catalog_apifacets f
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0021_rows_told")]
+    dependencies = [("catalog", "0023_operation_use")]
 
     operations = [migrations.RunSQL(_SEEN, migrations.RunSQL.noop)]
