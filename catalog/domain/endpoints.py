@@ -9,7 +9,16 @@ from typing import Any
 from kernel import authorities
 from kernel.errors import finding
 
-AUTH_KINDS = ("none", "basic", "bearer", "api_key", "header", "oauth2_client_credentials")
+AUTH_WORDS = {
+    "none": "None",
+    "basic": "User and password",
+    "bearer": "Bearer token",
+    "api_key": "API key",
+    "header": "A header of its own",
+    "oauth2_client_credentials": "OAuth 2, client credentials",
+}
+AUTH_KINDS = tuple(AUTH_WORDS)
+AUTH_CHOICES = tuple((kind, f"{word} ({kind})") for kind, word in AUTH_WORDS.items())  # for forms
 LONGEST = {"base_url": 500, "secret_ref": 200, "trust_ref": 200}
 MOST_FURTHER_HOSTS = 20
 _NAMED = {"secret_ref": "secret", "trust_ref": "file of certificates"}

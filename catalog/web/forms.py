@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 
 from catalog.domain.api_fields import API_FIELDS, KEYS, MOST_NAMES, ApiField, names_in
-from catalog.domain.endpoints import AUTH_KINDS
+from catalog.domain.endpoints import AUTH_CHOICES
 from catalog.domain.scorecards import POINTS
 from catalog.models import ApiEntity, Application, BusinessEntity, Domain, Environment, SlaTier, System, Team
 from catalog.selectors.api_values import choices
@@ -352,7 +352,7 @@ class EndpointForm(PlainForm):
     """Where a system answers: an address, and names of what is used there."""
 
     base_url = forms.CharField(label="Address", max_length=500, help_text="Whole, such as https://erp.example.com/api")
-    auth_kind = forms.ChoiceField(label="Way to sign in", choices=[(kind, kind) for kind in AUTH_KINDS])
+    auth_kind = forms.ChoiceField(label="Way to sign in", choices=AUTH_CHOICES)
     secret_ref = forms.CharField(
         label="Name of the secret",
         required=False,

@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from catalog.selectors import teams
 from governance.domain import kinds, text_diff
 from governance.domain.acceptance import ACCEPTANCE_KINDS
 from governance.domain.subject import Subject
@@ -339,5 +340,10 @@ def _consumers(change: ChangeRequest, reached: ToldImpact | None) -> dict[str, A
     if reached is None:
         return {"consumers": None, "hidden_consumers": 0}
     known = reached.consumers or told_changes.known_consumers(change)
-    rows = [{"row": row, "consumer": known.get((row["application"], row["environment"]))} for row in reached.rows]
+    teams_by_key = {team.key: team.name for team in teams.all_teams()}
+    rows = []
+    for row in reached.rows:
+        consumer = known.get((row["application"], row["environment"]))
+        owner = teams_by_key.get(consumer.team_key, consumer.team_key) if consumer else ""
+        rows.append({"row": row, "consumer": consumer, "owner": owner})
     return {"consumers": rows, "hidden_consumers": reached.hidden}

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods
 
-from catalog.domain.endpoints import AUTH_KINDS
+from catalog.domain.endpoints import AUTH_CHOICES
 from catalog.selectors import systems, teams
 from governance.domain import kinds
 from governance.domain.kinds import ChangeKind
@@ -96,10 +96,7 @@ def _receiving_team() -> forms.ChoiceField:
 _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
     DESTINATION: (
         ("p_base_url", lambda: forms.CharField(label="Address", max_length=500)),
-        (
-            "p_auth_kind",
-            lambda: forms.ChoiceField(label="Way to sign in", choices=[(kind, kind) for kind in AUTH_KINDS]),
-        ),
+        ("p_auth_kind", lambda: forms.ChoiceField(label="Way to sign in", choices=AUTH_CHOICES)),
         (
             "p_secret_ref",
             lambda: forms.CharField(

@@ -127,7 +127,7 @@ class ServiceLevel:
         left = None if self.rolling is None else self.rolling.left
         if left is None:
             return "unknown"
-        return f"{left:.0%}" if left > -9.99 else "overdrawn"
+        return f"{left * 100:.0f} %" if left > -9.99 else "overdrawn"
 
     @property
     def left_share(self) -> float | None:

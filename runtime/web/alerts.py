@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from catalog.selectors import teams
+from catalog.selectors import systems, teams
 from kernel import clock
 from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.ui import tones
@@ -147,6 +147,7 @@ def _alert_page(request: HttpRequest, alert_id: int, form: AlertReasonForm) -> H
         "alert": found,
         "severity": severity_of(found.severity),
         "state": state_of(found),
+        "system": system.name if (system := systems.by_key(found.system_key)) else found.system_key,
         "owners": [team.name for team in _teams(owners_of(found))],
         "ways": [label for name, label in WAYS if getattr(found, name)],
         "form": form,

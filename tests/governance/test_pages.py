@@ -331,3 +331,9 @@ def test_absence_and_lending_from_the_page(house: make.House):
     assert signed_in(house.stranger).post(reverse("governance:end-delegation", args=[lent.pk])).status_code == 404
     assert client.post(reverse("governance:end-delegation", args=[lent.pk])).status_code == 302
     assert "Everybody who could is absent" in page(house.author, "governance:change", change.pk)
+
+
+def test_the_impact_names_the_teams_of_consumers(house: make.House):
+    subject = make.thing(consumers=[make.consumer("till", team_key="store-systems")])
+    html = page(house.architect, "governance:impact", make.in_review(house.author, subject).pk)
+    assert re.search(r'data-label="Owner">\s*Store Systems\s*<', html)

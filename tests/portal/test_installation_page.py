@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 from django.test import Client
 
@@ -36,6 +39,15 @@ def test_each_finding_stands_with_what_to_set_and_what_is_accepted_with_its_last
     assert answer.context["tone"].word == "Does not start again"
 
 
+def test_the_demo_says_that_the_guard_is_not_for_it(client, monkeypatch):
+    setup = replace(GOOD, demo=True, allowed_hosts=("localhost",))
+    found = judgement.of(setup, replace(SEEN, made_for_demo=True), {}, date(2026, 11, 30))
+    monkeypatch.setattr(judgement, "present", lambda: found)
+    answer = signed_in(client, is_superuser=True).get(PATH)
+    assert not answer.context["lines"]
+    assert "The guard is for installations that others reach" in answer.text
+
+
 def test_nobody_else_learns_what_the_installation_lacks(client):
     assert signed_in(client).get(PATH).status_code == 404
 
@@ -44,9 +56,6 @@ def test_nobody_else_learns_what_the_installation_lacks(client):
     ("made_for_demo", "demo", "word"), [(False, False, "Ready for production"), (True, True, "Demo")]
 )
 def test_the_state_of_all_is_one_word(made_for_demo: bool, demo: bool, word: str):
-    from dataclasses import replace
-    from datetime import date
-
     setup = replace(GOOD, demo=demo, allowed_hosts=("localhost",) if demo else GOOD.allowed_hosts)
     found = judgement.of(setup, replace(SEEN, made_for_demo=made_for_demo), {}, date(2026, 11, 30))
     assert installation._tone(found).word == word

@@ -96,6 +96,13 @@ def test_the_page_of_an_endpoint_leads_to_a_change_with_what_was_entered(release
     assert "Goes on at the new destination" in panel
 
 
+def test_the_ways_to_sign_in_are_said_in_words(release: Release):
+    Environment.objects.get_or_create(key="test", defaults={"name": "Test"})
+    html = signed_in("ada").get("/catalog/systems/shop/test/").content.decode()
+    for key, word in (("basic", "User and password"), ("oauth2_client_credentials", "OAuth 2, client credentials")):
+        assert f'<option value="{key}">{word} ({key})</option>' in html
+
+
 def test_where_nothing_approved_runs_over_it_the_page_saves_and_refuses_what_somebody_else_changed(release: Release):
     Environment.objects.get_or_create(key="test", defaults={"name": "Test"})
     ada, page = signed_in("ada"), "/catalog/systems/shop/test/"

@@ -120,6 +120,15 @@ def test_the_page_of_an_integration_and_of_an_api_show_what_is_measured(client: 
     assert "nothing is measured" in fragment
 
 
+def test_an_alert_names_its_system_and_says_how_urgently_it_was_told(client: Any, day: scene.Day) -> None:
+    client.force_login(day.people.rita)
+    alert = Alert.objects.get(system_key="loyalty")
+    alert.entries.create(verb="told", text="page", at=clock.now())
+    text = client.get(reverse("runtime:alert", args=[alert.pk])).text
+    assert ">Loyalty engine</a>" in text
+    assert "Told with severity “page”" in " ".join(text.split())
+
+
 def test_an_alert_is_looked_at_and_acknowledged(client: Any, day: scene.Day) -> None:
     alert = Alert.objects.get(system_key="loyalty")
     client.force_login(day.people.sofia)
