@@ -16,7 +16,10 @@ from catalog.web.people import person
 from kernel import clock
 from kernel.errors import Invalid
 from kernel.ui import tones
+from kernel.ui.tones import Tone
 from kernel.viewer import Viewer
+
+SHOWN = 1000  # rows of a report
 
 
 @require_http_methods(["GET", "POST"])
@@ -56,6 +59,16 @@ def _left(run: ImportRun) -> float | None:
     return (clock.now() - run.started_at).total_seconds() / run.done * (run.total - run.done)
 
 
+def _looks(dry_run: bool) -> dict[str, Tone]:
+    """What became of a row, in words: a dry run has made nothing."""
+    return {
+        "created": tones.quiet("Would be created", "plus") if dry_run else tones.ok("Created"),
+        "changed": tones.quiet("Would be changed", "change") if dry_run else tones.ok("Changed"),
+        "unchanged": tones.quiet("Unchanged"),
+        "refused": tones.stop("Not understood"),
+    }
+
+
 @require_GET
 def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
     """The report of one import, for who began it and for architects. While it runs, the page asks again every two
@@ -69,27 +82,17 @@ def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
         rows = rows.filter(code="import.noticed")
     elif outcome in counts:
         rows = rows.filter(outcome=outcome)
-    words = {
-        "": "All",
-        "created": "Created",
-        "changed": "Changed",
-        "unchanged": "Unchanged",
-        "refused": "Not understood",
-        "noticed": "With remarks",
-    }
+    looks = _looks(run.dry_run)
+    words = {"": "All", **{o: tone.word for o, tone in looks.items()}, "noticed": "With remarks"}
     picks = [
         {"label": w, "url": f"?outcome={o}" if o else "?", "current": o == outcome, "count": counts[o] if o else None}
         for o, w in words.items()
     ]
-    looks = {
-        "created": tones.ok("Created"),
-        "changed": tones.ok("Changed"),
-        "unchanged": tones.quiet("Unchanged"),
-        "refused": tones.stop("Not understood"),
-    }
     context = {
         "run": run,
-        "rows": [{"row": r, "tone": looks[r.outcome]} for r in rows[:1000]],
+        "rows": [{"row": r, "tone": looks[r.outcome]} for r in rows[:SHOWN]],
+        "limit": SHOWN,
+        "of": counts[outcome] if outcome in counts else sum(counts[o] for o in looks),
         "picks": picks,
         "shown": sum(counts[o] for o in looks),
         "open": run.state in (ImportRun.State.WAITING, ImportRun.State.RUNNING),

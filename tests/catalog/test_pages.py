@@ -328,6 +328,28 @@ def test_the_report_of_an_import_is_shown_to_who_began_it_and_to_architects_as_b
     assert make.client("piet").get("/catalog/imports/999999/").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("dry_run", "word", "kept"), [(True, "Would be created", "Nothing was saved"), (False, "Created", "stays, 2 of 3")]
+)
+def test_the_report_of_an_import_says_created_only_of_what_is_there(dry_run: bool, word: str, kept: str):
+    ada = make.person("ada")
+    state = {"state": "failed", "error": "The disk is full.", "done": 2, "total": 3}
+    run = ImportRun.objects.create(source="estate.csv", dry_run=dry_run, actor=ada, **state)
+    run.rows.create(position=1, source="estate.csv, line 2", reference="till-api", outcome="created")
+    report = make.shown(make.client("ada").get(f"/catalog/imports/{run.pk}/")).split('id="import"')[1]
+    assert f"</svg>{word}</span>" in report
+    assert kept in report
+
+
+def test_a_report_that_is_not_shown_whole_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("catalog.web.imports.SHOWN", 1)
+    state = {"state": "done", "done": 2, "total": 2}
+    run = ImportRun.objects.create(source="estate.csv", dry_run=False, actor=make.person("ada"), **state)
+    for number in (1, 2):
+        run.rows.create(position=number, source=f"estate.csv, line {number}", outcome="created")
+    assert "1 of 2 shown" in make.shown(make.client("ada").get(f"/catalog/imports/{run.pk}/"))
+
+
 _JUNK = st.one_of(
     st.text(max_size=40),
     st.sampled_from(["", "0", "-1", "9" * 25, "\x00", "'", "%00", "a" * 300, "None", "../..", "<b>", "v2@", "١"]),
