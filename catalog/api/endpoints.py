@@ -15,11 +15,13 @@ from catalog.models import Environment, SystemEndpoint
 from catalog.services import endpoints
 from kernel.access import decider
 from kernel.errors import NotFound
+from kernel.viewer import Viewer
 
 
 class SystemEndpointSerializer(serializers.Serializer[Any]):
     """`secret_ref` and `trust_ref` are names. `destination` is the digest of all of it. `approved_flows`: how many
-    approved integrations call the system there; with one or more the endpoint changes by an approved change alone."""
+    approved integrations call the system there; with one or more the endpoint changes by an approved change alone. Who
+    may not say where the system answers is told of those that they may see."""
 
     system = serializers.CharField(read_only=True)
     environment = serializers.CharField(read_only=True)
@@ -32,12 +34,12 @@ class SystemEndpointSerializer(serializers.Serializer[Any]):
     approved_flows = serializers.IntegerField(read_only=True)
 
 
-def of_endpoint(system: str, environment: str, row: SystemEndpoint) -> dict[str, Any]:
+def of_endpoint(viewer: Viewer, row: SystemEndpoint, environment: str) -> dict[str, Any]:
     made = endpoints.values_of(row) | {
-        "system": system,
+        "system": row.system.key,
         "environment": environment,
         "destination": row.destination,
-        "approved_flows": endpoints.flows_over(system, environment),
+        "approved_flows": endpoints.flows_told(viewer, row.system, environment),
     }
     return dict(SystemEndpointSerializer(made).data)
 
@@ -54,7 +56,7 @@ class SystemEndpointList(CatalogView):
         for place in Environment.objects.all():
             _, _, row = endpoints.find(key, place.key)
             if row is not None:
-                found.append(of_endpoint(key, place.key, row))
+                found.append(of_endpoint(self.viewer, row, place.key))
         return conditional(request, found)
 
 
@@ -69,7 +71,7 @@ class SystemEndpointDetail(CatalogView):
         _, _, row = endpoints.find(key, environment)
         if row is None:
             raise NotFound("endpoint.unknown", f"{key} has no endpoint in {environment}.")
-        return conditional(request, of_endpoint(key, environment, row))
+        return conditional(request, of_endpoint(self.viewer, row, environment))
 
     @extend_schema(
         operation_id="systems_endpoints_state",
@@ -99,8 +101,8 @@ class SystemEndpointDetail(CatalogView):
 
         def unchanged(row: SystemEndpoint | None) -> None:
             if row is not None:
-                require_match(request, etag_of(of_endpoint(key, environment, row)))
+                require_match(request, etag_of(of_endpoint(self.viewer, row, environment)))
 
         row = endpoints.state(key, environment, data, actor=decider(request), check=unchanged)
-        body = of_endpoint(key, environment, row)
+        body = of_endpoint(self.viewer, row, environment)
         return Response(body, headers={"ETag": etag_of(body)})

@@ -87,6 +87,10 @@ def find(slug: str, *, viewer: Viewer) -> Api:
     return api
 
 
+def may_change_by_slug(slug: str, *, viewer: Viewer) -> bool:
+    return permissions.editable(viewer).filter(slug=slug).exists()
+
+
 def visible_slugs(slugs: Iterable[str], *, viewer: Viewer) -> set[str]:
     """Those of the slugs that the viewer may see."""
     return set(permissions.visible(viewer).filter(slug__in=list(slugs)).values_list("slug", flat=True))

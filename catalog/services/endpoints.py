@@ -24,8 +24,8 @@ FIELDS = tuple(
 )
 STARTS = {"auth_kind": "none"}
 NAMES_OF_SECRETS = ("secret_ref", "trust_ref")
-NumberOfFlows = Callable[[str, str], int]
-"""How many approved flows call a system in an environment."""
+NumberOfFlows = Callable[[str, str, Viewer | None], int]
+"""How many approved flows call a system in an environment; with a viewer, of those that the viewer may see."""
 Propose = Callable[[str, str, Mapping[str, Any], User], int]
 """Opens the change by which an endpoint gets these values, or finds the one that is open; its number."""
 
@@ -45,7 +45,14 @@ def propose(system_key: str, environment: str, values: Mapping[str, Any], *, act
 
 
 def flows_over(system_key: str, environment: str) -> int:
-    return sum(number(system_key, environment) for number in _flows)
+    return sum(number(system_key, environment, None) for number in _flows)
+
+
+def flows_told(viewer: Viewer, system: System, environment: str) -> int:
+    """How many of them this viewer is told of: all, who may say where the system answers, since they have to know what
+    a move stops; others those that they may see."""
+    everything = permissions.may_state_system(viewer, system)
+    return sum(number(system.key, environment, None if everything else viewer) for number in _flows)
 
 
 def values_of(row: SystemEndpoint | None) -> dict[str, Any]:

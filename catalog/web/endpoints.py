@@ -25,8 +25,9 @@ KIND = "system.destination"
 @require_http_methods(["GET", "HEAD", "POST"])
 def endpoint(request: HttpRequest, key: str, environment: str) -> HttpResponse:
     system, place, row = endpoints.find(key, environment)
-    flows = endpoints.flows_over(key, environment)
-    permission = permissions.may_state_system(Viewer.of(request.user), system)
+    viewer = Viewer.of(request.user)
+    flows = endpoints.flows_told(viewer, system, environment)
+    permission = permissions.may_state_system(viewer, system)
     initial = endpoints.values_of(row) | {"seen": row.destination if row else ""}
     form = EndpointForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST" and form.is_valid():

@@ -147,17 +147,17 @@ def system(request: HttpRequest, key: str) -> HttpResponse:
     context = {
         "system": found,
         "form": form,
-        "places": _places(found),
+        "places": _places(found, Viewer.of(request.user)),
         "permission": permissions.may_state_system(Viewer.of(request.user), found),
     }
     return render(request, "catalog/system.html", context, status=422 if form.is_bound else 200)
 
 
-def _places(system: System) -> list[dict[str, Any]]:
-    """Where the system answers in each environment, and how much approved runs over it there."""
+def _places(system: System, viewer: Viewer) -> list[dict[str, Any]]:
+    """Where the system answers in each environment, and how much runs over it, as the viewer is told."""
     rows = {row.environment_id: row for row in system.endpoints.all()}
     return [
-        {"place": place, "row": rows.get(place.pk), "flows": endpoints.flows_over(system.key, place.key)}
+        {"place": place, "row": rows.get(place.pk), "flows": endpoints.flows_told(viewer, system, place.key)}
         for place in Environment.objects.all()
     ]
 

@@ -34,6 +34,7 @@ from django.db.models.functions import Cast, Coalesce
 from catalog import permissions as catalog_permissions
 from catalog.selectors import consumers, dependencies, history, teams
 from governance.domain import ledger_kinds, verdict_names
+from governance.domain.subject import Subject
 from governance.models import (
     ApplicationRelease,
     Approval,
@@ -180,6 +181,16 @@ def change(viewer: Viewer, change_id: int) -> ChangeRequest:
     if found is None:
         raise NotFound("change.unknown", f"There is no change {change_id}.")
     return found
+
+
+def reads_of(viewer: Viewer, subject: Subject, environment: str = "") -> bool:
+    """Whether the viewer reads a change about exactly this, such as one whom it waits for, and who may not see the
+    thing itself."""
+    if "\x00" in subject.id + subject.digest:
+        return False
+    about = ChangeSubject.objects.filter(kind=subject.kind, subject_id=subject.id, digest=subject.digest)
+    rows = of_changes(viewer).filter(pk__in=about.values("change"))
+    return bool((rows.filter(environment=environment) if environment else rows).exists())
 
 
 def waivers(viewer: Viewer) -> Any:

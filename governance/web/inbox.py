@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 from governance.domain import inbox_items, kinds
 from governance.domain.freeze import FreezeScope
 from governance.models import BreakGlass, ChangeRequest, Notice
-from governance.selectors import changes, emergencies, freezes
+from governance.selectors import changes, emergencies, freezes, sight
 from governance.services import notices
 from governance.web import subject_words, tones
 from governance.web.decisions import person
@@ -78,7 +78,7 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "corrections": inbox_items.items(viewer),
         "notices": list(Notice.objects.filter(person=viewer.user, read_at=None)[:8]),
         "debts": _debts(viewer, now) if viewer.team_ids else [],
-        "freeze": _next_freeze(now),
+        "freeze": _next_freeze(viewer, now),
         "now": now,
     }
     return render(request, "governance/inbox.html", context)
@@ -106,12 +106,12 @@ def _debts(viewer: Viewer, now: datetime) -> list[dict[str, Any]]:
     ]
 
 
-def _next_freeze(now: datetime) -> dict[str, Any] | None:
+def _next_freeze(viewer: Viewer, now: datetime) -> dict[str, Any] | None:
     coming = freezes.touching(FreezeScope("production", None, None), now, now + timedelta(days=14))
     if not coming:
         return None
     first = coming[0]
-    rows = ChangeRequest.objects.filter(
+    rows = sight.of_changes(viewer).filter(
         state__in=[ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED], environment="production"
     )
     return {"window": first, "open": first.starts <= now, "affected": rows.count()}
@@ -147,7 +147,10 @@ def all_changes(request: HttpRequest) -> HttpResponse:
             ("", "Any environment"),
             *(
                 (e, e)
-                for e in ChangeRequest.objects.order_by("environment").values_list("environment", flat=True).distinct()
+                for e in sight.of_changes(viewer)
+                .order_by("environment")
+                .values_list("environment", flat=True)
+                .distinct()
             ),
         ],
         "new_url": reverse("governance:new-change"),

@@ -12,6 +12,8 @@ from django.db.models import QuerySet
 from catalog.domain.facts import EndpointFacts
 from catalog.selectors import destinations as known
 from kernel.errors import NotApproved
+from kernel.viewer import Viewer
+from runtime import permissions
 from runtime.models import ApprovedDestination, Deployment
 
 MOVED = "approval.destination_moved"
@@ -97,8 +99,10 @@ def flows_over(system: str, environment: str) -> QuerySet[Deployment]:
     return rows.filter(active=True, environment=environment, approval__in=bound.values("approval"))
 
 
-def number_of_flows(system: str, environment: str) -> int:
-    return flows_over(system, environment).count()
+def number_of_flows(system: str, environment: str, viewer: Viewer | None = None) -> int:
+    """With a viewer, of those that the viewer may see."""
+    rows = flows_over(system, environment)
+    return (rows if viewer is None else rows.filter(integration__in=permissions.visible(viewer))).count()
 
 
 def bound_of(integration_id: int, environment: str) -> dict[str, Any]:

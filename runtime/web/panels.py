@@ -7,7 +7,10 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from catalog.selectors import systems
+from catalog.selectors import apis
+from catalog.services import endpoints
+from governance.domain.subject import Subject
+from governance.selectors import sight
 from kernel.errors import NotFound
 from kernel.viewer import SYSTEM, Viewer
 from runtime.domain import manifest as manifests
@@ -21,11 +24,14 @@ def deploy(request: HttpRequest, key: str) -> HttpResponse:
     """What the change would deploy: source, targets, and how the mapping differs from the running release.
 
     `?digest=` and `?environment=` are those of the change; without a digest the newest release is shown. The panel is
-    part of the change's page, for all its readers and deciders; it shows the manifest and no message.
+    part of the change's page: for who sees the integration, and for the readers and deciders of a change about exactly
+    this. It shows the manifest and no message.
     """
     place = environment.chosen(request)
     digest = request.GET.get("digest", "").replace("\0", "")[:71]
-    job = integrations.detail(SYSTEM, key, place, digest=digest)
+    viewer = Viewer.of(request.user)
+    decides = bool(digest) and sight.reads_of(viewer, Subject("integration", key, digest), place)
+    job = integrations.detail(SYSTEM if decides else viewer, key, place, digest=digest)
     if job is None or job.manifest is None or job.release is None:
         raise NotFound("release.unknown", f"There is no such release of {key!r}.")
     running = integrations.running(key, place)
@@ -44,26 +50,31 @@ def deploy(request: HttpRequest, key: str) -> HttpResponse:
 @never_cache
 @require_safe
 def of_api(request: HttpRequest, slug: str) -> HttpResponse:
-    """Deployed integrations that call an API. Those that the viewer may not see are counted and not named."""
+    """Deployed integrations that call an API. To who may change the API, those that they may not see are counted and
+    not named: its owner has to know whom a change reaches."""
     viewer = Viewer.of(request.user)
     found = integrations.of_api(viewer, slug)
-    hidden = integrations.users_of_api(slug) - len({one["key"] for one in found})
+    counted = apis.may_change_by_slug(slug, viewer=viewer)
+    hidden = integrations.users_of_api(slug) - len({one["key"] for one in found}) if counted else 0
     return render(request, "runtime/_integrations_of_api.html", {"found": found, "hidden": hidden})
 
 
 @never_cache
 @require_safe
 def destination(request: HttpRequest, subject: str) -> HttpResponse:
-    """What runs over a system whose destination a change moves: the integrations that the viewer may see by name."""
+    """What runs over a system whose destination a change moves: the integrations that the viewer may see by name; how
+    many there are beside, who may say where the system answers."""
     key, _, place = subject.partition("/")
-    if systems.by_key(key) is None or not environment.is_known(place):
+    if "\0" in subject or not environment.is_known(place):
         raise NotFound("destination.unknown", f"There is no system and environment {subject[:120]!r}.")
+    viewer = Viewer.of(request.user)
+    told = endpoints.flows_told(viewer, endpoints.find(key, place)[0], place)
     keys = set(destinations.flows_over(key, place).values_list("integration__key", flat=True))
-    rows = [row for row in integrations.listed(Viewer.of(request.user), place) if row.key in keys]
+    rows = [row for row in integrations.listed(viewer, place) if row.key in keys]
     waiting = {one.integration for one in destinations.moved() if (one.system, one.environment) == (key, place)}
     context = {
         "rows": [(row, row.key in waiting) for row in rows],
-        "others": len(keys) - len(rows),
+        "others": max(told - len(rows), 0),
         "subject": subject,
         "environment": place,
     }

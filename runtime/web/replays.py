@@ -14,6 +14,8 @@ from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from governance.domain.subject import Subject
+from governance.selectors import sight
 from kernel import clock
 from kernel.errors import Invalid, NotApproved, NotFound
 from kernel.ui.wording import number
@@ -214,10 +216,12 @@ def panel(request: HttpRequest, subject: str) -> HttpResponse:
     message.
     """
     digest = request.GET.get("digest", "").replace("\0", "")[:71]
-    found = selectors.by_digest(SYSTEM, digest) if digest else None
+    viewer = Viewer.of(request.user)
+    decides = bool(digest) and sight.reads_of(viewer, Subject("replay", subject, digest))
+    found = selectors.by_digest(SYSTEM if decides else viewer, digest) if digest else None
     if found is None or not found.subject.startswith(f"{subject}@"):
         raise NotFound(
             "replay.unknown", "There is no such replay; a redrive of dead letters is known only by its digest."
         )
-    seen = selectors.one(Viewer.of(request.user), found.id) is not None
+    seen = selectors.one(viewer, found.id) is not None
     return render(request, "runtime/_replay_panel.html", {"replay": found, "seen": seen})
