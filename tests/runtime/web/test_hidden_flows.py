@@ -171,7 +171,9 @@ def _answer(client: Client, path: str) -> str:
     answer = client.get(path)
     assert answer.status_code < 500, path
     headers = [f"{k}: {answer.headers[k]}" for k in ("Link", "Location", "Content-Type") if k in answer.headers]
-    return "\n".join([str(answer.status_code), *headers, b"".join(answer).decode("utf-8", "replace")])  # type: ignore[arg-type]
+    text = b"".join(answer).decode("utf-8", "replace")  # type: ignore[arg-type]
+    return "
+".join([str(answer.status_code), *headers, text])
 
 
 def _outsider() -> Client:
