@@ -172,8 +172,7 @@ def _answer(client: Client, path: str) -> str:
     assert answer.status_code < 500, path
     headers = [f"{k}: {answer.headers[k]}" for k in ("Link", "Location", "Content-Type") if k in answer.headers]
     text = b"".join(answer).decode("utf-8", "replace")  # type: ignore[arg-type]
-    return "
-".join([str(answer.status_code), *headers, text])
+    return "\n".join([str(answer.status_code), *headers, text])
 
 
 def _outsider() -> Client:
