@@ -26,6 +26,7 @@ from portal.front.connections import per_address_of
 from portal.front.places import threads_of
 from portal.front.proxies import proxies_of
 from portal.guard import acceptance
+from runtime.connectors import drop_modes
 from runtime.domain import expected_workers
 
 Rule = Callable[[str], str | None]
@@ -144,6 +145,7 @@ RULES: Mapping[str, Rule] = {
     "DATABASE_DIRECT_URL": _database,
     "DATABASE_OWNER_URL": _database,
     "EXPECTED_WORKERS": _workers,
+    drop_modes.SETTING: drop_modes.wrong,
     acceptance.SETTING: _accepts,
     "PIPELINE_SECRETS": _folder,
     "TILLGATE_ROLE": _one_of(*sessions.LIMITS),

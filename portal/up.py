@@ -124,7 +124,7 @@ class LocalInstallation:
         for name, option in (("erp", "--erp-port"), ("stores", "--store-port"), ("loyalty", "--loyalty-port")):
             port = known.get(name, 0)
             command += [option, str(port if port and port_is_free(port) else 0)]
-        child = self.spawn("sandbox", command, stdout=subprocess.PIPE, umask=private_state.UMASK)
+        child = self.spawn("sandbox", command, stdout=subprocess.PIPE)
         assert child.stdout is not None
         line = child.stdout.readline()
         try:
@@ -154,7 +154,9 @@ class LocalInstallation:
         self.say("Database: checking what has to be migrated (the first start takes one to two minutes)")
         command = [sys.executable, "manage.py", "boot"]
         environment = self.environment | ({"DATABASE_OWNER_URL": self.owner} if self.owner else {})
-        preparing = subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        preparing = subprocess.Popen(
+            command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, umask=private_state.UMASK
+        )
         assert preparing.stdout is not None
         for line in preparing.stdout:
             self.say(line.rstrip())
@@ -179,9 +181,7 @@ class LocalInstallation:
         wait_until_served(port, self.children["web"])
 
     # -- children --------------------------------------------------------------------------------------------------
-    def spawn(
-        self, name: str, command: list[str], stdout: int | None = None, umask: int = -1
-    ) -> subprocess.Popen[bytes]:
+    def spawn(self, name: str, command: list[str], stdout: int | None = None) -> subprocess.Popen[bytes]:
         self.commands[name] = command
         child = subprocess.Popen(
             command,
@@ -192,7 +192,7 @@ class LocalInstallation:
             stderr=subprocess.STDOUT,
             start_new_session=True,
             preexec_fn=die_with_parent(signal.SIGTERM),
-            umask=umask,
+            umask=private_state.UMASK,
         )
         self.children[name] = child
         return child

@@ -26,7 +26,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from runtime.connectors import file_names
+from runtime.connectors import drop_modes, file_names
 from runtime.connectors.file_ages import state_of
 from runtime.connectors.file_moves import checksum, free, is_file, move, of_all_files, put_back
 from runtime.connectors.file_names import shown, why
@@ -150,7 +150,7 @@ class DropFolder:
             if not folder.is_dir():
                 raise FileNotFoundError(errno.ENOENT, "is not there; mount or make it", str(folder))
         for folder in (self.incoming, self.work, self.archive, self.quarantine):
-            folder.mkdir(exist_ok=True)
+            drop_modes.make_folder(folder)
 
     def claim(self, *, known: bool = False) -> ClaimedFile | None:
         """The oldest file: one left in `work` by a crash first, then new ones, at last those that wait. What concerns
@@ -227,7 +227,8 @@ class DropFolder:
         path = self.work / Path(name).name
         if is_file(path):
             day = self.archive / datetime.now(UTC).strftime("%Y-%m-%d")
-            day.mkdir(parents=True, exist_ok=True)
+            drop_modes.make_folder(self.archive)
+            drop_modes.make_folder(day)
             move(path, day / path.name)
 
     def held(self) -> list[Path]:
@@ -250,12 +251,12 @@ class DropFolder:
         self.aside.append(f"{said} and waits in the folder 'waiting'")
 
     def _put(self, name: str, folder: Path, reason: str) -> Path:
-        folder.mkdir(parents=True, exist_ok=True)
+        drop_modes.make_folder(folder)
         path = self.work / Path(name).name
         target = free(path, folder / path.name) if is_file(path) else folder / path.name
-        (folder / f"{target.name}.reason.txt").write_text(
-            f"{datetime.now(UTC).isoformat()}\n{reason}\n", encoding="utf-8", errors="replace"
-        )
+        beside = folder / f"{target.name}.reason.txt"
+        with open(beside, "w", encoding="utf-8", errors="replace", opener=drop_modes.opened) as out:
+            out.write(f"{datetime.now(UTC).isoformat()}\n{reason}\n")
         return move(path, target) if is_file(path) else target
 
     def warnings(self) -> list[str]:
@@ -302,7 +303,7 @@ class DropFolder:
         stored = f"{stem}.{digest[:12]}"
         if short:
             whole = shown("/".join(parts))
-            with (self.root / "names.txt").open("a", encoding="utf-8") as names:
+            with open(self.root / "names.txt", "a", encoding="utf-8", opener=drop_modes.opened) as names:
                 names.write(f"{stored}\t{whole}\n")
             self.notes.append(f"A name is too long to be kept; {stored} stands for {whole}")
         return stored

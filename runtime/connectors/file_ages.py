@@ -15,6 +15,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from runtime.connectors import drop_modes
+
 _AT_ONCE = 2.0  # seconds: a file may change while a folder is being listed
 
 State = tuple[int, int, int, int]
@@ -59,7 +61,8 @@ class FileAges:
         half = self.kept.with_name(".looks.new")
         with suppress(OSError):
             if self.seen:
-                half.write_text(json.dumps(self.seen))
+                with open(half, "w", encoding="utf-8", opener=drop_modes.opened) as out:
+                    out.write(json.dumps(self.seen))
                 os.replace(half, self.kept)
             else:
                 self.kept.unlink(missing_ok=True)
