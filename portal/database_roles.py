@@ -45,6 +45,7 @@ RIGHTS: Mapping[str, str] = {
     "governance_contributor": _ADD,
     "governance_decision": f"{_ADD}, update (voided_at, void_reason)",
     "governance_freezewindow": f"{_ADD}, update",
+    "governance_loosenedfact": _READ,
     "governance_policy": f"{_ADD}, update (state, activated_at, summary)",
     "governance_releasetally": _READ,
     "governance_slot": _ADD,

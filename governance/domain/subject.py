@@ -66,7 +66,9 @@ class SubjectFacts:
     means unknown, which never helps an approval. `consumers_affected` None: unknown; empty: known to have none. `old`
     and `new` are JSON documents for the difference; `old` None where there is no predecessor. `contributor_ids`: the
     people who made this digest; they may not decide on it. `least_risk` is the risk that the change has at least.
-    `bound`: what the approval binds beside the digest, by name; None where it is the digest alone.
+    `loosened`: findings about facts that were stricter before, by which it is judged, and `loosened_ids` their numbers;
+    `more_domain_keys` are domains of before among them. `bound`: what the approval binds beside the digest, by name;
+    None where it is the digest alone.
     """
 
     title: str
@@ -85,6 +87,9 @@ class SubjectFacts:
     least_risk: str = ""
     url: str = ""
     bound: Mapping[str, Any] | None = None
+    loosened: tuple[Mapping[str, Any], ...] = ()
+    loosened_ids: tuple[int, ...] = ()
+    more_domain_keys: tuple[str, ...] = ()
     old: Any = None
     new: Any = None
     extras: dict[str, Any] = field(default_factory=dict)

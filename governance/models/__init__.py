@@ -13,6 +13,7 @@ from governance.models.change import (
 from governance.models.decision import BreakAcceptance, Decision
 from governance.models.freeze import FreezeInterval, FreezeWindow
 from governance.models.gate import ApplicationRelease, ReleaseTally, Verdict
+from governance.models.loosened import LoosenedFact
 from governance.models.notice import GroupMapping, Notice, ProviderCheck, WebhookDelivery, WebhookEndpoint
 from governance.models.people import Absence, Delegation
 from governance.models.pipeline import PipelineConnection, PipelineDelivery, PipelineMapping, PipelineReview
@@ -36,6 +37,7 @@ __all__ = [
     "FreezeInterval",
     "FreezeWindow",
     "GroupMapping",
+    "LoosenedFact",
     "Notice",
     "PipelineConnection",
     "PipelineDelivery",

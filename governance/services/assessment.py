@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -86,7 +86,8 @@ def assess(
     profile = _profile(kind.key, environment, facts, consumers, difference["counts"]["breaking"])
     teams = _teams(owners, records, consumers)
     level_keys = policies.levels_for(
-        domain_keys=[f.domain_key for f in facts], team_keys=[team.key for team in teams.owners]
+        domain_keys=[key for f in facts for key in (f.domain_key, *f.more_domain_keys)],
+        team_keys=[team.key for team in teams.owners],
     )
     active = policies.active(level_keys)
     documents = levels if levels is not None else [(p.level, p.document) for p in active]
@@ -155,7 +156,7 @@ def _profile(
 def _scope(environment: str, tier: int | None, facts: Sequence[SubjectFacts]) -> FreezeScope:
     domains = {f.domain_key for f in facts}
     systems = tuple(sorted({system for f in facts for system in f.system_keys}))
-    known = tuple(sorted(d for d in domains if d)) if all(domains) else ()
+    known = tuple(sorted({d for f in facts for d in (f.domain_key, *f.more_domain_keys) if d})) if all(domains) else ()
     return FreezeScope(environment, tier, None, systems, domains=known)
 
 
@@ -181,6 +182,7 @@ def _difference(
         if compared is None:
             counts["breaking"] = None
             compared = SubjectComparison((), "cannot be compared")
+        compared = replace(compared, findings=(*facts.loosened, *compared.findings))
         findings = [dict(found) for found in compared.findings[:MAX_STORED_FINDINGS]]
         for found in compared.findings:
             if (level := found["level"]) in counts and counts[level] is not None:
@@ -279,7 +281,10 @@ def _stored(
         "consumers": profile.consumers,
         "breaking": profile.breaking,
         "domain": next((f.domain_key for f in facts if f.domain_key), None),
-        "domains": sorted({f.domain_key for f in facts if f.domain_key}) if all(f.domain_key for f in facts) else [],
+        "domains": sorted({d for f in facts for d in (f.domain_key, *f.more_domain_keys) if d})
+        if all(f.domain_key for f in facts)
+        else [],
+        "loosened": sorted({number for f in facts for number in f.loosened_ids}),
         "systems": sorted({s for f in facts for s in f.system_keys}),
         "rules": list(asked.matched) if asked else [],
         "titles": [f.title for f in facts],

@@ -14,8 +14,9 @@ from governance.services import change_events, changes
 from kernel import audit, clock, outbox
 
 log = logging.getLogger(__name__)
-OTHER_FACTS = "approval_fits_manifest"
-"""The constraint by which a room above refuses an approval whose change was assessed by facts that ask for less."""
+OTHER_FACTS = ("approval_fits_manifest", "approval_counts_loosened_facts")
+"""The constraints by which an approval is refused whose change was assessed by facts that ask for less: by a room
+above, and by ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,7 @@ def try_seal(change_id: int) -> list[int]:
             return _seal(change, filled)
     except IntegrityError as error:
         log.info("change %s was not sealed: %s", change_id, str(error).splitlines()[0])
-        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") == OTHER_FACTS:
+        if getattr(getattr(error.__cause__, "diag", None), "constraint_name", "") in OTHER_FACTS:
             with transaction.atomic():
                 changes.rederive(change_id, why="what the policies look at is other by now")
         return []

@@ -19,7 +19,7 @@ from governance.domain import checks, kinds
 from governance.domain.checks import Check, CheckContext, CheckOutcome
 from governance.domain.kinds import ChangeKind
 from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
-from governance.selectors import sight
+from governance.selectors import loosened, sight
 from governance.selectors.sight import SightRule
 from governance.services import approvals
 from kernel.errors import DomainError
@@ -171,7 +171,7 @@ def data_class_of(manifest: Manifest) -> str | None:
     """The most sensitive class of the versions that are called; None where nobody has said."""
     order = ("public", "internal", "personal", "cardholder")
     found = [
-        version.data_class
+        loosened.of(version.api_slug).data_class(version.data_class)
         for _, reference, _ in manifest.pins()
         if (version := versions.by_reference(reference)) is not None
     ]

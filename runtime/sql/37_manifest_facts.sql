@@ -11,7 +11,8 @@ create or replace function runtime_facts_of(manifest jsonb) returns jsonb langua
            concat_ws('/', w.part ->> 'entity', nullif(w.part ->> 'attribute_group', '')) as touched
       from jsonb_path_query(manifest, '$.targets[*].writes[*]') w(part)
   ), pinned as (
-    select array_position(array['public', 'internal', 'personal', 'cardholder'], a.data_class::text) as class
+    select array_position(array['public', 'internal', 'personal', 'cardholder'],
+                          public.governance_class_judged(a.id, a.data_class::text)) as class
       from (select part from target union all select s.part from jsonb_path_query(manifest, '$.sources[*]') s(part)) p
       left join public.catalog_api a on a.slug = split_part(p.part ->> 'api', '@', 1)
                                     and exists (select from public.catalog_apiversion v

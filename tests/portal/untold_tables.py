@@ -15,7 +15,10 @@ REASONS: dict[str, str] = {
     **dict.fromkeys(("kernel_auditentry", "kernel_auditlink", "kernel_ledgerturn", "kernel_writestamp"), _OWN),
     **dict.fromkeys(("auth_permission", "django_content_type", "django_migrations"), _READ_ONLY),
     **dict.fromkeys(
-        ("catalog_destination", "catalog_evidencetally", "governance_releasetally", "runtime_approveddestination"),
+        (
+            *("catalog_destination", "catalog_evidencetally", "governance_loosenedfact", "governance_releasetally"),
+            "runtime_approveddestination",
+        ),
         _READ_ONLY,
     ),
     **dict.fromkeys(

@@ -12,6 +12,7 @@ from catalog.services import handing_over
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_run, passed
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
+from governance.selectors import loosened
 from governance.services.catalog import freeze_guard
 from kernel.ui.wording import counted
 
@@ -38,16 +39,24 @@ def _facts(thing: OwnedThing) -> SubjectFacts:
     """An application is as critical as the most critical API that it uses or provides."""
     tiers = [place["tier"] for place in thing.places]
     domains = {place["domain"] for place in thing.places}
+    stricter = loosened.of(thing.key) if thing.kind == ownership.OF_API else loosened.Loosened()
     return SubjectFacts(
         title=f"Owner of {thing.name}",
         digest=thing.digest,
-        tier=None if None in tiers else min(tiers, default=LEAST_CRITICAL),
-        data_class=thing.data_class or ("internal" if thing.kind == ownership.OF_APPLICATION else None),
+        tier=stricter.tier(None if None in tiers else min(tiers, default=LEAST_CRITICAL)),
+        data_class=stricter.data_class(thing.data_class)
+        or ("internal" if thing.kind == ownership.OF_APPLICATION else None),
         owner_team_ids=(thing.team.pk,) if thing.team else (),
         consumers_affected=(),
         domain_key=next(iter(domains)) if len(domains) == 1 else None,
         system_keys=tuple(dict.fromkeys(system for place in thing.places for system in place["systems"])),
         url=ADDRESSES[thing.kind].format(thing.key),
+        entities=tuple(dict.fromkeys(one.was.partition(" ")[0] for one in stricter.of("entity"))),
+        loosened=stricter.findings(
+            data_class=thing.data_class, tier=next(iter(tiers), None), domain=next(iter(domains), None) or ""
+        ),
+        loosened_ids=stricter.ids,
+        more_domain_keys=stricter.domains,
         old=thing.document,
         new=thing.document,
         extras={"thing": thing},

@@ -10,6 +10,7 @@ from catalog.domain.facts import ConsumerFacts, VersionFacts
 from catalog.selectors import boundaries, consumers, contracts, versions
 from governance.domain.checks import CheckContext, CheckOutcome, not_run
 from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
+from governance.selectors import loosened
 from kernel import audit, clock
 from kernel.digest import digest_of
 from kernel.errors import DomainError, Invalid
@@ -51,18 +52,22 @@ def _facts(
     affected: list[ConsumerFacts],
     before: VersionFacts | None,
 ) -> SubjectFacts:
+    """By the strictest facts of the API that no approved change has answered for (`selectors.loosened`)."""
+    stricter = loosened.of(version.api_slug)
+    told = stricter.findings(data_class=version.data_class, tier=version.tier, domain=version.domain_key)
+    judged = stricter.applied_to(version)
     return SubjectFacts(
         title=f"{version.api_name} {version.label}",
         digest=digest,
-        tier=version.tier,
-        data_class=version.data_class or None,
+        tier=judged.tier,
+        data_class=judged.data_class or None,
         owner_team_ids=(version.owner_team_id,) if version.owner_team_id else (),
-        record_owner_team_ids=_record_owners(version),
+        record_owner_team_ids=_record_owners(judged),
         entities=tuple(
             sorted(
                 {
                     use.entity if use.attribute_group is None else f"{use.entity}/{use.attribute_group}"
-                    for use in version.entities
+                    for use in judged.entities
                 }
             )
         ),
@@ -73,6 +78,9 @@ def _facts(
         system_keys=(version.system_key,) if version.system_key else (),
         contributor_ids=_makers(version),
         url=f"/catalog/apis/{version.api_slug}/",
+        loosened=told,
+        loosened_ids=stricter.ids,
+        more_domain_keys=stricter.domains,
         old=_document(base),
         new=_document(digest),
         extras={"version": version, "before": before},
