@@ -1,5 +1,5 @@
-"""The whole verification of the ledger: its chain, the heads that were witnessed outside, and the functions and
-triggers that write it."""
+"""The whole verification of the ledger: its chain, the heads that were witnessed outside, the functions and triggers
+that write it, and that each approval in force has its entry."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from governance.selectors import unrecorded
 from kernel import audit_chain, clock, sql_definitions, sql_guards
 from kernel.audit_chain import Verification, Witnessed
 from portal.database_roles import RIGHTS
@@ -43,7 +44,7 @@ def verify(
     expected, restored = standing(reading.heads)
     chain = audit_chain.verify(anchor=anchor, witnessed=expected, within=within)
     found = [*_wrong_in(path, reading), *_broken_lines(reading.heads)]
-    found += [*sql_guards.differences(ROOMS), *sql_definitions.written_by_others(OWN)]
+    found += [*sql_guards.differences(ROOMS), *sql_definitions.written_by_others(OWN), *unrecorded.approvals()]
     if chain.sound and found:
         chain = replace(chain, sound=False, reason="; ".join(found[:5]))
     newest = reading.heads[-1] if reading.heads else None

@@ -364,3 +364,22 @@ def test_a_ledger_that_is_too_long_for_a_page_is_not_checked_by_it(client: Any, 
     text = client.get("/ledger/").text
     assert "Not checked" in text
     assert "verify_ledger" in text
+
+
+FORGED = """
+insert into governance_approval (origin, change_id, revision, subject_kind, subject_id, digest, environment,
+  subject_digest, diff_digest, impact_digest, policy_digest, filled_slots, approver_ids, used_by_text, void_reason)
+values ('review', 7, 1, 'integration', 'price-feed', 'sha256:1', 'production', 'sha256:1', 'sha256:2', 'sha256:3',
+  'sha256:4', '[]', '{1}', '', '')"""
+
+
+def test_an_approval_of_which_the_ledger_knows_nothing_is_found(witness: Path):
+    write()
+    assert verifying.verify().chain.sound
+    as_owner(FORGED)
+    try:
+        found = verifying.verify().chain
+        assert not found.sound
+        assert "of integration price-feed for production has no entry in the ledger" in found.reason
+    finally:
+        as_owner("delete from governance_approval")
