@@ -67,6 +67,7 @@ def _parser(prog: str) -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_compat(commands)
     _add_lint(commands)
+    _add_observe(commands)
     rules = commands.add_parser("rules", help="list the rules of the comparison and of the linter")
     rules.add_argument("--of", choices=("compare", "lint", "all"), default="all")
     rules.add_argument("--format", choices=("text", "json", "markdown"), default="text")
@@ -138,6 +139,17 @@ def _add_lint(commands: Any) -> None:
     command.add_argument("--fail-on", choices=("error", "warning", "never"), default="warning")
     _common(command)
     command.set_defaults(run=_lint, batch_case=batch.lint_case)
+
+
+def _add_observe(commands: Any) -> None:
+    command = commands.add_parser("observe", help="compare recorded traffic with a contract")
+    command.add_argument("file", metavar="CONTRACT")
+    command.add_argument("traffic", nargs="+", type=Path, metavar="TRAFFIC", help="HTTP archives (HAR) or JSON Lines")
+    command.add_argument("--format", choices=("text", "json"), default="text")
+    command.add_argument("--output", type=Path, metavar="FILE", help="write to a file instead of standard output")
+    command.add_argument("--root", type=Path, metavar="DIR", help="folder that references of the contract may reach")
+    command.add_argument("--fail-on", choices=("warning", "never"), default="warning")
+    command.set_defaults(run=_observe)
 
 
 def _date(text: str) -> dt.date:
@@ -232,6 +244,25 @@ def _lint(arguments: argparse.Namespace, stream: IO[str]) -> int:
     )
     _emit(render(result, arguments.format), arguments, stream)
     return _code(result, "breaking" if arguments.fail_on == "error" else arguments.fail_on)
+
+
+def _observe(arguments: argparse.Namespace, stream: IO[str]) -> int:
+    from tillgate_contracts.observe import Observer, read_exchanges
+    from tillgate_contracts.observe.report import as_text
+
+    observer = Observer(_document(arguments.file, arguments.root))
+    source = "jsonl"
+    for path in arguments.traffic:
+        source, exchanges = read_exchanges(path)
+        for exchange in exchanges:
+            observer.add(exchange)
+    result = observer.result(source)
+    if arguments.format == "json":
+        text = orjson.dumps(result.as_dict(), option=orjson.OPT_INDENT_2).decode() + "\n"
+    else:
+        text = as_text(result)
+    _emit(text, arguments, stream)
+    return WARNED if result.contradictions and arguments.fail_on == "warning" else OK
 
 
 def _rules(arguments: argparse.Namespace, stream: IO[str]) -> int:

@@ -1,0 +1,108 @@
+"""What was observed, as plain data: names, types and values of closed lists, with counts and dates."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+import msgspec
+
+MOST_FINDINGS = 500
+
+#: By kind: whether it says that traffic and contract contradict each other, and its words.
+DRIFT_KINDS: Final[dict[str, tuple[bool, str]]] = {
+    "undeclared-member": (True, "{place} has members that the contract does not list: {what}."),
+    "undeclared-map": (
+        True,
+        "{place} has more than {most} members that the contract does not list; it looks like a map.",
+    ),
+    "missing-member": (True, "{place} lacks what the contract requires: {what}."),
+    "wrong-type": (True, "{place} is {what}; the contract says {declared}."),
+    "enum-value-new": (True, "{place} has values that are not in its list: {what}."),
+    "enum-value-unseen": (False, "{place}: these values of its list were never seen: {what}."),
+    "operation-undeclared": (True, "{count} calls went to operations that the contract does not list: {what}."),
+    "operation-uncalled": (False, "These operations were never called: {what}."),
+    "status-undeclared": (True, "Answers have a status that the contract does not list: {what}."),
+    "parameter-undeclared": (True, "Calls have query parameters that the contract does not list: {what}."),
+}
+
+
+class DriftFinding(msgspec.Struct, frozen=True, kw_only=True):
+    """One difference. `side` is request, response or "", `place` a path such as `lines[].price`, `what` holds names,
+    types, codes or values of a closed list. `count` of `seen` had it, `refused` of them in what its receiver refused.
+    """
+
+    kind: str
+    operation: str
+    side: str = ""
+    place: str = ""
+    what: tuple[str, ...] = ()
+    declared: str = ""
+    count: int = 0
+    seen: int = 0
+    refused: int = 0
+
+    @property
+    def contradicts(self) -> bool:
+        """False for what merely was not seen."""
+        return DRIFT_KINDS[self.kind][0]
+
+    @property
+    def message(self) -> str:
+        """One sentence with names in backticks."""
+        where = f"`{self.place}`" if self.place else "The body"
+        listed = ", ".join(f"`{one}`" for one in self.what) or "kept out, as they may be data about somebody"
+        words = DRIFT_KINDS[self.kind][1]
+        return words.format(place=where, what=listed, declared=self.declared, count=f"{self.count:,}", most=20)
+
+
+class DriftResult(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that one observation found."""
+
+    contract: str
+    format: str
+    source: str
+    observed_from: dt.datetime | None
+    observed_until: dt.datetime | None
+    exchanges: int
+    skipped: int
+    operations_known: int
+    operations_seen: int
+    differences: tuple[DriftFinding, ...]
+    left_out: int = 0
+
+    @property
+    def contradictions(self) -> int:
+        return sum(1 for one in self.differences if one.contradicts)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data, ready for JSON; each difference with its sentence."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        for made, one in zip(found["differences"], self.differences, strict=True):
+            made["message"] = one.message
+        return {"schema_version": "1", "command": "observe", **found}
+
+
+def as_text(result: DriftResult) -> str:
+    """The same for a terminal."""
+    lines = [f"observe: {counted(result.contradictions, 'difference')}"]
+    if result.observed_from and result.observed_until:
+        lines.append(
+            f"  observed    {result.observed_from:%Y-%m-%d %H:%M} to {result.observed_until:%Y-%m-%d %H:%M} UTC"
+        )
+    lines.append(f"  exchanges   {result.exchanges:,} compared, {result.skipped:,} not comparable")
+    lines.append(f"  operations  {result.operations_seen:,} of {result.operations_known:,} seen")
+    for one in result.differences:
+        mark = "DIFFERS" if one.contradicts else "unseen"
+        where = " ".join(part for part in (one.operation, one.side) if part)
+        lines += ["", f"{mark} {one.kind}{f' in {where}' if where else ''}", f"    {one.message}"]
+        if one.seen:
+            refused = f", {one.refused:,} of them refused" if one.refused else ""
+            lines.append(f"    {one.count:,} of {one.seen:,}{refused}")
+    if result.left_out:
+        lines += ["", f"{result.left_out:,} more differences are left out."]
+    return "\n".join(lines) + "\n"
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
