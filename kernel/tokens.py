@@ -28,6 +28,7 @@ SCOPES = {
     "runtime:write": "Start runs, redrive and replay",
     "intake:write": "Hand in messages to integrations that have granted it",
     "usage:write": "Report usage",
+    "drift:write": "Hand in what was observed of APIs of my teams",
     "metrics:read": "Read the metrics (for Prometheus)",
 }
 MAX_DAYS = 366

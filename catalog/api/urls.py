@@ -8,6 +8,7 @@ from catalog.api import (
     campaigns,
     consumers,
     deprecations,
+    drift,
     endpoints,
     imports,
     landscape,
@@ -47,6 +48,7 @@ urlpatterns = [
         versions.VersionComparison.as_view(),
         name="version-comparison",
     ),
+    path("apis/<slug:slug>/versions/<label:label>/drift", drift.VersionDrift.as_view(), name="version-drift"),
     path(
         "apis/<slug:slug>/versions/<label:label>/consumers",
         versions.VersionConsumers.as_view(),

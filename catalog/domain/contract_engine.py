@@ -20,6 +20,8 @@ from tillgate_contracts.compare.findings import merged_findings, text_of
 from tillgate_contracts.compare.groups import DESCRIPTIVE, FindingGroup, FindingText, group
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import LintReport
+from tillgate_contracts.observe import DRIFT_KINDS, DriftFinding, DriftResult, Exchange, Observer
+from tillgate_contracts.observe.kept import is_list_value, is_name
 from tillgate_contracts.reading import DEFAULT as LIMITS
 from tillgate_contracts.reading import Document, document, text, yaml_text
 from tillgate_contracts.reading.limits import Clock
@@ -29,13 +31,18 @@ from tillgate_contracts.schemas import validator_for as schema_validator
 __all__ = [
     "DEFAULT_POLICY",
     "DESCRIPTIVE",
+    "DRIFT_KINDS",
     "RULE_PACK",
     "ComparisonPolicy",
     "ComparisonReport",
     "Document",
+    "DriftFinding",
+    "DriftResult",
+    "Exchange",
     "FindingGroup",
     "FindingText",
     "LintReport",
+    "Observer",
     "UnusableSchema",
     "compare",
     "decode",
@@ -43,6 +50,8 @@ __all__ = [
     "from_value",
     "group",
     "groups_of",
+    "is_list_value",
+    "is_name",
     "lint",
     "merged_findings",
     "parse_text",

@@ -15,7 +15,7 @@ from catalog.models.consumers import Application, Subscription, UsageBatch, Usag
 from catalog.models.dependencies import Dependency
 from catalog.models.deprecations import BrownOut, SunsetNotice
 from catalog.models.imports import ContractUpload, ImportFile, ImportRow, ImportRun
-from catalog.models.observed import OperationUse
+from catalog.models.observed import DriftReport, OperationUse
 from catalog.models.ownership import Domain, Team
 from catalog.models.provision import ProviderRight, RetailStore
 from catalog.models.scorecards import Campaign
@@ -47,6 +47,7 @@ __all__ = [
     "Dependency",
     "Destination",
     "Domain",
+    "DriftReport",
     "Environment",
     "EvidenceTally",
     "ImportFile",

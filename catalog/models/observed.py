@@ -1,11 +1,14 @@
-"""What was observed of a version: which operations an application calls."""
+"""What was observed of a version: which operations an application calls, and where traffic and contract differ."""
 
 from __future__ import annotations
 
+import pgtrigger
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
-from catalog.models.apis import ApiVersion
+from catalog.models.apis import ApiVersion, Contract
 from catalog.models.consumers import Application
 from catalog.models.systems import Environment
 
@@ -34,3 +37,46 @@ class OperationUse(models.Model):
 
     def __str__(self) -> str:
         return f"{self.application_id} called {self.operation} of {self.version_id} {self.calls} times"
+
+
+class DriftReport(models.Model):
+    """Where recorded traffic and the contract of a version differ, as one observer handed it in. Written once.
+
+    `differences` holds names, types and values of closed lists, never other content of a message.
+    """
+
+    class Source(models.TextChoices):
+        HAR = "har", "HTTP archive"
+        JSON_LINES = "jsonl", "JSON Lines"
+        RUNTIME = "runtime", "Messages of the runtime"
+
+    version = models.ForeignKey(ApiVersion, on_delete=models.PROTECT, related_name="drift_reports")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="+")
+    contract = models.ForeignKey(Contract, on_delete=models.PROTECT, related_name="+")
+    report_id = models.CharField(max_length=100)
+    body_digest = models.CharField(max_length=71)
+    source = models.CharField(max_length=10, choices=Source.choices)
+    observed_from = models.DateTimeField()
+    observed_until = models.DateTimeField()
+    exchanges = models.PositiveBigIntegerField(help_text="Exchanges or messages that were compared with the contract")
+    skipped = models.PositiveBigIntegerField(default=0, help_text="Exchanges that could not be compared")
+    operations_known = models.PositiveIntegerField(default=0)
+    operations_seen = models.PositiveIntegerField(default=0)
+    differences = models.JSONField(default=list, blank=True)
+    left_out = models.PositiveIntegerField(default=0, help_text="Differences beyond those that are kept")
+    recorded_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    recorded_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["-observed_until", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["version", "report_id"], name="drift_report_once"),
+            models.CheckConstraint(
+                condition=Q(observed_from__lte=models.F("observed_until")), name="drift_observed_in_order"
+            ),
+        ]
+        indexes = [models.Index(fields=["version", "-observed_until"], name="drift_newest")]
+        triggers = [pgtrigger.Protect(name="drift_report_never_changed", operation=pgtrigger.Update)]
+
+    def __str__(self) -> str:
+        return f"{self.version_id} observed until {self.observed_until:%Y-%m-%d}"

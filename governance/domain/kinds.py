@@ -57,6 +57,7 @@ class ChangeKind:
 
     - `facts(subject)` returns None when the subject is unknown.
     - `checks` run beside the built-in ones.
+    - `offered` are checks that run only where a policy asks for them by their id.
     - `panel` is the name of a URL that takes the subject id and returns an htmx fragment.
     - `apply` applies an approved change in the caller's transaction; None where another room pulls its approval
       (deployments).
@@ -101,6 +102,7 @@ class ChangeKind:
     reaches_further: bool = False
     submitted: Callable[[Subject, Any], None] | None = field(default=None, compare=False)
     closed: Callable[[Subject, str, Any], None] | None = field(default=None, compare=False)
+    offered: tuple[Check, ...] = field(default=(), compare=False)
 
     def proposed(self, subject: Subject, parameters: Mapping[str, Any], environment: str) -> SubjectFacts | None:
         """What the owning room knows of a subject of a change, with what the change proposes there."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from catalog.selectors import teams as catalog_teams
 from governance.domain import impact, policy, slots
-from governance.domain.checks import Check
 from governance.domain.freeze import FreezeScope
 from governance.domain.kinds import ChangeKind, SubjectComparison
 from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
@@ -162,9 +161,10 @@ def _scope(environment: str, tier: int | None, facts: Sequence[SubjectFacts]) ->
 
 def _checks(kind: ChangeKind, by_policy: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Id and title of each check that the change needs; the policy may name one that does not exist."""
-    known: dict[str, Check] = {check.id: check for check in (*kind.checks, *BUILT_IN)}
-    titles = {check.id: check.title for check in known.values()}
-    return tuple((titles | {key: f"{key}, required by policy" for key in by_policy if key not in known}).items())
+    always: dict[str, str] = {check.id: check.title for check in (*kind.checks, *BUILT_IN)}
+    offered = {check.id: check.title for check in kind.offered}
+    asked = {key: offered.get(key, f"{key}, required by policy") for key in by_policy if key not in always}
+    return tuple((always | asked).items())
 
 
 def _difference(

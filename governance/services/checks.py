@@ -34,7 +34,7 @@ def run_checks(change_id: int) -> dict[str, int]:
         return {}
     as_of = clock.now()
     entry = kinds.kind(change.kind)
-    registered = {check.id: check for check in (*entry.checks, *BUILT_IN)}
+    registered = {check.id: check for check in (*entry.checks, *entry.offered, *BUILT_IN)}
     subjects = changes.subjects_of(change)
     known = {subject: _facts_or_none(entry, subject, change) for subject in subjects}
     context = _change_facts(change, subjects)

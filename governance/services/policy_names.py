@@ -35,7 +35,9 @@ def _known() -> dict[str, list[str]]:
         "data_classes": list(DATA_CLASSES),
         "entities": entities,
         "teams": [team.key for team in teams.all_teams()],
-        "checks": sorted({check.id for kind in kinds.all_kinds() for check in (*kind.checks, *BUILT_IN)}),
+        "checks": sorted(
+            {check.id for kind in kinds.all_kinds() for check in (*kind.checks, *kind.offered, *BUILT_IN)}
+        ),
     }
 
 

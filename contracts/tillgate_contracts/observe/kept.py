@@ -7,6 +7,7 @@ mail address). What does not look like a name that a programmer chose is counted
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Any
 
 from tillgate_contracts.lint.words import CARDHOLDER, PERSONAL, SENSITIVE_AUTHENTICATION
@@ -41,10 +42,8 @@ def type_of(value: Any) -> str:
         return "null"
     if isinstance(value, bool):
         return "boolean"
-    if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return "integer"
-    if isinstance(value, float):
-        return "number"
+    if isinstance(value, int | float | Decimal):
+        return "integer" if value == value // 1 else "number"
     if isinstance(value, str):
         return "string"
     return "array" if isinstance(value, list) else "object"

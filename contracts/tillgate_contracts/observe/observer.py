@@ -10,11 +10,12 @@ from typing import Any
 
 import orjson
 
+from tillgate_contracts.compare.groups import place_of
 from tillgate_contracts.observe.exchanges import Exchange
 from tillgate_contracts.observe.kept import is_list_value, is_name, is_sensitive, type_of
 from tillgate_contracts.observe.operations import Operation, Operations
 from tillgate_contracts.observe.report import MOST_FINDINGS, DriftFinding, DriftResult
-from tillgate_contracts.observe.shapes import Shape, Shapes, same
+from tillgate_contracts.observe.shapes import SchemaShape, Shapes, same
 from tillgate_contracts.reading import Document
 
 MOST_PLACES = 20_000
@@ -88,8 +89,10 @@ class Observer:
         self._strange = _Names()
         self._statuses: dict[str, _Names] = {}
         self._parameters: dict[str, _Names] = {}
+        self._pointed: dict[str, dict[str, str]] = {}
         self._crowded = 0
         self.exchanges = self.skipped = 0
+        self._whole = False  # whether whole calls or messages were seen, not values of one schema alone
         self._first: dt.datetime | None = None
         self._last: dt.datetime | None = None
 
@@ -107,6 +110,7 @@ class Observer:
             self._message(exchange)
 
     def _message(self, exchange: Exchange) -> None:
+        self._whole = True
         operation = self._operations.of_message(exchange.message)
         self.exchanges += 1
         if operation is None:
@@ -115,7 +119,18 @@ class Observer:
         self._calls[operation.label] += 1
         self._learn(operation.label, "request", "", operation.request, exchange.request, exchange.accepted)
 
+    def add_value(self, pointer: str, value: Any, *, accepted: bool = True, at: dt.datetime | None = None) -> None:
+        """Learn from one value of the schema at a pointer into the contract."""
+        self.exchanges += 1
+        if at is not None:
+            self._first, self._last = min(self._first or at, at), max(self._last or at, at)
+        label = place_of(pointer)[0]
+        self._calls[label] += 1
+        schema = self._pointed.setdefault(pointer, {"$ref": "#" + pointer})
+        self._learn(label, "", "", [schema], value, accepted)
+
     def _call(self, exchange: Exchange) -> None:
+        self._whole = True
         operation = self._operations.of_call(exchange.method, exchange.path)
         self.exchanges += 1
         if operation is None:
@@ -172,7 +187,7 @@ class Observer:
         side: str,
         path: str,
         place: _Place,
-        shape: Shape,
+        shape: SchemaShape,
         value: dict[str, Any],
         accepted: bool,
         depth: int,
@@ -196,7 +211,7 @@ class Observer:
         word = "writeOnly" if reading else "readOnly"
         return any(isinstance(one, dict) and one.get(word) is True for one in schemas)
 
-    def _listed(self, place: _Place, shape: Shape, value: Any, accepted: bool) -> None:
+    def _listed(self, place: _Place, shape: SchemaShape, value: Any, accepted: bool) -> None:
         values = shape.values or ()
         place.values = place.values or list(values[:1000])
         for number, one in enumerate(place.values):
@@ -230,7 +245,7 @@ class Observer:
             exchanges=self.exchanges,
             skipped=self.skipped,
             operations_known=len(known),
-            operations_seen=sum(1 for label in known if self._calls[label]),
+            operations_seen=sum(1 for label in known if self._calls[label]) or len(self._calls),
             differences=tuple(found[:MOST_FINDINGS]),
             left_out=max(0, len(found) - MOST_FINDINGS) + self._crowded,
         )
@@ -244,7 +259,7 @@ class Observer:
         for kind, several in (("status-undeclared", self._statuses), ("parameter-undeclared", self._parameters)):
             made += [_of_names(kind, label, names, self._calls[label]) for label, names in several.items()]
         uncalled = tuple(label for label in self._operations.by_label if label and not self._calls[label])
-        if uncalled and self.exchanges:
+        if uncalled and self._whole:
             made.append(DriftFinding(kind="operation-uncalled", operation="", what=uncalled[:100], count=len(uncalled)))
         return made
 

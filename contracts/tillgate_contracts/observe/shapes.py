@@ -14,7 +14,7 @@ _DEEPEST = 24
 
 
 @dataclass(slots=True)
-class Shape:
+class SchemaShape:
     """One alternative of a schema. `types` None: any. `closed`: members that it does not name are not allowed;
     `mapped`: they have a schema of their own, so their names are data. `values` None: no closed list."""
 
@@ -26,14 +26,14 @@ class Shape:
     values: tuple[Any, ...] | None = None
     items: list[Any] = field(default_factory=list)
 
-    def and_also(self, other: Shape) -> Shape:
+    def and_also(self, other: SchemaShape) -> SchemaShape:
         """Both at once, as `allOf` asks."""
         members = {name: list(several) for name, several in self.members.items()}
         for name, several in other.members.items():
             members.setdefault(name, []).extend(several)
         types = self.types if other.types is None else other.types if self.types is None else self.types & other.types
         values = other.values if self.values is None else self.values
-        return Shape(
+        return SchemaShape(
             types,
             members,
             self.required | other.required,
@@ -61,9 +61,9 @@ class Shapes:
 
     def __init__(self, tree: Any) -> None:
         self._tree = tree
-        self._known: dict[int, tuple[Any, list[Shape]]] = {}
+        self._known: dict[int, tuple[Any, list[SchemaShape]]] = {}
 
-    def best(self, schemas: list[Any], value: Any) -> Shape | None:
+    def best(self, schemas: list[Any], value: Any) -> SchemaShape | None:
         """The alternative that a value fits best; None where nothing is said of it."""
         if not schemas:
             return None
@@ -72,33 +72,33 @@ class Shapes:
             several = _both(several, self.of(schema))
         return several[0] if len(several) == 1 else min(several, key=lambda one: one.distance(value))
 
-    def of(self, schema: Any, depth: int = 0) -> list[Shape]:
+    def of(self, schema: Any, depth: int = 0) -> list[SchemaShape]:
         """The alternatives of a schema, at most MOST_ALTERNATIVES."""
         if not isinstance(schema, Mapping) or depth > _DEEPEST:
-            return [Shape()]
+            return [SchemaShape()]
         known = self._known.get(id(schema))
         if known is None:
-            known = self._known[id(schema)] = (schema, [Shape()])  # what it says of itself inside is left out
+            known = self._known[id(schema)] = (schema, [SchemaShape()])  # what it says of itself inside is left out
             known = self._known[id(schema)] = (schema, self._made(schema, depth))
         return known[1]
 
-    def _made(self, schema: Mapping[str, Any], depth: int) -> list[Shape]:
+    def _made(self, schema: Mapping[str, Any], depth: int) -> list[SchemaShape]:
         made = [_own(schema)]
         reference = schema.get("$ref")
         if isinstance(reference, str):
             target = resolve(self._tree, reference)
-            made = _both(made, [Shape()] if target is MISSING else self.of(target, depth + 1))
+            made = _both(made, [SchemaShape()] if target is MISSING else self.of(target, depth + 1))
         for part in _list(schema.get("allOf")):
             made = _both(made, self.of(part, depth + 1))
         for word in ("oneOf", "anyOf"):
             if several := _list(schema.get(word)):
                 made = _both(made, [one for part in several for one in self.of(part, depth + 1)])
         if schema.get("nullable") is True:
-            made = [*made, Shape(frozenset({"null"}))]
+            made = [*made, SchemaShape(frozenset({"null"}))]
         return made[:MOST_ALTERNATIVES]
 
 
-def _own(schema: Mapping[str, Any]) -> Shape:
+def _own(schema: Mapping[str, Any]) -> SchemaShape:
     written = schema.get("type")
     types = frozenset(t for t in (written if isinstance(written, list) else [written]) if isinstance(t, str))
     members = schema.get("properties")
@@ -107,7 +107,7 @@ def _own(schema: Mapping[str, Any]) -> Shape:
     if "const" in schema:
         values = [schema["const"]]
     patterns = schema.get("patternProperties")
-    return Shape(
+    return SchemaShape(
         types or None,
         {str(name): [one] for name, one in members.items()} if isinstance(members, dict) else {},
         frozenset(name for name in _list(schema.get("required")) if isinstance(name, str)),
@@ -119,8 +119,8 @@ def _own(schema: Mapping[str, Any]) -> Shape:
     )
 
 
-def _both(left: list[Shape], right: list[Shape]) -> list[Shape]:
-    if len(right) == 1 and right[0] == Shape():
+def _both(left: list[SchemaShape], right: list[SchemaShape]) -> list[SchemaShape]:
+    if len(right) == 1 and right[0] == SchemaShape():
         return left
     return [one.and_also(other) for one in left for other in right][:MOST_ALTERNATIVES]
 

@@ -17,6 +17,7 @@ from governance.domain.subject import Subject
 from governance.services import waivers
 from governance.services.catalog import (
     contract_checks,
+    drift_checks,
     hand_over,
     landscape_checks,
     lifecycle_checks,
@@ -151,6 +152,7 @@ CHANGE_KINDS = (
         apply=_publish,
         compare=proposals.compare_contracts,
         subject_kind="version",
+        offered=(drift_checks.DRIFT,),
         submitted=_submitted,
         closed=_closed,
         parameters=(),
@@ -163,6 +165,7 @@ CHANGE_KINDS = (
         apply=_change_contract,
         compare=proposals.compare_contracts,
         subject_kind="version",
+        offered=(drift_checks.DRIFT,),
         parameters=(),
     ),
     ChangeKind(
