@@ -1,4 +1,4 @@
-"""Observation reports: where recorded traffic and the contract of a version differ, as an observer hands it in."""
+"""Drift reports: where recorded traffic and the contract of a version differ, as an observer hands it in."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def observe(stream: Stream, *, since: datetime, most: int = MOST) -> list[Observ
     for reference, observer in sorted(observers.items()):
         facts = versions.by_reference(reference)
         if facts is not None:
-            made.append(ObservedVersion(reference, facts.id, _as_report(observer)))
+            made.append(ObservedVersion(reference, facts.id, observer.result("runtime").as_dict()))
     return made
 
 
@@ -81,13 +81,6 @@ def stream_of(integration: str, environment: str) -> Stream:
     if found is None:
         raise NotFound("stream.unknown", f"The integration {integration!r} has taken in nothing in {environment!r}.")
     return found
-
-
-def _as_report(observer: Observer) -> dict[str, Any]:
-    told = observer.result("runtime").as_dict()
-    for name in ("observed_from", "observed_until"):
-        told[name] = str(told[name])
-    return told
 
 
 def _values(stream: Stream, since: datetime, most: int) -> Iterator[tuple[int | None, str, str, Any, bool, datetime]]:

@@ -1,4 +1,4 @@
-"""Observation reports: who hands them in, what of them is kept, and where the catalog shows them."""
+"""Drift reports: who hands them in, what of them is kept, and where the catalog shows them."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class DriftResult(msgspec.Struct, frozen=True, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; each difference with its sentence."""
-        found: dict[str, Any] = msgspec.to_builtins(self)
+        found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         for made, one in zip(found["differences"], self.differences, strict=True):
             made["message"] = one.message
         return {"schema_version": "1", "command": "observe", **found}
