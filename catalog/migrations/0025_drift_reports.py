@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0023_operation_use'),
+        ('catalog', '0024_granted_sight'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
