@@ -11,9 +11,10 @@ from django.db import connection
 from catalog.selectors import gate_facts
 from governance.domain import gate_rules, kinds
 from governance.domain.subject import Subject, SubjectFacts
+from governance.domain.waiver_documents import document
 from governance.models import Waiver
 from governance.selectors import told_changes
-from kernel.digest import short
+from kernel.digest import digest_of, short
 from kernel.viewer import Viewer
 
 Binds = Literal["contract", "release", "content", ""]
@@ -143,6 +144,8 @@ def present_digest(subject_kind: str, subject_id: str) -> str | None:
 
 
 def _of_gate(waiver: Waiver, binds: Binds, digest: str | None, now: str) -> str:
+    if digest_of(document(waiver)) != waiver.digest:
+        return "It does not say what was approved any more, so it opens nothing. Ask for a new one."
     if not binds or digest == now:
         return ""
     if digest is None:

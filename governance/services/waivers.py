@@ -13,6 +13,7 @@ from catalog.selectors import consumers
 from governance import permissions
 from governance.domain import gate_rules, limits
 from governance.domain.subject import Subject, SubjectFacts
+from governance.domain.waiver_documents import document
 from governance.models import ChangeRequest, Waiver
 from governance.selectors import sight
 from governance.selectors.waiver_standings import present_facts
@@ -136,23 +137,6 @@ def _require_seen(actor: User, subject: Subject) -> None:
             f"The waiver cannot be asked for: {message}",
             {"findings": [finding("/subject_id", message)]},
         )
-
-
-def document(waiver: Waiver) -> dict[str, Any]:
-    """What is approved: exactly this, and its digest binds all of it."""
-    return {
-        "rule": waiver.rule,
-        "pointer": waiver.pointer,
-        "subject": {"kind": waiver.subject_kind, "id": waiver.subject_id}
-        | ({} if waiver.subject_digest is None else {"digest": waiver.subject_digest}),
-        "environment": waiver.environment,
-        "reason": waiver.reason,
-        "starts_at": waiver.starts_at.isoformat(),
-        "expires_at": waiver.expires_at.isoformat(),
-        **({"application": waiver.application} if waiver.application else {}),
-        # By digest: who approves a waiver may read it without the right to read all that a check names.
-        **({} if waiver.seen_findings is None else {"findings": sorted(map(digest_of, waiver.seen_findings))}),
-    }
 
 
 def facts(subject: Subject) -> SubjectFacts | None:

@@ -10,7 +10,7 @@ from catalog.models import ApiVersion, ContractRevision
 from governance.models import Waiver
 from governance.services import applying, changes, checks, reviews, waivers
 from kernel import clock
-from kernel.digest import short
+from kernel.digest import digest_of, short
 from tests.catalog import make as catalog
 from tests.governance.gate_estate import beneath
 from tests.governance.test_waivers_at_the_gate import PAST, PLACE, ask, asked_over_http, denied, estate, granted
@@ -27,6 +27,14 @@ def another_contract() -> None:
         version=row, contract_id=other, replaces_id=row.contract_id, adopted_at=clock.now(), approval_id=1
     )
     beneath(f"update catalog_apiversion set contract_id = '{other}' where id = {row.pk}")
+
+
+def of_before(waiver: Waiver) -> None:
+    """As one of the time before waivers said which contract: its digest, and that of its approval, are without it."""
+    waiver.subject_digest = None
+    digest = digest_of(waivers.document(waiver))
+    beneath(f"update governance_waiver set subject_digest = null, digest = '{digest}' where id = {waiver.pk}")
+    beneath(f"update governance_approval set digest = '{digest}' where subject_kind = 'waiver'")
 
 
 def contract() -> str:
@@ -64,7 +72,7 @@ def test_a_waiver_of_before_holds_for_the_contract_that_stood_when_it_was_approv
     if changed == "before":
         another_contract()
     waiver = granted()
-    beneath(f"update governance_waiver set subject_digest = null where id = {waiver.pk}")
+    of_before(waiver)
     if changed == "after":
         another_contract()
     assert (PAST in denied(ask())) is (changed == "after")
@@ -72,7 +80,7 @@ def test_a_waiver_of_before_holds_for_the_contract_that_stood_when_it_was_approv
 
 def test_a_waiver_of_before_of_a_version_that_nobody_had_published_yet_opens_nothing():
     waiver = granted()
-    beneath(f"update governance_waiver set subject_digest = null where id = {waiver.pk}")
+    of_before(waiver)
     soon = (clock.now() + timedelta(minutes=1)).isoformat()
     beneath(f"update catalog_apiversion set published_at = '{soon}' where label = 'v2'")
     assert PAST in denied(ask())
@@ -83,11 +91,11 @@ def told() -> tuple[str, str, bool, str]:
     return one["binds"], one["subject_digest"], one["holds"], one["why_not"]
 
 
-@pytest.mark.parametrize("of_before", [False, True])
-def test_it_is_told_which_contract_a_waiver_is_for_and_when_the_version_has_another(of_before: bool):
+@pytest.mark.parametrize("before", [False, True])
+def test_it_is_told_which_contract_a_waiver_is_for_and_when_the_version_has_another(before: bool):
     waiver, seen = granted(), contract()
-    if of_before:
-        beneath(f"update governance_waiver set subject_digest = null where id = {waiver.pk}")
+    if before:
+        of_before(waiver)
     assert told() == ("contract", seen, True, "")
     assert short(seen) in catalog.client("stan").get("/waivers/").content.decode()
     another_contract()

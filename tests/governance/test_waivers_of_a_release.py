@@ -11,6 +11,7 @@ from governance.domain.subject import Subject
 from governance.models import Waiver
 from governance.services import waivers
 from kernel import clock
+from kernel.digest import digest_of
 from kernel.errors import Invalid
 from kernel.models import User
 from tests.governance import gate_estate
@@ -48,10 +49,11 @@ def test_a_waiver_of_an_integration_is_for_one_release():
 def test_a_waiver_of_an_integration_opens_that_release_alone(bound: str):
     gate_estate.build()
     waiver = _waived()
-    digest = {"this": f"'{waiver.subject_digest}'", "another": "'sha256:" + "0" * 64 + "'", "nothing": "null"}[bound]
+    waiver.subject_digest = {"this": waiver.subject_digest, "another": "sha256:" + "0" * 64, "nothing": None}[bound]
+    digest = f"'{waiver.subject_digest}'" if waiver.subject_digest else "null"
     beneath(
-        f"update governance_waiver set state = 'granted', granted_at = now(), subject_digest = {digest}"
-        f" where id = {waiver.pk}"
+        f"update governance_waiver set state = 'granted', granted_at = now(), subject_digest = {digest},"
+        f" digest = '{digest_of(waivers.document(waiver))}' where id = {waiver.pk}"
     )
     body = {"version": "2", "environment": "test", "consumes": [], **gate_estate.brings()}
     answer = gate_estate.client().post("/api/v1/gate/verdicts", body, content_type="application/json").json()

@@ -18,12 +18,15 @@ from governance.selectors.records import OwnRecords, ProviderPlaces
 
 @dataclass(frozen=True, slots=True)
 class GrantedWaiver:
-    """A waiver in force."""
+    """A waiver in force. `digest` is what its approval binds, over all that it says."""
 
     id: int
+    digest: str
     rule: str
     subject_kind: str
     subject_id: str
+    subject_digest: str | None
+    seen_findings: list[dict[str, Any]] | None
     pointer: str
     application: str
     environment: str

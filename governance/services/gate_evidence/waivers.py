@@ -9,14 +9,16 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from governance.domain.waiver_documents import document
 from governance.selectors import sight
 from governance.services.gate_evidence.asked import Asked, GrantedWaiver, counted
 from kernel import prepared_queries
+from kernel.digest import digest_of
 from kernel.viewer import Viewer
 
 _WAIVERS = """
-select w.id, w.rule, w.subject_kind, w.subject_id, w.pointer, w.application, w.environment, w.reason, w.starts_at,
-       w.expires_at
+select w.id, w.digest, w.rule, w.subject_kind, w.subject_id, w.subject_digest, w.seen_findings, w.pointer,
+       w.application, w.environment, w.reason, w.starts_at, w.expires_at
   from governance_waiver w
   left join catalog_api a on w.subject_kind = 'version' and a.slug = split_part(w.subject_id, '@', 1)
   left join catalog_apiversion v on v.api_id = a.id and v.label = split_part(w.subject_id, '@', 2)
@@ -52,7 +54,8 @@ def granted(
 ) -> tuple[GrantedWaiver, ...]:
     """Those in force that could set a reason aside: of the application that asks, about what the question names or
     what records and calls name `beside` it; and old ones of no application. Of those, none comes by what the asker may
-    not see, though the question names it."""
+    not see, though the question names it. One that does not say what was approved, as after a restore of a part, is
+    none."""
     named = {entry["ref"] for key in ("consumes", "provides", "integrations") for entry in question[key] or ()}
     parameters = {
         "application": question["application"],
@@ -62,7 +65,8 @@ def granted(
         "releases": [f"{entry['ref']} {entry['digest']}" for entry in question["integrations"]],
         "as_of": as_of,
     }
-    return tuple(GrantedWaiver(*row) for row in prepared_queries.rows(_WAIVERS, parameters))
+    rows = [GrantedWaiver(*row) for row in prepared_queries.rows(_WAIVERS, parameters)]
+    return tuple(row for row in rows if digest_of(document(row)) == row.digest)
 
 
 def about_hidden_integrations(waivers: Iterable[GrantedWaiver], brought: set[str], viewer: Viewer) -> frozenset[int]:
