@@ -110,6 +110,9 @@ class Front:
             status, said = await self.readiness.answer()
             return _json(status, said)
         headers = _needed(scope)
+        if sum(name == b"content-length" for name, _ in scope["headers"]) > 1:
+            said = "The request has several Content-Length lines. Send one."
+            return _refusal(DomainError("request.several_lengths", said), headers, close=True)
         try:
             address = self._judge_token(scope, headers)
             body, length = await self._body(scope, receive, headers)
@@ -264,6 +267,7 @@ async def _send(answer: FrontAnswer, method: str, send: Send) -> None:
     try:
         if isinstance(answer.body, bytes) and not any(name == b"content-length" for name, _ in answer.headers):
             answer.headers.append((b"content-length", b"%d" % len(answer.body)))
+        answer.headers.append((b"server", b"tillgate"))  # else granian tells its own name
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
         if isinstance(answer.body, bytes):
             await send({"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body})

@@ -109,3 +109,11 @@ def test_no_redirect_is_followed(monkeypatch):
 )
 def test_what_a_spelling_says_is_told_before_anything_is_called(host, reach, refused):
     assert bool(egress.refusal(host, Reach.of(reach))) is refused
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "fd00::1"])
+def test_a_receiver_of_webhooks_is_judged_by_what_its_name_resolves_to(names, address):
+    """Without a setting (`EGRESS_RECEIVERS`) they stand outside of the own networks."""
+    names["chat.example"] = [address]
+    with egress.client(Reach(), 5.0) as http, pytest.raises(httpx.ConnectError, match=r"chat\.example"):
+        http.post("http://chat.example/", content=b"{}")

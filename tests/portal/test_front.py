@@ -45,14 +45,15 @@ class Call:
         self, path: str, *parts: bytes, ends: bool = True, breaks: bool = False, method: str = "POST", **headers: str
     ) -> None:
         self.parts, self.ends, self.breaks = list(parts), ends, breaks
-        given = {"content-length": str(len(b"".join(parts)) if ends else 500)} | headers
+        given = {"content-length": str(len(b"".join(parts)) if ends else 500)}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
         self.scope = {
             "type": "http",
             "method": method,
             "path": path,
             "raw_path": path.encode(),
             "query_string": b"a=1",
-            "headers": [(name.replace("_", "-").encode(), value.encode()) for name, value in given.items()],
+            "headers": [(name.encode(), value.encode()) for name, value in given.items()],
             "client": ("10.0.0.9", 5),
             "server": ("10.1.2.3", 8000),
             "scheme": "http",
@@ -474,3 +475,19 @@ def test_signing_in_takes_no_thread_of_pages() -> None:
         return page.status
 
     assert run(asked()) == 200
+
+
+@pytest.mark.parametrize("second", [b"3", b"4"])
+def test_a_request_with_two_lengths_is_refused(second: bytes) -> None:
+    """Equal ones as well; granian makes one line of equal ones and refuses others before they come here."""
+    call = Call("/x", b"abc")
+    call.scope["headers"].append((b"content-length", second))
+    run(call.on(front()))
+    assert (call.status, json.loads(call.body)["code"]) == (400, "request.several_lengths")
+    assert (b"connection", b"close") in call.sent[0]["headers"]
+
+
+@pytest.mark.parametrize("path", ["/x", "/health/live", "/health/ready"])
+def test_an_answer_names_the_product_and_no_component(path: str) -> None:
+    call = run(Call(path, b"").on(front()))
+    assert [value for name, value in call.sent[0]["headers"] if name == b"server"] == [b"tillgate"]
