@@ -107,7 +107,7 @@ def compat_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict[
 
 
 def lint_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict[str, Any]:
-    """`{"id", "file", "tier"?, "layer"?, "data_class"?}` → verdict and findings."""
+    """`{"id", "file", "tier"?, "layer"?, "data_class"?, "profile"?}` → verdict and findings."""
     document, name = _file(data, "file", arguments)
     result = results.lint_result(
         document,
@@ -115,6 +115,7 @@ def lint_case(data: Mapping[str, Any], arguments: argparse.Namespace) -> dict[st
         tier=data.get("tier", arguments.tier),
         layer=data.get("layer", arguments.layer),
         data_class=data.get("data_class", arguments.data_class),
+        profile=data.get("profile", arguments.profile),
         rule_files=arguments.rules,
         only_own=arguments.only_own,
     )

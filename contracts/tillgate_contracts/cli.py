@@ -136,7 +136,23 @@ def _add_lint(commands: Any) -> None:
         "--rules", type=Path, action="append", default=[], metavar="FILE", help="own rules, or a Spectral rule file"
     )
     command.add_argument("--only-own", action="store_true", help="leave the built-in rules out")
-    command.add_argument("--fail-on", choices=("error", "warning", "never"), default="warning")
+    command.add_argument(
+        "--profile",
+        choices=("own", "third-party"),
+        default="own",
+        help="whose contract it is; that of a third party is reported on, and the exit code is 0",
+    )
+    command.add_argument(
+        "--all",
+        action="store_true",
+        help="each place of each rule in text and markdown, too (default: a rule that fails nearly everywhere is one "
+        "finding there)",
+    )
+    command.add_argument(
+        "--fail-on",
+        choices=("error", "warning", "never"),
+        help="from which level the exit code is not 0 (default: warning; never for a third party)",
+    )
     _common(command)
     command.set_defaults(run=_lint, batch_case=batch.lint_case)
 
@@ -241,9 +257,12 @@ def _lint(arguments: argparse.Namespace, stream: IO[str]) -> int:
         data_class=arguments.data_class,
         rule_files=arguments.rules,
         only_own=arguments.only_own,
+        profile=arguments.profile,
+        each=arguments.all or arguments.format not in ("text", "markdown"),
     )
     _emit(render(result, arguments.format), arguments, stream)
-    return _code(result, "breaking" if arguments.fail_on == "error" else arguments.fail_on)
+    fail_on = arguments.fail_on or ("warning" if arguments.profile == "own" else "never")
+    return _code(result, "breaking" if fail_on == "error" else fail_on)
 
 
 def _observe(arguments: argparse.Namespace, stream: IO[str]) -> int:

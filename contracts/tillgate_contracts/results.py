@@ -15,7 +15,7 @@ from tillgate_contracts.report.result import SEVERITY, FurtherPlace
 
 if TYPE_CHECKING:
     from tillgate_contracts.compare import ComparisonPolicy, Finding
-    from tillgate_contracts.lint import LintFinding, LintRule
+    from tillgate_contracts.lint import LintFinding, LintReport, LintRule
 
 
 def policy_from(given: Path | Mapping[str, Any] | None) -> ComparisonPolicy:
@@ -149,18 +149,28 @@ def lint_result(
     data_class: str | None,
     rule_files: Sequence[Path],
     only_own: bool,
+    profile: str = "own",
+    each: bool = True,
 ) -> Result:
-    """The linter's report. Raises ContractError `lint.…` for rule files that cannot be used."""
-    from tillgate_contracts.lint import lint
+    """The linter's report; without `each` people are told a rule that fails nearly everywhere once. Raises ContractError
+    `lint.…` for rule files that cannot be used.
+    """
+    from tillgate_contracts.lint import grouped, lint
 
     rules, unmapped, partly = _lint_rules(rule_files, only_own=only_own)
-    report = lint(document, tier=tier, layer=layer, data_class=data_class, rules=rules)
+    report = lint(document, tier=tier, layer=layer, data_class=data_class, profile=profile, rules=rules)
+    groups = grouped(report)
+    many = [group.as_dict() for group in groups if group.places]
+    total = sum(outcome.total for outcome in report.outcomes)
+    cut = f"{total:,} in {len(groups):,} findings: a rule that fails nearly everywhere is one; --all lists each place"
     return Result(
         command="lint",
         verdict=report.verdict,
         items=tuple(_lint_item(finding, name) for finding in report.findings),
+        told=None if each else tuple(_lint_told(finding, name) for finding in groups),
         data={
             **report.as_dict(),
+            "groups": many,
             "file": name,
             "unmapped": unmapped,
             "partly_mapped": partly,
@@ -172,11 +182,24 @@ def lint_result(
             "tier": "" if tier is None else str(tier),
             "layer": layer or "",
             "data class": data_class or "",
+            "profile": profile if profile != "own" else "",
+            "shown": cut if many and not each else _unlisted(report),
+            "not run": ", ".join(
+                f"{item.rule} ({item.reason})" for item in report.outcomes if item.status == "not_run"
+            ),
             "not mapped": ", ".join(f"{item['rule']} ({item['reason']})" for item in unmapped),
             "mapped in part": ", ".join(f"{item['rule']} ({item['reason']})" for item in partly),
         },
-        rules=tuple(RuleText(rule.id, rule.title, SEVERITY.get(rule.level(tier), "note"), rule.why) for rule in rules),
+        rules=tuple(
+            RuleText(rule.id, rule.title, SEVERITY.get(rule.level(tier, profile), "note"), rule.why) for rule in rules
+        ),
     )
+
+
+def _unlisted(report: LintReport) -> str:
+    """What the list of findings leaves out."""
+    cut = [item for item in report.outcomes if item.total > item.listed]
+    return ", ".join(f"{item.rule}: {item.listed:,} of {item.total:,} listed" for item in cut)
 
 
 def _lint_rules(
@@ -212,6 +235,16 @@ def _lint_item(finding: LintFinding, name: str) -> ReportItem:
         operations=(finding.operation,) if finding.operation else (),
         fingerprint=finding.fingerprint,
     )
+
+
+def _lint_told(finding: LintFinding, name: str) -> ReportItem:
+    """A finding for people: one about many stands at the first of its places."""
+    first, *others = finding.places or (finding,)
+    item = _lint_item(first, name)
+    further = tuple(FurtherPlace(name, other.pointer, other.line) for other in others)
+    if not finding.places:
+        return item
+    return replace(item, message=finding.message, operations=(), path="", count=finding.count, further=further)
 
 
 def rule_rows(which: str) -> list[dict[str, str]]:

@@ -17,8 +17,10 @@ from tillgate_contracts.lint import (
     security,
     soap,
 )  # registers the rules
+from tillgate_contracts.lint.groups import kind_of, sizes
 from tillgate_contracts.lint.jsonpath import TooManyMatches
 from tillgate_contracts.lint.rule import (
+    PROFILES,
     RULE_PACK,
     LintFinding,
     LintReport,
@@ -36,7 +38,7 @@ __all__ = ["LAYERS", "built_in_rules", "lint"]
 
 LAYERS = ("experience", "process", "system")
 DATA_CLASSES = ("public", "internal", "personal", "cardholder")
-MAX_PER_RULE = 200
+MAX_PER_RULE = 10_000
 """Findings of one rule that are listed; the rest is counted in its outcome."""
 
 _ALSO = 3
@@ -57,43 +59,49 @@ def lint(
     tier: int | None = None,
     layer: str | None = None,
     data_class: str | None = None,
+    profile: str = "own",
     rules: Iterable[LintRule] | None = None,
 ) -> LintReport:
     """Check a document.
 
     `tier` is 0 (checkout-critical) to 3 (back office), `layer` experience, process or system, `data_class` public,
-    internal, personal or cardholder; None is unknown. `rules` replaces the built-in ones.
+    internal, personal or cardholder; None is unknown. `profile` is own, or third-party for a contract that only its
+    vendor can change: it is reported on, nothing is an error. `rules` replaces the built-in ones.
 
-    Raises ContractError `lint.context` for an unknown tier, layer or class.
+    Raises ContractError `lint.context` for an unknown tier, layer, class or profile.
     """
     _check_context(tier, layer, data_class)
+    if profile not in PROFILES:
+        raise ContractError("lint.context", f"The profile is one of {', '.join(PROFILES)}, not {profile!r}.")
     view = LintView(document, tier=tier, layer=layer, data_class=data_class)
     findings: list[LintFinding] = []
     outcomes: list[RuleOutcome] = []
     for rule in built_in_rules() if rules is None else rules:
-        level = rule.level(tier)
+        level = rule.level(tier, profile)
         reason = _not_applicable(rule, level, view)
         if reason:
-            outcomes.append(RuleOutcome(rule.id, "not_applicable", reason))
+            outcomes.append(RuleOutcome(rule.id, "not_applicable", reason, title=rule.title))
             continue
         try:
             violations = iter(rule.check(view))
             listed = list(islice(violations, MAX_PER_RULE))
             total = len(listed) + sum(1 for _ in violations)
         except TooManyMatches as error:
-            outcomes.append(RuleOutcome(rule.id, "not_run", f"{error}"))
+            outcomes.append(RuleOutcome(rule.id, "not_run", f"{error}", title=rule.title))
             continue
-        outcomes.append(RuleOutcome(rule.id, "failed" if total else "passed", total=total))
+        status = "failed" if total else "passed"
+        outcomes.append(RuleOutcome(rule.id, status, total=total, listed=len(listed), title=rule.title))
         findings += [_finding(rule, level, violation, document) for violation in listed]
     findings.sort(key=lambda item: (_ORDER[item.level], item.rule, item.line or 0, item.pointer))
     context = {
         "tier": tier,
         "layer": layer,
         "data_class": data_class,
+        "profile": profile,
         "format": document.format,
         "digest": document.digest,
     }
-    return LintReport(tuple(findings), tuple(outcomes), RULE_PACK, context)
+    return LintReport(tuple(findings), tuple(outcomes), RULE_PACK, context, sizes(view))
 
 
 def _finding(rule: LintRule, level: str, violation: Violation, document: Document) -> LintFinding:
@@ -107,6 +115,7 @@ def _finding(rule: LintRule, level: str, violation: Violation, document: Documen
         operation=violation.operation,
         path=violation.path,
         fingerprint=fingerprint(rule.id, violation.pointer),
+        of=kind_of(violation.pointer),
     )
 
 

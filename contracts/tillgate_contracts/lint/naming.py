@@ -14,8 +14,12 @@ from tillgate_contracts.reading import escape
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9_-]*\Z")
 """Names that can have a spelling; `fields[order]`, `@odata.count` and keys such as `a.b` follow a protocol."""
-_KEBAB = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
-_MAJOR = re.compile(r"(?:^|/)v\d+(?:[./]|$)|[?&]version=|\d{4}-\d{2}-\d{2}")
+_SEGMENT = re.compile(
+    r"(?:v?[0-9]+(?:\.[0-9]+)+(?:-[a-z0-9]+)*"  # a version: v3.1, 2.0, v1.0-beta
+    r"|(?:\$|\.(?=well-known\Z))?[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]{2,5})?)\Z"  # $batch, .well-known, openapi.yaml
+)
+"""Spellings of a segment: words joined by hyphens, and what follows a convention of its own."""
+_MAJOR = re.compile(r"(?:^|/)[vV]\d+(?:[./_-]|alpha|beta|rc|pre|$)|[?&]version=|\d{4}-\d{2}-\d{2}")
 
 
 def _odata(view: LintView) -> str:
@@ -37,9 +41,8 @@ def _odata(view: LintView) -> str:
 )
 def path_casing(view: LintView) -> Iterator[Violation]:
     for path in _paths(view):
-        wrong = [
-            part for part in path.split("/") if part and "{" not in part and not _KEBAB.match(part) and ":" not in part
-        ]
+        segments = re.split(r"[?#]", path, maxsplit=1)[0].split("/")
+        wrong = [part for part in segments if part and not {"{", ":"} & set(part) and not _SEGMENT.match(part)]
         if wrong:
             yield Violation(
                 f"/paths/{escape(path)}",
@@ -173,9 +176,7 @@ def query_parameter_casing(view: LintView) -> Iterator[Violation]:
     for endpoint in view.endpoints:
         for item in endpoint.parameters:
             name = str(item.value.get("name", ""))
-            if (item.value.get("in") == "query" and name.isidentifier()) or (
-                "-" in name and item.value.get("in") == "query"
-            ):
+            if item.value.get("in") == "query" and _PLAIN.match(name):
                 names.setdefault(name, (item.pointer, endpoint.label, endpoint.path))
     counted = Counter(label for label in map(style, names) if label not in ("flat", "mixed"))
     if not counted:

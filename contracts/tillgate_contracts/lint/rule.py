@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tillgate_contracts.lint.view import LintView
 
-RULE_PACK = "2026.11.3"
+RULE_PACK = "2026.11.4"
 """Raised whenever the same contract could get another report from the built-in rules."""
 
+PROFILES = ("own", "third-party")
+"""Whose contract it is. That of a third party is reported on: an error is a warning, all else is info."""
 LEVELS = ("error", "warning", "info", "off")
 _LETTERS = {"e": "error", "w": "warning", "i": "info", "-": "off"}
+_REPORTED = {"error": "warning", "warning": "info", "info": "info", "off": "off"}
 UNKNOWN_TIER = 1
 """A contract without a tier is judged as tier 1: what is unknown is not taken for unimportant."""
 
@@ -61,9 +64,10 @@ class LintRule:
     families: tuple[str, ...] = ("openapi",)
     condition: Condition = always
 
-    def level(self, tier: int | None) -> str:
+    def level(self, tier: int | None, profile: str = "own") -> str:
         """error, warning, info or off."""
-        return self.by_tier[UNKNOWN_TIER if tier is None else tier]
+        level = self.by_tier[UNKNOWN_TIER if tier is None else tier]
+        return _REPORTED[level] if profile == "third-party" else level
 
 
 def levels(letters: str) -> tuple[str, str, str, str]:
@@ -103,7 +107,11 @@ def registered() -> tuple[LintRule, ...]:
 
 @dataclass(frozen=True, slots=True)
 class LintFinding:
-    """One finding. `pointer` and `line` are in the author's file; `fingerprint` survives edits elsewhere in it."""
+    """One finding. `pointer` and `line` are in the author's file; `fingerprint` survives edits elsewhere in it.
+
+    `of` is what stands there (property, operation …), or "". A finding about many places of one rule has their `count`
+    and the first of them in `places`.
+    """
 
     rule: str
     level: str
@@ -114,9 +122,15 @@ class LintFinding:
     operation: str = ""
     path: str = ""
     fingerprint: str = ""
+    of: str = ""
+    count: int = 1
+    places: tuple[LintFinding, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
+        """The finding as JSON; `count` and `places` only where it is about many."""
+        many = {"count": self.count, "places": [place.as_place() for place in self.places]} if self.places else {}
         return {
+            **many,
             "rule": self.rule,
             "level": self.level,
             "message": self.message,
@@ -128,26 +142,34 @@ class LintFinding:
             "fingerprint": self.fingerprint,
         }
 
+    def as_place(self) -> dict[str, Any]:
+        """What a finding about many says of one of its places."""
+        return {"pointer": self.pointer, "line": self.line, "message": self.message, "operation": self.operation}
+
 
 @dataclass(frozen=True, slots=True)
 class RuleOutcome:
-    """The outcome of one rule: `passed`, `failed`, or `not_applicable` with the reason. `total` counts findings that
-    are not listed as well."""
+    """The outcome of one rule: `passed`, `failed`, or `not_applicable` or `not_run` with the reason. `total` counts all
+    findings, `listed` those that the report lists."""
 
     rule: str
     status: str
     reason: str = ""
     total: int = 0
+    listed: int = 0
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class LintReport:
-    """The findings, worst first, and the outcome of every rule."""
+    """The findings, worst first, and the outcome of every rule. `groups.grouped` has them for people."""
 
     findings: tuple[LintFinding, ...]
     outcomes: tuple[RuleOutcome, ...]
     rule_pack: str = RULE_PACK
     context: Mapping[str, Any] = field(default_factory=dict)
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """How many operations, properties … the contract has."""
 
     @property
     def verdict(self) -> str:
@@ -162,7 +184,13 @@ class LintReport:
             **self.context,
             "findings": [finding.as_dict() for finding in self.findings],
             "rules": [
-                {"rule": item.rule, "status": item.status, "reason": item.reason, "total": item.total}
+                {
+                    "rule": item.rule,
+                    "status": item.status,
+                    "reason": item.reason,
+                    "total": item.total,
+                    "listed": item.listed,
+                }
                 for item in self.outcomes
             ],
         }

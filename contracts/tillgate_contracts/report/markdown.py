@@ -30,6 +30,9 @@ def to_markdown(result: Result) -> str:
                 for part in (_cell(operations), f"`{_cell(item.pointer)}`" if item.pointer else "", item.place)
                 if part
             )
+            if result.command == "lint" and item.count > 1:
+                places = "".join(f"<br>`{_cell(more.pointer)}`" for more in item.further)
+                where += f"{places}<br>and {item.count - 1 - len(item.further):,} more"
             what = _cell(item.message) + (f"<br>*{_cell(item.hint)}*" if item.hint and severity != "note" else "")
             lines.append(f"| `{item.rule}` | {where} | {what} |")
         if len(items) > _MOST:
