@@ -322,7 +322,12 @@ SPECTACULAR_SETTINGS = {
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"LifecycleState": "catalog.domain.lifecycle.STATES"},
+    "ENUM_NAME_OVERRIDES": {
+        "LifecycleState": "catalog.domain.lifecycle.STATES",
+        "LevelEnum": ["breaking", "warning", "info"],
+        "VerdictEnum": ["breaking", "warning", "compatible", "none"],
+        "LintLevel": ["error", "warning", "info"],
+    },
 }
 
 # Celery carries wake-ups only: every fact and every piece of work is a row. See docs/decisions on the ledger.

@@ -101,6 +101,9 @@ class ApiCreateSerializer(ApiWriteSerializer, ContentSerializer):
 
     slug = PlainText(max_length=100)
     label = PlainText(max_length=100, required=False, allow_blank=True, default="")  # type: ignore[assignment]
+    third_party = serializers.BooleanField(
+        required=False, allow_null=True, default=None, help_text="A third party provides it; null: as its system says"
+    )
     owner_team = PlainText(max_length=60)
     tier = serializers.IntegerField(min_value=0, max_value=3)
 

@@ -12,6 +12,7 @@ from catalog.api import (
     endpoints,
     imports,
     landscape,
+    lint,
     provision,
     search,
     versions,
@@ -49,6 +50,7 @@ urlpatterns = [
         name="version-comparison",
     ),
     path("apis/<slug:slug>/versions/<label:label>/drift", drift.VersionDrift.as_view(), name="version-drift"),
+    path("apis/<slug:slug>/versions/<label:label>/lint", lint.VersionLint.as_view(), name="version-lint"),
     path(
         "apis/<slug:slug>/versions/<label:label>/consumers",
         versions.VersionConsumers.as_view(),

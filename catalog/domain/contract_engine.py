@@ -19,7 +19,7 @@ from tillgate_contracts.compare import RULE_PACK, ComparisonPolicy, ComparisonRe
 from tillgate_contracts.compare.findings import merged_findings, text_of
 from tillgate_contracts.compare.groups import DESCRIPTIVE, FindingGroup, FindingText, group
 from tillgate_contracts.errors import ContractError
-from tillgate_contracts.lint import LintReport
+from tillgate_contracts.lint import LintFinding, LintReport, RuleOutcome
 from tillgate_contracts.observe import DRIFT_KINDS, DriftFinding, DriftResult, Exchange, Observer
 from tillgate_contracts.observe.kept import is_list_value, is_name
 from tillgate_contracts.reading import DEFAULT as LIMITS
@@ -41,8 +41,10 @@ __all__ = [
     "Exchange",
     "FindingGroup",
     "FindingText",
+    "LintFinding",
     "LintReport",
     "Observer",
+    "RuleOutcome",
     "UnusableSchema",
     "compare",
     "decode",
@@ -53,6 +55,7 @@ __all__ = [
     "is_list_value",
     "is_name",
     "lint",
+    "lint_groups",
     "merged_findings",
     "parse_text",
     "parse_yaml",
@@ -89,6 +92,8 @@ parse_text = _translated(document.parse_text)
 compare = _translated(comparison.compare)
 #: One document → the findings of the house rules.
 lint = _translated(linter.lint)
+#: A lint report, and maybe some of its findings → those of a rule that fails nearly everywhere as one.
+lint_groups = linter.grouped
 
 
 def groups_of(findings: Sequence[Any]) -> list[FindingGroup]:

@@ -29,8 +29,8 @@ class VersionFacts:
     is public, internal, personal or cardholder, "" where it is not stated. `origin` is `registered`, `imported` or
     `declared` (by a reviewed blueprint); an imported version without `approval_id` has not been reviewed: the gate
     answers `unknown`, and reports only until `enforced_from`. `proposed_digest` is a contract change that waits for its
-    approval. `third_party` and `per_instance` are None where nobody has said; `pins` is the rule of its tier. These
-    three are read for the gate only.
+    approval. `third_party` (the API's own word, else its system's) and `per_instance` are None where nobody has said;
+    `pins` is the rule of its tier. The last two are read for the gate only.
     """
 
     id: int

@@ -10,7 +10,7 @@ from django.db.models import F, OuterRef, Prefetch, Q, QuerySet, Subquery
 
 from catalog.domain import lifecycle
 from catalog.domain.facts import EntityUse, VersionFacts
-from catalog.models import ApiEntity, ApiVersion, ContractRevision
+from catalog.models import Api, ApiEntity, ApiVersion, ContractRevision
 from kernel.errors import NotFound
 
 
@@ -66,7 +66,13 @@ def _facts(version: Any) -> VersionFacts:
         proposed_digest=version.proposed_digest,
         predecessor_reference=str(version.predecessor) if version.predecessor else "",
         created_at=version.created_at,
+        third_party=_third_party(api),
     )
+
+
+def _third_party(api: Api) -> bool | None:
+    """The API's own word, else its system's; None where nobody has said."""
+    return api.third_party if api.third_party is not None or api.system is None else api.system.third_party
 
 
 def find(version_id: int) -> VersionFacts | None:

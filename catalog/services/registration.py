@@ -13,7 +13,7 @@ from catalog.domain import lifecycle, naming
 from catalog.domain.facts import VersionFacts
 from catalog.models import Api, ApiEntity, ApiVersion, Team
 from catalog.selectors import versions
-from catalog.services import announcements, api_values, audit_snapshots, contracts
+from catalog.services import announcements, api_values, audit_snapshots, contracts, provision
 from catalog.services.contracts import ReadContract
 from catalog.services.findings import Findings
 from catalog.services.locked_rows import locked_api
@@ -36,9 +36,10 @@ def register(
     slug: str,
     label: str = "",
     entities: Sequence[dict[str, Any]] = (),
+    third_party: bool | None = None,
     **values: Any,
 ) -> VersionFacts:
-    """A new API with its first version, as a draft.
+    """A new API with its first version, as a draft. `third_party` says whose contract it is; None: as its system says.
 
     `values` are given under the keys of `domain.api_fields`. An owner team and an SLA tier are required, because nobody
     could approve a draft without them. Raises Invalid with every finding at once, Conflict `api.slug_taken`, Forbidden
@@ -63,6 +64,8 @@ def register(
         with transaction.atomic():
             api = Api.objects.create(slug=slug, created_by=actor, **fields)
             version = _save_api(api, reading, label=label, actor=actor, uses=uses)
+            if third_party is not None:
+                provision.state_api(slug, third_party=third_party, per_instance=None, actor=actor)
     except IntegrityError as error:
         if violated(error) != SLUG_TAKEN:
             raise

@@ -101,6 +101,9 @@ def _form_field(field: ApiField, viewer: Viewer) -> forms.Field:
     return forms.CharField(label=field.label, help_text=field.hint, required=False, max_length=longest, widget=widget)
 
 
+SAID = [("", "Nobody has said"), ("yes", "Yes"), ("no", "No")]
+
+
 class ApiForm(PlainForm):
     """What a contract does not say: the fields of `domain.api_fields`. `slug` and `label` only at registration."""
 
@@ -133,6 +136,12 @@ class ApiForm(PlainForm):
                 )
                 self.entity_fields.append(name)
         if registering:
+            self.fields["third_party"] = forms.ChoiceField(
+                label="A third party provides it",
+                choices=[("", "As its system says"), *SAID[1:]],
+                required=False,
+                help_text="Yes: the contract rules report on it, and ask for nothing.",
+            )
             self.fields["more_entity"] = forms.ChoiceField(
                 label="Another entity", required=False, choices=[EMPTY, *entities.items()]
             )
@@ -142,7 +151,8 @@ class ApiForm(PlainForm):
 
     def columns(self) -> list[forms.BoundField]:
         """The short fields, for the columns of the form."""
-        return [self[field.key] for field in API_FIELDS if not field.wide]
+        asked = ["third_party"] if "third_party" in self.fields else []
+        return [self[key] for key in [*(field.key for field in API_FIELDS if not field.wide), *asked]]
 
     def wide_fields(self) -> list[forms.BoundField]:
         """The long texts, each on a line of its own."""
@@ -311,9 +321,6 @@ class BrownOutForm(PlainForm):
     def __init__(self, *args: Any, environments: list[tuple[str, str]], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["environment"].choices = environments  # type: ignore[attr-defined]
-
-
-SAID = [("", "Nobody has said"), ("yes", "Yes"), ("no", "No")]
 
 
 def said(word: str) -> bool | None:

@@ -15,7 +15,7 @@ from catalog.selectors.api_values import form_values
 from catalog.services import apis as api_changes
 from catalog.services import contract_proposal, registration, uploads
 from catalog.services.contract_proposal import Proposal
-from catalog.web.forms import ApiForm, ContractForm, VersionForm
+from catalog.web.forms import ApiForm, ContractForm, VersionForm, said
 from catalog.web.people import person
 from kernel.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
 from kernel.viewer import Viewer
@@ -86,6 +86,7 @@ def _save(request: HttpRequest, viewer: Viewer) -> HttpResponse:
                 slug=form.cleaned_data["slug"].strip(),
                 label=form.cleaned_data["label"],
                 entities=form.entities(),
+                third_party=said(form.cleaned_data["third_party"]),
                 **form.values(),
             )
         except (Invalid, Conflict, Forbidden) as error:

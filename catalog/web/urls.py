@@ -14,6 +14,7 @@ from catalog.web import (
     deprecations,
     endpoints,
     imports,
+    lint,
     provision,
     register,
     scorecards,
@@ -33,6 +34,7 @@ urlpatterns = [
     path("catalog/apis/<slug:slug>/versions/", api_pages.versions, name="versions"),
     path("catalog/apis/<slug:slug>/versions/add/", register.add_version, name="add-version"),
     path("catalog/apis/<slug:slug>/versions/<label:label>/", api_pages.version, name="version"),
+    path("catalog/apis/<slug:slug>/versions/<label:label>/rules/", lint.lint, name="lint"),
     path("catalog/apis/<slug:slug>/versions/<label:label>/brown-outs/", brown_outs.planned, name="brown-outs"),
     path(
         "catalog/apis/<slug:slug>/versions/<label:label>/brown-outs/<int:brown_out_id>/cancel/",

@@ -152,8 +152,9 @@ def lint_result(
     profile: str = "own",
     each: bool = True,
 ) -> Result:
-    """The linter's report; without `each` people are told a rule that fails nearly everywhere once. Raises ContractError
-    `lint.…` for rule files that cannot be used.
+    """The linter's report; without `each` people are told a rule that fails nearly everywhere once.
+
+    Raises ContractError `lint.…` for rule files that cannot be used.
     """
     from tillgate_contracts.lint import grouped, lint
 

@@ -9,6 +9,8 @@ import yaml
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from catalog.selectors import teams
@@ -279,6 +281,7 @@ def _checks(change: ChangeRequest, results: list[CheckResult]) -> list[dict[str,
                 "of_several": not only,
                 "accepted": accepted.get((f.get("rule"), f.get("pointer", ""), about)),
                 "open": f.get("level") == "error" and row.status == "failed",
+                "all_url": _every_place(f, about, change),
             }
             for f in row.findings[:200]
         ]
@@ -332,6 +335,19 @@ def _check_groups(check_id: str, findings: list[dict[str, Any]]) -> list[dict[st
                 }
             )
     return made
+
+
+def _every_place(finding: dict[str, Any], about: str, change: ChangeRequest) -> str:
+    """The page with every place of a contract rule that is one finding, or ""."""
+    slug, _, label = about.partition(" ")[2].partition("@")
+    if not finding.get("places") or not label:
+        return ""
+    query = {"rule": str(finding["rule"]).removeprefix("lint.")}
+    query |= {"contract": "proposed"} if change.kind == "contract.change" and change.applied_at is None else {}
+    try:
+        return f"{reverse('catalog:lint', args=[slug, label])}?{urlencode(query)}"
+    except NoReverseMatch:
+        return ""
 
 
 def _consumers(change: ChangeRequest, reached: ToldImpact | None) -> dict[str, Any]:

@@ -23,6 +23,8 @@ PAGES = [
     "/catalog/apis/price-api/definition/?version=v1",
     "/catalog/apis/price-api/versions/",
     "/catalog/apis/price-api/versions/v2/",
+    "/catalog/apis/price-api/versions/v2/rules/",
+    "/catalog/apis/price-api/versions/v2/rules/?rule=operation-tagged",
     "/catalog/apis/price-api/compare/?from=v1&to=v2",
     "/catalog/apis/price-api/compare/?from=v1&to=v2&reading=tree",
     "/catalog/apis/price-api/compare/?from=v1&to=v2&reading=text",
@@ -365,6 +367,8 @@ _PARAMETERS = [
     "reading",
     "show",
     "version",
+    "rule",
+    "contract",
     "scope",
     "entity",
     "group",
@@ -383,6 +387,7 @@ _PATHS = [p.partition("?")[0] for p in PAGES] + [
     "/.well-known/api-catalog",
     "/catalog/changes.atom",
     "/api/v1/apis/price-api/versions/v2/comparison",
+    "/api/v1/apis/price-api/versions/v2/lint",
     "/api/v1/apis/price-api/versions/v2/consumers",
 ]
 

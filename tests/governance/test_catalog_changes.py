@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from catalog.models import Api
 from catalog.selectors import boundaries, versions
 from catalog.services import version_changes
 from governance.domain.subject import Subject
@@ -110,6 +112,29 @@ def test_a_draft_is_published_by_its_approved_change(django_assert_max_num_queri
     found = versions.by_reference("price-api@v3")
     assert (change.state, found.state) == ("applied", "published")
     assert found.approval_id == change.approvals.get().pk
+
+
+def test_the_checks_page_leads_to_every_place_of_a_contract_rule():
+    Api.objects.filter(slug="price-api").update(data_class="internal", third_party=False)
+    paths = {f"/p{n}": {"get": {"responses": {"200": {"description": "x"}}}} for n in range(30)}
+    content = json.dumps({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": paths}).encode()
+    for reference, kind, end in (
+        ("price-api@v3", "version.publish", ""),
+        ("price-api@v2", "contract.change", "&amp;contract=proposed"),
+    ):
+        version_changes.revise_contract(
+            actor=catalog.person("piet"), reference=reference, content=content, file_name="p.json"
+        )
+        content = content.replace(b'"t"', b'"u"')
+        facts = versions.by_reference(reference)
+        assert facts
+        change = asked(kind, Subject("version", reference, facts.proposed_digest or facts.contract_digest or ""))
+        text = catalog.client("piet").get(f"/changes/{change.pk}/checks/").content.decode()
+        label = reference.partition("@")[2]
+        link = f"/catalog/apis/price-api/versions/{label}/rules/?rule=security-required{end}"
+        assert link in text
+        page = catalog.client("piet").get(link.replace("&amp;", "&"))
+        assert len(page.context["findings"]) == 30
 
 
 def test_rejecting_and_withdrawing_tell_the_catalog():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -177,3 +178,44 @@ def test_the_gate_knows_no_relation_of_contracts_that_were_not_read_whole():
     after = versions.by_reference("price-api@v3").contract_digest
     assert versions_evidence.pinned(before, after, clock.now()) == "uncompared"
     assert versions_evidence.relation(before, after) == "uncompared"
+
+
+def linted(content: bytes) -> CheckOutcome:
+    Api.objects.filter(slug="price-api").update(data_class="internal", third_party=False)
+    version_changes.revise_contract(
+        actor=catalog.person("piet"), reference="price-api@v3", content=content, file_name="price.json"
+    )
+    return run(contract_checks.LINT, "price-api@v3")
+
+
+def open_operations(count: int) -> bytes:
+    """A contract of operations without security."""
+    made = {f"/p{n}": {"get": {"responses": {"200": {"description": "x"}}}} for n in range(count)}
+    return json.dumps({"openapi": "3.0.3", "info": {"title": "t", "version": "1"}, "paths": made}).encode()
+
+
+def test_a_contract_rule_that_fails_nearly_everywhere_is_one_finding_of_the_check():
+    outcome = linted(open_operations(60))
+    assert outcome.status == "failed"
+    (found,) = [f for f in outcome.findings if f["rule"] == "lint.security-required"]
+    assert (found["level"], found["pointer"], found["count"]) == ("error", "", 60)
+    assert found["message"].endswith("not so at 60 of 60 operations.")
+    assert [place["operation"] for place in found["places"]] == ["GET /p0", "GET /p1", "GET /p10"]
+    assert sum(f["count"] for f in outcome.findings if f["level"] == "error") == int(outcome.why.split()[0])
+    assert {f["level"] for f in outcome.findings} == {"error", "warning", "info"}
+    few = [f for f in linted(open_operations(3)).findings if f["rule"] == "lint.security-required"]
+    assert [f["pointer"] for f in few] == ["/paths/~1p0/get", "/paths/~1p1/get", "/paths/~1p2/get"]
+
+
+def test_a_contract_of_a_third_party_is_reported_on_and_asks_for_nothing():
+    assert linted(open_operations(60)).status == "failed"
+    system = System.objects.get(key="erp")
+    Api.objects.filter(slug="price-api").update(system=system, third_party=None)
+    for word, status in ((None, "failed"), (False, "failed"), (True, "passed")):
+        System.objects.filter(pk=system.pk).update(third_party=word)
+        outcome = run(contract_checks.LINT, "price-api@v3")
+        assert outcome.status == status
+    assert outcome.why.startswith("A third party's contract, reported on only")
+    assert {f["level"] for f in outcome.findings if f["rule"] == "lint.security-required"} == {"warning"}
+    Api.objects.filter(slug="price-api").update(third_party=False)
+    assert run(contract_checks.LINT, "price-api@v3").status == "failed", "the API's own word counts before its system's"

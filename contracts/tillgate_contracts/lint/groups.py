@@ -38,7 +38,7 @@ def kind_of(pointer: str) -> str:
         return ""
     if len(tokens) == 2:
         return "path"
-    if len(tokens) == 3:
+    if len(tokens) == 3 or (len(tokens) == 4 and tokens[2] in METHODS):
         return "operation" if tokens[2] in METHODS else ""
     return {"responses": "response", "parameters": "parameter"}.get(tokens[-2], "") if len(tokens) <= 5 else ""
 

@@ -28,7 +28,9 @@ def to_text(result: Result) -> str:
         if where:
             lines.append(f"    at {where}")
         if result.command == "lint" and item.count > 1:
-            lines += [f"    at {more.file}{f':{more.line}' if more.line else ''} {more.pointer}" for more in item.further]
+            lines += [
+                f"    at {more.file}{f':{more.line}' if more.line else ''} {more.pointer}" for more in item.further
+            ]
             lines.append(f"    and at {item.count - 1 - len(item.further):,} more: --all lists each")
         if item.operations:
             shown = ", ".join(item.operations[:_SHOWN_OPERATIONS])

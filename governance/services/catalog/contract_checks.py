@@ -10,7 +10,7 @@ from typing import Any
 
 from catalog.domain import contract_engine
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import contracts, tiers
+from catalog.selectors import contracts, lint_reports, tiers
 from governance.domain.checks import (
     Check,
     CheckContext,
@@ -140,40 +140,56 @@ def _differences(compared: Any, consumers: list[str] | None, *, blocking: bool) 
 @on_version
 def _lint(context: CheckContext, facts: SubjectFacts, version: VersionFacts) -> CheckOutcome:
     """The contract rules, as strict as tier, layer and data class require. Findings that the previous version had
-    only warn.
+    only warn, and a third party's contract is reported on.
     """
     if facts.digest is None:
         return not_run("There is no contract to check.", ["Upload a contract."])
-    within: dict[str, Any] = {
-        "tier": version.tier,
-        "layer": version.layer or None,
-        "data_class": version.data_class or None,
-    }
-    report = contract_engine.lint(contracts.document(facts.digest), **within)
-    known = (
-        {(f.rule, f.pointer) for f in contract_engine.lint(contracts.document(facts.base_digest), **within).findings}
-        if facts.base_digest
-        else set()
+    report = lint_reports.of_version(version, facts.digest)
+    before = lint_reports.of_version(version, facts.base_digest).findings if facts.base_digest else ()
+    known = {(found.rule, found.pointer) for found in before}
+    listed, errors = [], 0
+    for inherited in (False, True):
+        findings = [found for found in report.findings if ((found.rule, found.pointer) in known) is inherited]
+        for found in contract_engine.lint_groups(report, findings):
+            level: Level = "info" if found.level == "info" else "warning"
+            if found.level == "error" and not inherited:
+                level, errors = "error", errors + found.count
+            listed.append(_violation(found, level, inherited=inherited))
+    listed.sort(key=lambda found: _LEVELS.index(found["level"]))
+    more = len(listed) - MAX_FINDINGS
+    rest = (
+        f" {counted(more, 'finding')} more {'is' if more == 1 else 'are'} in the list of the version."
+        if more > 0
+        else ""
     )
-    listed = []
-    for found in report.findings[:MAX_FINDINGS]:
-        inherited = (found.rule, found.pointer) in known
-        level: Level = (
-            "error" if found.level == "error" and not inherited else "info" if found.level == "info" else "warning"
-        )
-        listed.append(
-            finding(
-                f"lint.{found.rule}", found.pointer, found.message, level=level, line=found.line, inherited=inherited
-            )
-        )
-    errors = sum(1 for f in listed if f["level"] == "error")
     if errors:
         return failed(
-            f"{counted(errors, 'new violation')} of the contract rules.",
-            listed,
+            f"{counted(errors, 'new violation')} of the contract rules.{rest}",
+            listed[:MAX_FINDINGS],
             ["Correct the contract where the findings point, or ask for a waiver of the rule."],
         )
-    return passed(f"No new violation of the contract rules; {counted(len(listed), 'hint')}.", listed)
+    hints = counted(sum(found["count"] for found in listed), "hint")
+    if version.third_party:
+        return passed(f"A third party's contract, reported on only; {hints}.{rest}", listed[:MAX_FINDINGS])
+    return passed(f"No new violation of the contract rules; {hints}.{rest}", listed[:MAX_FINDINGS])
+
+
+_LEVELS: tuple[Level, ...] = ("error", "warning", "info")
+
+
+def _violation(found: Any, level: Level, *, inherited: bool) -> dict[str, Any]:
+    """One finding of the check. One about many places stands at the whole contract and names the first of them."""
+    many = {"places": [place.as_place() for place in found.places]} if found.places else {}
+    return finding(
+        f"lint.{found.rule}",
+        found.pointer,
+        found.message,
+        level=level,
+        line=found.line,
+        inherited=inherited,
+        count=found.count,
+        **many,
+    )
 
 
 @on_version
