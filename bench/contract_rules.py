@@ -201,6 +201,14 @@ condition of `if`, an unknown keyword, a reference that leads nowhere, `unevalua
   or `one-of-coverage-undecided`, and whether `oneOf` branches overlap differently is `one-of-overlap-changed`. Both are
   warnings where the direction could be harmed.
 
+- **A child stands for itself**, also behind the mapping that it inherits; a child that is taken for its parent, or the
+  reverse, is `subtypes-coverage-undecided` where the tag of its values may choose another schema.
+- **What stands beside alternatives** holds together with each of them. Where one of them says something new of a
+  property that is described beside it, that is no new property of an open object: `…-coverage-undecided`.
+
+[The proof by witnesses](../decisions/0067-proof-by-witnesses.md) tries these rules: no value that one side sends and
+the other refuses has spoken against a verdict of `none` or `compatible`.
+
 ## The same in other words
 
 - **OpenAPI 3.0 and 3.1** spell null, bounds, constants, files and examples differently:

@@ -176,3 +176,79 @@ def test_the_strict_content_model_takes_open_objects_at_their_word() -> None:
     ]
     assert judge(*documents, content_model="strict").breaking == 0
     assert judge(*documents).verdict == "warning"
+
+
+def _family(**cash: Any) -> dict[str, Any]:
+    """A parent with a mapping, and two children."""
+    parent = {
+        "type": "object",
+        "required": ["kind"],
+        "properties": {"kind": {"type": "string"}},
+        "discriminator": {"propertyName": "kind", "mapping": {"card": "#/components/schemas/Card"}},
+    }
+    reference = {"$ref": "#/components/schemas/Tender"}
+    return {
+        "Tender": parent,
+        "Card": {"allOf": [reference, {"type": "object", "required": ["authCode"]}]},
+        "Cash": {"allOf": [reference, {"type": "object", "properties": {"kind": {"enum": ["cash"]}}, **cash}]},
+    }
+
+
+@pytest.mark.parametrize("model", ["strict", "tolerant"])
+def test_a_child_does_not_hide_behind_the_mapping_of_its_parent(model: str) -> None:
+    """OpenAPI 3.0.4 section 4.7.24: the parent stands for its children, and a child for itself."""
+    union = {"anyOf": [{"$ref": "#/components/schemas/Cash"}, {"$ref": "#/components/schemas/Tender"}]}
+    base, revision = (
+        with_request(union, components={"schemas": _family(**cash)})
+        for cash in ({}, {"additionalProperties": {"type": "integer"}})
+    )
+    assert judge(base, revision, content_model=model).verdict == "breaking"
+
+
+def test_a_demand_of_a_parent_counts_where_only_its_mapping_is_new() -> None:
+    def document(**parent: Any) -> dict[str, Any]:
+        schema = {
+            "type": "object",
+            "required": ["kind"],
+            "properties": {"kind": {"type": "string"}},
+            "discriminator": {"propertyName": "kind"},
+            **parent,
+        }
+        return with_request({"$ref": "#/components/schemas/Tender"}, components={"schemas": {"Tender": schema}})
+
+    mapping = {"propertyName": "kind", "mapping": {"new": "#/components/schemas/Tender"}}
+    result = judge(document(), document(required=["kind", "till"], discriminator=mapping))
+    assert result.verdict == "breaking"
+
+
+BESIDE = [
+    # JSON Schema 2020-12 Core 10.2.1: an alternative holds together with what stands beside it.
+    {"properties": {"kind": {"type": "string"}, "till": {"type": "string"}}},
+    {"properties": {"kind": {"type": "string"}}, "additionalProperties": {"type": "string"}},
+    {"properties": {"kind": {"type": "string"}}, "patternProperties": {"^t": {"type": "string"}}},
+]
+
+
+@pytest.mark.parametrize("beside", BESIDE)
+@pytest.mark.parametrize("word", ["oneOf", "anyOf"])
+def test_what_an_alternative_says_of_a_property_beside_it_is_no_new_property(beside: Any, word: str) -> None:
+    def document(**till: Any) -> dict[str, Any]:
+        cash = {"type": "object", "required": ["a"], "properties": {"a": {"enum": ["cash"]}, **till}}
+        card = {"type": "object", "required": ["a"], "properties": {"a": {"enum": ["card"]}}}
+        return with_request({"type": "object", **beside, word: [cash, card]})
+
+    assert judge(document(), document(till={"type": "string", "maxLength": 3})).verdict in ("warning", "breaking")
+    assert judge(document(), document(other={"type": "string"})).verdict != "breaking"
+
+
+def test_a_child_that_became_its_parent_is_asked_for_its_tag() -> None:
+    schemas = {"schemas": _family()}
+    child, parent = ({"$ref": f"#/components/schemas/{name}"} for name in ("Cash", "Tender"))
+    named = judge(with_request(child, components=schemas), with_request(parent, components=schemas))
+    assert named.verdict in ("none", "compatible")
+    free = _family()
+    del free["Cash"]["allOf"][1]["properties"]
+    asked = judge(with_request(child, components={"schemas": free}), with_request(parent, components={"schemas": free}))
+    assert "request-body-subtypes-coverage-undecided" in {finding.rule for finding in asked.findings}
+    wider = judge(with_response(child, components=schemas), with_response(parent, components=schemas))
+    assert wider.verdict == "breaking"

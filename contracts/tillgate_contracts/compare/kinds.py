@@ -162,6 +162,9 @@ SCHEMA_KINDS: dict[str, Kind] = {
         BOTH, "requires {new} instead of {old} when {name} is present", "dependentRequired"
     ),
     "dependent-schema-added": Kind(NARROWS, "now must fit a further schema when {name} is present", "dependentSchemas"),
+    "dependent-schema-undecided": Kind(
+        BOTH, "must fit another schema than before when {name} is present", "dependentSchemas"
+    ),
     "dependent-schema-removed": Kind(
         WIDENS, "need no longer fit a further schema when {name} is present", "dependentSchemas"
     ),
@@ -236,6 +239,7 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "discriminator-default-removed": Kind(
         NARROWS, "no longer judges values without a known discriminator value by {old}", "discriminator"
     ),
+    "subtypes-coverage-undecided": Kind(BOTH, "became one of several subtypes, or was one of them", "discriminator"),
     "subtype-added": Kind(WIDENS, "has the new subtype {new}", "allOf"),
     "subtype-removed": Kind(NARROWS, "no longer has the subtype {old}", "allOf"),
     "all-of-added": Kind(NONE, "is now also composed of {new}", "allOf"),

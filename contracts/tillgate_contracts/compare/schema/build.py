@@ -10,9 +10,11 @@ from tillgate_contracts.compare.schema.node import Bound, Node, SchemaUnion
 from tillgate_contracts.compare.schema.shapes import drop_unevaluated, merge_arrays, merge_objects
 from tillgate_contracts.compare.schema.source import (
     ADMITS_NULL,
+    CHOSEN,
     DROP_ANY_OF,
     DROP_ONE_OF,
     EXPANDED,
+    HEAD,
     Part,
     Parts,
     SchemaSource,
@@ -92,10 +94,13 @@ class Builder:
             return
         if not isinstance(raw, dict) or not raw or id(raw) in path or len(flat.parts) > _MAX_FLATTEN:
             return
+        head = head and not part.mask & CHOSEN
         if "unevaluatedProperties" in raw or "unevaluatedItems" in raw:
             flat.holders += 2 if inner else 1
         if part.mask & EXPANDED:
             flat.null = flat.null or bool(part.mask & ADMITS_NULL)
+            if part.mask & HEAD:
+                flat.heads.append(raw)
             flat.add(part)
             return
         if head and named:
@@ -125,7 +130,7 @@ class Builder:
             if top and self.source.dialect.admits_null(raw):
                 flat.null = True
         if size:
-            flat.add(part._replace(mask=part.mask | EXPANDED))
+            flat.add(part._replace(mask=part.mask | EXPANDED | (HEAD if head else 0)))
         if isinstance(composed, list):
             alone = len(raw) == 1 and len(composed) == 1
             self._flatten_composed(
@@ -229,7 +234,7 @@ class _Flat:
         self._seen: set[tuple[int, int]] = set()
 
     def add(self, part: Part) -> None:
-        mark = (id(part.raw), part.mask)
+        mark = (id(part.raw), part.mask & ~HEAD)
         if mark not in self._seen:
             self._seen.add(mark)
             self.parts.append(part)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from tillgate_contracts.compare.schema.accepts import parts_for
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import (
     BOTH,
     NAMED,
+    NONE,
     PLAIN,
     Change,
     Direction,
@@ -20,6 +22,11 @@ from tillgate_contracts.compare.schema.change import (
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.settings import Settings
 from tillgate_contracts.compare.schema.source import Parts, Sameness
+
+BESIDE = (
+    "Cannot tell automatically whether values fit: one part says something new, or no longer says something, "
+    "about a property that is described beside it."
+)
 
 
 class PairGraph(Protocol):
@@ -34,6 +41,7 @@ class PairGraph(Protocol):
     @property
     def sameness(self) -> Sameness: ...
     def link(self, old: Parts, new: Parts, direction: Direction) -> PairKey | None: ...
+    def pair(self, key: PairKey) -> NodePair | None: ...
     def relation(self, key: PairKey | None, proof: int = PLAIN) -> int: ...
     def walk(self, key: PairKey) -> Iterator[tuple[NodePair, bool, int, bool]]: ...
     def fits(self, old: Parts, new: Parts, direction: Direction, proof: int = NAMED) -> bool: ...
@@ -73,6 +81,16 @@ class NodeComparison:
         if key is not None:
             self.pair.links.append(PairLink(key, negated, mask))
         return key
+
+    def named_beside(self, key: PairKey | None) -> int:
+        """What a part of this schema (an alternative, a dependent schema) does to properties that it names newly or no
+        longer, and that stand beside it: there they are no unknown ones, which an open object ignores."""
+        pair = None if key is None else self.graph.pair(key)
+        effect = NONE
+        for change in pair.changes if pair is not None and not self.settings.strict else ():
+            if change.tolerated and (parts_for(self.old, change.name) or parts_for(self.new, change.name)):
+                effect |= change.effect
+        return effect
 
     def relation(self, old: Parts, new: Parts) -> int:
         """Effect of going from one schema to another, without a link to it: NONE, NARROWS, WIDENS or BOTH."""

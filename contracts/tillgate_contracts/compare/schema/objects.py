@@ -5,7 +5,7 @@ from __future__ import annotations
 from tillgate_contracts.compare.schema.accepts import accepts
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
-from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.comparison import BESIDE, NodeComparison
 from tillgate_contracts.compare.schema.limits import compare_least, compare_most
 from tillgate_contracts.compare.schema.node import Node, is_plain
 from tillgate_contracts.compare.schema.patterns import is_free
@@ -164,7 +164,19 @@ def compare_dependent_schemas(comparison: NodeComparison) -> None:
     )
     for name in dict.fromkeys([*old, *new]):
         if name in old and name in new:
-            comparison.child(old[name], new[name])
+            key = comparison.child(old[name], new[name])
+            beside = comparison.named_beside(key) & ~comparison.graph.relation(key)
+            if beside:
+                comparison.add(
+                    "dependent-schema-undecided",
+                    beside,
+                    None,
+                    name,
+                    word,
+                    name=name,
+                    undecided=True,
+                    data={"reason": BESIDE},
+                )
         elif name in new and not comparison.graph.new.node(new[name]).is_free:
             comparison.add("dependent-schema-added", NARROWS, None, name, word, name=name)
         elif name in old and not comparison.graph.old.node(old[name]).is_free:

@@ -19,6 +19,11 @@ EXPANDED = 8
 #: The whole conjunction also admits null (OpenAPI 3.0 `nullable` around a composition).
 ADMITS_NULL = 16
 
+#: The part is the schema itself, not a parent that it extends.
+HEAD = 32
+#: A tag chose this schema, so that the schemas which extend it are not meant any more.
+CHOSEN = 64
+
 _REF_IN_BYTES = re.compile(rb'"\$(?:ref|dynamicRef|recursiveRef)":"((?:[^"\\]|\\.)*)"')
 _HAS_REF = (b'"$ref"', b'"$dynamicRef"', b'"$recursiveRef"')
 _HAS_TAG = b'"discriminator":{'
@@ -88,6 +93,7 @@ class SchemaSource:
         self._anchors: dict[str, Part] | None = None
         self._kept: list[Any] = []
         self._slices: dict[str, Part] = {}
+        self._tag_slices: dict[tuple[str, str], Part] = {}
         self._dangling: dict[tuple[str, str], Part] = {}
         self._references: dict[str, Part] = {}
         self.family = Family(tree, self.resolve)
@@ -109,6 +115,14 @@ class SchemaSource:
         part = self._references.get(ref)
         if part is None:
             part = self._references[ref] = self.synthetic({"$ref": ref}, pointer)
+        return part
+
+    def tag_slice(self, name: str, tag: str) -> Part:
+        """Part that demands a property with one value."""
+        part = self._tag_slices.get((name, tag))
+        if part is None:
+            raw = {"type": "object", "required": [name], "properties": {name: {"enum": [tag]}}}
+            part = self._tag_slices[name, tag] = self.synthetic(raw, "")
         return part
 
     def type_slice(self, name: str) -> Part:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tillgate_contracts.compare.schema.branches import NAMES, ref_of
+from tillgate_contracts.compare.schema.branches import NAMES, covered_by, ref_of
 from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, WIDENS
-from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.comparison import BESIDE, NodeComparison
 from tillgate_contracts.compare.schema.node import Node, SchemaUnion
-from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, Parts
+from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, HEAD, Parts
 from tillgate_contracts.compare.schema.tags import Tags, TagTarget, read_tags
 from tillgate_contracts.compare.schema.unions import Branches, pair_groups, refute
 
@@ -26,6 +26,9 @@ def tags_of(comparison: NodeComparison) -> tuple[Tags, Tags] | None:
 
 def _untagged(node: Node) -> Tags:
     return Tags({}, None, node.groups, node.groups[0].kind if node.groups else "")
+
+
+CHOICE = "Cannot tell automatically whether the tag of every value chooses a schema that takes it."
 
 
 class TaggedUnions:
@@ -56,12 +59,14 @@ class TaggedUnions:
         self._default()
         self._listed()
         self._loose()
+        self._plain()
         self._refute(first, own)
 
     def _both(self, tag: str, before: TagTarget, after: TagTarget) -> None:
         """A tag on both sides: the same schema, the same one under another name, or another one."""
         comparison = self.comparison
         self._say_how(tag, before, after)
+        self._beside(before, after)
         if before.key == after.key or before.name == after.name:
             comparison.child(before.parts, after.parts)
             return
@@ -73,6 +78,21 @@ class TaggedUnions:
             self.lost = self.gained = True
             return
         comparison.add("discriminator-mapping-renamed", NONE, before.name, after.name, name=tag, **places)
+
+    def _beside(self, before: TagTarget, after: TagTarget) -> None:
+        """What a schema says of a property that stands beside the union."""
+        comparison = self.comparison
+        key = comparison.graph.link(before.parts, after.parts, comparison.direction)
+        effect = comparison.named_beside(key) & ~comparison.graph.relation(key)
+        if effect and (comparison.old.groups or comparison.new.groups):
+            comparison.add(
+                f"{NAMES[self.new.kind or self.old.kind]}-coverage-undecided",
+                effect,
+                name=after.name,
+                undecided=True,
+                data={"reason": BESIDE},
+                **_places(before, after),
+            )
 
     def _say_how(self, tag: str, before: TagTarget, after: TagTarget) -> None:
         """A tag of the mapping that only follows from the values of its schema now, or the reverse."""
@@ -207,6 +227,28 @@ class TaggedUnions:
         for left, right in pairs:
             Branches(self.comparison, left, right, tagged=True).compare()
 
+    def _plain(self) -> None:
+        """One side is no alternative: its values must be those of one that the other side can choose."""
+        comparison = self.comparison
+        for plain, tags, harm, inward in (
+            (comparison.old, self.new, NARROWS, True),
+            (comparison.new, self.old, WIDENS, False),
+        ):
+            own = self.old if inward else self.new
+            if own.by_tag or own.default or own.loose or plain.groups or tags.default or not tags.by_tag:
+                continue
+            side, builder = (comparison.new, comparison.graph.new) if inward else (comparison.old, comparison.graph.old)
+            name = str((side.discriminator or {}).get("propertyName", ""))
+            chosen = [(*target.parts, builder.source.tag_slice(name, tag)) for tag, target in tags.by_tag.items()]
+            if covered_by(comparison, [plain.flat], chosen, inward=inward)[0] is None:
+                comparison.add(
+                    "subtypes-coverage-undecided",
+                    harm,
+                    keyword="discriminator",
+                    undecided=True,
+                    data={"reason": CHOICE},
+                )
+
     def _refute(self, first: int, own: int) -> None:
         """What changed beside the unions may be made up for in every branch: a property that moved into all of them."""
         comparison = self.comparison
@@ -214,6 +256,7 @@ class TaggedUnions:
             changes = comparison.pair.changes[first:own]
             if (
                 moved
+                or not self.old.by_tag
                 or self.old.loose
                 or self.new.loose
                 or not any(change.effect | change.unproven for change in changes)
@@ -236,7 +279,7 @@ def _around(node: Node, target: TagTarget) -> Parts:
     """A schema together with what stands beside the union that lists it."""
     owners = {group.owner for group in node.groups}
     rest = tuple(
-        part._replace(mask=part.mask | DROP_ANY_OF | DROP_ONE_OF) if id(part.raw) in owners else part
+        part._replace(mask=(part.mask | (DROP_ANY_OF | DROP_ONE_OF if id(part.raw) in owners else 0)) & ~HEAD)
         for part in node.flat
     )
     return (*rest, *target.parts)

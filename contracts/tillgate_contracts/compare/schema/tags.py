@@ -14,7 +14,7 @@ from tillgate_contracts.compare.schema.branches import ref_of
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.family import name_of
 from tillgate_contracts.compare.schema.node import Node, SchemaUnion
-from tillgate_contracts.compare.schema.source import Parts
+from tillgate_contracts.compare.schema.source import CHOSEN, HEAD, Parts
 from tillgate_contracts.compare.schema.values import as_mapping
 
 
@@ -45,7 +45,7 @@ class Tags(NamedTuple):
 def read_tags(builder: Builder, node: Node) -> Tags | None:
     """The tags of a node; None where it has no discriminator, or nothing to choose from."""
     written = node.discriminator
-    if written is None:
+    if written is None or not (node.groups or node.subtypes or _is_own(node)):
         return None
     candidates = _candidates(builder, node)
     by_tag: dict[str, TagTarget] = {}
@@ -63,6 +63,7 @@ def read_tags(builder: Builder, node: Node) -> Tags | None:
                 by_tag.setdefault(tag, candidate._replace(how=how))
     if not by_tag and chosen is None:
         return None
+    by_tag = {tag: _as_chosen(builder, target, name) for tag, target in by_tag.items()}
     used = {(target.group, target.place) for target in (*by_tag.values(), chosen) if target is not None}
     loose = []
     for number, group in enumerate(node.groups):
@@ -70,6 +71,20 @@ def read_tags(builder: Builder, node: Node) -> Tags | None:
         if rest:
             loose.append(group._replace(branches=rest))
     return Tags(by_tag, chosen, tuple(loose), node.groups[0].kind if node.groups else "")
+
+
+def _as_chosen(builder: Builder, target: TagTarget, name: str) -> TagTarget:
+    """The schema that a tag chose: those that extend it have tags of their own for the same property."""
+    node = builder.node(target.parts)
+    if not node.subtypes or as_mapping(node.discriminator).get("propertyName") != name:
+        return target
+    return target._replace(parts=tuple(part._replace(mask=part.mask | CHOSEN) for part in target.parts))
+
+
+def _is_own(node: Node) -> bool:
+    """True where the discriminator stands in the schema itself, not in a parent that it extends: a child is one of the
+    alternatives of its parent, and has none."""
+    return any(part.mask & HEAD and isinstance(part.raw, dict) and "discriminator" in part.raw for part in node.flat)
 
 
 def _candidates(builder: Builder, node: Node) -> list[TagTarget]:

@@ -20,7 +20,7 @@ from tillgate_contracts.compare.schema.branches import (
     title_of,
 )
 from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, PLAIN, WIDENS
-from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.comparison import BESIDE, NodeComparison
 from tillgate_contracts.compare.schema.node import SchemaUnion
 from tillgate_contracts.compare.schema.source import Parts
 
@@ -115,7 +115,9 @@ class Branches:
         """One branch on both sides; returns its effect. What another branch covers is masked, or is a warning."""
         comparison = self.comparison
         mine, theirs = self.old.branches[before], self.new.branches[after]
-        effect = comparison.graph.relation(comparison.graph.link(mine, theirs, comparison.direction))
+        key = comparison.graph.link(mine, theirs, comparison.direction)
+        effect = comparison.graph.relation(key)
+        beside = comparison.named_beside(key) & ~effect
         masked = doubtful = NONE
         for harm, index, known in ((NARROWS, before, after), (WIDENS, after, before)):
             if effect & harm:
@@ -126,15 +128,17 @@ class Branches:
             comparison.child(mine, theirs, mask=BOTH & ~masked)
         if doubtful:
             self._doubt(doubtful, label_of(theirs, after), mine, theirs)
+        if beside:
+            self._doubt(beside, label_of(theirs, after), mine, theirs, reason=BESIDE)
         return effect
 
-    def _doubt(self, effect: int, label: str, mine: Parts | None, theirs: Parts | None) -> None:
+    def _doubt(self, effect: int, label: str, mine: Parts | None, theirs: Parts | None, *, reason: str = DOUBT) -> None:
         places = {
             **({} if mine is None else {"old_pointer": mine[0].pointer}),
             **({} if theirs is None else {"new_pointer": theirs[0].pointer}),
         }
         self.comparison.add(
-            f"{self.kind}-coverage-undecided", effect, name=label, undecided=True, data={"reason": DOUBT}, **places
+            f"{self.kind}-coverage-undecided", effect, name=label, undecided=True, data={"reason": reason}, **places
         )
 
     def _say(self, verb: str, effect: int, branch: Parts, index: int, proven: bool, tolerated: bool) -> None:
