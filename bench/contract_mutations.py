@@ -17,7 +17,7 @@ from pathlib import Path
 
 from bench.contract_accuracy import shared_root
 from tests.contracts.contract_documents import TODAY
-from tests.contracts.random_mutations import SHARP, random_edits
+from tests.contracts.random_mutations import is_sharp, random_edits
 from tillgate_contracts.compare import compare
 from tillgate_contracts.reading import Document, read_file
 
@@ -51,7 +51,7 @@ def main() -> int:
             verdict = compare(base, Document.from_value(edit.tree), as_of=TODAY).verdict
             counts[verdict] += 1
             kinds.setdefault(edit.kind, Counter())[verdict] += 1
-            if verdict == "none" or (verdict == "compatible" and edit.kind in SHARP):
+            if verdict == "none" or (verdict == "compatible" and is_sharp(edit)):
                 unseen += verdict == "none"
                 print(f"--- {verdict}: {path.name} {edit.kind}: /{'/'.join(map(str, edit.place))}", flush=True)
         shown = ", ".join(f"{counts[word]} {word}" for word in VERDICTS)

@@ -132,14 +132,27 @@ PLAIN: dict[str, Edit] = {
     "an answer goes": _answer,
     "a media type changes": _media,
 }
-#: Edits of plain kinds that change the accepted values in both directions, so that they hurt whoever sends or reads.
-SHARP = frozenset({"a type changes"})
+_NAME_MAPS = frozenset(("properties", "patternProperties"))
+
+
+def is_sharp(edit: Mutation) -> bool:
+    """True for an edit that changes the accepted values in both directions, so that it hurts whoever sends or reads. As
+    text, a single value and a list of it are written alike."""
+    return edit.kind == "a type changes" and not {"parameters", "headers"} & set(edit.place)
+
+
+def _is_map(place: Place) -> bool:
+    """True for a map of names, in which a name may be spelt like a keyword."""
+    names = False
+    for token in place:
+        names = not names and token in _NAME_MAPS
+    return names
 
 
 def random_edits(tree: dict[str, Any], chance: random.Random, count: int) -> Iterator[Mutation]:
     """`count` edits, each in a copy of its own: the kinds take turns, the place and the value are by chance."""
     stored = orjson.dumps(tree, option=orjson.OPT_NON_STR_KEYS)
-    places = reached(tree)
+    places = [place for place in reached(tree) if not _is_map(place)]
     nullable = str(tree.get("openapi", "")).startswith("3.0")
     by_kind: dict[str, list[Place]] = {}
     for kind, edit in PLAIN.items():

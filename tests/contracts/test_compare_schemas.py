@@ -379,3 +379,17 @@ def test_schemas_nested_in_unions_without_measure_are_refused_in_bounds() -> Non
     with pytest.raises(ContractError) as caught:
         judge(old, new)
     assert caught.value.code == "contract.comparison_too_deep"
+
+
+def test_what_was_required_and_forbidden_at_once_and_is_free_now_widens() -> None:
+    """JSON Schema 2020-12 Core 10.3.2: nothing was accepted before, so every value is new."""
+    closed = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
+    asked = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
+    for word in ("oneOf", "anyOf"):
+        old, new = (
+            {**closed, word: [branch, {"type": "object", "required": ["a"]}]} for branch in (asked, {"type": "object"})
+        )
+        assert judge(with_response(old), with_response(new), content_model="strict").verdict in ("breaking", "warning")
+    both = {"allOf": [closed, asked]}
+    result = judge(with_response(both), with_response({"allOf": [closed, {**asked, "required": []}]}))
+    assert result.verdict == "breaking"

@@ -161,6 +161,9 @@ class _Properties:
         absent = parts_for(self.new, name)
         if before.never and not still:
             # `name: false` forbids the name; dropping it admits the name.
+            if required:
+                # What is required and forbidden at once was never accepted.
+                self.comparison.add("property-became-optional", WIDENS, True, False, **place)
             if not (absent and self.comparison.graph.new.node(absent).never):
                 self.comparison.add("forbidden-property-removed", WIDENS, describe(before), None, **place)
             return
