@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from pathlib import Path
+
 import pytest
 
 from tests.contracts.labelled_pairs import WSDL
+from tillgate_contracts.compare import compare
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import Document, read, read_file
+from tillgate_contracts.reading.references import Problem
 
 XSD = b"""<?xml version="1.0" encoding="UTF-8"?>
 <xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns="urn:shop" targetNamespace="urn:shop">
@@ -158,3 +163,50 @@ def test_deep_nesting_is_refused_within_bounds():
     head = '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema"><xs:complexType name="T">'
     deep = head + "<xs:sequence>" * 200 + "</xs:sequence>" * 200 + "</xs:complexType></xs:schema>"
     assert refusal(deep).code == "contract.too_deep"
+
+
+REDEFINING = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns="urn:t" targetNamespace="urn:t">
+<xs:{kind} schemaLocation="base.xsd"><xs:simpleType name="Code"><xs:restriction base="{base}">
+<xs:maxLength value="{size}"/></xs:restriction></xs:simpleType></xs:{kind}>
+<xs:element name="code" type="Code"/></xs:schema>"""
+
+
+@pytest.mark.parametrize(("kind", "base"), [("redefine", "Code"), ("override", "xs:string")])
+def test_what_is_redefined_is_said_and_two_redefinitions_are_two_contracts(
+    tmp_path: Path, kind: str, base: str
+) -> None:
+    (tmp_path / "base.xsd").write_text(
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:t"><xs:simpleType name="Code">'
+        '<xs:restriction base="xs:string"><xs:maxLength value="9"/></xs:restriction></xs:simpleType></xs:schema>'
+    )
+    documents = []
+    for size in (5, 3, 3):
+        (tmp_path / "a.xsd").write_text(REDEFINING.format(kind=kind, base=base, size=size))
+        documents.append(read_file(tmp_path / "a.xsd"))
+    old, new, again = documents
+    (problem,) = new.problems
+    assert (problem.code, problem.unread) == ("xsd.redefined", True)
+    assert "Code of base.xsd" in problem.message
+    assert new.digest == again.digest
+    assert new.digest != old.digest
+    compared = compare(old, new, as_of=dt.date(2026, 11, 30))
+    assert compared.verdict == "warning"
+    assert "contract-not-read" in {finding.rule for finding in compared.findings}
+
+
+def test_a_service_without_its_schema_files_says_which_are_missing_and_what_to_do() -> None:
+    alone = WSDL.replace(
+        "</wsdl:types>",
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:more">'
+        '<xs:include schemaLocation="order.xsd"/><xs:import namespace="urn:x" schemaLocation="types/x.xsd"/>'
+        "</xs:schema></wsdl:types>",
+    )
+    problems = {problem.message for problem in read(alone.encode()).problems}
+    assert len(problems) == 2
+    for name in ("order.xsd", "types/x.xsd"):
+        (said,) = (message for message in problems if message.startswith(f"{name} is missing"))
+        assert "copy its schema into <types>" in said
+
+
+def test_files_beyond_the_limit_are_parts_that_were_not_read() -> None:
+    assert Problem("ref.too_many_files", "", "").unread

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from catalog.models import Api, ApiVersion, System
+from catalog.models import Api, ApiVersion, Environment, System, SystemEndpoint
 from catalog.selectors import versions
 from catalog.services import version_changes
 from governance.domain.checks import ChangeFacts, Check, CheckContext, CheckOutcome
@@ -17,6 +17,9 @@ from governance.services.catalog import contract_checks, landscape_checks, lifec
 from governance.services.gate_evidence import versions as versions_evidence
 from kernel import clock
 from tests.catalog import make as catalog
+from tests.contracts.labelled_pairs import WSDL
+from tests.contracts.test_read_graphql import SHOP
+from tests.contracts.test_read_soap import XSD
 
 pytestmark = pytest.mark.django_db
 
@@ -219,3 +222,89 @@ def test_a_contract_of_a_third_party_is_reported_on_and_asks_for_nothing():
     assert {f["level"] for f in outcome.findings if f["rule"] == "lint.security-required"} == {"warning"}
     Api.objects.filter(slug="price-api").update(third_party=False)
     assert run(contract_checks.LINT, "price-api@v3").status == "failed", "the API's own word counts before its system's"
+
+
+LANGUAGES = {
+    "graphql": (SHOP, "shop.graphql"),
+    "wsdl": (WSDL.encode(), "shop.wsdl"),
+    "xsd": (XSD, "shop.xsd"),
+    "jsonschema": (b'{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object"}', "shop.json"),
+}
+
+
+def contracted(language: str, **api: Any) -> None:
+    content, name = LANGUAGES[language]
+    Api.objects.filter(slug="price-api").update(**api)
+    version_changes.revise_contract(
+        actor=catalog.person("piet"), reference="price-api@v3", content=content, file_name=name
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_language_cannot_say_of_security_is_not_passed_for_lack_of_evidence(language: str):
+    contracted(language, data_class="personal", system=None)
+    outcome = run(contract_checks.SECURITY, "price-api@v3")
+    assert outcome.status == "not_run"
+    assert "cannot say how callers are authenticated" in outcome.why
+    assert outcome.fix
+    system = System.objects.create(key="shop-core", name="Shop core")
+    Api.objects.filter(slug="price-api").update(system=system)
+    assert run(contract_checks.SECURITY, "price-api@v3").status == "not_run"
+    production = Environment.objects.get(key="production")
+    endpoint = SystemEndpoint.objects.create(
+        system=system, environment=production, base_url="https://shop.example.test", auth_kind="bearer"
+    )
+    said = run(contract_checks.SECURITY, "price-api@v3")
+    assert (said.status, "shop-core is called with bearer" in said.why) == ("passed", True)
+    for values, rule in (
+        ({"auth_kind": "none"}, "security.endpoint"),
+        ({"auth_kind": "basic"}, "security.endpoint"),
+        ({"base_url": "http://shop.example.test"}, "security.clear_text"),
+    ):
+        before = {name: getattr(endpoint, name) for name in values}
+        SystemEndpoint.objects.filter(pk=endpoint.pk).update(**values)
+        outcome = run(contract_checks.SECURITY, "price-api@v3")
+        assert (outcome.status, rules(outcome)) == ("failed", {rule})
+        SystemEndpoint.objects.filter(pk=endpoint.pk).update(**before)
+    SystemEndpoint.objects.filter(pk=endpoint.pk).update(auth_kind="api_key")
+    assert run(contract_checks.SECURITY, "price-api@v3").status == "passed"
+    Api.objects.filter(slug="price-api").update(data_class="cardholder")
+    assert run(contract_checks.SECURITY, "price-api@v3").status == "failed"
+
+
+def test_a_service_in_clear_text_fails_whatever_else_is_recorded():
+    content = WSDL.replace("https://shop.example.com/orders", "http://shop.example.com/orders").encode()
+    Api.objects.filter(slug="price-api").update(data_class="personal")
+    version_changes.revise_contract(
+        actor=catalog.person("piet"), reference="price-api@v3", content=content, file_name="shop.wsdl"
+    )
+    assert rules(run(contract_checks.SECURITY, "price-api@v3")) == {"security.clear_text"}
+
+
+def test_events_without_a_security_scheme_are_no_protected_data():
+    content = b"asyncapi: 3.0.0\ninfo: {title: a, version: '1'}\nchannels: {}\n"
+    Api.objects.filter(slug="price-api").update(data_class="personal")
+    version_changes.revise_contract(
+        actor=catalog.person("piet"), reference="price-api@v3", content=content, file_name="a.yaml"
+    )
+    assert rules(run(contract_checks.SECURITY, "price-api@v3")) == {"security.scheme"}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_critical_flow_without_a_place_for_headers_is_traced_by_a_field_or_not_known(language: str):
+    contracted(language)
+    outcome = run(contract_checks.OBSERVABILITY, "price-api@v3")
+    assert outcome.status == "not_run"
+    assert "no place for the headers" in outcome.why
+    assert outcome.fix
+    found = {
+        "graphql": SHOP.replace(b"id: ID!", b"id: ID! correlationId: ID", 1),
+        "wsdl": WSDL.replace('<xs:element name="number"', '<xs:element name="correlationId"', 1).encode(),
+        "xsd": XSD.replace(b'name="sku"', b'name="correlationId"'),
+        "jsonschema": b'{"type": "object", "properties": {"correlationId": {"type": "string"}}}',
+    }[language]
+    name = LANGUAGES[language][1]
+    version_changes.revise_contract(
+        actor=catalog.person("piet"), reference="price-api@v3", content=found, file_name=name
+    )
+    assert run(contract_checks.OBSERVABILITY, "price-api@v3").status == "passed"

@@ -13,7 +13,8 @@ from tillgate_contracts.reading.limits import ReadingLimits
 from tillgate_contracts.reading.pointers import MISSING, escape, fragment_tokens, join, resolve
 from tillgate_contracts.reading.walk import DATA, holds_names, located, objects
 
-_UNREAD = frozenset({"ref.external", "ref.network", "ref.outside", "ref.unreadable", "ref.unresolved"})
+_UNREAD = frozenset(("ref.external", "ref.network", "ref.outside", "ref.too_many_files", "ref.unreadable"))
+_UNREAD |= {"ref.unresolved", "xsd.redefined"}
 _ROOT = "http://contract.invalid/"
 
 

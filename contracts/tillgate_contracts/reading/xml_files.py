@@ -42,7 +42,8 @@ class XmlFiles:
         if parts.scheme or location.startswith("//"):
             return "ref.network", f"{location} is on the network, and nothing is fetched. Put it beside the contract."
         if self.base is None:
-            return "ref.external", f"{location} is another file. Upload the contract in one file, or give its folder."
+            hint = "copy its schema into <types> of the WSDL, beside the others, or give the folder of the files"
+            return "ref.external", f"{location} is missing: {hint}."
         here = self.base / PurePosixPath(file or self.main).parent
         try:
             full = (here / unquote(parts.path)).resolve()

@@ -5,6 +5,7 @@ A qualified name is written `{namespace}name`, one of XML Schema itself `xs:name
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 from lxml import etree
@@ -95,8 +96,22 @@ class SchemaReader:
             self.problem(found, root)
             return
         if kind != "include":
-            self.problem("xsd.redefined", f"{found} is redefined here, which is not read: compare it yourself.")
+            self._redefined(node, found)
         self.add(root, found, target)
+
+    def _redefined(self, node: Any, found: str) -> None:
+        """What stands in a redefinition is not read. The problem is part of the normal form, so it has the names and a
+        digest of the content: two redefinitions are two contracts.
+        """
+        names = ", ".join(name for child in node if (name := child.get("name")) and isinstance(child.tag, str))
+        if names:
+            plain = etree.tostring(node, with_tail=False, encoding="unicode")
+            text = str(etree.canonicalize(plain, strip_text=True, rewrite_prefixes=True))
+            content = hashlib.sha256(text.encode()).hexdigest()[:12]
+            message = (
+                f"{names} of {found} {'are' if ',' in names else 'is'} redefined here (content {content}), which is"
+            )
+            self.problem("xsd.redefined", f"{message} not read. Write the definition that counts into one schema.")
 
     def _component(self, node: Any, kind: str, context: _Context) -> None:
         name = node.get("name")

@@ -10,7 +10,7 @@ from typing import Any
 
 from catalog.domain import contract_engine
 from catalog.domain.facts import VersionFacts
-from catalog.selectors import contracts, lint_reports, tiers
+from catalog.selectors import contracts, lint_reports, systems, tiers
 from governance.domain.checks import (
     Check,
     CheckContext,
@@ -212,14 +212,54 @@ def _security(context: CheckContext, facts: SubjectFacts, version: VersionFacts)
             found,
             ["Declare OAuth 2, OpenID Connect or mutual TLS, and encrypted servers only."],
         )
+    if document.family in _SAY_NO_SECURITY:
+        return _by_endpoints(version, _SAY_NO_SECURITY[document.family])
     return passed(
         f"{version.data_class.title()} data: {', '.join(document.security_schemes.values()) or document.format}."
     )
 
 
+_SAY_NO_SECURITY = {"graphql": "GraphQL", "wsdl": "WSDL", "xsd": "XML Schema", "jsonschema": "JSON Schema"}
+"""Languages of contracts without a place for how callers are authenticated, by the family of the document."""
+
+
+def _by_endpoints(version: VersionFacts, language: str) -> CheckOutcome:
+    """What the catalog records of the API's system counts where the contract cannot say it; nothing recorded is no
+    pass.
+    """
+    endpoints = systems.every_endpoint(version.system_key) if version.system_key else []
+    if not endpoints:
+        where = f"of {version.system_key}" if version.system_key else "of a system of this API"
+        return not_run(
+            f"{language} cannot say how callers are authenticated, and the catalog records no endpoint {where}.",
+            ["Name the API's system, and record where it answers and how one signs in there."],
+        )
+    weak = {"none", "basic", *(("api_key", "header") if version.data_class == "cardholder" else ())}
+    found = [
+        finding("security.endpoint", "", f"At {one.base_url} one signs in by {one.auth_kind}: too weak.")
+        for one in endpoints
+        if one.auth_kind in weak
+    ]
+    found += [
+        finding("security.clear_text", "", f"{one.base_url} is not encrypted.")
+        for one in endpoints
+        if not one.base_url.startswith("https://")
+    ]
+    if found:
+        return failed(
+            f"{counted(len(found), 'security finding')} on {version.data_class} data.",
+            found,
+            [f"Give the endpoints of {version.system_key} a stronger way to sign in, and encrypted addresses."],
+        )
+    ways = ", ".join(sorted({one.auth_kind for one in endpoints}))
+    return passed(
+        f"{version.data_class.title()} data: {language} says nothing of it; {version.system_key} is called with {ways}."
+    )
+
+
 def _weaknesses(document: Any, data_class: str) -> list[dict[str, Any]]:
     found = []
-    if document.family == "openapi" and not document.security_schemes:
+    if document.family in ("openapi", "asyncapi") and not document.security_schemes:
         found.append(
             finding(
                 "security.scheme",
@@ -264,7 +304,16 @@ def _observability(context: CheckContext, facts: SubjectFacts, version: VersionF
                 "Its tier has no target for availability or for the 95th percentile of response time.",
             )
         )
-    if version.tier in (0, 1) and not _correlates(contracts.document(facts.digest).tree):
+    document = contracts.document(facts.digest)
+    correlates = version.tier not in (0, 1) or _correlates(document.tree)
+    if not correlates and not found and document.family in _SAY_NO_SECURITY:
+        language = _SAY_NO_SECURITY[document.family]
+        return not_run(
+            f"{language} has no place for the headers of a call, and no field of the contract is a correlation id: "
+            "whether a sale can be traced is not known.",
+            ["Add a field, an argument or a header part for it, such as correlationId."],
+        )
+    if not correlates:
         found.append(
             finding(
                 "observability.correlation",
@@ -300,7 +349,7 @@ def _correlates(tree: Mapping[str, Any]) -> bool:
         if isinstance(node, Mapping):
             if (
                 str(node.get("name", "")).lower() in wanted
-                or wanted & {str(k).lower() for k in node}
+                or wanted & {str(k).rpartition("}")[2].lower() for k in node}
                 or "correlationId" in node
             ):
                 return True
