@@ -213,7 +213,7 @@ def may_submit(viewer: Viewer, change: ChangeRequest) -> Permission:
     if change.state != State.DRAFT:
         return Permission(False, f"It is {change.get_state_display().lower()}, not a draft.")
     allowed = may_author(viewer, change)
-    if allowed and persons.is_unsettled(viewer.id):
+    if allowed and _is_unsettled(viewer):
         return Permission(False, persons.UNSETTLED)
     return allowed
 
@@ -270,7 +270,7 @@ def may_decide(viewer: Viewer, change: ChangeRequest, at: datetime) -> Permissio
         return Permission(False, "Decisions are for people, not for service accounts.")
     if is_party(change.pk, viewer.user.pk):
         return Permission(False, "You contributed to this change; somebody else decides.")
-    if persons.is_unsettled(viewer.user.pk):
+    if _is_unsettled(viewer):
         return Permission(False, persons.UNSETTLED)
     if change.decisions.filter(person=viewer.user, voided_at=None).exists():
         return Permission(False, "You have decided on this revision. Retract your decision to decide again.")
@@ -355,7 +355,7 @@ def may_break_glass(viewer: Viewer, owner_team_ids: list[int]) -> Permission:
     )
     if not allowed:
         return Permission(False, "Only a member of the owner team or a release manager may break the glass.")
-    if persons.is_unsettled(viewer.id):
+    if _is_unsettled(viewer):
         return Permission(False, persons.UNSETTLED)
     return counts_as_member(viewer, owner_team_ids, ("release-managers",), "breaks no glass")
 
@@ -364,7 +364,7 @@ def may_confirm_break_glass(viewer: Viewer) -> Permission:
     """Confirm it, and review it afterwards."""
     if not (_is_person(viewer) and in_team(viewer, "release-managers", "architects")):
         return Permission(False, "Only a release manager or an architect may confirm.")
-    if persons.is_unsettled(viewer.id):
+    if _is_unsettled(viewer):
         return Permission(False, persons.UNSETTLED)
     return counts_as_member(viewer, (), ("release-managers", "architects"), "confirms and reviews no break-glass")
 
@@ -424,6 +424,10 @@ def may_end_pipeline(viewer: Viewer, connection: PipelineConnection) -> Permissi
         connection.owner_team_id in viewer.team_ids or in_team(viewer, "release-managers")
     )
     return Permission(allowed, "" if allowed else "Only a member of the owner team or a release manager may do this.")
+
+
+def _is_unsettled(viewer: Viewer) -> bool:
+    return viewer.user is not None and persons.is_unsettled(viewer.user.pk)
 
 
 def _is_person(viewer: Viewer) -> bool:

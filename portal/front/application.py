@@ -111,8 +111,8 @@ class Front:
             return _json(status, said)
         headers = _needed(scope)
         if sum(name == b"content-length" for name, _ in scope["headers"]) > 1:
-            said = "The request has several Content-Length lines. Send one."
-            return _refusal(DomainError("request.several_lengths", said), headers, close=True)
+            twice = "The request has several Content-Length lines. Send one."
+            return _refusal(DomainError("request.several_lengths", twice), headers, close=True)
         try:
             address = self._judge_token(scope, headers)
             body, length = await self._body(scope, receive, headers)
