@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.contract_accuracy",),
     ("bench.contracts",),
+    ("bench.lint_rules",),
     ("bench.mapping",),
     ("bench.sync",),
     ("bench.small_jobs",),
