@@ -9,7 +9,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
 
@@ -18,7 +17,7 @@ from governance.domain.subject import Subject
 from governance.selectors import changes as open_changes
 from governance.selectors import policies as policies_in_force
 from governance.services import applying, approvals, changes, checks, policies, release_records, reviews
-from kernel import clock, tokens
+from kernel import bounded_yaml, clock, tokens
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Forbidden
 from kernel.models import User
@@ -34,7 +33,7 @@ def document(seed: Path = SEED) -> dict[str, Any]:
     """The blueprint with `${NAME}` replaced from the environment; an unset name becomes an unused address."""
     text = (seed / "retailer.yaml").read_text()
     filled = re.sub(r"\$\{(\w+)\}", lambda found: os.environ.get(found[1], "http://127.0.0.1:9"), text)
-    loaded: dict[str, Any] = yaml.safe_load(filled)
+    loaded: dict[str, Any] = bounded_yaml.load(filled)
     return loaded
 
 
@@ -46,13 +45,13 @@ SALES_WAITING = ("sofia", "rita")  # whom it waits for
 
 def policy() -> dict[str, Any]:
     """The organisation's first policy."""
-    loaded: dict[str, Any] = yaml.safe_load((SEED / "policy.yaml").read_text())
+    loaded: dict[str, Any] = bounded_yaml.load_file(SEED / "policy.yaml")
     return loaded
 
 
 def manifest(name: str) -> dict[str, Any]:
     """An integration's manifest as its author hands it in: contracts pinned at what the catalog holds now."""
-    loaded: dict[str, Any] = integrations.pinned(yaml.safe_load((SEED / "integrations" / f"{name}.yaml").read_text()))
+    loaded: dict[str, Any] = integrations.pinned(bounded_yaml.load_file(SEED / "integrations" / f"{name}.yaml"))
     return loaded
 
 

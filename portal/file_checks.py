@@ -12,7 +12,8 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import yaml
+from kernel import bounded_yaml
+from kernel.errors import DomainError
 
 CONFLICT = re.compile(r"^(<{7} |={7}$|>{7} )", re.MULTILINE)
 
@@ -37,13 +38,12 @@ def problems(path: Path) -> Iterator[str]:
 def _unreadable(path: Path, text: str) -> Iterator[str]:
     try:
         if path.suffix in {".yaml", ".yml"}:
-            for _ in yaml.safe_load_all(text):
-                pass
+            bounded_yaml.load_all(text)
         elif path.suffix == ".toml":
             tomllib.loads(text)
         elif path.suffix == ".json":
             json.loads(text)
-    except (yaml.YAMLError, ValueError) as error:
+    except (DomainError, ValueError) as error:
         yield f"{path}: {str(error).splitlines()[0]}"
 
 

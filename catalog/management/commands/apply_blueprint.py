@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from catalog.management import in_the_name_of
 from catalog.services import blueprint
+from kernel import bounded_yaml
 from kernel.errors import DomainError
 
 
@@ -24,13 +24,11 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
         try:
-            document = yaml.safe_load(path.read_text())
+            document = bounded_yaml.load_file(path)
             with in_the_name_of.person(options["username"]) as actor:
                 report = blueprint.apply(document, actor=actor, dry_run=options["dry_run"], base_dir=path.parent)
         except OSError as error:
             raise CommandError(f"{path} cannot be read: {error.strerror}") from None
-        except yaml.YAMLError as error:
-            raise CommandError(f"{path} is not YAML: {error}") from None
         except DomainError as error:
             lines = [f"  {f['pointer']}: {f['message']}" for f in error.findings]
             raise CommandError("\n".join([error.message, *lines])) from None

@@ -16,6 +16,7 @@ from catalog.services import contracts
 from catalog.services.importing.contract_files import target_purpose
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
+from catalog.services.importing.values import mapping, nested, plain, texts
 from kernel import audit
 from kernel.errors import Invalid
 
@@ -27,43 +28,31 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One entity. Kinds that the catalog has no place for are refused by name, so that the report lists them."""
     entity: dict[str, Any] = item.value
     kind = entity["kind"]
-    meta, spec = _object(entity, "metadata"), _object(entity, "spec")
-    name = str(meta.get("name") or "").strip()
+    meta, spec = mapping(entity, "metadata"), mapping(entity, "spec")
+    name = plain(meta.get("name"), 300)
     key = naming.slug_of(name, fallback="")
     if not key:
         raise Invalid("import.backstage_name", f"This {kind[:40]} has no metadata.name.")
-    title = str(meta.get("title") or _nested(spec, "profile", "displayName") or name)[:120]
+    title = plain(meta.get("title"), 120) or plain(nested(spec, "profile", "displayName"), 120) or name[:120]
     if kind == "Group":
         return _group(key, title, spec, target)
     if kind == "Domain":
         return _domain(key, title, spec, target)
     if kind == "System":
-        return _system(key, title, str(meta.get("description") or ""), spec, target)
+        return _system(key, title, plain(meta.get("description"), 4000), spec, target)
     if kind == "API":
         return _api(key, title, meta, spec, item, target)
     if kind == "Component":
-        return _component(key, title, str(meta.get("description") or ""), spec, target)
+        return _component(key, title, plain(meta.get("description"), 4000), spec, target)
     raise Invalid(
         "import.backstage_kind",
         f"The catalog has no place for the kind {kind[:60]!r}; Group, Domain, System, API and Component are read.",
     )
 
 
-def _object(value: dict[str, Any], key: str) -> dict[str, Any]:
-    found = value.get(key)
-    return found if isinstance(found, dict) else {}
-
-
-def _nested(value: dict[str, Any], *keys: str) -> Any:
-    found: Any = value
-    for key in keys:
-        found = found.get(key) if isinstance(found, dict) else None
-    return found
-
-
 def _ref(value: Any) -> str:
     """`group:default/pricing` → pricing."""
-    return naming.slug_of(str(value or "").rpartition("/")[2].rpartition(":")[2], fallback="")
+    return naming.slug_of(plain(value, 400).rpartition("/")[2].rpartition(":")[2], fallback="")
 
 
 def _say(target: ImportTarget, kind: str, key: str) -> None:
@@ -76,7 +65,7 @@ def _group(key: str, title: str, spec: dict[str, Any], target: ImportTarget) -> 
     group, _ = Group.objects.get_or_create(name=title[:150])
     if Team.objects.filter(group=group).exists():
         group = Group.objects.create(name=f"{title[:80]} ({key})"[:150])
-    email = str(_nested(spec, "profile", "email") or "")
+    email = plain(nested(spec, "profile", "email"), 300)
     Team.objects.create(
         group=group,
         key=key,
@@ -97,7 +86,7 @@ def _domain(key: str, title: str, spec: dict[str, Any], target: ImportTarget) ->
             "created",
             key,
             "" if owner else "import.noticed",
-            "" if owner else f"owner {spec.get('owner')!r} is not known",
+            "" if owner else f"owner {plain(spec.get('owner'), 60)!r} is not known",
         )
     if domain.owner_team is None and owner is not None:
         domain.owner_team = owner
@@ -124,15 +113,15 @@ def _api(
     domain = System.objects.filter(key=_ref(spec.get("system"))).first()
     values = {
         "name": title,
-        "purpose": target_purpose(str(meta.get("description") or "") + "\n")
-        or str(meta.get("description") or "")[:300],
+        "purpose": target_purpose(plain(meta.get("description"), 4000) + "\n")
+        or plain(meta.get("description"), 4000)[:300],
         "owner_team": _ref(spec.get("owner")),
         "system": domain.key if domain else "",
-        "style": _STYLE.get(str(spec.get("type")), ""),
+        "style": _STYLE.get(plain(spec.get("type")).lower(), ""),
         "domain": _ref(spec.get("domain")),
     }
     if spec.get("type") and not values["style"]:
-        notes.append(f"type {str(spec['type'])[:40]!r} has no style here")
+        notes.append(f"type {plain(spec['type'], 40)!r} has no style here")
     api, first = target.api(key, values, notes=notes)
     reading = None
     definition = _definition(spec.get("definition"), item, notes)
@@ -141,7 +130,7 @@ def _api(
             reading = contracts.read_contract(definition, file_name=f"{key}-definition")
         except Invalid as error:
             notes.append(f"definition: {error.message}")
-    state = _STATE.get(str(spec.get("lifecycle")), lifecycle.PUBLISHED if reading else lifecycle.DRAFT)
+    state = _STATE.get(plain(spec.get("lifecycle")).lower(), lifecycle.PUBLISHED if reading else lifecycle.DRAFT)
     version, second = target.version(api, reading, label="", state=state)
     if reading is not None:
         target.entities(api, reading)
@@ -181,14 +170,15 @@ def _component(key: str, title: str, description: str, spec: dict[str, Any], tar
     _, new = Application.objects.get_or_create(
         key=key, defaults={"name": title, "description": description[:2000], "team": team}
     )
-    notes = [] if team else [f"owner {str(spec.get('owner'))[:60]!r} is not known"]
-    consumed = [_ref(r) for r in spec.get("consumesApis") or []]
+    notes = [] if team else [f"owner {plain(spec.get('owner'), 60)!r} is not known"]
+    consumed = [_ref(r) for r in texts(spec.get("consumesApis"), notes, "consumesApis")]
     if consumed:
         notes.append(
             f"consumes {', '.join(consumed)}: version and environment are not said, so no subscription was made"
         )
     needs = 0
-    for provided in Api.objects.filter(slug__in=[_ref(r) for r in spec.get("providesApis") or []]):
+    provided_slugs = [_ref(r) for r in texts(spec.get("providesApis"), notes, "providesApis")]
+    for provided in Api.objects.filter(slug__in=provided_slugs):
         for slug in consumed:
             needed = Api.objects.filter(slug=slug).exclude(pk=provided.pk).first()
             if needed is None:

@@ -16,6 +16,7 @@ from catalog.models import ImportFile, ImportRun
 from catalog.services.importing import run as runs
 from catalog.services.importing.sources import ImportItem, ImportSource, items_of
 from catalog.services.importing.target import ImportTarget
+from catalog.services.importing.values import storable
 from kernel import audit, clock, outbox
 from kernel.digest import digest_of
 from kernel.errors import Invalid, finding
@@ -70,10 +71,10 @@ def request(
         if same is not None:
             return same
         made = ImportRun.objects.create(
-            actor=actor, source=source[:500], dry_run=dry_run, defaults=wanted, digest=digest
+            actor=actor, source=storable(source)[:500], dry_run=dry_run, defaults=wanted, digest=digest
         )
         ImportFile.objects.bulk_create(
-            ImportFile(run=made, position=n, name=s.name.replace("\x00", "")[:500], data=s.data)
+            ImportFile(run=made, position=n, name=storable(s.name)[:500], data=s.data)
             for n, s in enumerate(sources, start=1)
         )
         outbox.emit("catalog.import_requested", key=made.pk, payload={"run_id": made.pk})
@@ -158,7 +159,7 @@ def _try(record: ImportRun, mine: int, items: Sequence[ImportItem], target: Impo
 def _fail(record: ImportRun, reason: str) -> None:
     with transaction.atomic():
         ImportRun.objects.filter(pk=record.pk, state__in=_OPEN).update(
-            state=ImportRun.State.FAILED, finished_at=clock.now(), error=reason[:2000], lease_until=None
+            state=ImportRun.State.FAILED, finished_at=clock.now(), error=storable(reason)[:2000], lease_until=None
         )
         record.files.all().delete()
         audit.record(
@@ -166,6 +167,6 @@ def _fail(record: ImportRun, reason: str) -> None:
             verb="catalog.import_failed",
             subject_kind="import",
             subject_id=record.pk,
-            after={"error": reason[:500]},
+            after={"error": storable(reason)[:500]},
         )
     record.refresh_from_db()

@@ -12,6 +12,7 @@ from catalog.domain import contract_engine, lifecycle, naming
 from catalog.services.contracts import ReadContract
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
+from catalog.services.importing.values import plain
 from kernel.errors import Invalid
 
 _STATE: Final = {
@@ -49,12 +50,12 @@ _STRICTNESS: Final = ("", "public", "internal", "personal", "cardholder")
 def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One data contract."""
     value: dict[str, Any] = item.value
-    if item.file is None or not str(value.get("apiVersion", "")).startswith("v3"):
+    if item.file is None or not plain(value.get("apiVersion")).startswith("v3"):
         raise Invalid(
             "import.odcs_version",
-            f"Data contracts of apiVersion v3 are read, not {str(value.get('apiVersion'))[:20]!r}.",
+            f"Data contracts of apiVersion v3 are read, not {plain(value.get('apiVersion'), 20)!r}.",
         )
-    name = str(value.get("name") or value.get("dataProduct") or value.get("id") or "")
+    name = plain(value.get("name")) or plain(value.get("dataProduct")) or plain(value.get("id"))
     slug = naming.slug_of(name, fallback="")
     if not slug:
         raise Invalid("import.odcs_name", "This data contract has neither a name nor an id.")
@@ -66,15 +67,15 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     purpose = description.get("purpose") if isinstance(description, dict) else description
     values = {
         "name": name[:200],
-        "purpose": str(purpose or "").strip()[:300],
-        "domain": naming.slug_of(str(value.get("domain") or ""), fallback=""),
+        "purpose": plain(purpose, 300),
+        "domain": naming.slug_of(plain(value.get("domain")), fallback=""),
         "owner_team": _team(value),
         "style": "file",
         "data_class": max(classes, key=_STRICTNESS.index, default=""),
     }
     api, first = target.api(slug, values, notes=notes)
-    state = _STATE.get(str(value.get("status")), lifecycle.DRAFT)
-    version, second = target.version(api, reading, label=str(value.get("version") or ""), state=state)
+    state = _STATE.get(plain(value.get("status")).lower(), lifecycle.DRAFT)
+    version, second = target.version(api, reading, label=plain(value.get("version"), 100), state=state)
     return ImportOutcome(
         target.finish(api, first, second), str(version), "import.noticed" if notes else "", "; ".join(notes[:8])
     )  # type: ignore[arg-type]
@@ -83,7 +84,7 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
 def _team(value: dict[str, Any]) -> str:
     team = value.get("team")
     if isinstance(team, dict):
-        return naming.slug_of(str(team.get("name") or ""), fallback="")
+        return naming.slug_of(plain(team.get("name")), fallback="")
     return ""
 
 
@@ -93,15 +94,15 @@ def schema_of(value: dict[str, Any], notes: list[str]) -> tuple[dict[str, Any], 
     definitions = {}
     objects = value.get("schema")
     for n, table in enumerate(objects if isinstance(objects, list) else []):
-        if not isinstance(table, dict) or not table.get("name"):
+        if not isinstance(table, dict) or not plain(table.get("name")):
             notes.append(f"schema/{n}: no name")
             continue
-        definitions[str(table["name"])] = _object(table, notes, classes, f"schema/{n}", 0)
+        definitions[plain(table["name"])] = _object(table, notes, classes, f"schema/{n}", 0)
     if not definitions:
         raise Invalid("import.odcs_schema", "This data contract has no schema: there is nothing to compare later.")
     schema: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": str(value.get("name") or value.get("id")),
+        "title": plain(value.get("name")) or plain(value.get("id")),
         "$defs": definitions,
     }
     references = [{"$ref": f"#/$defs/{name.replace('~', '~0').replace('/', '~1')}"} for name in definitions]
@@ -112,23 +113,23 @@ def _object(table: dict[str, Any], notes: list[str], classes: set[str], at: str,
     properties, required = {}, []
     given = table.get("properties")
     for n, column in enumerate(given if isinstance(given, list) else []):
-        if not isinstance(column, dict) or not column.get("name") or depth > 20:
+        if not isinstance(column, dict) or not plain(column.get("name")) or depth > 20:
             notes.append(f"{at}/properties/{n}: not read")
             continue
-        properties[str(column["name"])] = _column(column, notes, classes, f"{at}/properties/{n}", depth)
+        properties[plain(column["name"])] = _column(column, notes, classes, f"{at}/properties/{n}", depth)
         if column.get("required") is True or column.get("primaryKey") is True:
-            required.append(str(column["name"]))
+            required.append(plain(column["name"]))
     made: dict[str, Any] = {"type": "object", "properties": properties}
     return made | ({"required": required} if required else {})
 
 
 def _column(column: dict[str, Any], notes: list[str], classes: set[str], at: str, depth: int) -> dict[str, Any]:
-    if label := str(column.get("classification") or "").lower():
+    if label := plain(column.get("classification"), 100).lower():
         if label in _CLASS:
             classes.add(_CLASS[label])
         else:
             notes.append(f"{at}: classification {label[:40]!r} is not known")
-    kind = str(column.get("logicalType") or "")
+    kind = plain(column.get("logicalType"), 100)
     if kind == "object":
         return _object(column, notes, classes, at, depth + 1)
     made = dict(_TYPE.get(kind, {}))
@@ -151,6 +152,6 @@ def _column(column: dict[str, Any], notes: list[str], classes: set[str], at: str
     ):
         if isinstance(options, dict) and key in options:
             made[key] = options[key]
-    if column.get("description"):
-        made["description"] = str(column["description"])
+    if description := plain(column.get("description"), 4000):
+        made["description"] = description
     return made

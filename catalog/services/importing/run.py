@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InterfaceError, OperationalError, transaction
 
 from catalog import permissions
 from catalog.models import ImportRow, ImportRun
 from catalog.services.importing import backstage, contract_files, odcs, tables
 from catalog.services.importing.sources import ImportItem, ImportSource, files_of, items_of
 from catalog.services.importing.target import ImportOutcome, ImportTarget
+from catalog.services.importing.values import storable
 from kernel import audit, clock
 from kernel.constraints import violated
 from kernel.errors import DomainError, Forbidden, Invalid
 from kernel.models import User
 from kernel.viewer import Viewer
 
+log = logging.getLogger(__name__)
 Progress = Callable[[int, int, str], None]
 
 
@@ -66,7 +69,7 @@ def run(
     items = items_of(sources)
     record = ImportRun.objects.create(
         actor=actor,
-        source=source[:500],
+        source=storable(source)[:500],
         dry_run=dry_run,
         state=ImportRun.State.RUNNING,
         total=len(items),
@@ -79,7 +82,7 @@ def run(
             _take_all(record, items, target, progress)
     except BaseException as error:
         ImportRun.objects.filter(pk=record.pk).update(
-            state=ImportRun.State.FAILED, finished_at=clock.now(), error=str(error)[:2000]
+            state=ImportRun.State.FAILED, finished_at=clock.now(), error=storable(str(error))[:2000]
         )
         raise
     with transaction.atomic():
@@ -142,6 +145,7 @@ def attempt(items: Sequence[ImportItem], target: ImportTarget, progress: Progres
 
 
 def _import(item: ImportItem, target: ImportTarget) -> ImportOutcome:
+    """What became of one item. Whatever is wrong with it is its own: only a database that is away ends the import."""
     try:
         with transaction.atomic():
             if item.kind == "contract":
@@ -154,11 +158,19 @@ def _import(item: ImportItem, target: ImportTarget) -> ImportOutcome:
                 return odcs.take(item, target)
             raise item.value
     except DomainError as error:
-        details = "; ".join(f"{f['pointer'] or '/'}: {f['message']}" for f in error.findings[:5])
+        told = [f for f in error.findings if str(f.get("message", "")).rstrip(".") not in error.message]
+        details = "; ".join(f"{f.get('pointer') or '/'}: {f['message']}" for f in told[:5])
         return ImportOutcome("refused", "", error.code, f"{error.message}{f' ({details})' if details else ''}")
     except IntegrityError as error:
         message = f"The database refuses this: {violated(error) or error}"
         return ImportOutcome("refused", "", "import.refused_by_database", message)
+    except (OperationalError, InterfaceError):
+        raise
+    except Exception as error:  # an item may be odd in a way that nobody has thought of
+        log.exception("an item of an import failed: %s", item.source)
+        said = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}"
+        message = f"This cannot be taken in ({said}). Nothing of it was kept; the next ones go on."
+        return ImportOutcome("refused", "", "import.failed", message)
 
 
 def _row(record: ImportRun, position: int, made: _Made) -> ImportRow:
@@ -166,9 +178,9 @@ def _row(record: ImportRun, position: int, made: _Made) -> ImportRow:
     return ImportRow(
         run=record,
         position=position,
-        source=made.item.source[:500],
+        source=storable(made.item.source)[:500],
         outcome=outcome.outcome,
-        reference=outcome.reference[:300],
+        reference=storable(outcome.reference)[:300],
         code=outcome.code[:100],
-        message=outcome.message[:4000],
+        message=storable(outcome.message)[:4000],
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import logging
 import posixpath
 import re
 from collections.abc import Iterable, Iterator
@@ -11,11 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
-import yaml
-
 from catalog.domain import contract_engine, naming
+from kernel import bounded_yaml
 from kernel.errors import Invalid
 
+log = logging.getLogger(__name__)
 Kind = Literal["contract", "csv", "backstage", "odcs", "blocked"]
 READABLE: Final = frozenset(
     {".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".graphqls", ".proto", ".raml"}
@@ -93,7 +94,7 @@ def items_of(sources: Iterable[ImportSource]) -> list[ImportItem]:
     by_name = {f.name: f.data for f in files}
     used = {name for f in files if f.name.lower().endswith(".csv") for name in _named_by_csv(f, by_name)}
     used |= {name for f in files if f.name.lower().endswith((".wsdl", ".xsd")) for name in _named_by_xml(f, by_name)}
-    items = [item for f in files if f.name not in used for item in _items_of_file(f, by_name)]
+    items = [item for f in files if f.name not in used for item in _whole(f, by_name)]
     return sorted(items, key=lambda i: (i.rank, i.order))
 
 
@@ -103,6 +104,16 @@ def _named_by_xml(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[str
         name = posixpath.normpath(posixpath.join(posixpath.dirname(file.name), location.decode(errors="replace")))
         if name in by_name and name != file.name and not name.lower().endswith(".wsdl"):
             yield name
+
+
+def _whole(file: ImportSource, by_name: dict[str, bytes]) -> list[ImportItem]:
+    """The items of a file. A file that nobody can take apart is one item, which says so."""
+    try:
+        return list(_items_of_file(file, by_name))
+    except Exception as error:  # files may be odd in a way that nobody has thought of
+        log.exception("a file of an import failed: %s", file.name)
+        reason = Invalid("import.failed", f"This file cannot be taken apart ({type(error).__name__}).")
+        return [ImportItem(file.name, "blocked", 9, natural(file.name), reason, file)]
 
 
 def _items_of_file(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
@@ -168,21 +179,17 @@ def _csv_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[Import
 
 def _backstage_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
     try:
-        documents = list(yaml.load_all(contract_engine.decode(file.data), Loader=_NoAlias))
-    except (yaml.YAMLError, Invalid, RecursionError) as error:
-        yield ImportItem(
-            file.name,
-            "blocked",
-            9,
-            natural(file.name),
-            Invalid("import.yaml", f"Not YAML: {str(error).splitlines()[0]}."),
-            file,
-        )
+        documents = list(bounded_yaml.each(contract_engine.decode(file.data)))
+    except Invalid as error:
+        yield ImportItem(file.name, "blocked", 9, natural(file.name), error, file)
         return
     for n, document in enumerate(documents):
         if document is None:
             continue
         where = file.name if len(documents) == 1 else f"{file.name}, document {n + 1}"
+        if isinstance(document, Invalid):
+            yield ImportItem(where, "blocked", 9, (file.name, n), document, file)
+            continue
         if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
             yield ImportItem(
                 where,
@@ -194,15 +201,6 @@ def _backstage_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[
             )
             continue
         yield ImportItem(where, "backstage", _RANK.get(document["kind"], 6), (file.name, n), document, file, by_name)
-
-
-class _NoAlias(yaml.CSafeLoader):
-    """Catalog files have no use for aliases, and bombs are made of them."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("aliases are not read here")
-        return super().compose_node(parent, index)  # type: ignore[misc]
 
 
 def natural(text: str) -> tuple[Any, ...]:

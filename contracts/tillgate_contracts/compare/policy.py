@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tillgate_contracts.compare.rules import LEVELS, PLACES, iter_rules
 from tillgate_contracts.compare.schema.lifecycle import LEVELS as STABILITY
 from tillgate_contracts.errors import ContractError
+from tillgate_contracts.reading.limits import DEFAULT as LIMITS
+from tillgate_contracts.reading.limits import Clock
+from tillgate_contracts.reading.text import decode
+from tillgate_contracts.reading.yaml_text import parse_yaml
 
 #: Words that a policy file may use for a level.
 _LEVEL_WORDS = {
@@ -109,9 +111,13 @@ class ComparisonPolicy:
     def from_yaml(cls, text: str | bytes) -> ComparisonPolicy:
         """Policy from YAML or JSON text. Raises ContractError."""
         try:
-            data = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - a safe loader
-        except yaml.YAMLError as error:
-            raise ContractError("policy.syntax", f"The policy is not readable YAML: {error}", {}) from error
+            given = text.encode() if isinstance(text, str) else text
+            words = decode(given, LIMITS) if given.strip() else ""
+            data = parse_yaml(words, LIMITS, Clock(LIMITS))
+        except ContractError as error:
+            raise ContractError("policy.syntax", f"The policy is not readable YAML: {error.message}", {}) from error
+        if isinstance(data, dict) and isinstance(said := data.get("strict_enum"), str):
+            data["strict_enum"] = _YAML_1_1.get(said.lower(), said)
         return cls.from_mapping({} if data is None else data)
 
     @classmethod
@@ -125,6 +131,7 @@ class ComparisonPolicy:
             ) from error
 
 
+_YAML_1_1 = {"yes": True, "on": True, "no": False, "off": False}
 _SWITCH_OF = {rule: key for key, rules in SWITCHES.items() for rule in rules}
 DEFAULT = ComparisonPolicy()
 

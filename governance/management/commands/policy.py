@@ -6,11 +6,11 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-import yaml
 from django.core.management.base import BaseCommand, CommandError
 
 from governance.selectors import policies as selectors
 from governance.services import policies
+from kernel import bounded_yaml
 from kernel.errors import DomainError
 
 
@@ -33,9 +33,9 @@ class Command(BaseCommand):
         if not options["file"]:
             raise CommandError("Name the file of the policy.")
         try:
-            document = yaml.safe_load(Path(options["file"]).read_text())
+            document = bounded_yaml.load_file(Path(options["file"]))
             made = policies.install(level=options["level"], document=document, actor=None)
-        except (OSError, yaml.YAMLError) as error:
+        except OSError as error:
             raise CommandError(f"{options['file']} cannot be read: {error}") from error
         except DomainError as error:
             lines = "".join(f"\n  {found['pointer'] or '/'}: {found['message']}" for found in error.findings)
