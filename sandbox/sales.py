@@ -230,7 +230,12 @@ def _problem(item: dict[str, Any]) -> tuple[str, str] | None:
     lines = item.get("lines")
     if lines is None:
         return None
-    if not isinstance(lines, list) or not lines:
+    try:
+        adjustments = _number(item.get("adjustments", "0"))
+        total = _number(item.get("total", "0"))
+    except (InvalidOperation, TypeError):
+        return "not_a_decimal", "total and adjustments are decimals as strings"
+    if not isinstance(lines, list) or not (lines or adjustments):
         return "no_lines", "a sale has at least one line"
     for number, line in enumerate(lines, 1):
         if not isinstance(line, dict) or not line.get("item"):
@@ -244,6 +249,9 @@ def _problem(item: dict[str, Any]) -> tuple[str, str] | None:
             return "quantity_zero", f"line {number} has quantity zero"
         if (quantity < 0) != (line.get("kind") == "return"):
             return "sign", f"line {number}: a negative quantity is a return, and only a return is negative"
+    made = sum((_number(line.get("amount", "0")) for line in lines), adjustments)
+    if "adjustments" in item and made != total:
+        return "sum", f"lines and adjustments make {made}, and the total is {total}"
     return None
 
 

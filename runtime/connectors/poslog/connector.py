@@ -17,6 +17,7 @@ from runtime.connectors.incoming_files import IncomingRules
 from runtime.connectors.poslog.document import gaps, sale_document
 from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml, illegible
 from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, transactions
+from runtime.connectors.poslog.rules import PLAIN, PosLogRules, Voids
 from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
@@ -25,7 +26,8 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
 class PosLogSettings(msgspec.Struct, frozen=True):
-    """Folder settings as in `drop.DropFolder`. Files may be gzip; `max_size` bounds them unpacked too."""
+    """Folder settings as in `drop.DropFolder`. Files may be gzip; `max_size` bounds them unpacked too. The others are
+    those of `rules.PosLogRules`."""
 
     root: str
     incoming: str | None = None
@@ -35,9 +37,21 @@ class PosLogSettings(msgspec.Struct, frozen=True):
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
     page_size: int = 500
+    voids: Voids = "auto"
+    tolerance: str = "0"
+    cash_step: str = "0"
+
+    def __post_init__(self) -> None:
+        _ = self.rules
+
+    @property
+    def rules(self) -> PosLogRules:
+        return PosLogRules(self.voids, self.tolerance, self.cash_step)
 
 
-def documents(source: IO[bytes], name: str = "", *, charset: str = "") -> Iterator[Record | RejectedRecord]:
+def documents(
+    source: IO[bytes], name: str = "", *, charset: str = "", rules: PosLogRules = PLAIN
+) -> Iterator[Record | RejectedRecord]:
     """Every transaction of a POSLog document as a Record (key `store/till/business date/sequence`, payload canonical
     JSON), or as a Rejected with its XML. `charset` is what came with the document, and counts more than what stands in
     it (RFC 7303 §3). Raises NotPosLog where the document as a whole cannot be read on."""
@@ -47,14 +61,16 @@ def documents(source: IO[bytes], name: str = "", *, charset: str = "") -> Iterat
     except IllegibleXml as error:
         raise NotXml(str(error)) from None
     for number, element in enumerate(transactions(legible), 1):
-        yield _judged(element, f"{name}#{number}", now, marked=legible.marks > 0)
+        yield _judged(element, f"{name}#{number}", now, rules, marked=legible.marks > 0)
 
 
-def _judged(element: Element, origin: str, now: datetime, *, marked: bool) -> Record | RejectedRecord:
+def _judged(
+    element: Element, origin: str, now: datetime, rules: PosLogRules, *, marked: bool
+) -> Record | RejectedRecord:
     if marked and (reason := illegible(etree.tostring(element, encoding="unicode"))):
         return RejectedRecord(origin, reason, _xml(element))
     try:
-        document = sale_document(element)
+        document = sale_document(element, rules)
     except BadTransaction as error:
         return RejectedRecord(origin, str(error), _xml(element))
     return Record(document["id"], _ENCODER.encode(document), now, origin=origin)
@@ -102,7 +118,7 @@ class PosLogSource:
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         try:
             with claimed.open() as file:
-                yield from documents(file, claimed.name)
+                yield from documents(file, claimed.name, rules=self.settings.rules)
         except NotPosLog as error:
             raise Unreadable(str(error)) from None
 
@@ -113,7 +129,7 @@ class PosLogSource:
             if not payload.lstrip().startswith(b"<"):
                 return Record(str(msgspec.json.decode(payload)["id"]), payload, now)
             parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-            return _judged(etree.fromstring(payload, parser), "", now, marked=True)
+            return _judged(etree.fromstring(payload, parser), "", now, self.settings.rules, marked=True)
         except (ValueError, KeyError, TypeError, etree.XMLSyntaxError) as error:
             return RejectedRecord("", f"it is no transaction ({error})", payload)
 

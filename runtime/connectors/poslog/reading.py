@@ -124,3 +124,15 @@ def as_data(element: Element) -> Any:
     if content:
         out["#text"] = content
     return out
+
+
+def extensions(elements: list[Element]) -> dict[str, Any]:
+    """Elements as data under their names; of a name that stands several times a list."""
+    out: dict[str, Any] = {}
+    for element in elements:
+        name, value = local(element), as_data(element)
+        if name in out:
+            out[name] = [*out[name], value] if isinstance(out[name], list) else [out[name], value]
+        else:
+            out[name] = value
+    return out

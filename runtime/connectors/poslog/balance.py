@@ -1,0 +1,212 @@
+"""Does a receipt add up? Lines, rewards, charges and taxes make the total, and the tenders pay it.
+
+Tills differ in what they count into the total. Taxes are added (sales tax) or are inside the prices (VAT). Tips and
+roundings are part of the total or stand beside it, and are paid with it. A discount reduces the total, or only sums up
+what the lines have already. Each receipt is read in the way in which it adds up to the last digit; one that adds up
+in none of them is nobody's to guess.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from itertools import chain, combinations, product
+from typing import Any
+
+from runtime.connectors.poslog.rules import PosLogRules
+from runtime.connectors.poslog.voids import Entry, UnclearVoid, readings
+
+ZERO = Decimal(0)
+_BESIDE = ("tip", "rounding")  # charges that may stand beside the total
+
+
+@dataclass(frozen=True)
+class Stated:
+    """What the receipt itself says: its total, and the sum of its taxes."""
+
+    total: Decimal | None
+    tax: Decimal | None
+
+
+@dataclass(frozen=True)
+class Balance:
+    """`ok`: it adds up. `kept` and `voided`: the entries that count, and those that were voided. `reasons` says in
+    words what does not add up. `basis`: how taxes count. `adjustments`: what the total has beside the lines;
+    `rounding`: the part of it that stands nowhere in the receipt."""
+
+    ok: bool
+    kept: list[Entry]
+    voided: list[Entry]
+    reasons: list[str]
+    basis: str = ""
+    adjustments: Decimal | None = None
+    rounding: Decimal = ZERO
+
+    @property
+    def control(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"ok": self.ok, "reasons": self.reasons}
+        if self.basis:
+            made["basis"] = self.basis
+        if self.adjustments is not None:
+            made["adjustments"] = self.adjustments
+        if self.rounding:
+            made["rounding"] = self.rounding
+        return made
+
+
+def balanced(entries: Sequence[Entry], stated: Stated, rules: PosLogRules) -> Balance:
+    """The receipt in the reading in which it adds up, else in the likeliest one, with what does not."""
+    goods = [one for one in entries if one.family != "tenders"]
+    tenders = [one for one in entries if one.family == "tenders"]
+    found: list[Balance] = []
+    unclear: list[str] = []
+    for mine, theirs in product(list(readings(goods, rules.voids)), list(readings(tenders, rules.voids))):
+        if isinstance(mine, UnclearVoid) or isinstance(theirs, UnclearVoid):
+            unclear += [str(one) for one in (mine, theirs) if isinstance(one, UnclearVoid) and str(one) not in unclear]
+            continue
+        kept = [one for at, one in enumerate(goods) if at not in mine[1]]
+        kept += [one for at, one in enumerate(tenders) if at not in theirs[1]]
+        counted = set(map(id, kept))
+        found.append(_summed(kept, [one for one in entries if id(one) not in counted], stated, rules))
+    good = [one for one in found if one.ok]
+    if not good:
+        first = found[0] if found else Balance(False, list(entries), [], [])
+        return Balance(False, first.kept, first.voided, first.reasons or unclear)
+    if any(_by_article(one) != _by_article(good[0]) for one in good[1:]):
+        said = "void: the voided lines can be read in two ways that both add up; say which in `voids`"
+        return Balance(False, good[0].kept, good[0].voided, [said])
+    return good[0]
+
+
+def _by_article(made: Balance) -> dict[str, Decimal]:
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for entry in made.kept:
+        if entry.family == "lines":
+            sums[entry.name] += entry.effect or ZERO
+    return {name: amount for name, amount in sums.items() if amount}
+
+
+def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLogRules) -> Balance:
+    reasons = [
+        f"{entry.data.get('kind', 'line') if entry.family == 'charges' else entry.family[:-1]} {entry.sequence} "
+        "has no amount"
+        for entry in kept
+        if entry.effect is None
+    ]
+    if stated.total is None:
+        return Balance(False, kept, voided, ["the transaction states no grand total", *reasons])
+    sums = _Sums.of(kept)
+    tries = list(_tries(sums, stated.total, rules))
+    best = next((one for one in tries if one.holds), None)
+    if best is None:
+        reasons += _why_not(sums, min(tries, key=lambda one: abs(one.missing) + abs(one.unpaid)), stated.total)
+    if stated.tax is not None and sums.tax_entries and abs(stated.tax - sums.taxes) > max(rules.most, sums.fractions):
+        said = f"(a difference of {abs(stated.tax - sums.taxes)})"
+        reasons.append(f"taxes of {sums.taxes} are not the stated tax {stated.tax} {said}")
+    if best is None or reasons:
+        return Balance(False, kept, voided, reasons, best.basis if best else "")
+    return Balance(True, kept, voided, [], best.basis, stated.total - sums.goods, best.missing)
+
+
+@dataclass(frozen=True)
+class _Sums:
+    goods: Decimal
+    rewards: Decimal
+    charges: dict[str, Decimal]
+    taxes: Decimal
+    tax_entries: int
+    fractions: Decimal
+    paid: Decimal
+    tenders: int
+    cash: bool
+
+    @classmethod
+    def of(cls, kept: list[Entry]) -> _Sums:
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        charges: dict[str, Decimal] = defaultdict(Decimal)
+        for entry in kept:
+            sums[entry.family] += entry.effect or ZERO
+            if entry.family == "charges":
+                charges[entry.data["kind"]] += entry.effect or ZERO
+        taxes = [entry for entry in kept if entry.family == "taxes"]
+        tenders = [entry for entry in kept if entry.family == "tenders"]
+        digits = sum(1 for one in taxes if one.effect is not None and _digits(one.effect) > 2)
+        return cls(
+            sums["lines"],
+            sums["rewards"],
+            charges,
+            sums["taxes"],
+            len(taxes),
+            Decimal("0.005") * digits,
+            sums["tenders"],
+            len(tenders),
+            any((entry.data.get("type") or "").rpartition(":")[2].lower() == "cash" for entry in tenders),
+        )
+
+
+def _digits(amount: Decimal) -> int:
+    exponent = amount.normalize().as_tuple().exponent
+    return -exponent if isinstance(exponent, int) else 0
+
+
+@dataclass(frozen=True)
+class _Try:
+    """`missing`: what the total has above the sum; `unpaid`: what the tenders have above what is due."""
+
+    basis: str
+    missing: Decimal
+    unpaid: Decimal
+    holds: bool
+
+
+def _tries(sums: _Sums, total: Decimal, rules: PosLogRules) -> Iterator[_Try]:
+    """Every way to count, the plainest first."""
+    present = [name for name in _BESIDE if sums.charges.get(name)]
+    beside = chain.from_iterable(combinations(present, size) for size in range(len(present) + 1))
+    bases = [("taxes on top", sums.taxes), ("taxes included", ZERO)] if sums.tax_entries else [("taxes on top", ZERO)]
+    discounts = (False, True) if sums.charges.get("discount") else (False,)
+    for outside, summary, (basis, tax) in product(list(beside), discounts, bases):
+        inside = sum(
+            (
+                amount
+                for name, amount in sums.charges.items()
+                if name not in outside and not (summary and name == "discount")
+            ),
+            ZERO,
+        )
+        missing = total - (sums.goods + sums.rewards + inside + tax)
+        due = total + sum((sums.charges[name] for name in outside), ZERO)
+        unpaid = sums.paid - due if sums.tenders else ZERO
+        if outside and not sums.tenders:
+            continue
+        most = max(rules.most, sums.fractions if tax else ZERO)
+        holds = abs(missing) <= most and abs(unpaid) <= rules.most
+        if not holds and rules.step and sums.cash:
+            holds = _by_step(missing, total, unpaid, rules) or (
+                abs(missing) <= most and _paid_by_step(unpaid, due, rules)
+            )
+        yield _Try(basis, missing, unpaid, holds)
+
+
+def _by_step(missing: Decimal, total: Decimal, unpaid: Decimal, rules: PosLogRules) -> bool:
+    """The total itself is rounded to what can be paid in cash."""
+    return abs(missing) * 2 <= rules.step and total % rules.step == 0 and abs(unpaid) <= rules.most
+
+
+def _paid_by_step(unpaid: Decimal, due: Decimal, rules: PosLogRules) -> bool:
+    """The total is exact, and what is paid of it in cash is rounded."""
+    return abs(unpaid) * 2 <= rules.step
+
+
+def _why_not(sums: _Sums, best: _Try, total: Decimal) -> list[str]:
+    reasons = []
+    charges = sum(sums.charges.values(), ZERO)
+    parts = f"lines {sums.goods}, rewards {sums.rewards}" + (f", charges {charges}" if sums.charges else "")
+    if best.missing:
+        said = f"(a difference of {abs(best.missing)})"
+        reasons.append(f"{parts} and taxes {sums.taxes} do not add up to the total {total} {said}")
+    if best.unpaid:
+        reasons.append(f"tenders of {sums.paid} do not pay the total {total} (a difference of {abs(best.unpaid)})")
+    return reasons

@@ -1,0 +1,264 @@
+"""The body of a receipt: its lines, tenders, taxes, rewards and charges, and whether they add up."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+from runtime.connectors.poslog.amounts import number, whole
+from runtime.connectors.poslog.balance import Balance, Stated, balanced
+from runtime.connectors.poslog.reading import Element, as_data, attribute, child, extensions, local, standard, text
+from runtime.connectors.poslog.rules import PosLogRules
+from runtime.connectors.poslog.stated import stated, total_of
+from runtime.connectors.poslog.status import flag
+from runtime.connectors.poslog.voids import Entry
+
+# Children of LineItem that are goods, with the sign of their kind.
+_GOODS = {
+    "Sale": "sale",
+    "Return": "return",
+    "SaleForDelivery": "sale",
+    "SaleForPickup": "sale",
+    "PreviousCustomerOrder": "sale",
+}
+# Children of LineItem that change what is to be paid and are no goods; -1: they reduce it, whichever sign is written.
+_CHARGES = {
+    "Discount": ("discount", -1),
+    "Tip": ("tip", 1),
+    "Deposit": ("deposit", 1),
+    "RedeemDeposit": ("deposit_redeemed", -1),
+    "Rounding": ("rounding", 1),
+    "SaleOfGiftCertificate": ("gift_certificate", 1),
+    "PaymentOnAccount": ("payment_on_account", 1),
+}
+_AMOUNTS = ("ExtendedAmount", "Amount", "FaceValueAmount", "RoundingAmount", "DepositAmount", "TipAmount")
+_LISTS = ("lines", "tenders", "taxes", "rewards", "charges")
+
+
+def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[dict[str, Any], Balance]:
+    """The document's part for a receipt, and how it adds up. `lines`, `tenders`, `taxes`, `rewards` and `charges` are
+    those that count; what was voided is under `voidedLines` and the like. Raises BadTransaction."""
+    entries, other = _entries(body)
+    loyalty: list[str] = []
+    for element in body.iter():
+        name = local(element)
+        if name in ("LoyaltyID", "LoyaltyMembershipID") and (found := text(element)) and found.strip("0"):
+            loyalty.append(found)
+    sums = [c for c in body if local(c) == "Total"]
+    totals = [{"type": attribute(c, "TotalType"), "amount": number(text(c), "Total")} for c in sums]
+    total = _grand(sums, currency)
+    tax = number(total_of(sums, "TransactionTaxAmount", currency), "Total")
+    balance = balanced(entries, Stated(total, tax), rules)
+    made: dict[str, Any] = {name: [e.data for e in balance.kept if e.family == name] for name in _LISTS}
+    for name in _LISTS:
+        if gone := [{**one.data, "voided": True} for one in balance.voided if one.family == name]:
+            made[f"voided{name.capitalize()}"] = gone
+    if not made["charges"]:
+        del made["charges"]
+    made |= {
+        "loyalty": list(dict.fromkeys(loyalty)),
+        "totals": totals,
+        "customer": text(body, "Customer", "CustomerID"),
+        "receipt": text(body, "ReceiptNumber"),
+        "links": [as_data(c) for c in body if local(c) == "TransactionLink"],
+        "events": [{"name": local(c), "value": as_data(c)} for c in other],
+        "total": total,
+        "control": balance.control,
+    }
+    return made, balance
+
+
+def _entries(body: Element) -> tuple[list[Entry], list[Element]]:
+    """What the receipt is made of, in its order, and the parts of lines that are neither goods nor money."""
+    made: list[Entry] = []
+    other: list[Element] = []
+    for place, line in enumerate((c for c in body if local(c) == "LineItem"), 1):
+        about = {
+            "sequence": whole(text(line, "SequenceNumber"), place),
+            "voided": flag(line, "VoidFlag"),
+            "entry": attribute(line, "EntryMethod"),
+        }
+        for part in line:
+            name = local(part)
+            if name in ("", "SequenceNumber"):
+                continue
+            entry = _entry(part, name, about, _link(line, part))
+            if entry is not None:
+                made.append(entry)
+            if entry is None or entry.family == "charges":
+                other.append(part)
+    return made, other
+
+
+def _entry(part: Element, name: str, about: dict[str, Any], link: int | None) -> Entry | None:
+    voided = about["voided"]
+    if name in _GOODS:
+        data = _line(part, _GOODS[name], about)
+        return Entry("lines", data, voided, data.get("item") or "", data.get("amount"), _signed(data), link)
+    if name == "Tender":
+        data = _tender(part, about)
+        return Entry("tenders", data, voided, data.get("type") or "", data.get("amount"), _paid(data), link)
+    if name == "Tax":
+        data = _tax(part, about)
+        return Entry("taxes", data, voided, data.get("id") or "", data.get("amount"), data.get("amount", _NONE), link)
+    if name == "LoyaltyReward":
+        data = _reward(part, about)
+        effect = data["amount"] if data["counts"] else _NONE
+        return Entry("rewards", data, voided, data.get("promotion") or "", data.get("amount"), effect, link)
+    if name in _CHARGES:
+        kind, sign = _CHARGES[name]
+        data = _charge(part, kind, about)
+        amount: Decimal | None = data.get("amount")
+        effect = amount if amount is None or sign > 0 else -abs(amount)
+        if effect is not None:
+            data["effect"] = effect
+        return Entry("charges", data, voided, kind, amount, effect, link)
+    return None
+
+
+_NONE = Decimal(0)
+
+
+def _link(line: Element, part: Element) -> int | None:
+    """The sequence of the line that an `ItemLink` names, by itself or by an element in it."""
+    found = child(line, "ItemLink")
+    if found is None:
+        found = child(part, "ItemLink")
+    if found is None:
+        return None
+    named = next((c for c in found.iter() if local(c) in ("SequenceNumber", "LineItemSequenceNumber")), found)
+    return whole(text(named), 0) or None
+
+
+def _charge(part: Element, kind: str, about: dict[str, Any]) -> dict[str, Any]:
+    """Money that is no article. `amount` as it is written; `effect` is what it adds to the total."""
+    amount = next((value for name in _AMOUNTS if (value := _deep(part, name)) is not None), text(part))
+    made = {
+        **about,
+        "kind": kind,
+        "amount": number(amount, local(part)),
+        "id": text(part, "SerialNumber")
+        or text(part, "GiftCertificate", "SerialNumber")
+        or text(part, "AccountNumber"),
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def _deep(part: Element, name: str) -> str | None:
+    """Of the part itself, else of one of its children."""
+    if (found := stated(part, name)) is not None:
+        return found
+    return next((value for one in part if local(one) and (value := stated(one, name)) is not None), None)
+
+
+def _line(part: Element, kind: str, about: dict[str, Any]) -> dict[str, Any]:
+    quantity = child(part, "Quantity")
+    made = {
+        **about,
+        "kind": kind,
+        "type": attribute(part, "ItemType"),
+        "item": stated(part, "ItemID") or text(part, "POSIdentity", "POSItemID"),
+        "gtin": _gtin(part),
+        "description": text(part, "Description"),
+        "department": text(part, "MerchandiseHierarchy"),
+        "quantity": number(stated(part, "Quantity"), "Quantity"),
+        "unit": attribute(quantity, "UnitOfMeasureCode") if quantity is not None else None,
+        "regularPrice": number(stated(part, "RegularSalesUnitPrice"), "RegularSalesUnitPrice"),
+        "price": number(stated(part, "ActualSalesUnitPrice"), "ActualSalesUnitPrice"),
+        "amount": number(stated(part, "ExtendedAmount"), "ExtendedAmount"),
+        "discount": number(stated(part, "ExtendedDiscountAmount"), "ExtendedDiscountAmount"),
+        "modifiers": [as_data(c) for c in part if local(c) in ("RetailPriceModifier", "PriceModification")] or None,
+        "taxes": [_tax(c, {}) for c in part if local(c) == "Tax"] or None,
+        "extensions": extensions([c for c in part if not standard(c)]) or None,
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def _gtin(part: Element) -> str | None:
+    identity = child(part, "POSIdentity")
+    if identity is None or (attribute(identity, "POSIDType") or "").upper() not in (
+        "GTIN",
+        "EAN",
+        "UPC",
+        "GTIN14",
+        "EAN13",
+    ):
+        return None
+    return text(identity, "POSItemID")
+
+
+def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
+    amount = child(part, "Amount")
+    made = {
+        **about,
+        "type": attribute(part, "TenderType"),
+        "use": attribute(part, "TypeCode"),
+        "id": text(part, "TenderID"),
+        "amount": number(stated(part, "Amount"), "Tender/Amount"),
+        "currency": attribute(amount, "Currency") if amount is not None else None,
+        "change": number(stated(part, "TenderChange", "Amount"), "TenderChange/Amount"),
+        "cashback": number(stated(part, "Cashback"), "Cashback"),
+        "authorization": text(part, "Authorization", "AuthorizationCode"),
+        "reference": text(part, "Authorization", "ReferenceNumber"),
+        "extensions": extensions([c for c in part if not standard(c)]) or None,
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def _tax(part: Element, about: dict[str, Any]) -> dict[str, Any]:
+    taxable = child(part, "TaxableAmount")
+    included = flag(taxable, "TaxIncludedInTaxableAmountFlag") if taxable is not None else None
+    made = {
+        **about,
+        "id": attribute(part, "TaxID") or text(part, "TaxAuthority"),
+        "type": attribute(part, "TaxType"),
+        "taxable": number(stated(part, "TaxableAmount"), "TaxableAmount"),
+        "amount": number(stated(part, "Amount"), "Tax/Amount"),
+        "percent": number(stated(part, "Percent"), "Percent"),
+        "reason": text(part, "Reason"),
+        "included": included,
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def _reward(part: Element, about: dict[str, Any]) -> dict[str, Any]:
+    """A promotion. Only money that the till itself sums up counts (`counts`): details of a summary would count
+    twice."""
+    category, summed = text(part, "RewardCategory"), attribute(part, "summarizedActivity")
+    amount = number(stated(part, "ExtendedRewardAmount") or stated(part, "Amount"), "ExtendedRewardAmount")
+    monetary = category in (None, "Monetary") and amount is not None
+    made = {
+        **about,
+        "promotion": text(part, "PromotionID"),
+        "level": text(part, "RewardLevel"),
+        "category": category,
+        "type": text(part, "RewardType"),
+        "amount": amount,
+        "counts": monetary and (summed == "true" or (summed is None and attribute(part, "detailedData") is None)),
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def _signed(line: dict[str, Any]) -> Decimal | None:
+    """A return reduces the total whichever sign its till writes. None: the line says no amount."""
+    amount: Decimal | None = line.get("amount")
+    return amount if amount is None or line["kind"] != "return" else -abs(amount)
+
+
+def _paid(tender: dict[str, Any]) -> Decimal | None:
+    """Change is a tender of its own (2.x: the same negative amount again inside) or is told beside the amount given
+    (6.0)."""
+    amount: Decimal | None = tender.get("amount")
+    if amount is None:
+        return None
+    if tender.get("use") == "Refund":
+        return -abs(amount)
+    change = tender.get("change")
+    return amount if change is None or change == amount else amount - abs(change)
+
+
+def _grand(totals: list[Element], currency: str | None) -> Decimal | None:
+    for kind in ("TransactionGrandAmount", "TransactionPurchaseAmount", "TransactionNetAmount"):
+        if (found := number(total_of(totals, kind, currency), "Total")) is not None:
+            return found
+    return None

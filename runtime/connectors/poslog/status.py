@@ -1,0 +1,90 @@
+"""Whether a transaction is a sale: its flags and statuses, wherever a till writes them.
+
+Versions and vendors write them as attributes or as elements, of the transaction or of its body, and under several
+names. A flag is an XML Schema boolean: white space around it means nothing, 1 and 0 are words for it. What is neither
+true nor false, and a status that nobody knows, do not say that it is a sale, so the transaction is rejected.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from runtime.connectors.poslog.reading import Element, attribute, local, text
+from runtime.connectors.poslog.stated import BadTransaction
+
+_FLAGS = {
+    "training": ("TrainingModeFlag", "TrainingFlag"),
+    "cancelled": ("CancelFlag", "CancelledFlag", "CanceledFlag"),
+    "offline": ("OfflineFlag",),
+    "suspended": ("SuspendFlag", "SuspendedFlag"),
+    "voided": ("VoidFlag", "VoidedFlag", "PostVoidFlag", "PostVoidedFlag"),
+}
+# What a status makes of a transaction; "" leaves it a sale.
+_STATUSES = {
+    **dict.fromkeys(
+        ("delivered", "finished", "tendered", "totaled", "totalled", "complete", "completed", "closed", "normal"), ""
+    ),
+    **dict.fromkeys(("succeeded", "successful", "success", "approved", "settled", "committed", "posted", "paid"), ""),
+    **dict.fromkeys(("suspended", "suspendeddeleted", "suspendedretrieved", "parked", "onhold"), "suspended"),
+    **dict.fromkeys(("inprocess", "inprogress", "open", "started", "pending"), "suspended"),
+    **dict.fromkeys(("canceled", "cancelled", "cancel", "aborted", "failed", "declined", "abandoned"), "cancelled"),
+    **dict.fromkeys(("void", "voided", "postvoid", "postvoided"), "voided"),
+    **dict.fromkeys(("training", "trainingmode"), "training"),
+}
+_LETTERS = re.compile("[^a-z]")
+
+
+def flag(element: Element, name: str) -> bool:
+    """An attribute as XML Schema reads a boolean, in capitals, too. Raises BadTransaction."""
+    return boolean(attribute(element, name), name)
+
+
+def boolean(value: str | None, name: str) -> bool:
+    said = (value or "").strip().lower()
+    if said in ("true", "1"):
+        return True
+    if said in ("false", "0") or value is None:
+        return False
+    raise BadTransaction(f"{name} is {(value or '')[:40]!r}, neither true nor false")
+
+
+def status_of(transaction: Element, body: Element | None) -> dict[str, Any]:
+    """The flags of the document, and `status` and `typeCode` as they are written."""
+    places = [transaction] if body is None else [transaction, body]
+    made: dict[str, Any] = {}
+    for name, spellings in _FLAGS.items():
+        read = [boolean(value, spelling) for spelling in spellings for value in _all(places, spelling)]
+        made[name] = any(read)
+    said = [value.strip() for value in _all(places, "TransactionStatus") if value.strip()]
+    for one in said:
+        word = _LETTERS.sub("", one.rpartition(":")[2].lower())
+        if word not in _STATUSES:
+            raise BadTransaction(
+                f"TransactionStatus is {one[:40]!r}, and that is not known to be a sale, nor to be none; have the till "
+                "send a status of the standard, or none"
+            )
+        if _STATUSES[word]:
+            made[_STATUSES[word]] = True
+    made["status"] = said[0] if said else None
+    made["typeCode"] = next((value.strip() for value in _all(places, "TypeCode") if value.strip()), None)
+    return made
+
+
+def is_post_void(body: Element, type_code: str | None) -> bool:
+    """Whether the transaction takes another one back."""
+    word = _LETTERS.sub("", (type_code or "").rpartition(":")[2].lower())
+    return word in ("postvoid", "void", "voided", "voidtransaction") or any(
+        local(one) in ("PostVoid", "PostVoidTransaction") for one in body
+    )
+
+
+def _all(places: list[Element], name: str) -> list[str]:
+    """Every value of the name: as an attribute, and as an element."""
+    found = [value for one in places if (value := attribute(one, name)) is not None]
+    for place in places:
+        found += [value for one in place if local(one) == name and (value := text(one)) is not None]
+    return found
+
+
+__all__ = ["boolean", "flag", "is_post_void", "status_of"]

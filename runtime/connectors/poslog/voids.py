@@ -1,0 +1,122 @@
+"""Which entries of a receipt count for nothing, because the till took them back.
+
+Tills write that in three ways. *Opposite*: the line stays, and a second one with `VoidFlag` has the opposite amount
+(NCR ACS). *Link*: the second line has an `ItemLink` to the first, its amount with whichever sign (Wincor / Diebold
+TP.net). *Flag*: the line itself has `VoidFlag` and is outside of the total. Nothing in the document says which it is,
+so `auto` takes the way in which the receipt adds up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from runtime.connectors.poslog.rules import Voids
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a receipt. `family` is the list of the document in which it stands, `name` what it is about
+    (article, kind), `amount` as it is written, `effect` what it adds to the total; None: it says none."""
+
+    family: str
+    data: dict[str, Any]
+    voided: bool
+    name: str
+    amount: Decimal | None
+    effect: Decimal | None
+    link: int | None = None
+
+    @property
+    def sequence(self) -> int:
+        made: int = self.data["sequence"]
+        return made
+
+
+class UnclearVoid(Exception):
+    """In this reading a voided entry has no counterpart; the message says which."""
+
+
+Reading = tuple[str, frozenset[int]]
+"""Its name, and the places of the entries that count for nothing."""
+
+
+def readings(entries: Sequence[Entry], declared: Voids) -> Iterator[Reading | UnclearVoid]:
+    """The ways to read the voided entries, the likeliest first."""
+    voided = [at for at, entry in enumerate(entries) if entry.voided]
+    if not voided:
+        yield "none", frozenset()
+        return
+    for name in _AUTO if declared == "auto" else (declared,):
+        try:
+            yield name, _without(entries, voided, READINGS[name])
+        except UnclearVoid as error:
+            yield error
+
+
+def _without(entries: Sequence[Entry], voided: list[int], partner: Partner) -> frozenset[int]:
+    out = set(voided)
+    taken: set[int] = set()
+    for at in voided:
+        found = partner(entries, at, taken)
+        if found is not None:
+            taken.add(found)
+    return frozenset(out | taken)
+
+
+def _linked(entries: Sequence[Entry], at: int, taken: set[int]) -> int | None:
+    entry = entries[at]
+    for place, other in enumerate(entries):
+        if place == at or place in taken or other.family != entry.family or other.sequence != entry.link:
+            continue
+        if other.amount is None or entry.amount is None or abs(other.amount) != abs(entry.amount):
+            said = f"{entry.sequence} voids {entry.amount} and links to {other.sequence} of {other.amount}"
+            raise UnclearVoid(f"void: {_entry(entry)} {said}")
+        return place
+    raise UnclearVoid(f"void: {_entry(entry)} {entry.sequence} has no ItemLink to what it voids")
+
+
+def _paired(sign: int) -> Partner:
+    def partner(entries: Sequence[Entry], at: int, taken: set[int]) -> int | None:
+        entry = entries[at]
+        for place in range(at - 1, -1, -1):
+            other = entries[place]
+            if place in taken or other.voided or (other.family, other.name) != (entry.family, entry.name):
+                continue
+            if entry.amount is not None and other.amount == sign * entry.amount:
+                return place
+        amount = "nothing" if entry.amount is None else sign * entry.amount
+        raise UnclearVoid(
+            f"void: {_entry(entry)} {entry.sequence} voids {entry.name or 'something'}, of which none with {amount} "
+            "stands before it"
+        )
+
+    return partner
+
+
+def _alone(entries: Sequence[Entry], at: int, taken: set[int]) -> int | None:
+    return None
+
+
+def _linked_or(other: Partner) -> Partner:
+    def partner(entries: Sequence[Entry], at: int, taken: set[int]) -> int | None:
+        return (_linked if entries[at].link is not None else other)(entries, at, taken)
+
+    return partner
+
+
+def _entry(entry: Entry) -> str:
+    return entry.family.removesuffix("s").removesuffix("xe")
+
+
+Partner = Callable[[Sequence[Entry], int, set[int]], "int | None"]
+READINGS: dict[str, Partner] = {
+    "link": _linked,
+    "opposite": _paired(-1),
+    "flag": _alone,
+    "link or opposite": _linked_or(_paired(-1)),
+    "link or same": _linked_or(_paired(1)),
+}
+_AUTO = ("link or opposite", "link or same", "flag", "opposite")
