@@ -27,7 +27,7 @@ def version_deprecated(event: Mapping[str, Any]) -> None:
 
 def import_requested(event: Mapping[str, Any]) -> None:
     """Outbox handler for `catalog.import_requested`: wakes a worker, because an import may take minutes. Where the
-    broker is away, the periodic look of the scheduler finds it."""
+    broker is away, the periodic look of the workers finds it."""
     try:
         execute_import.apply_async((int(event["payload"]["run_id"]),), retry=False)
     except Exception as error:  # whatever a broker can fail with

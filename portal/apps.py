@@ -10,10 +10,11 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         from kernel import log_lines, sessions
-        from portal import wiring
+        from portal import celery, wiring
         from portal.guard.checks import ready_for_production
 
         checks.register(ready_for_production, "security", deploy=True)
+        celery.app.set_default()  # every process wakes workers at our broker, not at the one Celery supposes
         wiring.connect()
         user_logged_in.connect(sessions.signed_in, dispatch_uid="tillgate-session-began")
         if not settings.TESTING:

@@ -12,7 +12,7 @@ import sys
 import django
 
 from kernel.postgresql import sessions
-from portal import celery, private_state, started_with
+from portal import private_state, started_with
 from portal.process_supervisor import ProcessSupervisor
 
 
@@ -20,7 +20,6 @@ def prepare() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
     sessions.serve_as("scheduler")
     django.setup()
-    celery.app.set_default()  # handlers of the outbox wake workers: without it, at the broker that Celery supposes
 
 
 def main() -> int:

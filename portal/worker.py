@@ -129,6 +129,7 @@ def main() -> int:
     if door.refused():
         return REFUSED
     role_checks.say()
+    from catalog.services import periodic_jobs as catalog_jobs
 
     def role(number: int) -> str:
         return "worker" if number < options.loops else "collector"
@@ -136,6 +137,8 @@ def main() -> int:
     def loop(number: int) -> int:
         door.wait_until_asked()
         trace_export.start(role(number))
+        if number == options.loops + options.collectors - 1:  # a collector, where there is one: it delivers nothing
+            catalog_jobs.start_imports()
         try:
             work(number)
         finally:

@@ -1,5 +1,5 @@
-"""What the catalog does by itself: imports that no worker has taken, notices about versions that end, and once a day
-what the mere passing of time has changed."""
+"""What the catalog does by itself: in workers, imports that none has taken; in the scheduler, notices about versions
+that end, and once a day what the mere passing of time has changed."""
 
 from __future__ import annotations
 
@@ -43,8 +43,6 @@ class CatalogJobs:
         without a write.
         """
         done = 0
-        for run_id in run("imports", importing.due):
-            done += importing.execute(run_id) is not None
         now = time.monotonic()
         if now - self._told >= TELL_SECONDS:
             self._told = now
@@ -54,7 +52,16 @@ class CatalogJobs:
         return done
 
 
+def import_due() -> int:
+    """Carry out the imports that no wake-up has brought to a worker, or whose worker ended; returns how many."""
+    return sum(importing.execute(run_id) is not None for run_id in run("imports", importing.due))
+
+
+def start_imports() -> threading.Event:
+    """Start the look for imports in a thread of a worker. The outbox wakes a worker for a new one at once."""
+    return periodic_jobs.start("imports of the catalog", import_due, every=TURN_SECONDS)
+
+
 def start() -> threading.Event:
-    """Start in a thread. The outbox wakes a worker for a new import at once; this finds imports that were missed or
-    left behind."""
+    """Start the other jobs in a thread of the scheduler."""
     return periodic_jobs.start("catalog", CatalogJobs().run_due, every=TURN_SECONDS)
