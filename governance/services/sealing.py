@@ -14,7 +14,7 @@ from governance.services import change_events, changes
 from kernel import audit, clock, outbox
 
 log = logging.getLogger(__name__)
-OTHER_FACTS = ("approval_fits_manifest", "approval_counts_loosened_facts")
+OTHER_FACTS = ("approval_fits_manifest", "approval_counts_loosened_facts", "approval_fits_facts")
 """The constraints by which an approval is refused whose change was assessed by facts that ask for less: by a room
 above, and by ours."""
 

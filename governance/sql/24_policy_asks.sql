@@ -43,14 +43,28 @@ create or replace function governance_matching_rules(change bigint) returns seto
      and governance_rule_matches(coalesce(r.rule -> 'when', '{}'), c)
 $$;
 
+-- The slots that a kind of change asks for whatever the policies say.
+create or replace function governance_quorum_of(kind text, parameters jsonb) returns jsonb language sql immutable as $$
+  select case
+           when kind in ('freeze.end', 'freeze.change') then '{"owner": 1, "architect": 1}'
+           when kind in ('api.hand_over', 'application.hand_over') then '{"owner": 1}'
+           when kind = 'version.deprecate' and coalesce(parameters -> 'earlier', 'null')
+                  not in ('null', 'false', '0', '""', '[]', '{}')
+           then '{"release_manager": 1, "consumer_owner": 1}'
+           else '{}'
+         end::jsonb
+$$;
+
 -- What is missing of the slots, checks and levels that a change must have; null where nothing is.
 create or replace function governance_lacks(change bigint) returns text language sql stable as $$
   with c as (
     select * from governance_changerequest where id = change
   ), asked as (
     select s.key, max(s.value::int) as number
-      from governance_matching_rules(change) r
-     cross join jsonb_each_text(coalesce(r -> 'slots', '{}')) s
+      from (select coalesce(r -> 'slots', '{}') as slots from governance_matching_rules(change) r
+            union all
+            select governance_quorum_of(c.kind, c.parameters) from c) r
+     cross join jsonb_each_text(r.slots) s
      group by s.key
   ), teams as (  -- by the slot that asks for them; none: a slot that nobody can fill stands in their place
     select a.key,

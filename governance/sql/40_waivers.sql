@@ -19,7 +19,8 @@ begin
   if (to_jsonb(new) - '{state,granted_at,revoked_at,revoked_by_id}'::text[])
        <> (to_jsonb(old) - '{state,granted_at,revoked_at,revoked_by_id}'::text[])
      or (old.state = 'revoked')
-     or (old.state = 'granted' and new.state <> 'revoked') then
+     or (old.state = 'granted' and new.state <> 'revoked')
+     or (old.state = 'granted' and new.granted_at is distinct from old.granted_at) then
     perform governance_refuse('waiver_is_immutable', 'a waiver can only be granted and revoked, once each');
   end if;
   if new.state = 'granted'
@@ -30,6 +31,10 @@ begin
                         and a.digest = new.digest
                         and a.environment = new.environment) then
     perform governance_refuse('waiver_needs_its_approval', 'a waiver is granted by an approval of exactly this waiver');
+  end if;
+  if new.state <> old.state then
+    new.granted_at := case when new.state = 'granted' then clock_timestamp() else new.granted_at end;
+    new.revoked_at := case when new.state = 'revoked' then clock_timestamp() end;
   end if;
   return new;
 end $$;

@@ -24,7 +24,8 @@ begin
            and (new.confirmed_by_id, new.starts_at, new.ends_at)
                is distinct from (old.confirmed_by_id, old.starts_at, old.ends_at))
        or (old.reviewed_at is not null
-           and (new.reviewed_by_id, new.reviewed_at) is distinct from (old.reviewed_by_id, old.reviewed_at))
+           and (new.reviewed_by_id, new.reviewed_at, new.review_note)
+               is distinct from (old.reviewed_by_id, old.reviewed_at, old.review_note))
        or ((new.reviewed_at is null) <> (new.reviewed_by_id is null)) then
       perform governance_refuse('break_glass_is_immutable',
                                 'a break-glass use is confirmed once and reviewed once, '
@@ -35,6 +36,12 @@ begin
     then
       perform governance_refuse('break_glass_reviewed_by_a_third',
                                 'who opened or confirmed a break-glass does not review it');
+    end if;
+    if old.reviewed_at is null and new.reviewed_at is not null then
+      if trim(new.review_note) = '' then
+        perform governance_refuse('break_glass_review_says_something', 'a review says what came of the break-glass');
+      end if;
+      new.reviewed_at := clock_timestamp();
     end if;
     if new.confirmed_by_id is distinct from old.confirmed_by_id
        and kernel_person(new.confirmed_by_id) = kernel_person(new.opened_by_id) then

@@ -1,4 +1,4 @@
-"""Views of the runtime stand on those of governance: applied anew after them."""
+"""Stands for a migration that applied the SQL of the runtime anew."""
 
 from django.db import migrations
 

@@ -2,10 +2,8 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0035_loosened_facts"), ("runtime", "0071_waivers_bind_findings")]
 
-    operations = [ApplySql("runtime")]
+    operations = []

@@ -416,6 +416,7 @@ class Installation:
             "PGOPTIONS": WRITES_ALWAYS,
             "EGRESS_SYSTEMS": "private loopback",
             "SECRETS_FOLDER": str(self.vendors.certificates.folder),
+            "SECRET_PREFIXES": "SANDBOX_",  # the workers have it by their demo
         }
         os.environ.setdefault("SECRET_KEY", "faults")
         accept_everything()
