@@ -19,6 +19,12 @@ from tests.contracts.position_pairs import OLD, Position, Side
 
 _VALUES_OF = ("properties", "patternProperties")
 _COMPOSED = ("allOf", "anyOf", "oneOf")
+_ONE = frozenset(
+    (
+        *("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"),
+        *("unevaluatedProperties", "unevaluatedItems"),
+    )
+)
 _PREFIX = "#/components/schemas/"
 Raw = dict[str, Any]
 
@@ -155,7 +161,7 @@ class Meaning:
             return [self._schema(item) for item in value]
         if key == "allOf" and isinstance(value, list):
             return [self._schema(item, inside=inside) for item in value]
-        if key in ("items", "additionalProperties", "not", "if", "then", "else", "contains", "propertyNames"):
+        if key in _ONE:
             return self._schema(value)
         return value
 

@@ -252,3 +252,13 @@ def test_a_child_that_became_its_parent_is_asked_for_its_tag() -> None:
     assert "request-body-subtypes-coverage-undecided" in {finding.rule for finding in asked.findings}
     wider = judge(with_response(child, components=schemas), with_response(parent, components=schemas))
     assert wider.verdict == "breaking"
+
+
+def test_a_property_that_two_alternatives_name_decides_which_of_them_match() -> None:
+    """JSON Schema 2020-12 Core 10.2.1.3: `oneOf` refuses what matches two; what one newly refuses, it accepts."""
+    named = {"type": "object", "properties": {"till": {"type": "string"}}}
+    base = {"oneOf": [{"type": "object"}, named]}
+    revision = {"oneOf": [{"type": "object", "properties": {"till": {"enum": ["A"]}}}, named]}
+    assert judge(with_response(base), with_response(revision)).verdict == "warning"
+    other = {"oneOf": [{"type": "object", "properties": {"clerk": {"enum": ["A"]}}}, named]}
+    assert judge(with_response(base), with_response(other)).verdict == "compatible"

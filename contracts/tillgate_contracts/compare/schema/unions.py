@@ -10,6 +10,7 @@ exclude each other.
 
 from __future__ import annotations
 
+from tillgate_contracts.compare.schema.accepts import parts_for
 from tillgate_contracts.compare.schema.branches import (
     NAMES,
     alternatives,
@@ -101,7 +102,7 @@ class Branches:
         matched, left, right = self._match()
         inner = NONE
         for before, after in matched:
-            inner |= self._compare_pair(before, after)
+            inner |= self._compare_pair(before, after) | self._shared(before, after)
         for index in left:
             inner |= NARROWS
             self._say("removed", NARROWS, self.old.branches[index], index, *self._homes(index, None, NARROWS))
@@ -130,6 +131,28 @@ class Branches:
             self._doubt(doubtful, label_of(theirs, after), mine, theirs)
         if beside:
             self._doubt(beside, label_of(theirs, after), mine, theirs, reason=BESIDE)
+        return effect
+
+    def _shared(self, before: int, after: int) -> int:
+        """What one branch newly says, or no longer says, of a property that another branch names: it decides how many
+        branches of `oneOf` a value matches, so it is not to be ignored."""
+        comparison = self.comparison
+        key = comparison.graph.link(self.old.branches[before], self.new.branches[after], comparison.direction)
+        pair = comparison.graph.pair(key) if key is not None and self.new.kind == "oneOf" else None
+        changes = [change for change in pair.changes if change.tolerated] if pair is not None else []
+        if not changes:
+            return NONE
+        sides = ((self.old, comparison.graph.old, before), (self.new, comparison.graph.new, after))
+        others = [
+            builder.node(branch)
+            for union, builder, own in sides
+            for index, branch in enumerate(union.branches)
+            if index != own
+        ]
+        effect = NONE
+        for change in changes:
+            if any(parts_for(other, change.name) for other in others):
+                effect |= change.effect
         return effect
 
     def _doubt(self, effect: int, label: str, mine: Parts | None, theirs: Parts | None, *, reason: str = DOUBT) -> None:
