@@ -6,6 +6,7 @@ An assertion holds for values of its own type alone; every other value passes it
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from tillgate_contracts.compare.schema.change import NONE
@@ -30,8 +31,9 @@ _WORDS: dict[str, tuple[str, ...]] = {
 
 def compare_idle(comparison: NodeComparison, shared: frozenset[str]) -> None:
     """Keywords of types that neither side admits. `shared`: the types on which keywords were compared."""
+    written = {word for node in (comparison.old, comparison.new) for part in node.flat for word in _keywords(part.raw)}
     for kind, words in _WORDS.items():
-        if kind in shared:
+        if kind in shared or written.isdisjoint(words):
             continue
         for word in words:
             before, after = _written(comparison.old, word), _written(comparison.new, word)
@@ -45,6 +47,10 @@ def compare_idle(comparison: NodeComparison, shared: frozenset[str]) -> None:
                     name=word,
                     data={"reason": f"It has no effect on {type_text(comparison.new.types)}."},
                 )
+
+
+def _keywords(raw: Any) -> Iterable[str]:
+    return raw if isinstance(raw, dict) else ()
 
 
 def _written(node: Node, word: str) -> tuple[Any, ...]:
