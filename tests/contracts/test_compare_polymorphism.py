@@ -262,3 +262,19 @@ def test_a_property_that_two_alternatives_name_decides_which_of_them_match() -> 
     assert judge(with_response(base), with_response(revision)).verdict == "warning"
     other = {"oneOf": [{"type": "object", "properties": {"clerk": {"enum": ["A"]}}}, named]}
     assert judge(with_response(base), with_response(other)).verdict == "compatible"
+
+
+def test_a_tagged_union_that_became_its_bare_parent_admits_any_tag() -> None:
+    """OpenAPI 3.1.1 section 4.8.25: before, the tag chose one of two schemas; now nothing chooses."""
+    tender = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
+    schemas = {"Cash": tender, "Card": tender, "Tender": {**tender, "discriminator": {"propertyName": "kind"}}}
+    branches = [{"$ref": f"#/components/schemas/{name}"} for name in ("Cash", "Card")]
+    union = {"oneOf": branches, "discriminator": {"propertyName": "kind"}}
+    more = {"components": {"schemas": schemas}}
+    for model in ("strict", "tolerant"):
+        wider = judge(
+            with_response(union, **more),
+            with_response({"$ref": "#/components/schemas/Tender"}, **more),
+            content_model=model,
+        )
+        assert wider.verdict == "warning"

@@ -168,8 +168,8 @@ class Builder:
     def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool) -> int | None:
         """Index of the single meaningful branch: a union of one, or of one and null (which sets `flat.null`)."""
         branches = raw[kind]
-        if not isinstance(branches, list) or not 1 <= len(branches) <= 2:
-            return None
+        if not isinstance(branches, list) or not 1 <= len(branches) <= 2 or "discriminator" in raw:
+            return None  # a tag is asked for even where it has one value
         nullable = self.source.dialect.admits_null(raw)
         if len(branches) == 1:
             if nullable and not top:

@@ -93,7 +93,7 @@ class SchemaSource:
         self._anchors: dict[str, Part] | None = None
         self._kept: list[Any] = []
         self._slices: dict[str, Part] = {}
-        self._tag_slices: dict[tuple[str, str], Part] = {}
+        self._tag_slices: dict[tuple[str, tuple[str, ...]], Part] = {}
         self._dangling: dict[tuple[str, str], Part] = {}
         self._references: dict[str, Part] = {}
         self.family = Family(tree, self.resolve)
@@ -117,12 +117,12 @@ class SchemaSource:
             part = self._references[ref] = self.synthetic({"$ref": ref}, pointer)
         return part
 
-    def tag_slice(self, name: str, tag: str) -> Part:
-        """Part that demands a property with one value."""
-        part = self._tag_slices.get((name, tag))
+    def tag_slice(self, name: str, tags: tuple[str, ...]) -> Part:
+        """Part that demands a property with one of some values."""
+        part = self._tag_slices.get((name, tags))
         if part is None:
-            raw = {"type": "object", "required": [name], "properties": {name: {"enum": [tag]}}}
-            part = self._tag_slices[name, tag] = self.synthetic(raw, "")
+            raw = {"type": "object", "required": [name], "properties": {name: {"enum": list(tags)}}}
+            part = self._tag_slices[name, tags] = self.synthetic(raw, "")
         return part
 
     def type_slice(self, name: str) -> Part:

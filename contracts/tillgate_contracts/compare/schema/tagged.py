@@ -8,7 +8,7 @@ from tillgate_contracts.compare.schema.comparison import BESIDE, NodeComparison
 from tillgate_contracts.compare.schema.node import Node, SchemaUnion
 from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, HEAD, Parts
 from tillgate_contracts.compare.schema.tags import Tags, TagTarget, read_tags
-from tillgate_contracts.compare.schema.unions import Branches, pair_groups, refute
+from tillgate_contracts.compare.schema.unions import CHOICE, Branches, pair_groups, refute
 
 
 def tags_of(comparison: NodeComparison) -> tuple[Tags, Tags] | None:
@@ -26,9 +26,6 @@ def tags_of(comparison: NodeComparison) -> tuple[Tags, Tags] | None:
 
 def _untagged(node: Node) -> Tags:
     return Tags({}, None, node.groups, node.groups[0].kind if node.groups else "")
-
-
-CHOICE = "Cannot tell automatically whether the tag of every value chooses a schema that takes it."
 
 
 class TaggedUnions:
@@ -239,7 +236,7 @@ class TaggedUnions:
                 continue
             side, builder = (comparison.new, comparison.graph.new) if inward else (comparison.old, comparison.graph.old)
             name = str((side.discriminator or {}).get("propertyName", ""))
-            chosen = [(*target.parts, builder.source.tag_slice(name, tag)) for tag, target in tags.by_tag.items()]
+            chosen = [(*target.parts, builder.source.tag_slice(name, (tag,))) for tag, target in tags.by_tag.items()]
             if covered_by(comparison, [plain.flat], chosen, inward=inward)[0] is None:
                 comparison.add(
                     "subtypes-coverage-undecided",

@@ -18,7 +18,8 @@ from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.disjoint import disjoint
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import Parts
-from tillgate_contracts.compare.schema.unions import DOUBT, OVERLAP
+from tillgate_contracts.compare.schema.tags import read_tags
+from tillgate_contracts.compare.schema.unions import CHOICE, DOUBT, OVERLAP
 
 
 class UnionChange:
@@ -62,6 +63,14 @@ class UnionChange:
                 outside = beyond
             else:
                 doubtful |= self.beyond
+        if home is not None and not effect & self.into and not self._is_chosen(branches):
+            comparison.add(
+                "subtypes-coverage-undecided",
+                self.into,
+                keyword="discriminator",
+                undecided=True,
+                data={"reason": CHOICE},
+            )
         likely = self._likeliest(branches) if effect & self.into else home
         if likely is not None and home is None and (len(branches) == 1 or self._named_alike(branches[likely])):
             # The plain schema became one branch and changed: record what changed inside it.
@@ -80,6 +89,22 @@ class UnionChange:
                 data={"reason": DOUBT},
                 **({"new_pointer": pointer} if self.inward else {"old_pointer": pointer}),
             )
+
+    def _is_chosen(self, branches: list[Parts]) -> bool:
+        """True where the tag of every value of the plain schema chooses a branch that takes it. A plain schema without
+        that discriminator has no tags yet: they begin with the union."""
+        graph = self.comparison.graph
+        builder = graph.new if self.inward else graph.old
+        tags = read_tags(builder, self.union)
+        name = str((self.union.discriminator or {}).get("propertyName", ""))
+        if tags is None or tags.default is not None or (self.plain.discriminator or {}).get("propertyName") != name:
+            return True
+        asked = []
+        for index, branch in enumerate(branches):
+            own = tuple(tag for tag, target in tags.by_tag.items() if target.group == 0 and target.place == index)
+            asked.append((*branch, builder.source.tag_slice(name, own)) if own else branch)
+        whole = [self.plain.flat]
+        return covered_by(self.comparison, whole, asked, inward=self.inward, proof=PLAIN)[0] is not None
 
     def _sliced(self, branches: list[Parts]) -> bool:
         """True when each type of the plain schema on its own fits some branch."""

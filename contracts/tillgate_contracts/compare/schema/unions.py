@@ -30,6 +30,7 @@ DOUBT = (
     "Cannot tell automatically whether another alternative takes the values: an open object only ignores properties "
     "that it does not name."
 )
+CHOICE = "Cannot tell automatically whether the tag of every value chooses a schema that takes it."
 OVERLAP = "Cannot tell automatically whether branches overlap; oneOf refuses values that match two."
 
 
