@@ -16,7 +16,7 @@ from tillgate_contracts import compare as comparison
 from tillgate_contracts import lint as linter
 from tillgate_contracts.compare import DEFAULT as DEFAULT_POLICY
 from tillgate_contracts.compare import RULE_PACK, ComparisonPolicy, ComparisonReport
-from tillgate_contracts.compare.findings import merged_findings, text_of
+from tillgate_contracts.compare.findings import text_of
 from tillgate_contracts.compare.groups import DESCRIPTIVE, FindingGroup, FindingText, group
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import LintFinding, LintReport, RuleOutcome
@@ -43,7 +43,6 @@ __all__ = [
     "FindingText",
     "LintFinding",
     "LintReport",
-    "Observer",
     "RuleOutcome",
     "UnusableSchema",
     "compare",
@@ -56,7 +55,7 @@ __all__ = [
     "is_name",
     "lint",
     "lint_groups",
-    "merged_findings",
+    "observer",
     "parse_text",
     "parse_yaml",
     "read",
@@ -90,6 +89,8 @@ from_value = _translated(Document.from_value)
 parse_text = _translated(document.parse_text)
 #: Two documents → every difference with its level.
 compare = _translated(comparison.compare)
+#: One document → an observer, which compares traffic with it.
+observer = _translated(Observer)
 #: One document → the findings of the house rules.
 lint = _translated(linter.lint)
 #: A lint report, and maybe some of its findings → those of a rule that fails nearly everywhere as one.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catalog.domain.contract_engine import Observer
+from catalog.domain import contract_engine
 from catalog.selectors import contracts, versions
 from catalog.services import drift
 from kernel.digest import digest_of
@@ -35,7 +35,7 @@ def observe(stream: Stream, *, since: datetime, most: int = MOST) -> list[Observ
     """Compare the newest messages of a stream, at most `most` accepted and as many refused ones, with the contract that
     their source pins. Versions that have another contract by now, and messages of which nothing is pinned, are left
     out."""
-    observers: dict[str, Observer] = {}
+    observers: dict[str, Any] = {}
     pinned = _Pinned(stream)
     for release_id, source, key, value, accepted, at in _values(stream, since, most):
         found = pinned.source(release_id, source, key)
@@ -47,8 +47,8 @@ def observe(stream: Stream, *, since: datetime, most: int = MOST) -> list[Observ
             if facts is None or facts.contract_digest != found.contract:
                 continue
             try:
-                observer = observers[found.api] = Observer(contracts.document(found.contract))
-            except (DomainError, ValueError):
+                observer = observers[found.api] = contract_engine.observer(contracts.document(found.contract))
+            except DomainError:
                 continue  # a contract whose format carries no JSON
         observer.add_value(found.schema or "", value, accepted=accepted, at=at)
     made = []

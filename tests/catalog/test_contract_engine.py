@@ -26,9 +26,10 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: engine.compare(engine.from_value(OPENAPI), engine.from_value({"type": "object"})),
         "contract.family",
     ),
+    "observer": (lambda: engine.observer(engine.read(b"type Query { a: Int }", name="a.graphql")), "observe.format"),
     "lint": (lambda: engine.lint(engine.from_value(OPENAPI), tier=9), "lint.context"),
 }
-REFUSES_NOTHING = {"group", "groups_of", "is_list_value", "is_name", "lint_groups", "merged_findings"}
+REFUSES_NOTHING = {"group", "groups_of", "is_list_value", "is_name", "lint_groups"}
 """They arrange or judge what the engine has made."""
 
 
