@@ -28,6 +28,7 @@ class DriftFindingSerializer(serializers.Serializer[Any]):
     count = serializers.IntegerField()
     seen = serializers.IntegerField()
     refused = serializers.IntegerField(help_text="How many of them their receiver refused")
+    unnamed = serializers.IntegerField(help_text="How often it was something that may be data about somebody")
 
 
 class DriftReportSerializer(serializers.Serializer[Any]):

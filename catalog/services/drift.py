@@ -151,6 +151,7 @@ class _Reading:
             "what": kept,
             "declared": ", ".join(one for one in declared.split(", ") if one in _TYPES),
             **{name: self._count(given.get(name), f"{at}/{name}") for name in ("count", "seen", "refused")},
+            "unnamed": self._count(given.get("unnamed", 0), f"{at}/unnamed") + len(what) - len(kept),
         }
 
     def _is_kept(self, kind: str, text: str) -> bool:

@@ -175,6 +175,19 @@ def test_many_different_names_are_a_map_and_none_is_kept():
     assert found["undeclared-map", ""].count == observer.MOST_NAMES + 5
 
 
+def test_what_has_several_strange_names_counts_once_and_says_that_some_are_not_named():
+    found = contradictions(call(sale(one=1, two=2, **{"Jane Doe": 3}), query=("a", "b")))
+    one = found["undeclared-member", ""]
+    assert (one.what, one.count, one.seen, one.unnamed) == (("one", "two"), 1, 1, 1)
+    assert one.message.endswith("does not list: `one`, `two`, others that are not named.")
+    assert found["parameter-undeclared", ""].count == 1
+
+
+def test_numbers_are_counted_properly():
+    found = contradictions(call(method="GET", path="/nowhere", status=200))
+    assert found["operation-undeclared", ""].message.startswith("1 call went to operations")
+
+
 def test_memory_is_bounded_by_places(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(observer, "MOST_PLACES", 3)
     result = observed(call(sale(lines=[{"sku": "1", "qty": 1}], channel="till", note="x")))

@@ -14,12 +14,11 @@ from tillgate_contracts.compare.groups import place_of
 from tillgate_contracts.observe.exchanges import Exchange
 from tillgate_contracts.observe.kept import is_list_value, is_name, is_sensitive, type_of
 from tillgate_contracts.observe.operations import Operation, Operations
-from tillgate_contracts.observe.report import MOST_FINDINGS, DriftFinding, DriftResult
+from tillgate_contracts.observe.report import MOST_FINDINGS, MOST_NAMES, DriftFinding, DriftResult
 from tillgate_contracts.observe.shapes import SchemaShape, Shapes, same
 from tillgate_contracts.reading import Document
 
 MOST_PLACES = 20_000
-MOST_NAMES = 20
 MOST_ITEMS = 200
 MOST_DEPTH = 30
 #: A value is named when it came this often: a slip of one message may be anything.
@@ -40,11 +39,13 @@ class _Tally:
 
 @dataclass(slots=True)
 class _Names:
-    """Names with their numbers: at most MOST_NAMES are kept, of those that may be kept at all."""
+    """Names with their numbers: at most MOST_NAMES are kept, of those that may be kept at all. `times` counts what had
+    any of them."""
 
     by_name: dict[str, _Tally] = field(default_factory=dict)
     others: _Tally = field(default_factory=_Tally)
     overflow: bool = False
+    times: _Tally = field(default_factory=_Tally)
 
     def add(self, name: str, accepted: bool, *, kept: bool) -> None:
         if kept and not self.overflow and name not in self.by_name and len(self.by_name) >= MOST_NAMES:
@@ -57,11 +58,6 @@ class _Names:
             self.by_name.setdefault(name, _Tally()).add(accepted)
         else:
             self.others.add(accepted)
-
-    @property
-    def total(self) -> _Tally:
-        tallies = (*self.by_name.values(), self.others)
-        return _Tally(sum(one.count for one in tallies), sum(one.refused for one in tallies))
 
 
 @dataclass(slots=True)
@@ -114,6 +110,7 @@ class Observer:
         operation = self._operations.of_message(exchange.message)
         self.exchanges += 1
         if operation is None:
+            self._strange.times.add(exchange.accepted)
             self._strange.add(exchange.message, exchange.accepted, kept=is_name(exchange.message))
             return
         self._calls[operation.label] += 1
@@ -137,14 +134,18 @@ class Observer:
             # A path holds numbers of customers and orders, so only the method and its first part are told.
             first = exchange.path.strip("/").partition("/")[0]
             kept = is_name(exchange.method) and (not first or is_name(first))
+            self._strange.times.add(exchange.accepted)
             self._strange.add(f"{exchange.method} /{first}", exchange.accepted, kept=kept)
             return
         label, accepted = operation.label, exchange.accepted
         self._calls[label] += 1
         if operation.parameters:
-            for name in dict.fromkeys(exchange.query):
-                if name not in operation.parameters and name.partition("[")[0] not in operation.parameters:
-                    self._parameters.setdefault(label, _Names()).add(name, accepted, kept=is_name(name))
+            strange = {n for n in exchange.query if operation.parameters.isdisjoint((n, n.partition("[")[0]))}
+            if strange:
+                names = self._parameters.setdefault(label, _Names())
+                names.times.add(accepted)
+                for name in strange:
+                    names.add(name, accepted, kept=is_name(name))
         if exchange.has_request and operation.request:
             self._learn(label, "request", "", operation.request, exchange.request, accepted)
         if exchange.status:
@@ -154,7 +155,9 @@ class Observer:
         schemas = operation.answer(exchange.status)
         if schemas is None:
             name = str(exchange.status)
-            self._statuses.setdefault(operation.label, _Names()).add(name, exchange.accepted, kept=True)
+            names = self._statuses.setdefault(operation.label, _Names())
+            names.times.add(exchange.accepted)
+            names.add(name, exchange.accepted, kept=True)
         elif exchange.has_response and schemas:
             self._learn(operation.label, f"response {exchange.status}", "", schemas, exchange.response, True)
 
@@ -196,6 +199,7 @@ class Observer:
         for name in shape.required:
             if name not in value and not self._one_way(shape.members.get(name, []), reading=reading):
                 place.missing.setdefault(name, _Tally()).add(accepted)
+        strange = False
         for name, inner in value.items():
             below = f"{path}.{name}" if path else name
             if name in shape.members:
@@ -204,6 +208,9 @@ class Observer:
                 self._learn(label, side, f"{path}.*" if path else "*", shape.mapped[:1], inner, accepted, depth + 1)
             elif shape.members or shape.closed:
                 place.members.add(name, accepted, kept=is_name(name))
+                strange = True
+        if strange:
+            place.members.times.add(accepted)
 
     @staticmethod
     def _one_way(schemas: list[Any], *, reading: bool) -> bool:
@@ -219,6 +226,7 @@ class Observer:
                 place.met.add(number)
                 return
         kept = not place.sensitive and is_list_value(value)
+        place.new_values.times.add(accepted)
         place.new_values.add(value if kept else "", accepted, kept=kept)
 
     def _place(self, label: str, side: str, path: str) -> _Place | None:
@@ -254,7 +262,7 @@ class Observer:
         made = []
         for (label, side, path), place in self._places.items():
             made += _of_place(label, side, path, place)
-        if self._strange.total.count:
+        if self._strange.times.count:
             made.append(_of_names("operation-undeclared", "", self._strange, self.exchanges))
         for kind, several in (("status-undeclared", self._statuses), ("parameter-undeclared", self._parameters)):
             made += [_of_names(kind, label, names, self._calls[label]) for label, names in several.items()]
@@ -265,7 +273,7 @@ class Observer:
 
 
 def _of_names(kind: str, label: str, names: _Names, seen: int) -> DriftFinding:
-    total = names.total
+    total = names.times
     return DriftFinding(
         kind=kind,
         operation=label,
@@ -273,16 +281,20 @@ def _of_names(kind: str, label: str, names: _Names, seen: int) -> DriftFinding:
         count=total.count,
         seen=seen,
         refused=total.refused,
+        unnamed=names.others.count,
     )
 
 
 def _of_place(label: str, side: str, path: str, place: _Place) -> list[DriftFinding]:
     common: dict[str, Any] = {"operation": label, "side": side, "place": path, "seen": place.seen}
     made = []
-    if (total := place.members.total).count:
+    if (total := place.members.times).count:
         kind = "undeclared-map" if place.members.overflow else "undeclared-member"
         what = tuple(sorted(place.members.by_name))
-        made.append(DriftFinding(kind=kind, what=what, count=total.count, refused=total.refused, **common))
+        unnamed = place.members.others.count
+        made.append(
+            DriftFinding(kind=kind, what=what, count=total.count, refused=total.refused, unnamed=unnamed, **common)
+        )
     for name, tally in sorted(place.missing.items()):
         made.append(
             DriftFinding(kind="missing-member", what=(name,), count=tally.count, refused=tally.refused, **common)
@@ -298,9 +310,18 @@ def _of_place(label: str, side: str, path: str, place: _Place) -> list[DriftFind
                 **common,
             )
         )
-    if (total := place.new_values.total).count:
-        often = tuple(sorted(name for name, one in place.new_values.by_name.items() if one.count >= LEAST_OFTEN))
-        made.append(DriftFinding(kind="enum-value-new", what=often, count=total.count, refused=total.refused, **common))
+    if (total := place.new_values.times).count:
+        often = {name: one.count for name, one in place.new_values.by_name.items() if one.count >= LEAST_OFTEN}
+        made.append(
+            DriftFinding(
+                kind="enum-value-new",
+                what=tuple(sorted(often)),
+                count=total.count,
+                refused=total.refused,
+                unnamed=total.count - sum(often.values()),
+                **common,
+            )
+        )
     if place.values and place.seen >= LEAST_SEEN and not place.sensitive:
         unseen = [one for number, one in enumerate(place.values) if number not in place.met]
         if unseen:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 MOST_FINDINGS = 500
+MOST_NAMES = 20
 
 #: By kind: whether it says that traffic and contract contradict each other, and its words.
 DRIFT_KINDS: Final[dict[str, tuple[bool, str]]] = {
@@ -20,7 +21,7 @@ DRIFT_KINDS: Final[dict[str, tuple[bool, str]]] = {
     "wrong-type": (True, "{place} is {what}; the contract says {declared}."),
     "enum-value-new": (True, "{place} has values that are not in its list: {what}."),
     "enum-value-unseen": (False, "{place}: these values of its list were never seen: {what}."),
-    "operation-undeclared": (True, "{count} calls went to operations that the contract does not list: {what}."),
+    "operation-undeclared": (True, "{calls} went to operations that the contract does not list: {what}."),
     "operation-uncalled": (False, "These operations were never called: {what}."),
     "status-undeclared": (True, "Answers have a status that the contract does not list: {what}."),
     "parameter-undeclared": (True, "Calls have query parameters that the contract does not list: {what}."),
@@ -29,7 +30,8 @@ DRIFT_KINDS: Final[dict[str, tuple[bool, str]]] = {
 
 class DriftFinding(msgspec.Struct, frozen=True, kw_only=True):
     """One difference. `side` is request, response or "", `place` a path such as `lines[].price`, `what` holds names,
-    types, codes or values of a closed list. `count` of `seen` had it, `refused` of them in what its receiver refused.
+    types, codes or values of a closed list. `count` of `seen` had it, `refused` of them in what its receiver refused;
+    `unnamed`: how often it was something that is not named, since it may be data about somebody.
     """
 
     kind: str
@@ -41,6 +43,7 @@ class DriftFinding(msgspec.Struct, frozen=True, kw_only=True):
     count: int = 0
     seen: int = 0
     refused: int = 0
+    unnamed: int = 0
 
     @property
     def contradicts(self) -> bool:
@@ -51,9 +54,11 @@ class DriftFinding(msgspec.Struct, frozen=True, kw_only=True):
     def message(self) -> str:
         """One sentence with names in backticks."""
         where = f"`{self.place}`" if self.place else "The body"
-        listed = ", ".join(f"`{one}`" for one in self.what) or "kept out, as they may be data about somebody"
-        words = DRIFT_KINDS[self.kind][1]
-        return words.format(place=where, what=listed, declared=self.declared, count=f"{self.count:,}", most=20)
+        several = [f"`{one}`" for one in self.what]
+        if self.unnamed or not several:
+            several.append("others that are not named" if several else "not named, as they may be data about somebody")
+        words, calls = DRIFT_KINDS[self.kind][1], counted(self.count, "call")
+        return words.format(place=where, what=", ".join(several), declared=self.declared, calls=calls, most=MOST_NAMES)
 
 
 class DriftResult(msgspec.Struct, frozen=True, kw_only=True):
