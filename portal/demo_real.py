@@ -17,9 +17,11 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from portal import demo_articles
 from portal.up import ROOT, LocalInstallation, StartRefused
 
 STATE = ROOT / ".state" / "real"
@@ -69,6 +71,7 @@ class RealDataRun:
         handed = self.drop("poslog")
         self.run("sales", "the real POSLog file of 51 transactions")
         self.account("sales after the POSLog file", handed)
+        self.articles()
         handed += self.drop("replay")
         self.run("sales", "12,822 real sales rows, replayed as store sales")
         self.account("sales after the replay", handed)
@@ -194,6 +197,21 @@ class RealDataRun:
                 self.failures.append(f"{target}: lost {lost}, twice {twice}, still open {due['open']}")
         for reason, count in ledger["reasons"]:
             print(f"           {count:6,} × {reason}")
+
+    def articles(self) -> None:
+        """Compare what was rung of each article on each receipt of the real file with what the ERP has of it."""
+        due = demo_articles.articles_rung(self.data / "poslog" / "ncr-acs-51-transactions.xml")
+        posted = demo_articles.articles_posted(read_journal(self.supervisor, "erp"))
+        wrong = demo_articles.wrong_receipts(due, posted)
+        rung = sum((amount for articles in due.values() for _, amount in articles.values()), Decimal(0))
+        there = sum((amount for key in due for _, amount in posted.get(key, {}).values()), Decimal(0))
+        print(
+            f"           receipts right by article, quantity and amount: {len(due) - len(wrong)} of {len(due)} "
+            f"({sum(map(len, due.values())):,} articles); rung {rung:,}, posted {there:,}"
+        )
+        for one in wrong[:5]:
+            print(f"           wrong: {one}")
+        self.expect(f"{len(wrong)} receipts differ by article", not wrong)
 
     def stores(self) -> None:
         entries = [

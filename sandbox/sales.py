@@ -115,7 +115,7 @@ class SalesPosting:
             "ref": key,
             "entity": _entity(item, key),
             "amount": amount,
-            "data": {"document": document, "digest": digest},
+            "data": {"document": document, "digest": digest, "lines": _lines(item)},
         }
         if isinstance(item.get("version"), int):
             effect["version"] = item["version"]
@@ -263,6 +263,15 @@ def _number(value: Any) -> Decimal:
     if not number.is_finite():
         raise InvalidOperation(value)
     return number
+
+
+def _lines(item: dict[str, Any]) -> list[list[str]]:
+    """What was posted of each article: item, quantity and amount."""
+    return [
+        [str(line[name]) for name in ("item", "quantity", "amount")]
+        for line in item.get("lines") or ()
+        if "amount" in line and "quantity" in line
+    ]
 
 
 def _text(value: Any) -> str | None:
