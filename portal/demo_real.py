@@ -95,17 +95,22 @@ class RealDataRun:
         """Migrations, the estate with the ERP's real product contract, approvals by the demo's people, both
         deployments.
         """
-        from django.core.management import call_command
-
         from portal import demo
 
-        call_command("migrate", verbosity=0, interactive=False)
+        self.migrate()
         seed = STATE / "seed"
         shutil.copytree(demo.SEED, seed)
         real = self.data / REAL_PRODUCT_CONTRACT
         shutil.copy(real, seed / "contracts" / "s4-product-v1.edmx")
         self.say(demo.apply(seed=seed, deploy_everything=True))
         self.say(f"S/4HANA product master registered from the real metadata ({real.stat().st_size:,} bytes)")
+
+    def migrate(self) -> None:
+        """By the owner of the tables, whose address this process is not given."""
+        environment = self.supervisor.environment | {"DATABASE_OWNER_URL": self.supervisor.owner}
+        command = [sys.executable, "manage.py", "migrate", "--verbosity=0", "--no-input"]
+        if subprocess.run(command, env=environment, cwd=ROOT).returncode:
+            raise StartRefused("Preparing the database failed; the lines above say why.")
 
     def drop(self, what: str) -> int:
         """Real files into the stores' drop folder; answers how many transactions they hold."""
@@ -207,7 +212,7 @@ class RealDataRun:
         there = sum((amount for key in due for _, amount in posted.get(key, {}).values()), Decimal(0))
         print(
             f"           receipts right by article, quantity and amount: {len(due) - len(wrong)} of {len(due)} "
-            f"({sum(map(len, due.values())):,} articles); rung {rung:,}, posted {there:,}"
+            f"({sum(map(len, due.values())):,} articles); rung {rung:,.2f}, posted {there:,.2f}"
         )
         for one in wrong[:5]:
             print(f"           wrong: {one}")

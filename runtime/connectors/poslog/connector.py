@@ -14,10 +14,11 @@ from lxml import etree
 from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
 from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.incoming_files import IncomingRules
+from runtime.connectors.poslog.cards import without_cards
 from runtime.connectors.poslog.document import gaps, sale_document
 from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml, illegible
 from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, transactions
-from runtime.connectors.poslog.rules import PLAIN, PosLogRules, Voids
+from runtime.connectors.poslog.rules import PLAIN, PosLogRules, StoreRules, Voids
 from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
@@ -40,13 +41,16 @@ class PosLogSettings(msgspec.Struct, frozen=True):
     voids: Voids = "auto"
     tolerance: str = "0"
     cash_step: str = "0"
+    currency: str = ""
+    zone: str = ""
+    stores: dict[str, StoreRules] = {}
 
     def __post_init__(self) -> None:
         _ = self.rules
 
     @property
     def rules(self) -> PosLogRules:
-        return PosLogRules(self.voids, self.tolerance, self.cash_step)
+        return PosLogRules(self.voids, self.tolerance, self.cash_step, self.currency, self.zone, self.stores)
 
 
 def documents(
@@ -67,12 +71,15 @@ def documents(
 def _judged(
     element: Element, origin: str, now: datetime, rules: PosLogRules, *, marked: bool
 ) -> Record | RejectedRecord:
+    cards = without_cards(element)
     if marked and (reason := illegible(etree.tostring(element, encoding="unicode"))):
         return RejectedRecord(origin, reason, _xml(element))
     try:
         document = sale_document(element, rules)
     except BadTransaction as error:
         return RejectedRecord(origin, str(error), _xml(element))
+    if cards:
+        document["cardData"] = cards.as_data
     return Record(document["id"], _ENCODER.encode(document), now, origin=origin)
 
 

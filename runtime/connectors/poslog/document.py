@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from runtime.connectors.poslog.moments import currency_of, time_of
 from runtime.connectors.poslog.reading import Element, attribute, child, extensions, local, text
-from runtime.connectors.poslog.receipt import receipt
+from runtime.connectors.poslog.receipt import RECEIPT, receipt
 from runtime.connectors.poslog.rules import PLAIN, PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction, stated
 from runtime.connectors.poslog.status import is_post_void, status_of
@@ -28,6 +29,7 @@ _KINDS = {
     "BackOfficeTransaction": "back_office",
     "ForeCourtTransaction": "forecourt",
 }
+_RECEIPTS = ("retail", "customer_order")  # bodies that may have goods and tenders
 _CONTROLS = {
     "NoSale": "no_sale",
     "OperatorSignOn": "sign_on",
@@ -56,36 +58,42 @@ _READ = {
     "CurrencyCode",
     "TransactionID",
     "TillID",
+    "TransactionStatus",
+    "TypeCode",
 }
 
 
 def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str, Any]:
     """The canonical document; `sale` says of a receipt whether it is one that counts. Raises BadTransaction, for a
     sale that does not add up, too."""
-    header = _header(transaction)
+    header = _header(transaction, rules)
     body = next((c for c in transaction if local(c).endswith("Transaction")), None)
     kind = _KINDS.get(local(body), f"other:{local(body)}") if body is not None else "empty"
     document: dict[str, Any] = {
         **header,
-        **status_of(transaction, body if kind == "retail" else None),
+        **status_of(transaction, body if kind in _RECEIPTS else None),
         "kind": kind,
         "reason": text(body, "ReasonCode") if body is not None else None,
     }
-    if kind != "retail":
+    if kind not in _RECEIPTS:
         del document["voided"]
     if body is not None and kind == "control":
         document["control_kind"] = _control_kind(body)
-    if body is not None and kind == "retail":
-        made, balance = receipt(body, header["currency"], rules)
-        document |= made
+    if body is not None and kind in _RECEIPTS:
+        currency = currency_of(header["currency"], body, rules.currency_of(header["store"]))
+        made, balance = receipt(body, currency, rules)
+        document |= made | {"currency": currency}
         if is_post_void(body, document["typeCode"]):
             _take_back(document)
-        document["sale"] = _is_sale(document)
+        document["sale"] = kind == "retail" and _is_sale(document)
         if document["sale"] and not balance.ok:
             raise BadTransaction(f"the receipt does not add up: {'; '.join(balance.reasons)}")
+        if document["sale"] and currency is None:
+            raise BadTransaction("it states no currency; say that of the stores in the source's settings (`currency`)")
     more = [c for c in transaction if local(c) and local(c) not in _READ and c is not body]
-    if body is not None and kind != "retail":
-        more += [c for c in body if local(c) and local(c) != "ReasonCode"]
+    if body is not None:
+        read = RECEIPT if kind == "retail" else ("ReasonCode",)
+        more += [c for c in body if local(c) and local(c) not in read]
     document["extensions"] = extensions(more)
     return {name: value for name, value in document.items() if value is not None}
 
@@ -112,7 +120,7 @@ def _take_back(document: dict[str, Any]) -> None:
             line["kind"] = "return"
 
 
-def _header(transaction: Element) -> dict[str, Any]:
+def _header(transaction: Element, rules: PosLogRules) -> dict[str, Any]:
     store = stated(transaction, "RetailStoreID") or stated(transaction, "BusinessUnit", "UnitID")
     till = stated(transaction, "WorkstationID")
     day = stated(transaction, "BusinessDayDate")
@@ -143,8 +151,8 @@ def _header(transaction: Element) -> dict[str, Any]:
         "businessDate": day[:10],
         "sequence": number,
         "transactionId": text(transaction, "TransactionID"),
-        "beginAt": text(transaction, "BeginDateTime"),
-        "endAt": text(transaction, "EndDateTime"),
+        "beginAt": time_of(transaction, "BeginDateTime", rules.zone_of(store)),
+        "endAt": time_of(transaction, "EndDateTime", rules.zone_of(store)),
         "operator": text(operator),
         "currency": stated(transaction, "CurrencyCode"),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from runtime.connectors.poslog.amounts import number, whole
 from runtime.connectors.poslog.balance import Balance, Stated, balanced
 from runtime.connectors.poslog.reading import Element, as_data, attribute, child, extensions, local, standard, text
 from runtime.connectors.poslog.rules import PosLogRules
-from runtime.connectors.poslog.stated import stated, total_of
+from runtime.connectors.poslog.stated import BadTransaction, stated, total_of
 from runtime.connectors.poslog.status import flag
 from runtime.connectors.poslog.voids import Entry
 
@@ -32,6 +33,18 @@ _CHARGES = {
     "PaymentOnAccount": ("payment_on_account", 1),
 }
 _AMOUNTS = ("ExtendedAmount", "Amount", "FaceValueAmount", "RoundingAmount", "DepositAmount", "TipAmount")
+# Children of the body that are read; all others are kept as they are.
+RECEIPT = frozenset(
+    ("LineItem", "Total", "TransactionLink", "ReceiptNumber", "Customer", "ReasonCode", "TransactionStatus", "TypeCode")
+)
+_OF_LINES = frozenset(
+    (
+        *("POSIdentity", "ItemID", "Description", "MerchandiseHierarchy", "Quantity", "RegularSalesUnitPrice"),
+        *("ActualSalesUnitPrice", "ExtendedAmount", "ExtendedDiscountAmount", "RetailPriceModifier"),
+        *("PriceModification", "Tax", "SerialNumber", "ItemLink"),
+    )
+)
+_OF_TENDERS = frozenset(("TenderID", "Amount", "TenderChange", "Cashback", "ForeignCurrency", "ItemLink", "TypeCode"))
 _LISTS = ("lines", "tenders", "taxes", "rewards", "charges")
 
 
@@ -39,10 +52,15 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
     """The document's part for a receipt, and how it adds up. `lines`, `tenders`, `taxes`, `rewards` and `charges` are
     those that count; what was voided is under `voidedLines` and the like. Raises BadTransaction."""
     entries, other = _entries(body)
+    _same_money(entries, currency)
     loyalty: list[str] = []
     for element in body.iter():
         name = local(element)
-        if name in ("LoyaltyID", "LoyaltyMembershipID") and (found := text(element)) and found.strip("0"):
+        if (
+            name in ("LoyaltyID", "LoyaltyMembershipID", "LoyaltyAccountID")
+            and (found := text(element))
+            and found.strip("0")
+        ):
             loyalty.append(found)
     sums = [c for c in body if local(c) == "Total"]
     totals = [{"type": attribute(c, "TotalType"), "amount": number(text(c), "Total")} for c in sums]
@@ -66,6 +84,14 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
         "control": balance.control,
     }
     return made, balance
+
+
+def _same_money(entries: list[Entry], currency: str | None) -> None:
+    """A sum in another currency pays nothing that can be told, unless the till has changed it already."""
+    for one in entries:
+        code = one.data.get("currency") if one.family == "tenders" else None
+        if code and currency and code != currency and "foreign" not in one.data:
+            raise BadTransaction(f"tender {one.sequence} is in the currency {code}, the receipt in {currency}")
 
 
 def _entries(body: Element) -> tuple[list[Entry], list[Element]]:
@@ -162,6 +188,8 @@ def _line(part: Element, kind: str, about: dict[str, Any]) -> dict[str, Any]:
         "description": text(part, "Description"),
         "department": text(part, "MerchandiseHierarchy"),
         "quantity": number(stated(part, "Quantity"), "Quantity"),
+        "serial": text(part, "SerialNumber"),
+        "link": whole(text(part, "ItemLink"), 0) or None,
         "unit": attribute(quantity, "UnitOfMeasureCode") if quantity is not None else None,
         "regularPrice": number(stated(part, "RegularSalesUnitPrice"), "RegularSalesUnitPrice"),
         "price": number(stated(part, "ActualSalesUnitPrice"), "ActualSalesUnitPrice"),
@@ -169,22 +197,45 @@ def _line(part: Element, kind: str, about: dict[str, Any]) -> dict[str, Any]:
         "discount": number(stated(part, "ExtendedDiscountAmount"), "ExtendedDiscountAmount"),
         "modifiers": [as_data(c) for c in part if local(c) in ("RetailPriceModifier", "PriceModification")] or None,
         "taxes": [_tax(c, {}) for c in part if local(c) == "Tax"] or None,
+        "more": _more(part, _OF_LINES),
         "extensions": extensions([c for c in part if not standard(c)]) or None,
     }
     return {name: value for name, value in made.items() if value is not None}
 
 
 def _gtin(part: Element) -> str | None:
-    identity = child(part, "POSIdentity")
-    if identity is None or (attribute(identity, "POSIDType") or "").upper() not in (
-        "GTIN",
-        "EAN",
-        "UPC",
-        "GTIN14",
-        "EAN13",
-    ):
+    for identity in (c for c in part if local(c) == "POSIdentity"):
+        if (attribute(identity, "POSIDType") or "").upper() in ("GTIN", "EAN", "UPC", "GTIN14", "EAN13"):
+            return text(identity, "POSItemID")
+    return None
+
+
+def _more(part: Element, read: frozenset[str]) -> dict[str, Any] | None:
+    """What the standard has and the document has no word for, and of what stands several times, all of it."""
+    said = {(local(c), str(dict(c.attrib)) if local(c) == "Quantity" else str(as_data(c))) for c in part}
+    names = Counter(name for name, _ in said)
+    rest = [c for c in part if standard(c) and (local(c) not in read or (names[local(c)] > 1 and local(c) in _MANY))]
+    return extensions(rest) or None
+
+
+_MANY = ("POSIdentity", "MerchandiseHierarchy", "Quantity", "SerialNumber", "ItemLink")
+
+
+def _foreign(part: Element) -> dict[str, Any] | None:
+    """The money that was given, where it is of another currency than the receipt."""
+    found = child(part, "ForeignCurrency")
+    if found is None:
         return None
-    return text(identity, "POSItemID")
+    names = ("OriginalFaceAmount", "FaceAmount", "ForeignAmount", "Amount")
+    amount = next((one for name in names if (one := child(found, name)) is not None), None)
+    code = text(found, "CurrencyCode") or (None if amount is None else attribute(amount, "Currency"))
+    rate = text(found, "ExchangeRate") or text(found, "Rate")
+    made = {
+        "currency": code or attribute(found, "CurrencyCode") or attribute(found, "Currency"),
+        "amount": number(text(amount), "ForeignCurrency"),
+        "rate": number(rate, "ExchangeRate"),
+    }
+    return {name: value for name, value in made.items() if value is not None} or None
 
 
 def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
@@ -200,6 +251,8 @@ def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
         "cashback": number(stated(part, "Cashback"), "Cashback"),
         "authorization": text(part, "Authorization", "AuthorizationCode"),
         "reference": text(part, "Authorization", "ReferenceNumber"),
+        "foreign": _foreign(part),
+        "more": _more(part, _OF_TENDERS),
         "extensions": extensions([c for c in part if not standard(c)]) or None,
     }
     return {name: value for name, value in made.items() if value is not None}

@@ -5,27 +5,51 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import Literal
+from zoneinfo import available_timezones
 
 import msgspec
 
+_CODE = re.compile(r"[A-Z]{3}\Z")
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?\Z")
 Voids = Literal["auto", "link", "opposite", "flag"]
+
+
+class StoreRules(msgspec.Struct, frozen=True):
+    """Of one store: its currency (three capitals) and its time zone (IANA), where they differ from the others'."""
+
+    currency: str = ""
+    zone: str = ""
 
 
 class PosLogRules(msgspec.Struct, frozen=True):
     """`voids`: how a voided line is written (`voids.READINGS`); `auto` takes the way in which the receipt adds up.
     `tolerance`: by how much sums may differ and still agree; what differs is posted as rounding. `cash_step`: the
     smallest sum that is paid in cash (`0.05`), where totals or payments are rounded to it without saying so. Amounts
-    are decimals as text, in the currency of the receipt."""
+    are decimals as text, in the currency of the receipt. `currency` and `zone`: those of the stores, for receipts and
+    times that state none; `stores` names those that differ."""
 
     voids: Voids = "auto"
     tolerance: str = "0"
     cash_step: str = "0"
+    currency: str = ""
+    zone: str = ""
+    stores: dict[str, StoreRules] = {}
 
     def __post_init__(self) -> None:
         for name, value in (("tolerance", self.tolerance), ("cash_step", self.cash_step)):
             if not _AMOUNT.match(value):
                 raise ValueError(f"{name} is {value[:40]!r}; it is a decimal as text, such as '0.05'")
+        for one in (self, *self.stores.values()):
+            if one.currency and not _CODE.match(one.currency):
+                raise ValueError(f"currency is {one.currency[:40]!r}; it is a code of three capitals, such as 'EUR'")
+            if one.zone and one.zone not in available_timezones():
+                raise ValueError(f"zone is {one.zone[:40]!r}; it is a name such as 'Europe/Berlin'")
+
+    def currency_of(self, store: str) -> str:
+        return (self.stores[store].currency if store in self.stores else "") or self.currency
+
+    def zone_of(self, store: str) -> str:
+        return (self.stores[store].zone if store in self.stores else "") or self.zone
 
     @property
     def most(self) -> Decimal:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import msgspec
+
 from runtime.connectors.poslog.connector import documents
 from runtime.connectors.poslog.rules import PosLogRules
 from runtime.connectors.protocols import Record, RejectedRecord
@@ -60,7 +62,7 @@ def poslog(*transactions: str) -> bytes:
 def judged(content: str | bytes, **rules: Any) -> Record | RejectedRecord:
     """What the reader makes of one transaction."""
     whole = content if isinstance(content, bytes) else poslog(content)
-    return next(documents(io.BytesIO(whole), "f.xml", rules=PosLogRules(**rules)))
+    return next(documents(io.BytesIO(whole), "f.xml", rules=msgspec.convert(rules, PosLogRules)))
 
 
 def read(content: str | bytes, **rules: Any) -> Any:

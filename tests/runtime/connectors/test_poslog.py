@@ -228,11 +228,13 @@ def test_what_a_transaction_says_once_and_says_twice_differently_rejects_it(name
 def test_what_stands_twice_and_says_the_same_or_is_of_another_unit_is_read():
     old = '<p:Quantity UnitOfMeasureCode="EA">2</p:Quantity>'
     plain = next(documents(io.BytesIO(V6.encode())))
-    for second in (
-        '<p:Quantity UnitOfMeasureCode="EA">2.0</p:Quantity>',
-        '<p:Quantity UnitOfMeasureCode="KGM">7</p:Quantity>',
-    ):
-        assert next(documents(io.BytesIO(V6.replace(old, old + second, 1).encode()))).payload == plain.payload
+    same = '<p:Quantity UnitOfMeasureCode="EA">2.0</p:Quantity>'
+    assert next(documents(io.BytesIO(V6.replace(old, old + same, 1).encode()))).payload == plain.payload
+    other = '<p:Quantity UnitOfMeasureCode="KGM">7</p:Quantity>'
+    made = decode(next(documents(io.BytesIO(V6.replace(old, old + other, 1).encode()))).payload)
+    more = made["lines"][0].pop("more")
+    assert [one["@UnitOfMeasureCode"] for one in more["Quantity"]] == ["EA", "KGM"]
+    assert made == decode(plain.payload)
 
 
 def test_amounts_keep_their_digits():
