@@ -39,6 +39,9 @@ class ImportRun(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
     source = models.CharField(max_length=500)
+    source_key = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="Name of the source; what it no longer names is listed"
+    )
     dry_run = models.BooleanField(default=False)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     total = models.PositiveIntegerField(null=True, blank=True)
@@ -98,3 +101,28 @@ class ImportRow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.source}: {self.outcome}"
+
+
+class ImportedThing(models.Model):
+    """What a source calls one thing of the catalog.
+
+    `ref` is the source's own name of it: kind, namespace and name of a Backstage entity (`api:default/pay`), or the id
+    of a data contract (`odcs:…`). `table` and `key` say which row it is here. `source` is the named source that it
+    comes from, "" for an upload. `said` holds what the source said last: only what it says differently is taken over.
+    `facts` is what the source says and the catalog has no field for.
+    """
+
+    ref = models.CharField(max_length=500, unique=True)
+    table = models.CharField(max_length=12)
+    key = models.CharField(max_length=100)
+    source = models.CharField(max_length=200, blank=True)
+    said = models.JSONField(default=dict, blank=True)
+    facts = models.JSONField(default=dict, blank=True)
+    gone_since = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["ref"]
+        constraints = [models.UniqueConstraint(fields=["table", "key"], name="imported_thing_once")]
+
+    def __str__(self) -> str:
+        return self.ref

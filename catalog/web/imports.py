@@ -77,13 +77,15 @@ def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
     outcome = request.GET.get("outcome", "")
     rows = run.rows.all()
     counts = {o: run.rows.filter(outcome=o).count() for o in ("created", "changed", "unchanged", "refused")}
-    counts["noticed"] = run.rows.filter(code="import.noticed").count()
-    if outcome == "noticed":
-        rows = rows.filter(code="import.noticed")
+    told = {"noticed": "import.noticed", "differs": "import.differs", "gone": "import.gone"}
+    counts |= {word: run.rows.filter(code=code).count() for word, code in told.items()}
+    if outcome in told:
+        rows = rows.filter(code=told[outcome])
     elif outcome in counts:
         rows = rows.filter(outcome=outcome)
     looks = _looks(run.dry_run)
     words = {"": "All", **{o: tone.word for o, tone in looks.items()}, "noticed": "With remarks"}
+    words |= {w: said for w, said in (("differs", "Needs a decision"), ("gone", "No longer named")) if counts[w]}
     picks = [
         {"label": w, "url": f"?outcome={o}" if o else "?", "current": o == outcome, "count": counts[o] if o else None}
         for o, w in words.items()

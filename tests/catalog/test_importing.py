@@ -202,9 +202,7 @@ class TestImport:
         assert Application.objects.get(key="web-shop-2").team.key == "pricing"
         assert Dependency.objects.filter(api__slug="basket", target_api__slug="orders").exists()
         assert "no subscription was made" in by_reference["web-shop-2"].message
-        assert run.rows.get(outcome="refused", code="import.backstage_kind").message.startswith(
-            "The catalog has no place for the kind 'Resource'"
-        )
+        assert run.rows.get(code="import.not_here").message.startswith("Nothing to do here for a Resource")
 
     def test_a_data_contract_becomes_a_schema_that_can_be_compared(self):
         run = importing.run([ImportSource("sales.odcs.yaml", ODCS.encode())], actor=None, source="o")

@@ -231,6 +231,7 @@ WATCHED_NOT = {
         "catalog_contractupload",
         "catalog_dailyjob",
         "catalog_destination",
+        "catalog_importedthing",
         "catalog_importfile",
         "catalog_importrow",
         "catalog_importrun",

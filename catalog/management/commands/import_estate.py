@@ -26,6 +26,11 @@ class Command(BaseCommand):
             "--dry-run", action="store_true", help="do the work, show the report, keep nothing but the report"
         )
         in_the_name_of.add_argument(parser)
+        parser.add_argument(
+            "--source",
+            default=None,
+            help="name of the source, by default the folder's; what it no longer names is listed",
+        )
         for name in ("owner-team", "domain", "layer", "tier", "system"):
             parser.add_argument(
                 f"--{name}", default="", help=f"{name.replace('-', ' ')} of new APIs whose source names none"
@@ -44,6 +49,9 @@ class Command(BaseCommand):
                     dry_run=options["dry_run"],
                     defaults=defaults,
                     progress=self._progress,
+                    source_key=(path.resolve().name if path.is_dir() else "")
+                    if options["source"] is None
+                    else options["source"],
                 )
         except DomainError as error:
             raise CommandError(f"{error.message} [{error.code}]") from None

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 
 from catalog.models import ImportFile, ImportRun
 from catalog.services.importing import run as runs
-from catalog.services.importing.sources import ImportItem, ImportSource, items_of
+from catalog.services.importing.sources import ImportItem, ImportSource
 from catalog.services.importing.target import ImportTarget
 from catalog.services.importing.values import storable
 from kernel import audit, clock, outbox
@@ -98,9 +98,11 @@ def execute(run_id: int) -> ImportRun | None:
         _fail(record, f"Stopped after {MOST_ATTEMPTS} attempts: each time the worker ended before the import did.")
         return record
     try:
-        items = items_of([ImportSource(f.name, bytes(f.data)) for f in record.files.order_by("position")])
+        items = runs.whole(
+            [ImportSource(f.name, bytes(f.data)) for f in record.files.order_by("position")], record.source_key
+        )
         _keep(record, mine, total=len(items))
-        target = ImportTarget(actor=record.actor, defaults=record.defaults)
+        target = ImportTarget(actor=record.actor, defaults=record.defaults, source=record.source_key)
         if record.dry_run:
             _try(record, mine, items, target)
         else:

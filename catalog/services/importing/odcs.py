@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from catalog.domain import contract_engine, lifecycle, naming
 from catalog.services.contracts import ReadContract
+from catalog.services.importing import identity
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
-from catalog.services.importing.values import plain
+from catalog.services.importing.values import bounded, plain
 from kernel.errors import Invalid
 
 _STATE: Final = {
@@ -44,6 +45,7 @@ _CLASS: Final = {
     "pci": "cardholder",
     "cardholder": "cardholder",
 }
+_FACTS: Final = ("id", "team", "slaProperties", "slaDefaultElement", "servers", "roles", "support", "price", "tags")
 _STRICTNESS: Final = ("", "public", "internal", "personal", "cardholder")
 
 
@@ -56,10 +58,12 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
             f"Data contracts of apiVersion v3 are read, not {plain(value.get('apiVersion'), 20)!r}.",
         )
     name = plain(value.get("name")) or plain(value.get("dataProduct")) or plain(value.get("id"))
-    slug = naming.slug_of(name, fallback="")
-    if not slug:
+    if not name:
         raise Invalid("import.odcs_name", "This data contract has neither a name nor an id.")
     notes: list[str] = []
+    thing = identity.claim(
+        ref_of(value) or f"odcs:{name}", "api", names=[name], title=name[:200], source=target.source, adopt=False
+    )
     schema, classes = schema_of(value, notes)
     document = contract_engine.from_value(schema, name=item.source)
     reading = ReadContract(document, item.file.data, item.source[:255], "application/yaml")
@@ -73,19 +77,42 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
         "style": "file",
         "data_class": max(classes, key=_STRICTNESS.index, default=""),
     }
-    api, first = target.api(slug, values, notes=notes)
-    state = _STATE.get(plain(value.get("status")).lower(), lifecycle.DRAFT)
+    said = {k: v for k, v in values.items() if v}
+    there = identity.row_of("api", thing.key) is not None
+    api, first = target.api(
+        thing.key, {k: v for k, v in said.items() if not there or thing.said.get(k) != v}, notes=notes
+    )
+    word = plain(value.get("status"), 40).lower()
+    state = _STATE.get(word, lifecycle.DRAFT)
+    if word not in _STATE:
+        notes.append(f"status {word!r} is none of {', '.join(_STATE)}: a draft")
     version, second = target.version(api, reading, label=plain(value.get("version"), 100), state=state)
-    return ImportOutcome(
-        target.finish(api, first, second), str(version), "import.noticed" if notes else "", "; ".join(notes[:8])
-    )  # type: ignore[arg-type]
+    differs = []
+    if second == "unchanged" and word in _STATE and version.state != state:
+        differs = [f"status {word}: {version} is {version.state}; a state moves by a decision"]
+    kept = identity.keep(thing, said, _facts(value))
+    code = "import.differs" if differs else "import.noticed" if notes else ""
+    result = target.finish(api, first, second, "changed" if kept else "unchanged")
+    return ImportOutcome(result, str(version), code, "; ".join([*differs, *notes][:8]))
+
+
+def ref_of(value: dict[str, Any]) -> str:
+    """How a data contract is known: by its id, which stays when its name changes; "" where it has none."""
+    found = plain(value.get("id"), 400)
+    return f"odcs:{found}" if found else ""
+
+
+def _facts(value: dict[str, Any]) -> dict[str, Any]:
+    """What the contract says and the catalog has no field for: people, quality, service levels, servers, roles."""
+    made: dict[str, Any] = bounded({key: value[key] for key in _FACTS if key in value}, deep=7)
+    return made
 
 
 def _team(value: dict[str, Any]) -> str:
     team = value.get("team")
     if isinstance(team, dict):
         return naming.slug_of(plain(team.get("name")), fallback="")
-    return ""
+    return ""  # the list of v3.0 names people, which are kept as facts
 
 
 def schema_of(value: dict[str, Any], notes: list[str]) -> tuple[dict[str, Any], set[str]]:

@@ -11,7 +11,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 
 from catalog import permissions
 from catalog.models import ImportRow, ImportRun
-from catalog.services.importing import backstage, contract_files, odcs, tables
+from catalog.services.importing import backstage, contract_files, identity, odcs, tables
 from catalog.services.importing.sources import ImportItem, ImportSource, files_of, items_of
 from catalog.services.importing.target import ImportOutcome, ImportTarget
 from catalog.services.importing.values import storable
@@ -55,6 +55,7 @@ def run(
     dry_run: bool = False,
     defaults: dict[str, str] | None = None,
     progress: Progress | None = None,
+    source_key: str = "",
 ) -> ImportRun:
     """Import everything that can be understood, each item in a transaction of its own, so that one bad file does not
     stop the rest.
@@ -62,14 +63,17 @@ def run(
     `defaults` may name `owner_team`, `domain`, `layer`, `tier` for APIs that state none. Imported versions are
     `published` with origin `imported`: the gate answers `unknown` about them and only reports, until a decision or
     `enforced_from`. A dry run does the same work in one transaction and undoes it, except for its report. Raises
-    Forbidden for people who are not architects, Invalid when a default is unknown.
+    Forbidden for people who are not architects, Invalid when a default is unknown. `source_key` names the source: what
+    it named before and names no more is listed, and nothing of it is changed by another source.
     """
     require_steward(actor)
-    target = ImportTarget(actor=actor, defaults=defaults or {})
-    items = items_of(sources)
+    source_key = storable(source_key)[:200]
+    target = ImportTarget(actor=actor, defaults=defaults or {}, source=source_key)
+    items = whole(sources, source_key)
     record = ImportRun.objects.create(
         actor=actor,
         source=storable(source)[:500],
+        source_key=source_key,
         dry_run=dry_run,
         state=ImportRun.State.RUNNING,
         total=len(items),
@@ -88,6 +92,26 @@ def run(
     with transaction.atomic():
         close(record, len(items))
     return record
+
+
+def whole(sources: Sequence[ImportSource], source_key: str) -> list[ImportItem]:
+    """Everything to import, and after it what a named source named before and names no more. Where a file could not be
+    read, nobody knows what it names, and nothing is said to be gone."""
+    items = items_of(sources)
+    if any(item.kind == "blocked" for item in items):
+        return items
+    named = {ref for item in items for ref in refs_in(item)}
+    gone = identity.no_longer_named(source_key, named)
+    return items + [ImportItem(thing.ref, "gone", 99, (thing.ref,), thing) for thing in gone]
+
+
+def refs_in(item: ImportItem) -> list[str]:
+    """The names that an item gives to what it holds."""
+    if item.kind == "backstage":
+        return [str(found)] if (found := identity.ref_of(item.value)) else []
+    if item.kind == "odcs":
+        return [found] if (found := odcs.ref_of(item.value)) else []
+    return []
 
 
 def _take_all(record: ImportRun, items: Sequence[ImportItem], target: ImportTarget, progress: Progress | None) -> None:
@@ -156,6 +180,8 @@ def _import(item: ImportItem, target: ImportTarget) -> ImportOutcome:
                 return backstage.take(item, target)
             if item.kind == "odcs":
                 return odcs.take(item, target)
+            if item.kind == "gone":
+                return ImportOutcome("unchanged", item.value.key, "import.gone", identity.mark_gone(item.value))
             raise item.value
     except DomainError as error:
         told = [f for f in error.findings if str(f.get("message", "")).rstrip(".") not in error.message]

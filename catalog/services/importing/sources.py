@@ -17,7 +17,7 @@ from kernel import bounded_yaml
 from kernel.errors import Invalid
 
 log = logging.getLogger(__name__)
-Kind = Literal["contract", "csv", "backstage", "odcs", "blocked"]
+Kind = Literal["contract", "csv", "backstage", "odcs", "gone", "blocked"]
 READABLE: Final = frozenset(
     {".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".graphqls", ".proto", ".raml"}
 )
@@ -95,7 +95,22 @@ def items_of(sources: Iterable[ImportSource]) -> list[ImportItem]:
     used = {name for f in files if f.name.lower().endswith(".csv") for name in _named_by_csv(f, by_name)}
     used |= {name for f in files if f.name.lower().endswith((".wsdl", ".xsd")) for name in _named_by_xml(f, by_name)}
     items = [item for f in files if f.name not in used for item in _whole(f, by_name)]
+    defined = {name for item in items if item.kind == "backstage" for name in _named_by_entity(item)}
+    items = [item for item in items if item.kind != "contract" or item.file is None or item.file.name not in defined]
     return sorted(items, key=lambda i: (i.rank, i.order))
+
+
+def _named_by_entity(item: ImportItem) -> Iterator[str]:
+    """The file that the definition of an entity is in: it is that entity's contract, and none of its own."""
+    definition = item.value.get("spec", {}).get("definition") if isinstance(item.value.get("spec"), dict) else None
+    if not isinstance(definition, dict) or item.file is None:
+        return
+    for key, name in definition.items():
+        if isinstance(key, str) and key.startswith("$") and isinstance(name, str) and "://" not in name:
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(item.file.name), name))
+            yield path
+            if item.file.base_dir is None and not any("/" in other for other in item.siblings):
+                yield posixpath.basename(path)
 
 
 def _named_by_xml(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[str]:
@@ -127,7 +142,7 @@ def _items_of_file(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[Im
             "OpenAPI, AsyncAPI, JSON Schema, EDMX, GraphQL, WSDL and XML Schema are.",
         )
         yield ImportItem(file.name, "blocked", 9, natural(file.name), reason, file)
-    elif suffix in {".yaml", ".yml"} and _looks_like(file.data, b"backstage.io/"):
+    elif suffix in {".yaml", ".yml", ".json"} and _looks_like(file.data, b"backstage.io/"):
         yield from _backstage_items(file, by_name)
     elif suffix in {".yaml", ".yml", ".json"} and _looks_like(file.data, b"DataContract"):
         try:

@@ -31,9 +31,10 @@ class ImportOutcome:
 
 
 class ImportTarget:
-    """Bound to one import. `defaults` fill what a source leaves out."""
+    """Bound to one import. `defaults` fill what a source leaves out; `source` is its name, "" for an upload."""
 
-    def __init__(self, *, actor: User | None, defaults: dict[str, str]) -> None:
+    def __init__(self, *, actor: User | None, defaults: dict[str, str], source: str = "") -> None:
+        self.source = source
         self.actor, self.defaults = actor, {k: v for k, v in defaults.items() if v}
         found = Findings()
         api_values.read(dict(self.defaults), found)
@@ -158,7 +159,10 @@ def _without_gate_facts(api: Api, changed: dict[str, Any], notes: list[str]) -> 
 
 
 def _known_version(siblings: Sequence[ApiVersion], reading: ReadContract | None, label: str) -> ApiVersion | None:
-    """The version that has this contract already; without a contract the one with this label."""
+    """The version that has this contract already; without a contract the one with this label, and without a label the
+    newest that an import has made."""
+    if reading is None and not label:
+        return next((v for v in reversed(siblings) if v.origin == "imported"), None)
     if reading is None:
         return next((v for v in siblings if v.label == label), None)
     return next((v for v in siblings if v.contract_id == reading.digest), None)

@@ -41,3 +41,12 @@ def texts(value: Any, notes: list[str], where: str) -> list[str]:
     if not all(found):
         notes.append(f"{where}: not a list of texts")
     return [one for one in found if one]
+
+
+def bounded(value: Any, *, deep: int = 4) -> Any:
+    """Objects, lists and scalars as they are kept in a column of JSON: at most a hundred of each, `deep` levels."""
+    if isinstance(value, dict):
+        return {plain(k, 200): bounded(v, deep=deep - 1) for k, v in list(value.items())[:100] if deep and plain(k)}
+    if isinstance(value, list):
+        return [bounded(v, deep=deep - 1) for v in value[:100] if deep]
+    return value if isinstance(value, bool | int) else plain(value, 500)

@@ -1,0 +1,154 @@
+"""Names of a source and rows of the catalog: kind, namespace and name, as Backstage resolves them.
+
+https://backstage.io/docs/features/software-catalog/references
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from catalog.domain import naming
+from catalog.models import Api, Application, Domain, ImportedThing, System, Team
+from catalog.services.importing.values import plain
+from kernel import clock
+from kernel.errors import Conflict
+
+TABLES: Final[dict[str, Any]] = {
+    "team": Team,
+    "domain": Domain,
+    "system": System,
+    "api": Api,
+    "application": Application,
+}
+TABLE_OF: Final = {"group": "team", "domain": "domain", "system": "system", "api": "api", "component": "application"}
+_LONGEST: Final = {"team": 60, "domain": 60, "system": 60, "api": 100, "application": 100}
+DEFAULT: Final = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """The name of an entity. Kind, namespace and name are compared without regard to case."""
+
+    kind: str
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.namespace}/{self.name}".lower()[:500]
+
+
+def ref_of(entity: Mapping[str, Any]) -> Ref | None:
+    """The name that an entity gives itself; None where it has none."""
+    meta = entity.get("metadata")
+    name = plain(meta.get("name"), 200) if isinstance(meta, dict) else ""
+    if not name or not isinstance(meta, dict):
+        return None
+    return Ref(plain(entity.get("kind"), 60).lower(), plain(meta.get("namespace"), 100) or DEFAULT, name)
+
+
+def parsed(value: Any, *, kind: str, namespace: str) -> Ref | None:
+    """`[kind:][namespace/]name`; what is left out is `kind`, and the namespace of the entity that refers."""
+    text = plain(value, 400)
+    before, colon, rest = text.partition(":")
+    if not colon:
+        before, rest = kind, text
+    place, slash, name = rest.partition("/")
+    if not slash:
+        place, name = namespace, rest
+    return Ref(before.lower(), place, name) if before and place and name else None
+
+
+def _key_field(table: str) -> str:
+    return "slug" if table == "api" else "key"
+
+
+def row_of(table: str, key: str) -> Any:
+    return TABLES[table].objects.filter(**{_key_field(table): key}).first()
+
+
+def resolve(ref: Ref | None) -> Any:
+    """The row that an entity of this name is here; None where there is none. Users are no rows: they own nothing."""
+    table = TABLE_OF.get(ref.kind) if ref else None
+    if ref is None or table is None:
+        return None
+    thing = ImportedThing.objects.filter(ref=str(ref)).first()
+    if thing is not None:
+        return row_of(table, thing.key)
+    if ref.namespace.lower() != DEFAULT:
+        return None
+    key = naming.slug_of(ref.name, fallback="")
+    taken = ImportedThing.objects.filter(table=table, key=key).exists()
+    return None if taken or not key else row_of(table, key)
+
+
+def claim(ref: str, table: str, *, names: Iterable[str], title: str, source: str, adopt: bool) -> ImportedThing:
+    """What the source calls `ref`, with the key of its row, which may not be there yet; it is not stored.
+
+    A name that is new takes the first of `names` that is free. A row of before, which no source names, is taken by the
+    first of them where `adopt`, or where it has the title. Raises Conflict `import.other_source`.
+    """
+    thing = ImportedThing.objects.select_for_update().filter(ref=ref).first()
+    if thing is not None:
+        if thing.source and thing.source != source:
+            raise Conflict(
+                "import.other_source",
+                f"{ref} comes from the source {thing.source!r}, and this import is "
+                f"{f'that of {source!r}' if source else 'of no named source'}: nothing was changed. "
+                f"Import it as that source (--source), or take it out of one of the two.",
+            )
+        thing.source, thing.gone_since = source or thing.source, None
+        return thing
+    wanted = [naming.slug_of(n, fallback="")[: _LONGEST[table]].strip("-") for n in names]
+    plainest = naming.slug_of(title, fallback="")[: _LONGEST[table]].strip("-")
+    mark = hashlib.sha256(ref.encode()).hexdigest()[:8]
+    first = next((w for w in wanted if w), f"{table}-{mark}")
+    for n, key in enumerate([*wanted, plainest if adopt else "", f"{first[: _LONGEST[table] - 9].strip('-')}-{mark}"]):
+        if not key or ImportedThing.objects.filter(table=table, key=key).exists():
+            continue
+        row = row_of(table, key)
+        if row is None or (adopt and n == 0) or row.name == title:
+            return ImportedThing(ref=ref, table=table, key=key, source=source)
+    return ImportedThing(ref=ref, table=table, key=f"{table}-{mark}", source=source)
+
+
+def keep(thing: ImportedThing, said: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
+    """Store what the source said; True when one of the kept facts differs from before."""
+    differs = thing.pk is not None and thing.facts != dict(facts)
+    thing.said, thing.facts = dict(said), dict(facts)
+    thing.save()
+    return differs
+
+
+def no_longer_named(source: str, named: set[str]) -> list[ImportedThing]:
+    """What came from a named source and is in use here, while the source names it no more."""
+    if not source:
+        return []
+    left = [t for t in ImportedThing.objects.filter(source=source) if t.ref not in named]
+    return [t for t in left if _in_use(t)]
+
+
+def _in_use(thing: ImportedThing) -> bool:
+    row = row_of(thing.table, thing.key)
+    if row is None or getattr(row, "retired_at", None) is not None:
+        return False
+    return thing.table != "api" or row.versions.exclude(state__in=["retired", "withdrawn", "rejected"]).exists()
+
+
+def mark_gone(thing: ImportedThing) -> str:
+    """Note since when it is no longer named; what to do about it, in a sentence."""
+    if thing.gone_since is None:
+        thing.gone_since = clock.now()
+        thing.save(update_fields=["gone_since"])
+    noun = "API" if thing.table == "api" else thing.table
+    choice = (
+        "deprecate or retire its versions on its page, or leave it"
+        if thing.table == "api"
+        else "retire it, or leave it"
+    )
+    return (
+        f"{thing.ref} is no longer named by the source {thing.source!r} since {thing.gone_since:%Y-%m-%d}. The {noun} "
+        f"stays as it is: {choice}."
+    )
