@@ -17,7 +17,8 @@ from kernel.errors import Invalid, NotFound, Unavailable
 from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
 from runtime.connectors.stamps import StampRules
-from runtime.domain.batches import IntakeItem, item_of
+from runtime.domain import masking
+from runtime.domain.batches import IntakeItem, item_of, read_item
 from runtime.domain.correlation import correlation_id, lanes_of
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.domain.pointers import PointerReader
@@ -93,9 +94,23 @@ def accept(
         return []
     values = {"tillgate.integration": integration_key, "tillgate.environment": environment}
     with tracing.span("intake", {**values, "tillgate.messages": len(items)}) as span:
-        call = _Handed([item_of(item) for item in items], source, correlations, span.traceparent or traceparent)
-        receipts = _group_commit.submit((integration_key, environment), call, len(items))
-    return cast("list[IntakeReceipt]", receipts)
+        made = [_without_cards(item_of(item)) for item in items]
+        call = _Handed([item for item, _ in made], source, correlations, span.traceparent or traceparent)
+        receipts = cast("list[IntakeReceipt]", _group_commit.submit((integration_key, environment), call, len(items)))
+    return [
+        replace(receipt, reason="; ".join(filter(None, (receipt.reason, said)))) if said else receipt
+        for receipt, (_, said) in zip(receipts, made, strict=True)
+    ]
+
+
+def _without_cards(item: IntakeItem) -> tuple[IntakeItem, str]:
+    """The item as it may be stored, and what was taken out of it, in words."""
+    payload, count = masking.without_cards(item.payload)
+    if not count:
+        return item, ""
+    if item.flaw is not None:
+        return item._replace(payload=payload, document=None), masking.said_of(count)
+    return read_item(payload), masking.said_of(count)
 
 
 def _sign_of_life(integration: str, environment: str, name: str | None) -> None:

@@ -18,6 +18,7 @@ from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
 from runtime.connectors.file_drop.dialect import FileDialect, rows
 from runtime.connectors.file_drop.json_lines import json_lines
 from runtime.connectors.incoming_files import IncomingRules
+from runtime.connectors.page_cards import without_cards
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.rawjson import KeyReader, odd_escape, unreadable
 from runtime.connectors.settings import read_settings
@@ -96,7 +97,7 @@ class FileDropSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
-        page, stamps = self.reading.read(cursor), self.settings.stamps
+        page, stamps = without_cards(self.reading.read(cursor)), self.settings.stamps
         if not self.settings.version_field:
             return page
         if not (wrong := stamps.wrong(record.version for record in page.records if record.version)):
