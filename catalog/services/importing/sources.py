@@ -28,6 +28,7 @@ _VERSION: Final = re.compile(
     re.I,
 )
 _LOCATION: Final = re.compile(rb"""\s(?:schemaLocation|location)\s*=\s*["']([^"'\s]{1,300})["']""")
+_SEPARATOR: Final = re.compile(r"\ufeff?sep=(.)\s*\Z")
 _GENERIC: Final = frozenset(
     (
         "",
@@ -162,13 +163,37 @@ def _looks_like(data: bytes, mark: bytes) -> bool:
     return mark in data[:20_000]
 
 
-def _rows(file: ImportSource) -> list[dict[str, str]]:
-    text = contract_engine.decode(file.data)
+def _csv_text(data: bytes) -> str:
+    """Text of a CSV: as contracts are, or in the code page that Excel saves "CSV" in."""
     try:
-        sample = csv.Sniffer().sniff(text[:4000], delimiters=",;\t")
+        return contract_engine.decode(data)
+    except Invalid:
+        if b"\x00" in data:
+            raise
+        try:
+            return data.decode("cp1252")
+        except UnicodeDecodeError:
+            pass
+        raise
+
+
+def _column(name: str) -> str:
+    """`Owner Team` and `owner-team` are owner_team."""
+    return re.sub(r"[\s-]+", "_", name.strip().lower())
+
+
+def _rows(file: ImportSource) -> list[dict[str, str]]:
+    text = _csv_text(file.data)
+    first, _, rest = text.partition("\n")
+    if said := _SEPARATOR.match(first):  # the line that Excel writes and reads
+        text, delimiter = rest, said.group(1)
+    else:
+        bare = re.sub(r'"[^"]*"', "", first)
+        delimiter = max(",;\t|", key=bare.count)
+    try:
         return [
-            {(k or "").strip().lower(): (v or "").strip() for k, v in row.items() if isinstance(v, str)}
-            for row in csv.DictReader(io.StringIO(text), dialect=sample)
+            {_column(k): v.strip() for k, v in row.items() if isinstance(k, str) and isinstance(v, str)}
+            for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
         ]
     except csv.Error as error:
         raise Invalid("import.csv", f"{file.name} is not a CSV file that can be read: {error}.") from None
