@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 from runtime.connectors.poslog.moments import currency_of, time_of
@@ -19,7 +20,7 @@ from runtime.connectors.poslog.stated import BadTransaction, stated
 from runtime.connectors.poslog.status import is_post_void, status_of
 from runtime.domain import record_keys
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}\Z")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:Z|[T +-].*)?\Z")
 _KINDS = {
     "RetailTransaction": "retail",
     "ControlTransaction": "control",
@@ -138,7 +139,7 @@ def _header(transaction: Element, rules: PosLogRules) -> dict[str, Any]:
     assert till is not None
     assert day is not None
     assert sequence is not None
-    if not _DATE.match(day[:10]):
+    if not _is_day(day):
         raise BadTransaction(f"the business date {day!r} is not a date")
     if not (sequence.isascii() and sequence.isdecimal() and len(sequence) <= 15):
         raise BadTransaction(f"the sequence number {sequence[:40]!r} is not a whole number")
@@ -156,6 +157,15 @@ def _header(transaction: Element, rules: PosLogRules) -> dict[str, Any]:
         "operator": text(operator),
         "currency": stated(transaction, "CurrencyCode"),
     }
+
+
+def _is_day(text: str) -> bool:
+    """A day of the calendar, with a time or a zone behind it or without."""
+    try:
+        date.fromisoformat(text[:10])
+    except ValueError:
+        return False
+    return _DATE.match(text) is not None
 
 
 def _control_kind(body: Element) -> str:

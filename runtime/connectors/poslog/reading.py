@@ -43,30 +43,43 @@ def transactions(source: LegibleXml) -> Iterator[Element]:
         remove_pis=True,
     )
     root: Element | None = None
+    found, depth = False, 0  # whether it is a POSLog; how many transactions the place is in
     try:
         for event, element in events:
             if root is None:
                 root = element
-                _check_root(element)
-            elif event == "end" and element.getparent() is root and local(element) == "Transaction":
-                yield element
-                element.clear()
-                while element.getprevious() is not None:
-                    del root[0]
+                _check_doctype(element)
+            if local(element) == "POSLog":
+                found = True
+            elif local(element) == "Transaction":
+                depth += 1 if event == "start" else -1
+                if event == "end" and depth == 0:
+                    found = True
+                    yield element
+            if event == "end" and depth == 0:
+                _let_go(element)
     except etree.XMLSyntaxError as error:
         raise NotXml(f"line {error.lineno or 0}: {error.msg}") from None
     except (OSError, IllegibleXml) as error:
         raise NotXml(str(error)) from None
     if root is None:
         raise NotXml("it is empty")
+    if not found:
+        raise NotPosLog(f"the root element is {local(root)!r}, not 'POSLog', and there is no Transaction in it")
 
 
-def _check_root(element: Element) -> None:
+def _let_go(element: Element) -> None:
+    """A transaction that was read, and those before it."""
+    parent = element.getparent()
+    element.clear()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
+def _check_doctype(element: Element) -> None:
     docinfo: Any = element.getroottree().docinfo
     if docinfo.doctype:
         raise NotPosLog("the file has a document type declaration; POSLog needs none, and entities are not read")
-    if local(element) != "POSLog":
-        raise NotPosLog(f"the root element is {local(element)!r}, not 'POSLog'")
 
 
 def local(element: Any) -> str:

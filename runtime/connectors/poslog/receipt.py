@@ -63,7 +63,7 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
         ):
             loyalty.append(found)
     sums = [c for c in body if local(c) == "Total"]
-    totals = [{"type": attribute(c, "TotalType"), "amount": number(text(c), "Total")} for c in sums]
+    totals = [_total(one) for one in sums]
     total = _grand(sums, currency)
     tax = number(total_of(sums, "TransactionTaxAmount", currency), "Total")
     balance = balanced(entries, Stated(total, tax), rules)
@@ -310,8 +310,22 @@ def _paid(tender: dict[str, Any]) -> Decimal | None:
     return amount if change is None or change == amount else amount - abs(change)
 
 
+_TOTALS = ("TransactionGrandAmount", "TransactionPurchaseAmount", "TransactionNetAmount")
+
+
+def _total(element: Element) -> dict[str, Any]:
+    """One of a kind that decides nothing may be words."""
+    kind, said = attribute(element, "TotalType"), text(element)
+    try:
+        return {"type": kind, "amount": number(said, f"Total {kind}")}
+    except BadTransaction:
+        if kind in (*_TOTALS, "TransactionTaxAmount"):
+            raise
+        return {"type": kind, "text": said}
+
+
 def _grand(totals: list[Element], currency: str | None) -> Decimal | None:
-    for kind in ("TransactionGrandAmount", "TransactionPurchaseAmount", "TransactionNetAmount"):
+    for kind in _TOTALS:
         if (found := number(total_of(totals, kind, currency), "Total")) is not None:
             return found
     return None
