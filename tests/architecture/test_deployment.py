@@ -64,7 +64,8 @@ def test_compose_names_every_process_and_no_secret_in_clear():
     assert {"postgres", "redis", "web", "worker", "scheduler", "migrate"} <= set(compose["services"])
     for name, service in compose["services"].items():
         for key, value in (service.get("environment") or {}).items():
-            assert key.endswith("_FILE") or not any(word in key for word in ("PASSWORD", "SECRET", "TOKEN")), (
+            names_alone = key.endswith("_FILE") or key in ("SECRET_PREFIXES", "SECRETS_FOLDER")
+            assert names_alone or not any(word in key for word in ("PASSWORD", "SECRET", "TOKEN")), (
                 f"{name}: {key}={value}"
             )
 
@@ -194,6 +195,20 @@ def test_the_owner_of_the_tables_is_known_to_the_step_that_migrates_alone():
     services = composed()["services"]
     assert {name for name in PRODUCT if "database_owner_url" in services[name]["secrets"]} == {"migrate"}
     assert {name for name in PRODUCT if "DATABASE_OWNER_URL_FILE" in services[name]["environment"]} == {"migrate"}
+
+
+def test_every_variable_that_compose_gives_is_read_and_documented():
+    """One that is misspelled would be set and obeyed by nobody."""
+    read = "\n".join((ROOT / path).read_text() for path in tracked() if path.endswith(".py") and path.startswith(ROOMS))
+    told = "\n".join(path.read_text() for path in sorted((ROOT / "docs").rglob("*.md")))
+    services = composed()["services"]
+    given = {name for key in PRODUCT for name in services[key]["environment"]}
+    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "compose.yaml").read_text()))
+    assert len(given) > 20
+    for name in sorted(given):
+        assert re.search(rf"[\"']{name.removesuffix('_FILE')}(_FILE)?[\"']", read), f"{name} is read by nobody"
+    for name in sorted(given | asked):
+        assert re.search(rf"\b{name.removesuffix('_FILE')}(_FILE)?\b", told), f"{name} stands in no document"
 
 
 def test_the_script_makes_every_secret_of_compose_once(tmp_path: Path):
