@@ -80,7 +80,8 @@ class _Counted:
         if any(one.anchor == event.anchor for one in self.stack):
             raise _refused(f"has an alias *{event.anchor} inside of what it stands for", event)
         if event.anchor not in self.sizes:
-            raise yaml.composer.ComposerError(None, None, f"found undefined alias {event.anchor!r}", event.start_mark)
+            mark: Any = event.start_mark  # the C parser has a class of its own for it
+            raise yaml.composer.ComposerError(None, None, f"found undefined alias {event.anchor!r}", mark)
         size = self.sizes[event.anchor]
         self.by_alias += size
         if self.by_alias > MOST_BY_ALIAS:

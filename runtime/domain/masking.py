@@ -24,8 +24,9 @@ _SIGNS = (
     b"secur",
     b"verif",
     b"magn",
+    b"mags",
+    b"\\u00",
 )
-_SIGNS += (b"magn", b"mags", b"\\u00")
 _DIGITS = re.compile(rb"[0-9](?:[ -]?[0-9]){12}")
 _CODE = re.compile(r"(?i)(\b(?:cvv2?|cvc2?|cav2)[\"']?\s{0,5}[:=>,;|]\s{0,5}[\"']?)[0-9]{3,4}(?![0-9])")
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode

@@ -83,7 +83,7 @@ class _Entity:
 
     def facts(self) -> dict[str, Any]:
         """What the source says and no field of ours holds."""
-        kept = {key: self.spec[key] for key in _FACTS if key in self.spec}
+        kept: dict[str, Any] = {key: self.spec[key] for key in _FACTS if key in self.spec}
         for key in ("type", "lifecycle"):
             if said := plain(self.spec.get(key), 100):
                 kept[key] = said

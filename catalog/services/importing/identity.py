@@ -116,7 +116,7 @@ def claim(ref: str, table: str, *, names: Iterable[str], title: str, source: str
 
 def keep(thing: ImportedThing, said: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     """Store what the source said; True when one of the kept facts differs from before."""
-    differs = thing.pk is not None and thing.facts != dict(facts)
+    differs: bool = thing.pk is not None and thing.facts != dict(facts)
     thing.said, thing.facts = dict(said), dict(facts)
     thing.save()
     return differs

@@ -108,9 +108,9 @@ def whole(sources: Sequence[ImportSource], source_key: str) -> list[ImportItem]:
 def refs_in(item: ImportItem) -> list[str]:
     """The names that an item gives to what it holds."""
     if item.kind == "backstage":
-        return [str(found)] if (found := identity.ref_of(item.value)) else []
+        return [str(entity)] if (entity := identity.ref_of(item.value)) else []
     if item.kind == "odcs":
-        return [found] if (found := odcs.ref_of(item.value)) else []
+        return [contract] if (contract := odcs.ref_of(item.value)) else []
     return []
 
 

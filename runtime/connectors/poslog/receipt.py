@@ -212,7 +212,7 @@ def _gtin(part: Element) -> str | None:
 
 def _more(part: Element, read: frozenset[str]) -> dict[str, Any] | None:
     """What the standard has and the document has no word for, and of what stands several times, all of it."""
-    said = {(local(c), str(dict(c.attrib)) if local(c) == "Quantity" else str(as_data(c))) for c in part}
+    said = {(local(c), str(sorted(c.attrib.items())) if local(c) == "Quantity" else str(as_data(c))) for c in part}
     names = Counter(name for name, _ in said)
     rest = [c for c in part if standard(c) and (local(c) not in read or (names[local(c)] > 1 and local(c) in _MANY))]
     return extensions(rest) or None

@@ -39,11 +39,13 @@ class PosLogRules(msgspec.Struct, frozen=True):
         for name, value in (("tolerance", self.tolerance), ("cash_step", self.cash_step)):
             if not _AMOUNT.match(value):
                 raise ValueError(f"{name} is {value[:40]!r}; it is a decimal as text, such as '0.05'")
-        for one in (self, *self.stores.values()):
-            if one.currency and not _CODE.match(one.currency):
-                raise ValueError(f"currency is {one.currency[:40]!r}; it is a code of three capitals, such as 'EUR'")
-            if one.zone and one.zone not in available_timezones():
-                raise ValueError(f"zone is {one.zone[:40]!r}; it is a name such as 'Europe/Berlin'")
+        stores = self.stores.values()
+        for currency in (self.currency, *(one.currency for one in stores)):
+            if currency and not _CODE.match(currency):
+                raise ValueError(f"currency is {currency[:40]!r}; it is a code of three capitals, such as 'EUR'")
+        for zone in (self.zone, *(one.zone for one in stores)):
+            if zone and zone not in available_timezones():
+                raise ValueError(f"zone is {zone[:40]!r}; it is a name such as 'Europe/Berlin'")
 
     def currency_of(self, store: str) -> str:
         return (self.stores[store].currency if store in self.stores else "") or self.currency
