@@ -26,8 +26,8 @@ pytestmark = pytest.mark.django_db
 MOVED = "approval.destination_moved"
 ELSEWHERE: dict[str, Any] = {
     "base_url": "http://127.0.0.1:9999",
-    "secret_ref": "env:DATABASE_URL",
-    "trust_ref": "file:/run/tillgate/own.pem",
+    "secret_ref": "env:TILLGATE_SECRET_OTHER",
+    "trust_ref": "env:TILLGATE_SECRET_CERTIFICATES",
     "auth_kind": "header",
     "further_hosts": ["evil.example.com"],
 }
