@@ -8,7 +8,7 @@ from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi import access, schemes
 from tillgate_contracts.compare.openapi.comparison import BasePath, DocumentComparison
 from tillgate_contracts.compare.openapi.operation import compare_operation, compare_reversed_item
-from tillgate_contracts.compare.openapi.view import METHODS, HttpOperation, OpenApiView, shape_of
+from tillgate_contracts.compare.openapi.view import METHODS, HttpOperation, OpenApiView, shape_of, variables_of
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_mapping
@@ -135,7 +135,7 @@ def _path(comparison: DocumentComparison, items: dict[str, LocatedObject], other
     if not same:
         comparison.collector.add(
             "api-path-parameter-renamed",
-            f"The path {template} is now written {other}; on the wire nothing changed.",
+            f"The path {template} is now written {other}; {_what_moved(template, other)}.",
             where=Where("", other, items[template].pointer, others[other].pointer),
             old=template,
             new=other,
@@ -154,6 +154,13 @@ def _path(comparison: DocumentComparison, items: dict[str, LocatedObject], other
         _removed(comparison, operation, whole_path=gone)
     for operation in after:
         _added(comparison, operation)
+
+
+def _what_moved(template: str, other: str) -> str:
+    """Whether some variable has another place now: a value is known by its place in the URL, not by a name."""
+    before, after = (variables_of(path) for path in (template, other))
+    moved = any(name in after and after.index(name) != place for place, name in enumerate(before))
+    return "its variables are compared by their places" if moved else "on the wire nothing changed"
 
 
 def _is_same(comparison: DocumentComparison, one: HttpOperation, other: HttpOperation, *, by_name: bool) -> bool:

@@ -28,8 +28,11 @@ def compare_operation(
     if not lifecycle.is_judged(marks[0].stability, settings) and lifecycle.level_of(marks[1].stability) is not None:
         return
     _security_and_servers(comparison, old, new, where)
-    if comparison.graph.sameness.same(old.raw, new.raw) and comparison.graph.sameness.same(
-        old.path_item.get("parameters"), new.path_item.get("parameters")
+    same = comparison.graph.sameness.same
+    if (
+        same(old.raw, new.raw)
+        and same(old.path_item.get("parameters"), new.path_item.get("parameters"))
+        and old.variables == new.variables
     ):
         return
     _compare_annotations(comparison, old, new, where)

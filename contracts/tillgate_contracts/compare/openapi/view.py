@@ -106,7 +106,7 @@ class OpenApiView(Resolver):
         return LocatedObject(merged, pointer)
 
     def operations(self, template: str, item: LocatedObject) -> Iterator[HttpOperation]:
-        variables = tuple(_VARIABLE.findall(template))
+        variables = variables_of(template)
         for method in METHODS:
             raw = item.raw.get(method)
             if isinstance(raw, dict):
@@ -141,6 +141,7 @@ class OpenApiView(Resolver):
                 if location == "path" and name in operation.variables:
                     key = (location, f"{{{operation.variables.index(name)}}}")
                 found[key] = Parameter(place.raw, place.pointer, name, location, shared)
+        _seat_strangers(found, operation.variables)
         return found, unread
 
     def security(self, operation: HttpOperation) -> list[dict[str, frozenset[str]]]:
@@ -176,6 +177,21 @@ class OpenApiView(Resolver):
             return urljoin(base, text)
         except ValueError:
             return text
+
+
+def _seat_strangers(found: dict[tuple[str, str], Parameter], variables: tuple[str, ...]) -> None:
+    """Path parameters whose names the template does not have take the places that no parameter has, where there are as
+    many of these: the template was renamed and its list was not."""
+    free = [seat for seat in (("path", f"{{{index}}}") for index in range(len(variables))) if seat not in found]
+    strangers = [key for key, item in found.items() if item.location == "path" and item.name not in variables]
+    if len(free) == len(strangers):
+        for key, seat in zip(strangers, free, strict=True):
+            found[seat] = found.pop(key)
+
+
+def variables_of(template: str) -> tuple[str, ...]:
+    """The names of a template's variables, in their order."""
+    return tuple(_VARIABLE.findall(template))
 
 
 def shape_of(template: str) -> str:

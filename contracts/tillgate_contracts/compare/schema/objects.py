@@ -52,6 +52,8 @@ def compare_additional_properties(comparison: NodeComparison) -> None:
                 else ("additional-properties-freed", WIDENS)
             )
             comparison.add(kind, effect, None, None, **places)
+        elif old is not None:
+            comparison.child(old, (), direction=comparison.direction.of_property)  # what its values lose is told
 
 
 def _tail(node: Node) -> Parts | None:

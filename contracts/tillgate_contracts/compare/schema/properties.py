@@ -30,8 +30,8 @@ class _Properties:
         self.hidden = {"request": "read_only", "response": "write_only"}.get(comparison.direction.name, "")
 
     def compare(self) -> None:
-        if self.new.is_free and not self.new.discriminator:
-            return  # everything is allowed now, which is said as one generalisation
+        if self.new.is_free and not self.new.discriminator and self.old.types is not None:
+            return  # everything is allowed now, which is said as one generalisation of the type
         names = dict.fromkeys([*self.old.properties, *self.new.properties, *self.old.required, *self.new.required])
         for name in names:
             mine, theirs = self.old.properties.get(name), self.new.properties.get(name)
@@ -152,7 +152,8 @@ class _Properties:
         settings = self.comparison.settings
         if not lifecycle.is_judged(before.stability, settings):
             return
-        place: dict[str, Any] = {"old_pointer": mine[0].pointer, "new_pointer": self.new.pointer, "name": name}
+        end = self.new.pointer or None  # None: no schema is left
+        place: dict[str, Any] = {"old_pointer": mine[0].pointer, "new_pointer": end, "name": name}
         strength = "required" if required and not still else "optional"
         if self.hidden and getattr(before, self.hidden):
             word = "read-only" if self.hidden == "read_only" else "write-only"
