@@ -1,4 +1,4 @@
-"""What stands at a place: path variables by their place in the path, statuses and media types by what stands for them."""
+"""What stands at a place: path variables by their order, statuses and media types by what stands for them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def test_path_variables_that_change_places_are_compared_by_their_place(old: str,
 def test_path_variables_of_one_type_may_change_places() -> None:
     same = variable("y", TEXT)
     report = judge(path("/a/{x}/{y}", X, same), path("/a/{y}/{x}", X, same))
-    assert rules(report, "info") == rules(report) and "api-path-parameter-renamed" in rules(report)
+    assert rules(report, "info") == rules(report)
+    assert "api-path-parameter-renamed" in rules(report)
 
 
 def test_a_renamed_variable_whose_list_keeps_the_old_name_is_compared_at_its_place() -> None:
@@ -46,3 +47,42 @@ def test_a_renamed_variable_whose_list_keeps_the_old_name_is_compared_at_its_pla
     assert rules(judge(old, path("/a/{key}", variable("id", TEXT)))) == {"api-path-parameter-renamed"}
     assert judge(old, path("/a/{key}", variable("id", INTEGER))).verdict == "breaking"
     assert judge(path("/a/{x}/{y}", X, Y), path("/a/{y}/{z}", X, Y)).verdict == "breaking"
+
+
+def body(**properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "required": sorted(properties), "properties": properties}
+    return {"description": "An answer", "content": {"application/json": {"schema": schema}}}
+
+
+def statuses(**answers: dict[str, Any]) -> dict[str, Any]:
+    named = {status.removeprefix("_"): answer for status, answer in answers.items()}
+    return openapi({"/orders": {"get": {"responses": {"200": body(a=TEXT), **named}}}})
+
+
+A, B = body(a=TEXT), body(a={"type": "number"})
+
+
+@pytest.mark.parametrize("code", ["_404", "_4XX", "_500", "_201", "_2XX"])
+def test_default_stands_for_a_code_before_and_after_its_own_entry(code: str) -> None:
+    alone = statuses(default=A)
+    assert judge(alone, statuses(**{code: B}, default=A)).verdict == "breaking"
+    assert judge(statuses(**{code: B}, default=A), alone).verdict == "breaking"
+    assert "breaking" not in {finding.level for finding in judge(alone, statuses(**{code: A}, default=A)).findings}
+
+
+def test_a_range_stands_for_a_code_before_and_after_its_own_entry() -> None:
+    alone = statuses(_4XX=A, default=B)
+    assert judge(alone, statuses(_404=B, _4XX=A, default=B)).verdict == "breaking"
+    assert judge(statuses(_404=B, _4XX=A, default=B), alone).verdict == "breaking"
+    assert judge(alone, statuses(_404=A, _4XX=A, default=B)).verdict == "compatible"
+
+
+def test_a_default_that_goes_or_comes_beside_a_range_is_compared_with_what_stands_for_its_codes() -> None:
+    assert judge(statuses(_4XX=A, default=B), statuses(default=B)).verdict == "breaking"
+    assert judge(statuses(_404=A, default=B), statuses(_404=A, _4XX=A, default=B)).verdict == "breaking"
+
+
+@pytest.mark.parametrize("code", ["_204", "_304"])
+def test_a_status_that_never_has_a_body_is_not_compared_with_default(code: str) -> None:
+    bare = {"description": "Nothing"}
+    assert judge(statuses(default=A), statuses(**{code: bare}, default=A)).verdict == "compatible"

@@ -13,6 +13,10 @@ from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import Part, Parts, join
 from tillgate_contracts.compare.unread import LocatedObject
 
+Pair = tuple[str, str]
+#: Codes whose messages never have a body.
+_BODILESS = frozenset({"204", "205", "304"})
+
 
 def compare_responses(
     comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool
@@ -47,7 +51,7 @@ def compare_responses(
             rule = "callback-status-removed" if reverse else "response-status-range-narrowed"
             say(rule, f"The response status {left} became {right}, which stands for fewer codes.", left, right)
     same = comparison.graph.sameness.same
-    for left, right in pairs:
+    for left, right in [*pairs, *_stand_ins(before, after, removed, added)]:
         if same(before[left], after[right]):
             continue
         one = comparison.old.resolve(before[left], join(places[0], left))
@@ -55,7 +59,8 @@ def compare_responses(
         if one is None or other is None or same(one.raw, other.raw):
             continue
         direction = Direction("request" if reverse else "response")
-        compare_contents(comparison, one, other, where, direction, status=right)
+        status = left if _is_wider(right, left) else right
+        compare_contents(comparison, one, other, where, direction, status=status)
         _Headers(comparison, one, other, where, reverse=reverse).compare()
 
 
@@ -85,6 +90,23 @@ def _pair_statuses(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[
             pairs.append((cover, status))
     lefts, rights = {left for left, _ in pairs}, {right for _, right in pairs}
     return pairs, [status for status in before if status not in lefts], [s for s in after if s not in rights]
+
+
+def _stand_ins(before: dict[str, Any], after: dict[str, Any], removed: list[str], added: list[str]) -> list[Pair]:
+    """Statuses that came or went while what stands for their codes on the other side stays: both are compared, too."""
+    return [
+        *((status, cover) for status in removed if (cover := _stands_for(status, after)) is not None),
+        *((cover, status) for status in added if (cover := _stands_for(status, before)) is not None),
+    ]
+
+
+def _stands_for(status: str, statuses: dict[str, Any]) -> str | None:
+    """The entry that the codes of a status without an entry of its own fall under; none where they never have a body
+    (RFC 9110 sections 15.2, 15.3.5, 15.3.6 and 15.4.5)."""
+    if status in _BODILESS or status.startswith("1"):
+        return None
+    wide = f"{status[0]}XX"
+    return next((name for name in (wide, "default") if name != status and name in statuses), None)
 
 
 def _statuses(operation: HttpOperation) -> dict[str, Any]:
