@@ -217,7 +217,10 @@ the other refuses has spoken against a verdict of `none` or `compatible`.
   say nothing; every other parameter (`version`, a charset of text) is part of the type; `profile` is a note where it
   comes or goes harmlessly, and a warning where the receiver may demand it or a reader may need it (RFC 6906).
 - **Statuses**: `2XX` and `default` stand for codes without an entry of their own and are compared with them. A range
-  that became its codes narrows; a code that became a range is a status that was added.
+  that became its codes narrows; a code that became a range is a status that was added. Where `default` or the range
+  stays, a code that comes or goes is compared with it as well; codes that never have a body (1XX, 204, 205, 304)
+  are not.
+- **Path variables** are compared by their places in the path, whatever their names are.
 - **A single value and the list of it** are written alike in the styles `form` and `simple`; a text with commas is not.
 - **Keywords beside other types** say nothing: `…-keyword-without-effect`. So do URLs that an OAuth flow does not use.
 - **Security schemes** are compared by what they are: another key is a note. So is a base path that moved between the
@@ -228,6 +231,9 @@ Ids follow `<direction>-<place>-<kind>`: direction `request`, `response`, `event
 `property`, `parameter`, `parameter-property`, `header`, `header-property`, `payload`. Kinds that speak of a property
 leave the place out (`request-property-became-required`). Where the meaning is the same as in the reference rule set
 (oasdiff, Apache-2.0), the id is the same too.
+
+A property that readers can never get again (its schema became one that no value fits) is told as one that was removed;
+a body of which that is true, as a media type that was removed.
 
 The **content model** decides what a new property in an open object means: `tolerant` (the default) notes it, `strict`
 counts it as a narrowing, because another value may have stood under that name before.

@@ -49,3 +49,52 @@ def test_a_branch_without_a_type_tells_of_its_last_property(union: str) -> None:
     other = {"type": "object", "properties": {"a": STRING}}
     for side in SIDES.values():
         assert judge(side({union: [ONE, other]}), side({union: [{"properties": {}}, other]})).findings
+
+
+#: Schemas that no value fits.
+NOTHING: dict[str, Any] = {
+    "false": False,
+    "not anything": {"not": {}},
+    "another type beside": {"allOf": [STRING, {"type": "integer"}]},
+    "no type in common": {"allOf": [{"type": ["string", "null"]}, {"type": "integer"}]},
+    "no value in common": {"allOf": [{"type": "string", "enum": ["x"]}, {"enum": ["y"]}]},
+    "a value of another type": {"type": "integer", "enum": ["x"]},
+    "bounds": {"type": "integer", "minimum": 5, "maximum": 1},
+    "open bounds": {"type": "number", "exclusiveMinimum": 1, "maximum": 1},
+    "lengths": {"type": "string", "minLength": 5, "maxLength": 1},
+    "counts": {"type": "array", "minItems": 5, "maxItems": 1},
+    "sizes": {"type": "object", "minProperties": 5, "maxProperties": 1},
+}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+@pytest.mark.parametrize("required", [False, True])
+def test_a_property_that_can_never_come_again_is_told_to_readers_as_one_that_is_gone(name: str, required: bool) -> None:
+    def one(schema: Any) -> dict[str, Any]:
+        more = {"required": ["a"]} if required else {}
+        return {"type": "object", "properties": {"a": schema, "b": STRING}, **more}
+
+    for old in (STRING, {"type": ["integer", "string", "array", "object"]}):
+        for make, direction in ((with_response, "response"), (with_event, "event-send")):
+            found = rules(judge(make(one(old)), make(one(NOTHING[name]))))
+            assert f"{direction}-{'required' if required else 'optional'}-property-removed" in found
+        assert judge(with_response(one(old)), with_response(one(NOTHING[name]))).verdict != "compatible"
+        assert judge(with_request(one(old)), with_request(one(NOTHING[name]))).verdict == "breaking"
+    assert judge(with_response(one(NOTHING[name])), with_response(one(False))).verdict in {"none", "compatible"}
+
+
+@pytest.mark.parametrize("name", NOTHING)
+def test_a_body_that_no_value_fits_any_more_is_told_to_readers(name: str) -> None:
+    report = judge(with_response(STRING), with_response(NOTHING[name]))
+    assert "response-media-type-removed" in rules(report, "breaking")
+
+
+def test_a_schema_that_some_value_fits_is_no_end() -> None:
+    for schema in (
+        {"type": ["integer", "string"], "minimum": 5, "maximum": 1},
+        {"minimum": 5, "maximum": 1},
+        {"type": "integer", "minimum": 5, "maximum": 5},
+        {"type": ["string", "null"], "minLength": 5, "maxLength": 1},
+    ):
+        old, new = ({"type": "object", "properties": {"a": side}} for side in ({}, schema))
+        assert "response-optional-property-removed" not in rules(judge(with_response(old), with_response(new)))

@@ -86,3 +86,4 @@ def test_a_default_that_goes_or_comes_beside_a_range_is_compared_with_what_stand
 def test_a_status_that_never_has_a_body_is_not_compared_with_default(code: str) -> None:
     bare = {"description": "Nothing"}
     assert judge(statuses(default=A), statuses(**{code: bare}, default=A)).verdict == "compatible"
+    assert judge(statuses(default=A), statuses(**{code: B}, default=A)).verdict == "breaking"

@@ -9,7 +9,8 @@ from tillgate_contracts.compare.media import MediaType, includes, pair_up
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.view import HttpOperation
 from tillgate_contracts.compare.schema.change import Direction
-from tillgate_contracts.compare.schema.source import join
+from tillgate_contracts.compare.schema.empty import is_empty
+from tillgate_contracts.compare.schema.source import Part, join
 from tillgate_contracts.compare.schema.values import as_mapping
 from tillgate_contracts.compare.unread import LocatedObject
 
@@ -173,9 +174,21 @@ class _Contents:
             return
         old, new = (item.raw if item is not None else {} for item in found)
         self.comparison.content_schema(right, old, new, self.places, self.direction, "body", self.where, old_media=left)
+        if not self.inbound and self._is_ended(left, old, right, new):
+            rule = "callback-media-type-changed" if self.reverse else f"{self.body}-media-type-removed"
+            self._add(rule, f"No body fits the schema of {right}{self.at} any more.", left, right)
         if self.inbound or self.reverse:
             base, revision = join(self.places[0], left), join(self.places[1], right)
             _encoding(self.comparison, old, new, base, revision, self.where)
+
+    def _is_ended(self, left: str, old: dict[str, Any], right: str, new: dict[str, Any]) -> bool:
+        """True where some body fitted the schema of a media type, and none does any more."""
+        graph, word = self.comparison.graph, "schema"
+        if word not in new or graph.sameness.same(old.get(word, True), new[word]):
+            return False
+        before = graph.old.node((Part(old.get(word, True), join(self.places[0], left, word)),))
+        after = graph.new.node((Part(new[word], join(self.places[1], right, word)),))
+        return is_empty(graph.new, after) and not is_empty(graph.old, before)
 
     def _profile(self, left: str, right: str, one: MediaType, other: MediaType) -> None:
         """A profile promises more than its media type; who ignores it reads the same (RFC 6906 section 3)."""

@@ -95,18 +95,19 @@ def _pair_statuses(before: dict[str, Any], after: dict[str, Any]) -> tuple[list[
 def _stand_ins(before: dict[str, Any], after: dict[str, Any], removed: list[str], added: list[str]) -> list[Pair]:
     """Statuses that came or went while what stands for their codes on the other side stays: both are compared, too."""
     return [
-        *((status, cover) for status in removed if (cover := _stands_for(status, after)) is not None),
-        *((cover, status) for status in added if (cover := _stands_for(status, before)) is not None),
+        *((status, cover) for status in removed if (cover := _stands_for(status, before, after)) is not None),
+        *((cover, status) for status in added if (cover := _stands_for(status, after, before)) is not None),
     ]
 
 
-def _stands_for(status: str, statuses: dict[str, Any]) -> str | None:
-    """The entry that the codes of a status without an entry of its own fall under; none where they never have a body
-    (RFC 9110 sections 15.2, 15.3.5, 15.3.6 and 15.4.5)."""
-    if status in _BODILESS or status.startswith("1"):
+def _stands_for(status: str, own: dict[str, Any], other: dict[str, Any]) -> str | None:
+    """The entry of the other document that the codes of a status fall under; none where they never have a body
+    (RFC 9110 sections 15.2, 15.3.5, 15.3.6 and 15.4.5) and none is written."""
+    written = isinstance(own[status], dict) and ("content" in own[status] or "$ref" in own[status])
+    if (status in _BODILESS or status.startswith("1")) and not written:
         return None
     wide = f"{status[0]}XX"
-    return next((name for name in (wide, "default") if name != status and name in statuses), None)
+    return next((name for name in (wide, "default") if name != status and name in other), None)
 
 
 def _statuses(operation: HttpOperation) -> dict[str, Any]:
