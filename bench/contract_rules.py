@@ -216,6 +216,7 @@ the other refuses has spoken against a verdict of `none` or `compatible`.
 - **Media types** are compared by their standards: a charset of JSON, YAML or a form and the `boundary` of a multipart
   say nothing; every other parameter (`version`, a charset of text) is part of the type; `profile` is a note where it
   comes or goes harmlessly, and a warning where the receiver may demand it or a reader may need it (RFC 6906).
+  A type that comes or goes beside `*/*` or its range is compared with the nearest of them.
 - **Statuses**: `2XX` and `default` stand for codes without an entry of their own and are compared with them. A range
   that became its codes narrows; a code that became a range is a status that was added. Where `default` or the range
   stays, a code that comes or goes is compared with it as well; codes that never have a body (1XX, 204, 205, 304)

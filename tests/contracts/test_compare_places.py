@@ -87,3 +87,52 @@ def test_a_status_that_never_has_a_body_is_not_compared_with_default(code: str) 
     bare = {"description": "Nothing"}
     assert judge(statuses(default=A), statuses(**{code: bare}, default=A)).verdict == "compatible"
     assert judge(statuses(default=A), statuses(**{code: B}, default=A)).verdict == "breaking"
+
+
+def media(side: str, **schemas: Any) -> dict[str, Any]:
+    """One operation whose request or response has these media types; `any_` is `*/*`, `application_` its range."""
+    names = {"any_": "*/*", "application_": "application/*", "json": "application/json", "xml": "application/xml"}
+    content = {"content": {names[name]: {"schema": schema} for name, schema in schemas.items()}}
+    if side == "request":
+        return openapi({"/orders": {"post": {"requestBody": content, "responses": OK}}})
+    return openapi({"/orders": {"get": {"responses": {"200": {"description": "OK", **content}}}}})
+
+
+def needs(schema: dict[str, Any], *required: str) -> dict[str, Any]:
+    return {"type": "object", "properties": {"a": schema}, "required": list(required)}
+
+
+NUMBER = {"type": "number"}
+
+
+@pytest.mark.parametrize("wide", ["any_", "application_"])
+@pytest.mark.parametrize(
+    ("side", "mine", "theirs"),
+    [("request", needs(TEXT), needs(TEXT, "a")), ("response", needs(TEXT, "a"), needs(TEXT))],
+)
+def test_a_wildcard_stands_for_a_media_type_that_goes_or_comes(wide: str, side: str, mine: Any, theirs: Any) -> None:
+    for name in ("json", "xml"):
+        gone = judge(media(side, **{wide: theirs, name: mine}), media(side, **{wide: theirs}))
+        assert gone.verdict == "breaking", gone.findings
+        come = judge(media(side, **{wide: mine}), media(side, **{wide: mine, name: theirs}))
+        assert come.verdict == "breaking", come.findings
+        for old, new in (({wide: mine}, {wide: mine, name: mine}), ({wide: mine, name: mine}, {wide: mine})):
+            assert judge(media(side, **old), media(side, **new)).verdict in {"none", "compatible"}
+
+
+def test_several_media_types_that_become_a_wildcard_are_each_compared_with_it() -> None:
+    old = media("request", json=needs(TEXT, "a"), xml=needs(TEXT))
+    assert judge(old, media("request", any_=needs(TEXT, "a"))).verdict == "breaking"
+    assert judge(old, media("request", any_=needs(TEXT))).verdict == "compatible"
+
+
+def test_the_nearest_wildcard_stands_for_a_media_type() -> None:
+    near, far = needs(TEXT, "a"), needs(NUMBER, "a")
+    alone = media("response", any_=far, application_=near)
+    assert judge(alone, media("response", any_=far, application_=near, json=near)).verdict == "compatible"
+    assert judge(alone, media("response", any_=far, application_=near, json=far)).verdict == "breaking"
+
+
+def test_what_travels_as_text_is_compared_as_text_with_its_wildcard() -> None:
+    old = media("request", any_={"type": "string"}, xml={"type": "integer"})
+    assert judge(old, media("request", any_={"type": "string"})).verdict in {"none", "compatible"}

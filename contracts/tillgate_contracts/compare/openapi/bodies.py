@@ -119,6 +119,14 @@ class _Contents:
             self._added(right)
         for left, right in pairs:
             self._both(left, right)
+        for left in removed:
+            cover = _stands_for(left, self.new)
+            if cover is not None:
+                self._schemas(left, cover, wire=left)
+        for right in added:
+            cover = _stands_for(right, self.old)
+            if cover is not None:
+                self._schemas(cover, right, wire=right)
 
     def _add(self, rule: str, message: str, left: str | None, right: str | None) -> None:
         self.comparison.collector.add(
@@ -159,6 +167,10 @@ class _Contents:
             nature = "wider" if wider else "narrower" if includes(one, other) else "another one"
             text = f"The media type {left}{self.at} became {right}, which is {nature}."
             self._add(rule, text, left, right)
+        self._schemas(left, right, wire=left if includes(other, one) else right)
+
+    def _schemas(self, left: str, right: str, *, wire: str) -> None:
+        """What the bodies of two media types are. `wire`: the one of the two that says how they are written."""
         views, places = (
             (self.comparison.old, self.comparison.new),
             (join(self.places[0], left), join(self.places[1], right)),
@@ -173,7 +185,9 @@ class _Contents:
         ):
             return
         old, new = (item.raw if item is not None else {} for item in found)
-        self.comparison.content_schema(right, old, new, self.places, self.direction, "body", self.where, old_media=left)
+        self.comparison.content_schema(
+            right, old, new, self.places, self.direction, "body", self.where, old_media=left, wire=wire
+        )
         if not self.inbound and self._is_ended(left, old, right, new):
             rule = "callback-media-type-changed" if self.reverse else f"{self.body}-media-type-removed"
             self._add(rule, f"No body fits the schema of {right}{self.at} any more.", left, right)
@@ -209,6 +223,15 @@ class _Contents:
             revision=join(self.places[1], right),
             level=None if doubtful else "info",
         )
+
+
+def _stands_for(text: str, content: dict[str, Any]) -> str | None:
+    """The nearest wildcard (`application/*` before `*/*`) that stands for a media type without an entry of its own
+    (OpenAPI 3.1.1 section 4.8.14.1)."""
+    media = MediaType.parse(text)
+    wide = {name: MediaType.parse(name) for name in content}
+    fitting = [name for name, other in wide.items() if other.subtype == "*" and includes(other, media)]
+    return min(fitting, key=lambda name: wide[name].kind == "*", default=None)
 
 
 def _encoding(comparison: DocumentComparison, old: Any, new: Any, base: str, revision: str, where: Where) -> None:

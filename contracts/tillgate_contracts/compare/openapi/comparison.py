@@ -82,19 +82,22 @@ class DocumentComparison:
         where: Where,
         *,
         old_media: str | None = None,
+        wire: str | None = None,
     ) -> None:
-        """The schema of one media type on both sides. `places`: pointers of the two `content` objects."""
+        """The schema of one media type on both sides. `places`: pointers of the two `content` objects. `wire`: the
+        media type that is sent, where `media` is the wildcard that stands for it."""
         old, new = old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}
         base, revision = join(places[0], old_media or media), join(places[1], media)
+        sent = wire or media
         word = "schema"
         if "schema" not in old and "schema" not in new and ("itemSchema" in old or "itemSchema" in new):
             word = "itemSchema"
-        if is_opaque(media) and word == "schema" and self._are_files(media, old, new):
+        if is_opaque(sent) and word == "schema" and self._are_files(sent, old, new):
             return
         if word in old and word in new:
             left, right = (Part(old[word], join(base, word)),), (Part(new[word], join(revision, word)),)
-            form = "body" if is_multipart(media) else ""
-            as_sent = direction._replace(text=not is_json(media), xml=is_xml(media), form=form)
+            form = "body" if is_multipart(sent) else ""
+            as_sent = direction._replace(text=not is_json(sent), xml=is_xml(sent), form=form)
             self.collector.use(self.graph.link(left, right, as_sent), place, where)
         elif (word in old) != (word in new):
             gone = word in old

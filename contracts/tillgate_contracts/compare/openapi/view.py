@@ -141,7 +141,7 @@ class OpenApiView(Resolver):
                 if location == "path" and name in operation.variables:
                     key = (location, f"{{{operation.variables.index(name)}}}")
                 found[key] = Parameter(place.raw, place.pointer, name, location, shared)
-        _seat_strangers(found, operation.variables)
+        _place_strangers(found, operation.variables)
         return found, unread
 
     def security(self, operation: HttpOperation) -> list[dict[str, frozenset[str]]]:
@@ -179,14 +179,14 @@ class OpenApiView(Resolver):
             return text
 
 
-def _seat_strangers(found: dict[tuple[str, str], Parameter], variables: tuple[str, ...]) -> None:
+def _place_strangers(found: dict[tuple[str, str], Parameter], variables: tuple[str, ...]) -> None:
     """Path parameters whose names the template does not have take the places that no parameter has, where there are as
     many of these: the template was renamed and its list was not."""
-    free = [seat for seat in (("path", f"{{{index}}}") for index in range(len(variables))) if seat not in found]
+    free = [place for place in (("path", f"{{{index}}}") for index in range(len(variables))) if place not in found]
     strangers = [key for key, item in found.items() if item.location == "path" and item.name not in variables]
     if len(free) == len(strangers):
-        for key, seat in zip(strangers, free, strict=True):
-            found[seat] = found.pop(key)
+        for key, place in zip(strangers, free, strict=True):
+            found[place] = found.pop(key)
 
 
 def variables_of(template: str) -> tuple[str, ...]:
