@@ -149,7 +149,7 @@ def _fits(word: str, value: Any) -> bool:
 def _is_expression(text: str) -> bool:
     try:
         re.compile(text)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False
     return True
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.node import Node, is_plain
-from tillgate_contracts.compare.schema.patterns import matches, readable
+from tillgate_contracts.compare.schema.patterns import matches
 from tillgate_contracts.compare.schema.source import Parts
 from tillgate_contracts.compare.schema.values import has_type, is_number, json_type, value_key
 
@@ -95,10 +95,11 @@ def _string(node: Node, value: str) -> Answer:
         return False
     answer: Answer = None if node.formats or node.content_encoding or node.content_media_type else True
     for pattern in node.patterns:
-        if not readable(pattern):
-            answer = None
-        elif not matches(pattern, value):
+        found = matches(pattern, value)
+        if found is False:
             return False
+        if found is None:
+            answer = None
     return answer
 
 
@@ -149,6 +150,9 @@ def _object(builder: Builder, node: Node, value: dict[str, Any], depth: int) -> 
     open_end = node.unevaluated_properties is not None and not is_plain(node)
     answers: list[Answer] = [None] if open_end else []
     for name, item in value.items():
+        if any(matches(pattern, name) is None for pattern in node.pattern_properties):
+            answers.append(None)
+            continue
         parts = parts_for(node, name)
         if parts:
             answers.append(accepts(builder, builder.node(parts), item, depth + 1))

@@ -1,26 +1,29 @@
-"""Regular expressions of schemas, as far as Python reads them."""
+"""Regular expressions of schemas, tried on texts within bounds of time."""
 
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
-_compiled: dict[str, re.Pattern[str] | None] = {}
+from tillgate_contracts.schemas import TextPattern, UnusableSchema
 
 
-def matches(pattern: str, text: str) -> bool:
-    """Search of an ECMA-262 pattern, as far as Python reads it; an unreadable one matches nothing."""
-    if pattern not in _compiled:
-        try:
-            _compiled[pattern] = re.compile(pattern.replace(r"\d", "[0-9]"))
-        except (re.error, RecursionError, OverflowError):
-            _compiled[pattern] = None
-    found = _compiled[pattern]
-    return found is not None and found.search(text) is not None
+def matches(pattern: str, text: str) -> bool | None:
+    """Search of an ECMA-262 pattern; None where that is not decided: an unreadable one, or one that takes too long."""
+    found = _read(pattern)
+    return None if found is None else found.found_in(text)
 
 
 def readable(pattern: str) -> bool:
-    matches(pattern, "")
-    return _compiled[pattern] is not None
+    return _read(pattern) is not None
+
+
+@lru_cache(maxsize=2048)
+def _read(pattern: str) -> TextPattern | None:
+    try:
+        return TextPattern(pattern)
+    except UnusableSchema:
+        return None
 
 
 #: A class of characters or an escaped one: what looks like an assertion in there is none.

@@ -80,5 +80,5 @@ def compare_pattern(comparison: NodeComparison) -> None:
     else:
         reason = "Cannot tell automatically whether the new pattern is stricter."
         if not all(readable(pattern) for pattern in before | after):
-            reason = "Cannot tell automatically whether the new pattern is stricter: Python cannot read it."
+            reason = "Cannot tell automatically whether the new pattern is stricter: it cannot be read."
         comparison.add("pattern-changed", BOTH, old, new, "pattern", data={"reason": reason})
