@@ -97,7 +97,11 @@ def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None
     }
     sides: list[dict[str, Any]] = []
     for document in (base, revision):
-        problems = [item for item in getattr(document, "problems", ()) if item.unread and item.pointer not in told]
+        problems = [
+            item
+            for item in getattr(document, "problems", ())
+            if (item.unread or item.ambiguous) and item.pointer not in told
+        ]
         if any(item.code == "ref.unresolved" for item in problems):
             met = _reached(document.tree)
             problems = [item for item in problems if item.code != "ref.unresolved" or item.pointer in met]
@@ -105,15 +109,21 @@ def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None
     for pointer in dict.fromkeys([*sides[0], *sides[1]]):
         left, right = sides[0].get(pointer), sides[1].get(pointer)
         problem = right or left
-        if problem is None:
+        if problem is None or (left == right and problem.ambiguous and not _counts(problem, base, revision)):
             continue
         collector.add(
             "contract-not-read",
             f"Cannot tell automatically what changed: {problem.message}",
             base=pointer if left else None,
             revision=pointer if right else None,
-            hint=HINT,
+            hint=HINT if problem.unread else "",
         )
+
+
+def _counts(problem: Any, base: Any, revision: Any) -> bool:
+    """Whether an ambiguous part that both sides have may hide a change: a reference does so when anything moved, a
+    dialect that is the same on both sides does not."""
+    return problem.code == "ref.dynamic" and base.digest != revision.digest
 
 
 def _reached(tree: Any) -> set[str]:

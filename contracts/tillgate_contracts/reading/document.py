@@ -16,6 +16,7 @@ from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading import summary
 from tillgate_contracts.reading.composition import check_composition
 from tillgate_contracts.reading.detect import detect, dialect, looks_like_sdl
+from tillgate_contracts.reading.dialects import other_dialects
 from tillgate_contracts.reading.forms import Form, OwnReading, form_of, own_format, problems_in
 from tillgate_contracts.reading.json_text import parse_json
 from tillgate_contracts.reading.limits import DEFAULT, Clock, ReadingLimits, measure, refusal, too_large
@@ -332,13 +333,15 @@ def _build(
     settled, wrong = drop_meaningless(linked.tree, kind)
     check_composition(settled)
     locator = Locator(main=text, files={file: files[file] for file in linked.files})
+    if canonical is None:
+        canonical = _canonical(linked.source)
     tree, problems = settled, [*linked.problems, *wrong]
+    if b'"$schema":' in canonical or b'"jsonSchemaDialect":' in canonical:
+        problems += other_dialects(settled, kind, values_in(settled, kind))
     if kind == "openapi-2.0":
         from tillgate_contracts.reading.swagger import lift
 
         lifted = lift(tree)
         tree, locator.origins = lifted.tree, lifted.origins
         problems = [Problem(item.code, lifted.moved(item.pointer), item.message) for item in problems]
-    if canonical is None:
-        canonical = _canonical(linked.source)
     return Document(kind, tree, linked.source, canonical, digest_bytes(canonical), tuple(problems), name, locator)

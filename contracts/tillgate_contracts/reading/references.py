@@ -15,6 +15,8 @@ from tillgate_contracts.reading.walk import DATA, holds_names, located, objects
 
 _UNREAD = frozenset(("ref.external", "ref.network", "ref.outside", "ref.too_many_files", "ref.unreadable"))
 _UNREAD |= {"ref.unresolved", "xsd.redefined"}
+#: What was read in one of several ways that it may mean.
+_AMBIGUOUS = frozenset(("ref.dynamic", "dialect.unknown"))
 _ROOT = "http://contract.invalid/"
 
 
@@ -30,6 +32,11 @@ class Problem:
     def unread(self) -> bool:
         """True where a part of the contract was not read, so that nothing can be said about it."""
         return self.code in _UNREAD
+
+    @property
+    def ambiguous(self) -> bool:
+        """True where a part was read in one way and may mean another: a change of it cannot be told from the text."""
+        return self.code in _AMBIGUOUS
 
 
 @dataclass(slots=True)
@@ -73,7 +80,10 @@ def link(
     bundled = bundler.bundle(tree)
     notes = [Problem(*note) for note in bundler.notes]
     linked = Linked(bundled, bundled, bundler.files)
-    linked.tree = _Resources(bundled, id_key, opaque).localise() if special or bundler.special else bundled
+    if special or bundler.special:
+        resources = _Resources(bundled, id_key, opaque)
+        linked.tree = resources.localise()
+        linked.problems += resources.dynamic
     linked.problems += notes
     _note_missing(linked, opaque)
     holders = (holder.get("$ref") for holder in objects(linked.tree, opaque))
@@ -133,6 +143,10 @@ class _Resources:
         self.roots: dict[str, str] = {_ROOT: ""}
         self.anchors: dict[tuple[str, str], str] = {}
         self.bases: dict[str, str] = {}
+        #: How many schemas answer to each name of a dynamic anchor; "" counts those of `$recursiveAnchor`.
+        self.answers: dict[str, int] = {}
+        #: References that mean one of several schemas, by the way on which they are reached.
+        self.dynamic: list[Problem] = []
         self._collect()
 
     def _collect(self) -> None:
@@ -150,6 +164,10 @@ class _Resources:
             for key in ("$anchor", "$dynamicAnchor"):
                 if isinstance(holder.get(key), str):
                     self.anchors.setdefault((base, holder[key]), pointer)
+            if isinstance(name := holder.get("$dynamicAnchor"), str):
+                self.answers[name] = self.answers.get(name, 0) + 1
+            if holder.get("$recursiveAnchor") is True:
+                self.answers[""] = self.answers.get("", 0) + 1
 
     def base_of(self, pointer: str) -> str:
         while pointer:
@@ -173,6 +191,8 @@ class _Resources:
             for key, item in value.items():
                 if not names and key in ("$ref", "$dynamicRef", "$recursiveRef") and type(item) is str:
                     made["$ref"] = self._local(item, pointer)
+                    if key != "$ref":
+                        self._note_dynamic(key, item, made["$ref"], f"{pointer}/$ref")
                 elif id(item) in self.values or (
                     not names and (key in DATA or (key == "examples" and type(item) is list))
                 ):
@@ -183,6 +203,24 @@ class _Resources:
         if type(value) is list:
             return [self._copy(item, f"{pointer}/{number}", False) for number, item in enumerate(value)]
         return value
+
+    def _note_dynamic(self, key: str, ref: str, local: str, pointer: str) -> None:
+        """Keeps a dynamic reference whose target several schemas may take over (2020-12 core §8.2.3.2)."""
+        target = resolve(self.tree, local)
+        word = "$dynamicAnchor" if key == "$dynamicRef" else "$recursiveAnchor"
+        name = target.get(word) if isinstance(target, dict) else None
+        if key == "$dynamicRef" and name != unquote(urldefrag(ref)[1]):
+            return
+        count = self.answers.get("" if name is True else name, 0) if isinstance(name, str | bool) else 0
+        if count > 1:
+            self.dynamic.append(
+                Problem(
+                    "ref.dynamic",
+                    pointer,
+                    f"{key} {ref[:200]} means one of {count} schemas with its {word}, by the way on which it is "
+                    f"reached, and is read as {local[:200]}. Write $ref to the one that is meant.",
+                )
+            )
 
     def _local(self, ref: str, pointer: str) -> str:
         base = self.base_of(pointer)
