@@ -14,6 +14,7 @@ from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading.limits import refusal
 from tillgate_contracts.reading.pointers import escape
 from tillgate_contracts.reading.xml_files import XmlFiles
+from tillgate_contracts.reading.xsd_later import unread_defaults, unread_parts
 
 XS = "http://www.w3.org/2001/XMLSchema"
 XML = "http://www.w3.org/XML/1998/namespace"
@@ -57,6 +58,7 @@ class SchemaReader:
             return
         self._done.add((id(root), target))
         self.known.add(target)
+        self._unread(unread_defaults(root), "/target")
         for child in root:
             kind = local(child)
             if child.tag[: len(XS) + 2] != f"{{{XS}}}":
@@ -85,8 +87,12 @@ class SchemaReader:
             else:
                 self.problem("ref.unreadable", f"{found} is no XML Schema.")
 
-    def problem(self, code: str, message: str) -> None:
-        item = {"code": code, "pointer": "/schemas", "message": message}
+    def _unread(self, message: str, pointer: str) -> None:
+        if message:
+            self.problem("xsd.not_read", message, pointer)
+
+    def problem(self, code: str, message: str, pointer: str = "/schemas") -> None:
+        item = {"code": code, "pointer": pointer, "message": message}
         if item not in self.problems:
             self.problems.append(item)
 
@@ -121,6 +127,7 @@ class SchemaReader:
         full = f"{{{context.target}}}{name}" if context.target else name
         pointer = f"/schemas/{_SECTIONS[kind]}/{escape(full)}"
         made = self._read(node, kind, context, pointer)
+        self._unread(unread_parts(node), pointer)
         if full in section:
             if section[full] == made:
                 return
