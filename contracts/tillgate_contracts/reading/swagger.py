@@ -1,7 +1,7 @@
 """Swagger 2.0 lifted to the shape of OpenAPI 3.0, remembering where every moved part came from.
 
 Source of the correspondences: OpenAPI Specification 2.0 and 3.0.4. What has no counterpart keeps its meaning in an
-extension (`x-collectionFormat: tsv`), so that a change of it is still seen.
+extension, or a keyword of the schema (`collectionFormat: tsv`), so that a change of it is still seen.
 """
 
 from __future__ import annotations
@@ -175,6 +175,9 @@ class _Lift:
     def value_schema(self, item: dict[str, Any]) -> dict[str, Any]:
         """The schema of a parameter, header or form field: the keywords that Swagger writes beside name and place."""
         inner = {key: value for key, value in item.items() if key not in _PARAMETER_KEYS and not key.startswith("x-")}
+        form, place = item.get("collectionFormat"), item.get("in") or "header"
+        if form == "tsv" or (place in ("path", "header") and form is not None):
+            inner["collectionFormat"] = form  # it has no counterpart
         if item.get("x-nullable") is True:
             inner["x-nullable"] = True
         made = self.schema(inner)
@@ -297,8 +300,8 @@ class _Lift:
         made.pop("x-nullable", None)
         if made.get("type") == "file":
             made["type"], made["format"] = "string", "binary"
-        if isinstance(made.get("collectionFormat"), str):
-            made["x-collectionFormat"] = made.pop("collectionFormat")
+        if made.get("collectionFormat") == "csv":  # the default; another one has no counterpart and stays a keyword
+            made.pop("collectionFormat")
         return made
 
 
