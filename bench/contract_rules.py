@@ -192,6 +192,8 @@ condition of `if`, an unknown keyword, a reference that leads nowhere, `unevalua
   schema breaks both. A schema that is renamed and keeps its entry is `discriminator-mapping-renamed`, a note.
   An entry that goes while its schema still lists the value is `discriminator-mapping-implied`, a warning; a branch that
   goes while its entry stays is gone.
+- **A discriminator that comes or goes** is a warning for who may meet other tags; it is a note where each schema
+  demands its own tags and no others.
 - **A parent with a discriminator and children that extend it by `allOf`** stands for its children, grandchildren too
   (OpenAPI 3.0.4 §4.7.24): `subtype-added`, `subtype-removed`. Where the parent itself lists its children in `oneOf` or
   `anyOf`, that list is read once: a child does not fall under it again through its `allOf`.

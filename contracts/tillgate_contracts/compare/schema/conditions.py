@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import DROP_IF, Parts
+from tillgate_contracts.compare.schema.tags import Tags, read_tags
 
 
 def compare_discriminators(comparison: NodeComparison) -> None:
@@ -15,21 +18,53 @@ def compare_discriminators(comparison: NodeComparison) -> None:
     if old is None or new is None:
         verb = "added" if old is None else "removed"
         names = [None if side is None else str(side.get("propertyName")) for side in (old, new)]
-        children = comparison.new if old is None else comparison.old
-        undecided = bool(children.subtypes) and not children.groups
+        effect, reason = _reach(comparison, gone=new is None)
         comparison.add(
             f"discriminator-{verb}",
-            BOTH if undecided else NONE,
+            effect,
             names[0],
             names[1],
             "discriminator",
-            undecided=undecided,
-            data={"reason": "Cannot tell automatically whether its subtypes are meant."} if undecided else {},
+            undecided=bool(effect),
+            data={"reason": f"Cannot tell automatically whether {reason}."} if effect else {},
         )
         return
     before, after = str(old.get("propertyName")), str(new.get("propertyName"))
     if before != after:
         comparison.add("discriminator-property-name-changed", BOTH, before, after, "discriminator")
+
+
+def _reach(comparison: NodeComparison, *, gone: bool) -> tuple[int, str]:
+    """What a discriminator that came or went does to values, and what cannot be told of it. It rules out every tag but
+    its own (OpenAPI 3.1.1 section 4.8.25)."""
+    with_one, without = (comparison.old, comparison.new) if gone else (comparison.new, comparison.old)
+    builder = comparison.graph.old if gone else comparison.graph.new
+    if with_one.subtypes and not with_one.groups:
+        return BOTH, "its subtypes are meant"
+    tags = read_tags(builder, with_one) if with_one.groups and without.groups else None
+    if tags is None or _is_limited(builder, with_one, tags):
+        return NONE, ""
+    harmful = WIDENS if comparison.direction.outward else NARROWS
+    return (WIDENS if gone else NARROWS) & harmful, "values have other tags"
+
+
+def _is_limited(builder: Builder, node: Node, tags: Tags) -> bool:
+    """True where the schemas themselves demand the tags that choose them, and no others."""
+    if tags.loose or tags.default is not None:
+        return False
+    name = str((node.discriminator or {}).get("propertyName"))
+    own: dict[str, set[str]] = {}
+    for tag, target in tags.by_tag.items():
+        own.setdefault(target.key, set()).add(tag)
+    for target in tags.by_tag.values():
+        branch = builder.node(target.parts)
+        parts = branch.properties.get(name) or node.properties.get(name)
+        values = builder.node(parts).enum if parts else None
+        if values is None or not all(isinstance(value, str) and value in own[target.key] for value in values.values()):
+            return False
+        if name not in branch.required and name not in node.required:
+            return False
+    return True
 
 
 def compare_negations(comparison: NodeComparison) -> None:
