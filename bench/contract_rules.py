@@ -228,7 +228,8 @@ the other refuses has spoken against a verdict of `none` or `compatible`.
 - **Keywords beside other types** say nothing: `…-keyword-without-effect`. So do URLs that an OAuth flow does not use.
 - **Security schemes** are compared by what they are: another key is a note. So is a base path that moved between the
   servers and the paths.
-- **Forms**: the fields of a `multipart` body are text, files, or JSON where a field is an object.
+- **Forms**: the fields of a `multipart` body are text, files, or JSON where a field is an object. A `contentType` that
+  a field has anyway says nothing; headers of a part are compared.
 
 Ids follow `<direction>-<place>-<kind>`: direction `request`, `response`, `event-receive`, `event-send`; place `body`,
 `property`, `parameter`, `parameter-property`, `header`, `header-property`, `payload`. Kinds that speak of a property

@@ -7,6 +7,7 @@ from typing import Any
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.media import MediaType, includes, pair_up
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
+from tillgate_contracts.compare.openapi.encoding import compare_encoding
 from tillgate_contracts.compare.openapi.view import HttpOperation
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.empty import is_empty
@@ -192,8 +193,7 @@ class _Contents:
             rule = "callback-media-type-changed" if self.reverse else f"{self.body}-media-type-removed"
             self._add(rule, f"No body fits the schema of {right}{self.at} any more.", left, right)
         if self.inbound or self.reverse:
-            base, revision = join(self.places[0], left), join(self.places[1], right)
-            _encoding(self.comparison, old, new, base, revision, self.where)
+            compare_encoding(self.comparison, (left, right), (old, new), places, self.where, reverse=self.reverse)
 
     def _is_ended(self, left: str, old: dict[str, Any], right: str, new: dict[str, Any]) -> bool:
         """True where some body fitted the schema of a media type, and none does any more."""
@@ -232,30 +232,3 @@ def _stands_for(text: str, content: dict[str, Any]) -> str | None:
     wide = {name: MediaType.parse(name) for name in content}
     fitting = [name for name, other in wide.items() if other.subtype == "*" and includes(other, media)]
     return min(fitting, key=lambda name: wide[name].kind == "*", default=None)
-
-
-def _encoding(comparison: DocumentComparison, old: Any, new: Any, base: str, revision: str, where: Where) -> None:
-    """How the fields of a form or multipart body are written."""
-    before = old.get("encoding") if isinstance(old, dict) else None
-    after = new.get("encoding") if isinstance(new, dict) else None
-    names = {**(before if isinstance(before, dict) else {}), **(after if isinstance(after, dict) else {})}
-    for name in names:
-        sides = [side.get(name, {}) if isinstance(side, dict) else {} for side in (before, after)]
-        wire = [
-            {
-                key: side.get(key)
-                for key in ("contentType", "style", "explode", "allowReserved")
-                if isinstance(side, dict) and key in side
-            }
-            for side in sides
-        ]
-        if wire[0] != wire[1]:
-            comparison.collector.add(
-                "request-body-encoding-changed",
-                f"The field `{name}` is encoded differently.",
-                where=where,
-                old=wire[0] or None,
-                new=wire[1] or None,
-                base=base,
-                revision=revision,
-            )
