@@ -123,7 +123,8 @@ def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None
 def _counts(problem: Any, base: Any, revision: Any) -> bool:
     """Whether an ambiguous part that both sides have may hide a change: a reference does so when anything moved, a
     dialect that is the same on both sides does not."""
-    return problem.code == "ref.dynamic" and base.digest != revision.digest
+    moved: bool = base.digest != revision.digest
+    return problem.code == "ref.dynamic" and moved
 
 
 def _reached(tree: Any) -> set[str]:

@@ -211,7 +211,8 @@ class _Resources:
         name = target.get(word) if isinstance(target, dict) else None
         if key == "$dynamicRef" and name != unquote(urldefrag(ref)[1]):
             return
-        count = self.answers.get("" if name is True else name, 0) if isinstance(name, str | bool) else 0
+        anchor = "" if name is True else name
+        count = self.answers.get(anchor, 0) if isinstance(anchor, str) else 0
         if count > 1:
             self.dynamic.append(
                 Problem(
