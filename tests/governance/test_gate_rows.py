@@ -161,7 +161,7 @@ def test_a_sample_of_damaged_rows_turns_no_into_yes_nowhere(monkeypatch: pytest.
 
 # Without rows in this estate: damaged in `test_gate_rows_besides`; or read for what takes a yes away, or of before.
 BESIDES = {"catalog_providerright", "catalog_retailstore", "governance_breakacceptance", "governance_waiver"}
-TAKES_AWAY = {"governance_contributor", "kernel_provedmail"}
+TAKES_AWAY = {"governance_contributor", "governance_loosenedfact", "kernel_provedmail"}
 OF_BEFORE = {"catalog_contractrevision"}  # which contract a waiver was for that does not say so itself
 
 

@@ -244,7 +244,6 @@ WATCHED_NOT = {
     "governance": {
         "governance_changeevent",
         "governance_changelink",
-        "governance_loosenedfact",
         "governance_notice",
         "governance_pipelineconnection",
         "governance_pipelinedelivery",

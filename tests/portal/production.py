@@ -72,6 +72,7 @@ class Production:
             "STATIC_ROOT": str(self.folder / "static"),
             "DEMO": "no",
             "TILLGATE_LIFE": str(self.folder / "life"),
+            "SECRET_PREFIXES": "SANDBOX_",
             "SANDBOX_ERP_CREDENTIALS": "x:y",
             "SANDBOX_LOYALTY_CREDENTIALS": "x",
             "TILLGATE_PLACE_POSLOG": str(self.folder),
