@@ -3,8 +3,8 @@ authorisation (3.3.1), and asks that a card number be unreadable (3.5) and be sh
 digits at most (3.4).
 
 A value is card data by the name beside it, or by its form: so many digits as its issuer uses, with the check digit of
-ISO/IEC 7812-1. Names of articles and of loyalty accounts are not looked into: their numbers may look like cards, and
-are what the message is about.
+ISO/IEC 7812-1. Names of articles, of places and packages of trade, and of loyalty accounts are not looked into: their
+numbers may look like cards, and are what the message is about.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _SECRETS = frozenset(
 )
 _OTHER = re.compile(
     "item|gtin|ean|upc|sku|barcode|article|product|material|loyalty|member|program|transactionid|"
-    "sequence|receipt|order|giftc"
+    "sequence|receipt|order|giftc|sscc|gln|serial"
 )
 # Issuers by their first digits, with the lengths of their numbers.
 _ISSUED = re.compile(
     r"""(?x) 4(?:[0-9]{15}|[0-9]{18}) | 5[1-5][0-9]{14} | 2(?:22[1-9]|2[3-9][0-9]|[3-6][0-9]{2}|7[01][0-9]|720)[0-9]{12}
     | 3[47][0-9]{13} | (?:6011|64[4-9][0-9]|65[0-9]{2})[0-9]{12,15} | 35(?:2[89]|[3-8][0-9])[0-9]{12,15}
     | (?:30[0-5][0-9]|3095|3[689][0-9]{2})[0-9]{10,15} | 62[0-9]{14,17}
-    | (?:5018|5020|5038|5893|6304|6759|676[1-3])[0-9]{9,15}"""
-)
+    | (?:5018|5020|5038|5893|6304|6759|676[1-3])[0-9]{12,15}"""
+)  # of Maestro those of 16 digits and more: in 13 stand the articles of Great Britain
 _RUN = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z])")
 _MANY = re.compile(r"[0-9](?:[ -]?[0-9]){12}")
 

@@ -51,3 +51,18 @@ def test_what_is_no_card_stays_as_it_is(value: Any) -> None:
     count = MaskedCards()
     assert masked(value, count) is value
     assert not count
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("code", "5018100000030"),  # an article of Great Britain whose number passes the check of cards, too
+        ("sscc", "356000000000000022"),
+        ("gln", "5020100000002"),
+        ("serialNumber", "4111111111111111"),
+    ],
+)
+def test_what_trade_numbers_its_things_with_is_no_card(name: str, number: str) -> None:
+    count = MaskedCards()
+    assert masked({name: number}, count) == {name: number}
+    assert not count
