@@ -42,7 +42,7 @@ PAGES: list[tuple[str, ...]] = [
     ("api", "/catalog/apis/price-api/"),
     ("api-versions", "/catalog/apis/price-api/versions/"),
     ("api-compare", "/catalog/apis/price-api/compare/"),
-    ("api-rules", "/catalog/apis/price-api/versions/v3/rules/"),
+    ("api-rules", "/catalog/apis/price-api/versions/v2/rules/"),
     ("api-definition", "/catalog/apis/price-api/definition/"),
     ("consumers", "/catalog/apis/price-api/consumers/"),
     ("applications", "/catalog/applications/"),
