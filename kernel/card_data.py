@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from kernel.redaction import passes_check_digit
@@ -31,6 +32,7 @@ _SECRETS = frozenset(
         *("cardpin", "tracks", "cvvcode", "cvccode", "cvvnumber"),
     )
 )
+CARD_NAMES = _NUMBERS | _SECRETS
 _OTHER = re.compile(
     "item|gtin|ean|upc|sku|barcode|article|product|material|loyalty|member|program|transactionid|"
     "sequence|receipt|order|giftc|sscc|gln|serial"
@@ -42,8 +44,9 @@ _ISSUED = re.compile(
     | (?:30[0-5][0-9]|3095|3[689][0-9]{2})[0-9]{10,15} | 62[0-9]{14,17}
     | (?:5018|5020|5038|5893|6304|6759|676[1-3])[0-9]{12,15}"""
 )  # of Maestro those of 16 digits and more: in 13 stand the articles of Great Britain
-_RUN = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ -]?[0-9]){12,18}(?![0-9A-Za-z])")
-_MANY = re.compile(r"[0-9](?:[ -]?[0-9]){12}")
+_RUN = re.compile(r"(?<![0-9A-Za-z])[0-9](?:[ -]?[0-9]){13,18}(?![0-9A-Za-z])")
+FEWEST_DIGITS = 14  # of the issuers above
+_MANY = re.compile(r"[0-9](?:[ -]?[0-9]){13}")
 
 
 @dataclass
@@ -72,7 +75,7 @@ def masked(value: Any, count: MaskedCards, name: str = "") -> Any:
     if name and _named(name) in _SECRETS and not isinstance(value, str):
         count.dropped += 1
         return HIDDEN
-    if isinstance(value, int) and abs(value) >= 10**12:
+    if isinstance(value, int) and abs(value) >= 10 ** (FEWEST_DIGITS - 1):
         text = masked_text(str(value), count, name)
         return value if text == str(value) else text
     return masked_text(value, count, name) if isinstance(value, str) else value
@@ -102,6 +105,12 @@ def masked_text(text: str, count: MaskedCards, name: str = "") -> str:
     return _RUN.sub(lambda found: _card(found[0], count), text)
 
 
+def holds_number(text: str) -> bool:
+    """Whether a card number stands in the text by its form, whatever name it has."""
+    return any(_is_card(_digits(found[0])) for found in _RUN.finditer(text))
+
+
+@lru_cache(4096)
 def _named(name: str) -> str:
     return _WORDS.sub("", name.lower())
 
@@ -115,11 +124,19 @@ def _number(text: str, count: MaskedCards) -> str:
 
 
 def _card(written: str, count: MaskedCards) -> str:
-    digits = written.replace(" ", "").replace("-", "")
-    if _ISSUED.fullmatch(digits) is None or not passes_check_digit(digits):
+    digits = _digits(written)
+    if not _is_card(digits):
         return written
     count.numbers += 1
     return _short(digits)
+
+
+def _digits(written: str) -> str:
+    return written.replace(" ", "").replace("-", "")
+
+
+def _is_card(digits: str) -> bool:
+    return _ISSUED.fullmatch(digits) is not None and passes_check_digit(digits)
 
 
 def _short(digits: str) -> str:
