@@ -10,12 +10,11 @@ import msgspec
 
 from kernel.card_data import CARD_NAMES, FEWEST_DIGITS, HIDDEN, MaskedCards, holds_number, masked, masked_text
 
-# What cannot be judged as it is written: escapes, and the two letters outside ASCII that are small ASCII letters.
-_ODD = (b"\\", "\u212a".encode(), "\u0130".encode())
+_KELVIN, _DOTTED = "\u212a".encode(), "\u0130".encode()  # small letters of these two are those of ASCII
 _SMALL = bytes(range(256)).lower()
 _BESIDE_NAMES = bytes(one for one in range(256) if not re.match(rb'[a-zA-Z0-9"]', bytes([one])))
-_NAMES = re.compile(f'"(?:{"|".join(sorted(CARD_NAMES))})"'.encode())
-_CODES = (b"cvv", b"cvc", b"cav2")
+_BY_LETTER = {name[0]: "|".join(one[1:] for one in sorted(CARD_NAMES) if one[0] == name[0]) for name in CARD_NAMES}
+_NAMES = re.compile(f'"(?:{"|".join(f"{first}(?:{rest})" for first, rest in _BY_LETTER.items())})"'.encode())
 _ZEROS = bytes(ord("0") if ord("0") <= one <= ord("9") else one for one in range(256))
 _MANY = b"0" * FEWEST_DIGITS
 _CODE = re.compile(r"(?i)(\b(?:cvv2?|cvc2?|cav2)[\"']?\s{0,5}[:=>,;|]\s{0,5}[\"']?)[0-9]{3,4}(?![0-9])")
@@ -42,12 +41,12 @@ def without_cards(payload: bytes) -> tuple[bytes, MaskedCards]:
 def _may_hold_cards(payload: bytes) -> bool:
     """False where a look at the bytes shows that nothing would be taken: neither names of card data, nor a card number
     by its form, nor anything that is written otherwise than it is meant."""
-    if any(one in payload for one in _ODD):
+    if b"\\" in payload or (not payload.isascii() and (_KELVIN in payload or _DOTTED in payload)):
         return True
     if _MANY in payload.translate(_ZEROS, b" -") and holds_number(payload.decode("latin-1")):
         return True
     names = payload.translate(_SMALL, _BESIDE_NAMES)
-    return any(one in names for one in _CODES) or _NAMES.search(names) is not None
+    return b"cvv" in names or b"cvc" in names or b"cav2" in names or _NAMES.search(names) is not None
 
 
 def _of_text(payload: bytes, count: MaskedCards) -> bytes:
