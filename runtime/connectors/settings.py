@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, get_origin
 
 import msgspec
 
@@ -48,10 +48,21 @@ def _unknown(kind: Any, data: Any, pointer: str) -> list[dict[str, Any]]:
             found.append(finding(f"{pointer}/{key}", f"{key!r} is not a setting here.{hint}"))
             continue
         inner = _struct_in(fields[key].type)
-        if inner is not None:
-            for place, one in enumerate(value) if isinstance(value, list) else [(None, value)]:
-                found += _unknown(inner, one, f"{pointer}/{key}" + ("" if place is None else f"/{place}"))
+        if inner is None:
+            continue
+        if get_origin(fields[key].type) is dict and isinstance(value, Mapping):
+            places = [(f"/{_step(name)}", one) for name, one in value.items()]
+        elif isinstance(value, list):
+            places = [(f"/{place}", one) for place, one in enumerate(value)]
+        else:
+            places = [("", value)]
+        for place, one in places:
+            found += _unknown(inner, one, f"{pointer}/{key}{place}")
     return found
+
+
+def _step(name: Any) -> str:
+    return str(name).replace("~", "~0").replace("/", "~1")
 
 
 def _struct_in(kind: Any) -> Any:

@@ -18,7 +18,7 @@ from runtime.connectors.poslog.cards import without_cards
 from runtime.connectors.poslog.document import gaps, sale_document
 from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml, illegible
 from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, transactions
-from runtime.connectors.poslog.rules import PLAIN, PosLogRules, StoreRules, Voids
+from runtime.connectors.poslog.rules import PLAIN, PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
@@ -26,9 +26,9 @@ from runtime.connectors.settings import read_settings
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
-class PosLogSettings(msgspec.Struct, frozen=True):
-    """Folder settings as in `drop.DropFolder`. Files may be gzip; `max_size` bounds them unpacked too. The others are
-    those of `rules.PosLogRules`."""
+class PosLogSettings(PosLogRules, frozen=True, kw_only=True):
+    """Folder settings as in `drop.DropFolder`, and the rules by which receipts are read. Files may be gzip; `max_size`
+    bounds them unpacked too."""
 
     root: str
     incoming: str | None = None
@@ -38,19 +38,6 @@ class PosLogSettings(msgspec.Struct, frozen=True):
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
     page_size: int = 500
-    voids: Voids = "auto"
-    tolerance: str = "0"
-    cash_step: str = "0"
-    currency: str = ""
-    zone: str = ""
-    stores: dict[str, StoreRules] = {}
-
-    def __post_init__(self) -> None:
-        _ = self.rules
-
-    @property
-    def rules(self) -> PosLogRules:
-        return PosLogRules(self.voids, self.tolerance, self.cash_step, self.currency, self.zone, self.stores)
 
 
 def documents(
@@ -125,7 +112,7 @@ class PosLogSource:
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         try:
             with claimed.open() as file:
-                yield from documents(file, claimed.name, rules=self.settings.rules)
+                yield from documents(file, claimed.name, rules=self.settings)
         except NotPosLog as error:
             raise Unreadable(str(error)) from None
 
@@ -136,18 +123,19 @@ class PosLogSource:
             if not payload.lstrip().startswith(b"<"):
                 return Record(str(msgspec.json.decode(payload)["id"]), payload, now)
             parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-            return _judged(etree.fromstring(payload, parser), "", now, self.settings.rules, marked=True)
+            return _judged(etree.fromstring(payload, parser), "", now, self.settings, marked=True)
         except (ValueError, KeyError, TypeError, etree.XMLSyntaxError) as error:
             return RejectedRecord("", f"it is no transaction ({error})", payload)
 
 
 def gap_warnings(keys: list[str]) -> list[str]:
-    """Gaps inside one set of sale keys, per till and business day. Whether a gap closes later is the reconciliation's
-    question."""
+    """Gaps inside one set of sale keys, per till and business day (and operator, where numbers are theirs). Keys that
+    end in no number have none. Whether a gap closes later is the reconciliation's question."""
     tills: dict[str, list[int]] = defaultdict(list)
     for key in keys:
         till, _, number = key.rpartition("/")
-        tills[till].append(int(number))
+        if number.isascii() and number.isdecimal() and not till.endswith("\\"):
+            tills[till].append(int(number))
     return [
         f"{till}: {first}" + (f" to {last}" if last != first else "") + " not seen between its neighbours"
         for till, numbers in sorted(tills.items())

@@ -7,20 +7,18 @@ quantities are Decimals and are written as JSON numbers with their own digits. W
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
-from runtime.connectors.poslog.moments import currency_of, time_of
-from runtime.connectors.poslog.reading import Element, attribute, child, extensions, local, text
+from runtime.connectors.poslog.identity import NAMES, header_of
+from runtime.connectors.poslog.moments import currency_of
+from runtime.connectors.poslog.orders import of_order
+from runtime.connectors.poslog.reading import Element, attribute, extensions, local, text
 from runtime.connectors.poslog.receipt import RECEIPT, receipt
 from runtime.connectors.poslog.rules import PLAIN, PosLogRules
-from runtime.connectors.poslog.stated import BadTransaction, stated
+from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.poslog.status import is_post_void, status_of
-from runtime.domain import record_keys
 
-_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:Z|[T +-].*)?\Z")
 _KINDS = {
     "RetailTransaction": "retail",
     "ControlTransaction": "control",
@@ -47,32 +45,18 @@ _CONTROLS = {
     "TrainingModeStart": "training",
     "TrainingModeEnd": "training",
 }
-_READ = {
-    "RetailStoreID",
-    "BusinessUnit",
-    "WorkstationID",
-    "SequenceNumber",
-    "BusinessDayDate",
-    "BeginDateTime",
-    "EndDateTime",
-    "OperatorID",
-    "CurrencyCode",
-    "TransactionID",
-    "TillID",
-    "TransactionStatus",
-    "TypeCode",
-}
+_READ = NAMES | {"CurrencyCode", "TransactionStatus", "TypeCode"}
 
 
 def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str, Any]:
     """The canonical document; `sale` says of a receipt whether it is one that counts. Raises BadTransaction, for a
     sale that does not add up, too."""
-    header = _header(transaction, rules)
+    header = header_of(transaction, rules)
     body = next((c for c in transaction if local(c).endswith("Transaction")), None)
     kind = _KINDS.get(local(body), f"other:{local(body)}") if body is not None else "empty"
     document: dict[str, Any] = {
         **header,
-        **status_of(transaction, body if kind in _RECEIPTS else None),
+        **status_of(transaction, body if kind in _RECEIPTS else None, rules.statuses),
         "kind": kind,
         "reason": text(body, "ReasonCode") if body is not None else None,
     }
@@ -86,9 +70,13 @@ def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str,
         document |= made | {"currency": currency}
         if is_post_void(body, document["typeCode"]):
             _take_back(document)
-        document["sale"] = kind == "retail" and _is_sale(document)
-        if document["sale"] and not balance.ok:
-            raise BadTransaction(f"the receipt does not add up: {'; '.join(balance.reasons)}")
+        document["sale"] = _is_sale(document)
+        if kind == "customer_order":
+            reasons = of_order(document, balance, counts=document["sale"] and rules.orders == "payments")
+        else:
+            reasons = balance.reasons
+        if document["sale"] and reasons:
+            raise BadTransaction(f"the receipt does not add up: {'; '.join(reasons)}")
         if document["sale"] and currency is None:
             raise BadTransaction("it states no currency; say that of the stores in the source's settings (`currency`)")
     more = [c for c in transaction if local(c) and local(c) not in _READ and c is not body]
@@ -119,53 +107,6 @@ def _take_back(document: dict[str, Any]) -> None:
     for line in document["lines"]:
         if line["kind"] == "sale" and line.get("amount", 0) <= 0 and line.get("quantity", 0) <= 0:
             line["kind"] = "return"
-
-
-def _header(transaction: Element, rules: PosLogRules) -> dict[str, Any]:
-    store = stated(transaction, "RetailStoreID") or stated(transaction, "BusinessUnit", "UnitID")
-    till = stated(transaction, "WorkstationID")
-    day = stated(transaction, "BusinessDayDate")
-    sequence = stated(transaction, "SequenceNumber")
-    missing = [
-        n
-        for n, v in (("store", store), ("workstation", till), ("business date", day), ("sequence number", sequence))
-        if not v
-    ]
-    if missing:
-        raise BadTransaction(
-            f"a sale is identified by store, workstation, business date and sequence; missing: {', '.join(missing)}"
-        )
-    assert store is not None
-    assert till is not None
-    assert day is not None
-    assert sequence is not None
-    if not _is_day(day):
-        raise BadTransaction(f"the business date {day!r} is not a date")
-    if not (sequence.isascii() and sequence.isdecimal() and len(sequence) <= 15):
-        raise BadTransaction(f"the sequence number {sequence[:40]!r} is not a whole number")
-    number = int(sequence)
-    operator = child(transaction, "OperatorID")
-    return {
-        "id": record_keys.joined([store, till, day[:10], str(number)]),
-        "store": store,
-        "till": till,
-        "businessDate": day[:10],
-        "sequence": number,
-        "transactionId": text(transaction, "TransactionID"),
-        "beginAt": time_of(transaction, "BeginDateTime", rules.zone_of(store)),
-        "endAt": time_of(transaction, "EndDateTime", rules.zone_of(store)),
-        "operator": text(operator),
-        "currency": stated(transaction, "CurrencyCode"),
-    }
-
-
-def _is_day(text: str) -> bool:
-    """A day of the calendar, with a time or a zone behind it or without."""
-    try:
-        date.fromisoformat(text[:10])
-    except ValueError:
-        return False
-    return _DATE.match(text) is not None
 
 
 def _control_kind(body: Element) -> str:

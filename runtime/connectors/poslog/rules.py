@@ -11,7 +11,9 @@ import msgspec
 
 _CODE = re.compile(r"[A-Z]{3}\Z")
 _AMOUNT = re.compile(r"[0-9]{1,9}(\.[0-9]{1,6})?\Z")
+_HOUR = re.compile(r"(?:[01][0-9]|2[0-3]):[0-5][0-9]\Z")
 Voids = Literal["auto", "link", "opposite", "flag"]
+Meaning = Literal["sale", "suspended", "cancelled", "voided", "training"]
 
 
 class StoreRules(msgspec.Struct, frozen=True):
@@ -26,7 +28,13 @@ class PosLogRules(msgspec.Struct, frozen=True):
     `tolerance`: by how much sums may differ and still agree; what differs is posted as rounding. `cash_step`: the
     smallest sum that is paid in cash (`0.05`), where totals or payments are rounded to it without saying so. Amounts
     are decimals as text, in the currency of the receipt. `currency` and `zone`: those of the stores, for receipts and
-    times that state none; `stores` names those that differ."""
+    times that state none; `stores` names those that differ.
+
+    `day_begins` (`04:00`): a transaction without a business date is of the day of its end, or of the day before where
+    it ended earlier than that. `till`: the workstation of transactions that name none. `number`: what numbers a
+    transaction without a sequence number, its `TransactionID` or its `ReceiptNumber`. `numbers_per`: whether numbers
+    begin anew with each operator of a till. `statuses`: what a vendor's words in `TransactionStatus` mean. `orders`:
+    whether what a customer order takes in is posted, or is another system's."""
 
     voids: Voids = "auto"
     tolerance: str = "0"
@@ -34,11 +42,19 @@ class PosLogRules(msgspec.Struct, frozen=True):
     currency: str = ""
     zone: str = ""
     stores: dict[str, StoreRules] = {}
+    day_begins: str = ""
+    till: str = ""
+    number: Literal["", "transaction", "receipt"] = ""
+    numbers_per: Literal["till", "operator"] = "till"
+    statuses: dict[str, Meaning] = {}
+    orders: Literal["payments", "apart"] = "payments"
 
     def __post_init__(self) -> None:
         for name, value in (("tolerance", self.tolerance), ("cash_step", self.cash_step)):
             if not _AMOUNT.match(value):
                 raise ValueError(f"{name} is {value[:40]!r}; it is a decimal as text, such as '0.05'")
+        if self.day_begins and not _HOUR.match(self.day_begins):
+            raise ValueError(f"day_begins is {self.day_begins[:40]!r}; it is an hour of the day, such as '04:00'")
         stores = self.stores.values()
         for currency in (self.currency, *(one.currency for one in stores)):
             if currency and not _CODE.match(currency):

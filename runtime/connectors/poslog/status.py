@@ -8,6 +8,7 @@ true nor false, and a status that nobody knows, do not say that it is a sale, so
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from runtime.connectors.poslog.reading import Element, attribute, local, text
@@ -49,8 +50,10 @@ def boolean(value: str | None, name: str) -> bool:
     raise BadTransaction(f"{name} is {(value or '')[:40]!r}, neither true nor false")
 
 
-def status_of(transaction: Element, body: Element | None) -> dict[str, Any]:
-    """The flags of the document, and `status` and `typeCode` as they are written."""
+def status_of(transaction: Element, body: Element | None, declared: Mapping[str, str]) -> dict[str, Any]:
+    """The flags of the document, and `status` and `typeCode` as they are written. `declared`: what the words of a
+    vendor mean; they count more than those of the standard."""
+    of_vendor = {_plain(word): "" if meaning == "sale" else meaning for word, meaning in declared.items()}
     places = [transaction] if body is None else [transaction, body]
     made: dict[str, Any] = {}
     for name, spellings in _FLAGS.items():
@@ -58,14 +61,14 @@ def status_of(transaction: Element, body: Element | None) -> dict[str, Any]:
         made[name] = any(read)
     said = [value.strip() for value in _all(places, "TransactionStatus") if value.strip()]
     for one in said:
-        word = _LETTERS.sub("", one.rpartition(":")[2].lower())
-        if word not in _STATUSES:
+        meaning = of_vendor.get(_plain(one), _STATUSES.get(_LETTERS.sub("", _plain(one))))
+        if meaning is None:
             raise BadTransaction(
-                f"TransactionStatus is {one[:40]!r}, and that is not known to be a sale, nor to be none; have the till "
-                "send a status of the standard, or none"
+                f"TransactionStatus is {one[:40]!r}, and that is not known to be a sale, nor to be none; say what it "
+                "means in the source's settings (`statuses`), or have the till send a status of the standard"
             )
-        if _STATUSES[word]:
-            made[_STATUSES[word]] = True
+        if meaning:
+            made[meaning] = True
     made["status"] = said[0] if said else None
     made["typeCode"] = next((value.strip() for value in _all(places, "TypeCode") if value.strip()), None)
     return made
@@ -77,6 +80,11 @@ def is_post_void(body: Element, type_code: str | None) -> bool:
     return word in ("postvoid", "void", "voided", "voidtransaction") or any(
         local(one) in ("PostVoid", "PostVoidTransaction") for one in body
     )
+
+
+def _plain(word: str) -> str:
+    """Without the prefix of a vendor, in small letters."""
+    return word.rpartition(":")[2].strip().lower()
 
 
 def _all(places: list[Element], name: str) -> list[str]:
