@@ -12,6 +12,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY, logout
 from django.contrib.auth.middleware import LoginRequiredMiddleware as DjangoLoginRequired
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import TooManyFilesSent
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -20,7 +21,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from kernel import acting, sessions
-from kernel.errors import DomainError, Invalid, finding
+from kernel.errors import DomainError, Invalid, Malformed, finding
 from kernel.request import request_id, serving
 from portal import confirm, problem
 
@@ -48,9 +49,16 @@ class ReadableFormMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.method == "POST" and not request.path_info.startswith("/api/") and (found := _nul(request)):
-            said = "Something in this form cannot be stored; see findings. Nothing was changed."
-            return problem.page(request, Invalid("request.form", said, {"findings": found}))
+        if request.method == "POST" and not request.path_info.startswith("/api/"):
+            try:
+                found = _nul(request)
+            except TooManyFilesSent:
+                most = settings.DATA_UPLOAD_MAX_NUMBER_FILES
+                said = f"More than {most} files in one form. Nothing was changed: pack them as a .zip, or send fewer."
+                return problem.page(request, Malformed("request.too_many_files", said))
+            if found:
+                said = "Something in this form cannot be stored; see findings. Nothing was changed."
+                return problem.page(request, Invalid("request.form", said, {"findings": found}))
         return self.get_response(request)
 
 

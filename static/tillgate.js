@@ -104,6 +104,13 @@
     if (form) form.requestSubmit();
   });
 
+  // A folder: browsers send bare names, so the paths go along in a field of their own.
+  document.addEventListener("change", (event) => {
+    const input = event.target.closest("input[data-paths]");
+    const field = input && input.form && input.form.elements.namedItem(input.dataset.paths);
+    if (field) field.value = JSON.stringify([...input.files].map((file) => file.webkitRelativePath || file.name));
+  });
+
   // A part of the page that could not be loaded says so; what is shown stays.
   let told = 0;
   const silent = () => {
@@ -115,6 +122,7 @@
   document.addEventListener("htmx:sendError", silent);
 
   document.addEventListener("DOMContentLoaded", () => {
+    document.querySelectorAll("[data-needs-script]").forEach((part) => { part.hidden = false; });
     const button = document.querySelector("[data-theme-toggle]");
     if (button) button.setAttribute("aria-label", `Theme: ${root.dataset.theme || "system"}`);
   });

@@ -19,6 +19,7 @@ MOST_ROWS: Final = 5000
 _COLUMNS: Final = [
     "id",
     "source",
+    "source_key",
     "dry_run",
     "state",
     "total",
@@ -54,7 +55,8 @@ class Imports(CatalogView):
         run = importing.request(
             sources,
             actor=self.person,
-            source="API",
+            source=data["source_name"] or "API",
+            source_key=data["source_name"],
             dry_run=data["dry_run"],
             defaults={"owner_team": data["owner_team"]},
         )
@@ -73,6 +75,7 @@ class ImportDetail(CatalogView):
 
 
 def _run(run: ImportRun) -> dict[str, Any]:
-    values = {name: getattr(run, name) for name in _COLUMNS} | {"rows": run.rows.all()[:MOST_ROWS]}
+    values = {name: getattr(run, name) for name in _COLUMNS}
+    values |= {"source_name": values.pop("source_key"), "rows": run.rows.all()[:MOST_ROWS]}
     body: dict[str, Any] = dict(shapes.ImportRunSerializer(values).data)
     return body

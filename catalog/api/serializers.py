@@ -472,6 +472,13 @@ class ImportSerializer(serializers.Serializer[Any]):
     files = ImportFileSerializer(many=True, max_length=200)  # type: ignore[call-arg]
     dry_run = serializers.BooleanField(default=True)
     owner_team = PlainText(max_length=60, required=False, allow_blank=True, default="")
+    source_name = PlainText(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Name of the source that these files are the whole of: what it names no more is listed.",
+    )
 
 
 class ImportRowSerializer(serializers.Serializer[Any]):
@@ -485,6 +492,7 @@ class ImportRowSerializer(serializers.Serializer[Any]):
 class ImportRunSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     source = serializers.CharField()  # type: ignore[assignment]
+    source_name = serializers.CharField()
     dry_run = serializers.BooleanField()
     state = serializers.CharField()
     total = serializers.IntegerField(allow_null=True)

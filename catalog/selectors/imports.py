@@ -6,7 +6,7 @@ from __future__ import annotations
 from django.db.models import QuerySet
 
 from catalog import permissions
-from catalog.models import ImportRun
+from catalog.models import ImportedThing, ImportRun
 from kernel.errors import Forbidden, NotFound
 from kernel.viewer import Viewer
 
@@ -25,3 +25,11 @@ def one(viewer: Viewer, run_id: int) -> ImportRun:
     if ImportRun.objects.filter(pk=run_id).exists():
         raise Forbidden("import.not_yours", permissions.may_steward(viewer).reason)
     raise NotFound("import.unknown", f"There is no import {run_id}.")
+
+
+def source_names(viewer: Viewer) -> list[str]:
+    """The named sources of which something is in the catalog, for those who import."""
+    if not permissions.may_steward(viewer):
+        return []
+    rows = ImportedThing.objects.exclude(source="").values_list("source", flat=True)
+    return list(rows.order_by("source").distinct()[:200])

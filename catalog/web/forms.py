@@ -229,8 +229,17 @@ class VersionForm(ContractForm):
 
 
 class ImportForm(PlainForm):
-    """Files of an estate. A folder is imported by `manage.py import_estate`."""
+    """Files of an estate: single ones, an archive, or a folder whose paths the page adds."""
 
+    source = forms.CharField(
+        max_length=200,
+        required=False,
+        label="Source",
+        help_text="Name it where these files are the whole of it: what it names no more is listed then, and no other "
+        "source changes what it brought.",
+        widget=forms.TextInput(attrs={"list": "known-sources"}),
+    )
+    folder_paths = forms.CharField(required=False, widget=forms.HiddenInput)
     dry_run = forms.BooleanField(required=False, initial=True, label="Dry run: only show what would happen")
     owner_team = forms.ChoiceField(label="Owner of APIs that do not name one", required=False)
 

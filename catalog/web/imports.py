@@ -10,6 +10,7 @@ from catalog import permissions
 from catalog.models import ImportRun
 from catalog.selectors import imports as selectors
 from catalog.services import importing
+from catalog.services.importing import archives
 from catalog.services.importing.sources import ImportSource
 from catalog.web.forms import ImportForm
 from catalog.web.people import person
@@ -29,13 +30,13 @@ def imports(request: HttpRequest) -> HttpResponse:
     permission = permissions.may_steward(viewer)
     form = ImportForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        files = request.FILES.getlist("files")
-        sources = [ImportSource(f.name or f"file {n}", f.read()) for n, f in enumerate(files[:200], start=1)]
+        sources, name = _sent(request, form.cleaned_data["folder_paths"]), form.cleaned_data["source"]
         try:
             run = importing.request(
                 sources,
                 actor=person(request),
-                source=", ".join(s.name for s in sources)[:200],
+                source=name or ", ".join(s.name for s in sources)[:200],
+                source_key=name,
                 dry_run=form.cleaned_data["dry_run"],
                 defaults={"owner_team": form.cleaned_data["owner_team"]},
             )
@@ -47,9 +48,23 @@ def imports(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "catalog/imports.html",
-        {"runs": selectors.seen(viewer)[:50], "form": form, "permission": permission},
+        {
+            "runs": selectors.seen(viewer)[:50],
+            "form": form,
+            "permission": permission,
+            "known": selectors.source_names(viewer),
+        },
         status=status,
     )
+
+
+def _sent(request: HttpRequest, paths: str) -> list[ImportSource]:
+    """What the form sent: single files and archives by their names, those of a folder by their paths in it."""
+    single, folder = (
+        [ImportSource(f.name or f"file {n}", f.read()) for n, f in enumerate(request.FILES.getlist(key), start=1)]
+        for key in ("files", "folder")
+    )
+    return [*single, *archives.in_folder(folder, paths)]
 
 
 def _left(run: ImportRun) -> float | None:

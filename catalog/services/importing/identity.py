@@ -93,12 +93,7 @@ def claim(ref: str, table: str, *, names: Iterable[str], title: str, source: str
     thing = ImportedThing.objects.select_for_update().filter(ref=ref).first()
     if thing is not None:
         if thing.source and thing.source != source:
-            raise Conflict(
-                "import.other_source",
-                f"{ref} comes from the source {thing.source!r}, and this import is "
-                f"{f'that of {source!r}' if source else 'of no named source'}: nothing was changed. "
-                f"Import it as that source (--source), or take it out of one of the two.",
-            )
+            raise _another(thing, ref, source)
         thing.source, thing.gone_since = source or thing.source, None
         return thing
     wanted = [naming.slug_of(n, fallback="")[: _LONGEST[table]].strip("-") for n in names]
@@ -114,6 +109,42 @@ def claim(ref: str, table: str, *, names: Iterable[str], title: str, source: str
     return ImportedThing(ref=ref, table=table, key=f"{table}-{mark}", source=source)
 
 
+def of_slug(slug: str) -> str:
+    """The name of an API that a contract file or a line of a CSV is about: both say its slug."""
+    return f"slug:{slug}"
+
+
+def claim_slug(slug: str, *, source: str, notes: list[str], may_edit: bool) -> ImportedThing | None:
+    """What a file of `source` calls the API `slug`; None where no source is named, for nothing is remembered then.
+
+    What another source brought is its own: Conflict `import.other_source`, but for an edit of no named source where
+    `may_edit`, which is noted.
+    """
+    thing = ImportedThing.objects.select_for_update().filter(table="api", key=slug).first()
+    if thing is None:
+        return ImportedThing(ref=of_slug(slug), table="api", key=slug, source=source) if source else None
+    if thing.source and thing.source != source:
+        if source or not may_edit:
+            raise _another(thing, slug, source)
+        notes.append(
+            f"comes from the source {thing.source!r}: what is said here stays until that source says otherwise"
+        )
+        return None
+    if not source:
+        return None
+    thing.source, thing.gone_since = source, None
+    return thing
+
+
+def _another(thing: ImportedThing, name: str, source: str) -> Conflict:
+    return Conflict(
+        "import.other_source",
+        f"{name} comes from the source {thing.source!r}, and this import is "
+        f"{f'that of {source!r}' if source else 'of no named source'}: nothing was changed. "
+        f"Import it as that source, or take it out of one of the two.",
+    )
+
+
 def keep(thing: ImportedThing, said: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     """Store what the source said; True when one of the kept facts differs from before."""
     differs: bool = thing.pk is not None and thing.facts != dict(facts)
@@ -126,7 +157,8 @@ def no_longer_named(source: str, named: set[str]) -> list[ImportedThing]:
     """What came from a named source and is in use here, while the source names it no more."""
     if not source:
         return []
-    left = [t for t in ImportedThing.objects.filter(source=source) if t.ref not in named]
+    rows = ImportedThing.objects.filter(source=source)
+    left = [t for t in rows if t.ref not in named and not (t.table == "api" and of_slug(t.key) in named)]
     return [t for t in left if _in_use(t)]
 
 

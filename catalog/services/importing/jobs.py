@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from catalog.models import ImportFile, ImportRun
+from catalog.services.importing import archives
 from catalog.services.importing import run as runs
 from catalog.services.importing.sources import ImportItem, ImportSource
 from catalog.services.importing.target import ImportTarget
@@ -48,10 +49,14 @@ def request(
     source: str,
     dry_run: bool = False,
     defaults: dict[str, str] | None = None,
+    source_key: str = "",
 ) -> ImportRun:
     """Keep the files and answer at once; `catalog.import_requested` wakes a worker. Raises what can be known at once:
-    Forbidden, Invalid for no files, too much at once, or a default that names nothing."""
+    Forbidden, Invalid for no files, an archive that cannot be read, too much at once, or a default that names nothing.
+    `source_key` names the source, as in `run`."""
     runs.require_steward(actor)
+    sources = archives.opened(sources)
+    source_key = storable(source_key).strip()[:200]
     if not sources:
         raise Invalid(
             "import.nothing", "There is no file.", {"findings": [finding("/files", "Choose at least one file.")]}
@@ -63,7 +68,12 @@ def request(
     wanted = {k: v for k, v in (defaults or {}).items() if v}
     ImportTarget(actor=actor, defaults=wanted)
     digest = digest_of(
-        {"dry_run": dry_run, "defaults": wanted, "files": [[s.name, digest_of(s.data.hex())] for s in sources]}
+        {
+            "dry_run": dry_run,
+            "defaults": wanted,
+            "source": source_key,
+            "files": [[s.name, digest_of(s.data.hex())] for s in sources],
+        }
     )
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=actor.pk)  # what one person asks twice at once is one run
@@ -71,7 +81,12 @@ def request(
         if same is not None:
             return same
         made = ImportRun.objects.create(
-            actor=actor, source=storable(source)[:500], dry_run=dry_run, defaults=wanted, digest=digest
+            actor=actor,
+            source=storable(source)[:500],
+            source_key=source_key,
+            dry_run=dry_run,
+            defaults=wanted,
+            digest=digest,
         )
         ImportFile.objects.bulk_create(
             ImportFile(run=made, position=n, name=storable(s.name)[:500], data=s.data)
@@ -98,18 +113,18 @@ def execute(run_id: int) -> ImportRun | None:
         _fail(record, f"Stopped after {MOST_ATTEMPTS} attempts: each time the worker ended before the import did.")
         return record
     try:
-        items = runs.whole(
-            [ImportSource(f.name, bytes(f.data)) for f in record.files.order_by("position")], record.source_key
-        )
-        _keep(record, mine, total=len(items))
-        target = ImportTarget(actor=record.actor, defaults=record.defaults, source=record.source_key)
-        if record.dry_run:
-            _try(record, mine, items, target)
-        else:
-            for n, item in enumerate(items[record.done :], start=record.done + 1):
-                with transaction.atomic():
-                    runs.take(record, n, item, target)
-                    _keep(record, mine, done=n)
+        files = [ImportSource(f.name, bytes(f.data)) for f in record.files.order_by("position")]
+        with archives.laid_out(files, record.source_key) as sources:
+            items = runs.whole(sources, record.source_key)
+            _keep(record, mine, total=len(items))
+            target = ImportTarget(actor=record.actor, defaults=record.defaults, source=record.source_key)
+            if record.dry_run:
+                _try(record, mine, items, target)
+            else:
+                for n, item in enumerate(items[record.done :], start=record.done + 1):
+                    with transaction.atomic():
+                        runs.take(record, n, item, target)
+                        _keep(record, mine, done=n)
         with transaction.atomic():
             _keep(record, mine, done=len(items), lease_until=None)
             runs.close(record, len(items))

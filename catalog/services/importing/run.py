@@ -11,7 +11,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 
 from catalog import permissions
 from catalog.models import ImportRow, ImportRun
-from catalog.services.importing import backstage, contract_files, identity, odcs, tables
+from catalog.services.importing import archives, backstage, contract_files, identity, odcs, tables
 from catalog.services.importing.sources import ImportItem, ImportSource, files_of, items_of
 from catalog.services.importing.target import ImportOutcome, ImportTarget
 from catalog.services.importing.values import storable
@@ -39,7 +39,7 @@ def read_sources(path: Path) -> list[ImportSource]:
     """The files behind a path. Raises Invalid `import.nothing` when there is nothing to read."""
     if not path.exists():
         raise Invalid("import.nothing", f"There is nothing at {path}.")
-    found = list(files_of(path))
+    found = archives.opened(files_of(path))
     if not found:
         raise Invalid(
             "import.nothing", f"Below {path} lies no .json, .yaml, .graphql, .wsdl, .xsd, .edmx, .xml or .csv file."
@@ -98,7 +98,7 @@ def whole(sources: Sequence[ImportSource], source_key: str) -> list[ImportItem]:
     """Everything to import, and after it what a named source named before and names no more. Where a file could not be
     read, nobody knows what it names, and nothing is said to be gone."""
     items = items_of(sources)
-    if any(item.kind == "blocked" for item in items):
+    if any(item.kind == "blocked" and item.value.code != "import.format_unread" for item in items):
         return items
     named = {ref for item in items for ref in refs_in(item)}
     gone = identity.no_longer_named(source_key, named)
@@ -111,7 +111,10 @@ def refs_in(item: ImportItem) -> list[str]:
         return [str(entity)] if (entity := identity.ref_of(item.value)) else []
     if item.kind == "odcs":
         return [contract] if (contract := odcs.ref_of(item.value)) else []
-    return []
+    slug = (
+        tables.slug_of(item) if item.kind == "csv" else contract_files.slug_of(item) if item.kind == "contract" else ""
+    )
+    return [identity.of_slug(slug)] if slug else []
 
 
 def _take_all(record: ImportRun, items: Sequence[ImportItem], target: ImportTarget, progress: Progress | None) -> None:

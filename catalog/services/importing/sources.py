@@ -73,6 +73,12 @@ class ImportItem:
     siblings: dict[str, bytes] = field(default_factory=dict)
 
 
+def is_readable(name: str) -> bool:
+    """Whether an import reads a file of this path: by its ending; hidden files and folders are left alone."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in READABLE and not any(part.startswith((".", "__MACOSX")) for part in path.parts)
+
+
 def files_of(path: Path) -> Iterator[ImportSource]:
     """Every readable file below a folder, or the one file. Hidden files and symbolic links that lead outside are left
     alone."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 from catalog.domain import naming
 from catalog.domain.api_fields import API_FIELDS, KEYS, ApiField, names_in
 from catalog.services import contracts
+from catalog.services.importing import identity
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
 from kernel.errors import Invalid
@@ -19,13 +20,14 @@ COLUMNS: Final = ("slug", *KEYS, "contract", "label", "state")
 def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One line. Unknown columns are noted; an unknown owner or domain leaves the field empty and is noted."""
     row: dict[str, Any] = dict(item.value)
-    slug = row.get("slug") or naming.slug_of(row.get("name", ""), fallback="")
+    slug = slug_of(item)
     if not naming.is_slug(slug):
         raise Invalid("import.csv_key", "Every line needs a slug (small letters, digits, hyphens) or a name.")
     notes = [f"column {name!r} is not read" for name in row if name and name not in COLUMNS]
     values = {field.key: _cell(field, row[field.key]) for field in API_FIELDS if field.key in row}
     values["name"] = values.get("name") or slug
-    api, first = target.api(slug, values, notes=notes)
+    thing = identity.claim_slug(slug, source=target.source, notes=notes, may_edit=True)
+    api, first = target.remembered(thing, slug, values, notes=notes, of="line")
     reading = _contract(row.get("contract", ""), item)
     second = "unchanged"
     reference = slug
@@ -39,6 +41,11 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     return ImportOutcome(
         target.finish(api, first, second), reference, "import.noticed" if notes else "", "; ".join(notes[:8])
     )
+
+
+def slug_of(item: ImportItem) -> str:
+    """The API that a line is about; "" where it names none."""
+    return item.value.get("slug") or naming.slug_of(item.value.get("name", ""), fallback="")
 
 
 def _cell(field: ApiField, text: str) -> Any:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from catalog import permissions
 from catalog.domain import contract_hints, lifecycle, naming
-from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity
+from catalog.models import Api, ApiEntity, ApiVersion, BusinessEntity, ImportedThing
 from catalog.services import api_values, audit_snapshots, contracts, governed_facts, provision, search_index
 from catalog.services.contract_proposal import entity_names, operation_texts
 from catalog.services.contracts import ReadContract
@@ -87,6 +87,24 @@ class ImportTarget:
             reason="bulk import",
         )
         return api, "changed"
+
+    def remembered(
+        self, thing: ImportedThing | None, slug: str, values: dict[str, Any], *, notes: list[str], of: str
+    ) -> tuple[Api, str]:
+        """As `api`, and what a named source said the last time is not taken over again: what people changed since
+        stays. `of` is the part of the source that says it: each contract file speaks for itself."""
+        if thing is None:
+            return self.api(slug, values, notes=notes)
+        said = {k: v for k, v in values.items() if v not in (None, "", [])}
+        before = thing.said.get(of)
+        known = before if isinstance(before, dict) and Api.objects.filter(slug=slug).exists() else {}
+        held: list[str] = []
+        api, result = self.api(slug, {k: v for k, v in said.items() if known.get(k) != v}, notes=held)
+        notes += held
+        waiting = {n.partition(":")[0] for n in held if "is proposed and not taken over" in n}
+        thing.said = {**thing.said, of: {k: v for k, v in said.items() if k not in waiting}}
+        thing.save()
+        return api, result
 
     def version(
         self,
