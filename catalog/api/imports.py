@@ -8,7 +8,7 @@ from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from catalog.api import serializers as shapes
+from catalog.api import import_shapes as shapes
 from catalog.api.base import CatalogView
 from catalog.models import ImportRun
 from catalog.selectors import imports as selectors
