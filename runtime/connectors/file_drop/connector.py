@@ -6,14 +6,15 @@ import base64
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
 import msgspec
 
 from kernel.errors import Invalid
+from runtime.connectors.charsets import by_mark, errors_of, misread
 from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
 from runtime.connectors.drop_reader import DropReader
+from runtime.connectors.file_drop.controls import Control, Tally
 from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
 from runtime.connectors.file_drop.dialect import FileDialect, rows
 from runtime.connectors.file_drop.json_lines import json_lines
@@ -26,22 +27,13 @@ from runtime.connectors.stamps import StampRules, said_of_wrong
 from runtime.domain import record_keys
 
 
-class Control(msgspec.Struct, frozen=True):
-    """A trailer record that says how many there are: its first field equals `marker`, the number stands in field
-    `count` (counted from 0), and where `sum` names a column, field `total` must equal its sum."""
-
-    marker: str
-    count: int = 1
-    sum: str | None = None
-    total: int = 2
-
-
 class FileDropSettings(msgspec.Struct, frozen=True):
     """root (and incoming, when it lies elsewhere), patterns, quiet and done as in `drop.DropFolder`.
 
-    format        delimited | jsonl | whole (the file is one record: base64 in {"name", "content"}).
+    format        delimited | jsonl | whole (the file is one record: {"name", "checksum", "content"}, as base64).
                   Delimited files and JSON lines may be gzip; `max_size` bounds them unpacked too, and `patience` is
                   as in `drop.DropFolder`
+    text          of a whole file: `content` is its text, by the encoding of the dialect
     key_fields    columns that identify a record; without them file checksum and record number do
     page_size     records a page
     stamps        what `version_field` means, and how far ahead of now it may lie
@@ -55,6 +47,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
     format: Literal["delimited", "jsonl", "whole"] = "delimited"
+    text: bool = False
     dialect: FileDialect = msgspec.field(default_factory=FileDialect)
     key_fields: list[str] = msgspec.field(default_factory=list)
     version_field: str | None = None
@@ -70,6 +63,8 @@ class FileDropSource:
         settings.dialect.verify()
         if settings.page_size < 1:
             raise Invalid("connection.settings", "'page_size' is at least 1.")
+        if settings.text and settings.format != "whole":
+            raise Invalid("connection.settings", "'text' is for 'format: whole'; all other formats are read as text.")
         self.settings = settings
         rules = IncomingRules(
             tuple(settings.patterns),
@@ -107,13 +102,24 @@ class FileDropSource:
 
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         if self.settings.format == "whole":
-            content = base64.b64encode(claimed.path.read_bytes()).decode()
+            content = self._content(claimed.path.read_bytes())
             body = msgspec.json.encode({"name": claimed.name, "checksum": claimed.checksum, "content": content})
             yield Record(claimed.checksum, body, datetime.now(UTC), origin=claimed.name)
         elif self.settings.format == "jsonl":
             yield from self._lines(claimed)
         else:
             yield from self._delimited(claimed)
+
+    def _content(self, data: bytes) -> str:
+        if not self.settings.text:
+            return base64.b64encode(data).decode()
+        codec = by_mark(data[:4], self.settings.dialect.encoding)
+        text = data.decode(codec, errors_of(codec))
+        if reason := misread(text, codec):
+            raise Unreadable(reason)
+        if "\0" in text:
+            raise Unreadable(f"it is no text: it holds NUL (character {text.index(chr(0))})")
+        return text
 
     def _lines(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         assert self.keys is not None
@@ -154,19 +160,20 @@ class FileDropSource:
     def _delimited(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         settings, dialect, now = self.settings, self.settings.dialect, datetime.now(UTC)
         source = rows(claimed, dialect, settings.control.marker if settings.control else "")
-        names = self._header(next(source, [])) if dialect.header else list(dialect.columns)
+        names = self._header(next(source, (1, []))[1]) if dialect.header else list(dialect.columns)
         self._names(names, claimed)
-        count, total = 0, Decimal(0)
+        control = settings.control
+        tally = Tally((control.sum or "") if control else "", dialect.numbers)
         ended = False
-        for number, fields in enumerate(source, 2 if dialect.header else 1):
+        for number, fields in source:
             origin = f"{claimed.name}:{number}"
-            control = settings.control
             if isinstance(fields, UnreadableRow):
-                count += 1
+                tally.add(None, "")
                 yield RejectedRecord(origin, fields.reason, fields.raw)
                 continue
             if control and fields and fields[0].strip() == control.marker:
-                yield from self._control(origin, fields, count, total)
+                for said in tally.contradictions(*control.stated(fields)):
+                    yield RejectedRecord(origin, said)
                 ended = True
                 continue
             if dialect.header and fields and fields[0].strip() in names and _header_again(fields, names):
@@ -174,14 +181,13 @@ class FileDropSource:
                 said = "the header stands here again, so files were joined; the rows behind it are read by it"
                 yield RejectedRecord(origin, said, dialect.delimiter.join(fields).encode())
                 continue
-            count += 1
             if len(fields) != len(names):
+                tally.add(None, "")
                 text = dialect.delimiter.join(fields)[:10_000].encode()
                 yield RejectedRecord(origin, f"{len(fields)} fields instead of {len(names)}", text)
                 continue
             values = dict(zip(names, fields, strict=True))
-            if control and control.sum:
-                total += _decimal(values.get(control.sum, ""))
+            tally.add(values.get(tally.column), f"record {number}")
             made = self._record(claimed, origin, number, values, now)
             if ended and isinstance(made, Record):
                 said = "it stands behind the trailer, whose count and sum do not cover it"
@@ -197,7 +203,8 @@ class FileDropSource:
 
     def _names(self, names: list[str], claimed: ClaimedFile) -> None:
         settings = self.settings
-        wanted = [*settings.key_fields, *([settings.version_field] if settings.version_field else [])]
+        summed = settings.control.sum if settings.control else None
+        wanted = [*settings.key_fields, *(name for name in (settings.version_field, summed) if name)]
         missing = [name for name in wanted if name not in names]
         if not names or len(set(names)) != len(names) or missing:
             why = f"no column {', '.join(missing)}" if missing else "no usable header"
@@ -219,31 +226,9 @@ class FileDropSource:
         version = values[settings.version_field] or None if settings.version_field else None
         return Record(key, payload, now, version, origin=origin)
 
-    def _control(self, origin: str, fields: list[str], count: int, total: Decimal) -> Iterator[RejectedRecord]:
-        control = self.settings.control
-        assert control is not None
-        said = fields[control.count].strip() if control.count < len(fields) else ""
-        if said.lstrip("0") != str(count).lstrip("0"):
-            yield RejectedRecord(origin, f"the trailer says {said or 'nothing'}, and there are {count} records")
-        if control.sum:
-            stated = fields[control.total].strip() if control.total < len(fields) else ""
-            if not stated or _decimal(stated) != total:
-                yield RejectedRecord(
-                    origin,
-                    f"the trailer's total of {control.sum} is {stated or 'missing'}, and the records add up to {total}",
-                )
-
 
 def _header_again(fields: list[str], names: list[str]) -> bool:
     return sorted(field.strip() for field in fields) == sorted(names)
-
-
-def _decimal(text: str) -> Decimal:
-    try:
-        value = Decimal(text.strip())
-    except InvalidOperation:
-        return Decimal(0)
-    return value if value.is_finite() else Decimal(0)
 
 
 def source(settings: Mapping[str, Any]) -> FileDropSource:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from runtime.connectors.charsets import misread, raw_bytes
 from runtime.connectors.drop import Unreadable
 
+BOM = "\ufeff"  # a byte order mark, also where files that had one were joined
 SHOWN = 200_000  # characters of a record that cannot be read that are kept
 
 
@@ -62,6 +63,8 @@ class _Lines:
         if line[-1:] != "\n":
             self._look_at(line)
         self.number += 1
+        if not self.held and line[:1] == BOM:
+            line = line.lstrip(BOM)
         self.held.append(line)
         if len(self.held) == 1:
             self.size = len(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 
 import msgspec
@@ -12,10 +13,12 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.charsets import by_mark, errors_of, is_charset, misread, raw_bytes
 from runtime.connectors.drop import ClaimedFile, Unreadable
-from runtime.connectors.file_drop.csv_rows import SHOWN, CsvForm, Fields, UnreadableRow, csv_rows
+from runtime.connectors.file_drop.csv_rows import BOM, SHOWN, CsvForm, Fields, UnreadableRow, csv_rows
+from runtime.connectors.file_drop.numbers import NumberForm
 
 CHUNK = 256 * 1024
 MAX_RECORD = 4 * 1024 * 1024
+_SEP = re.compile('"?sep=([^"\r\n])"?[ \t,;|]*(?:\r|\n)', re.IGNORECASE)
 
 
 class FileDialect(msgspec.Struct, frozen=True):
@@ -24,6 +27,11 @@ class FileDialect(msgspec.Struct, frozen=True):
     terminator   between records; `auto` takes \\n, \\r\\n and \\r
     quote        quoting character for one-character delimiters, empty for none
     header       the first record holds the names; else `columns` gives them
+    decimal      before the fraction of a number: `.`, or `,` in most of Europe. Rows stay as they are written; sums of
+                 trailers are read by it
+    grouping     between groups of three digits of a number, where there is such a mark
+
+    A first line `sep=;`, which Excel writes and reads, names the delimiter of its file and is no record.
     """
 
     encoding: str = "utf-8"
@@ -33,6 +41,12 @@ class FileDialect(msgspec.Struct, frozen=True):
     header: bool = True
     columns: list[str] = msgspec.field(default_factory=list)
     empty_is_missing: bool = True
+    decimal: str = "."
+    grouping: str = ""
+
+    @property
+    def numbers(self) -> NumberForm:
+        return NumberForm(self.decimal, self.grouping)
 
     def verify(self) -> None:
         if not is_charset(self.encoding):
@@ -41,25 +55,49 @@ class FileDialect(msgspec.Struct, frozen=True):
             raise Invalid("connection.settings", "'delimiter' and 'terminator' must not be empty.")
         if not self.header and not self.columns:
             raise Invalid("connection.settings", "Without a header, 'columns' must name the fields.")
+        if wrong := self.numbers.wrong():
+            raise Invalid("connection.settings", f"The dialect cannot be used: {wrong}.")
 
 
-def rows(claimed: ClaimedFile, dialect: FileDialect, trailer: str = "") -> Iterator[Fields]:
-    """Fields of each record; `trailer` begins a record that may have another width. A last record without an end is
-    none where the file is cut off. Raises Unreadable for a record that never ends."""
+def rows(claimed: ClaimedFile, dialect: FileDialect, trailer: str = "") -> Iterator[tuple[int, Fields]]:
+    """Number and fields of each record; `trailer` begins a record that may have another width. A last record without
+    an end is none where the file is cut off. Byte order marks are no part of a field, also where files were joined.
+    Raises Unreadable for a record that never ends."""
     with claimed.open() as file:
-        codec = by_mark(file.peek(4)[:4], dialect.encoding)
-        if dialect.terminator == "auto" and len(dialect.delimiter) == 1:
-            width = 0 if dialect.header else len(dialect.columns)
-            form = CsvForm(codec, dialect.delimiter, dialect.quote, width, trailer, claimed.whole, MAX_RECORD)
-            with io.TextIOWrapper(file, encoding=codec, errors=errors_of(codec), newline="") as text:
-                yield from csv_rows(text, form)
-            return
-        for record in _records(file, codec, dialect, claimed.whole):
-            if isinstance(record, UnreadableRow):
-                yield record
-                continue
-            reason = misread(record, codec)
-            yield UnreadableRow(reason, raw_bytes(record, codec)) if reason else record.split(dialect.delimiter)
+        head = file.peek(64)[:64]
+        codec = by_mark(head, dialect.encoding)
+        delimiter = _named_delimiter(head, codec)
+        source = _fields(file, codec, dialect, delimiter, trailer, whole=claimed.whole)
+        yield from enumerate(source, 2 if delimiter else 1)
+
+
+def _named_delimiter(head: bytes, codec: str) -> str:
+    """What a first line `sep=;` names; empty where there is none."""
+    found = _SEP.match(head.decode(codec, "ignore").lstrip(BOM))
+    return found[1] if found else ""
+
+
+def _fields(
+    file: io.BufferedReader, codec: str, dialect: FileDialect, named: str, trailer: str, *, whole: bool
+) -> Iterator[Fields]:
+    delimiter = named or dialect.delimiter
+    if dialect.terminator == "auto" and len(delimiter) == 1:
+        width = 0 if dialect.header else len(dialect.columns)
+        form = CsvForm(codec, delimiter, dialect.quote, width, trailer, whole, MAX_RECORD)
+        with io.TextIOWrapper(file, encoding=codec, errors=errors_of(codec), newline="") as text:
+            if named:
+                text.readline()
+            yield from csv_rows(text, form)
+        return
+    for number, record in enumerate(_records(file, codec, dialect, whole)):
+        if named and not number:
+            continue
+        if isinstance(record, UnreadableRow):
+            yield record
+            continue
+        record = record.lstrip(BOM)
+        reason = misread(record, codec)
+        yield UnreadableRow(reason, raw_bytes(record, codec)) if reason else record.split(delimiter)
 
 
 def _records(file: io.BufferedReader, codec: str, dialect: FileDialect, whole: bool) -> Iterator[str | UnreadableRow]:
