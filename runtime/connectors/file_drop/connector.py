@@ -14,7 +14,7 @@ from kernel.errors import Invalid
 from runtime.connectors.charsets import by_mark, errors_of, misread
 from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
 from runtime.connectors.drop_reader import DropReader
-from runtime.connectors.file_drop.controls import Control, Tally
+from runtime.connectors.file_drop.controls import Control, ControlSums
 from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
 from runtime.connectors.file_drop.dialect import FileDialect, rows
 from runtime.connectors.file_drop.json_lines import json_lines
@@ -163,7 +163,7 @@ class FileDropSource:
         names = self._header(next(source, (1, []))[1]) if dialect.header else list(dialect.columns)
         self._names(names, claimed)
         control = settings.control
-        tally = Tally((control.sum or "") if control else "", dialect.numbers)
+        tally = ControlSums((control.sum or "") if control else "", dialect.numbers)
         ended = False
         for number, fields in source:
             origin = f"{claimed.name}:{number}"

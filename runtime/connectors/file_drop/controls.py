@@ -26,7 +26,7 @@ class Control(msgspec.Struct, frozen=True):
         return count, total if self.sum else None
 
 
-class Tally:
+class ControlSums:
     """How many records were seen, and what they add up to. An empty amount adds nothing; one that cannot be read makes
     the sum unknown."""
 
