@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from contract_accuracy import MODELS, score_openapi, score_schemas, shared_root
 
-from tillgate_contracts.compare.kinds import SCHEMA_KINDS
+from tillgate_contracts.compare.kinds import SCHEMA_KINDS, is_undecided
 from tillgate_contracts.compare.payloads.kinds import PAYLOAD_RULES
 from tillgate_contracts.compare.policy import DEFAULT, SWITCHES
 from tillgate_contracts.compare.rules import RULE_PACK, iter_rules, schema_level, schema_rule
@@ -92,14 +92,8 @@ _SHORT = {"breaking": "breaking", "warning": "warning", "info": "info"}
 
 def level(kind: str, direction: str, place: str) -> str:
     found = SCHEMA_KINDS[kind]
-    undecided = kind in {
-        "unknown-keyword-changed",
-        "reference-unresolved",
-        "one-of-overlap-changed",
-        "unevaluated-reach-changed",
-    } or kind.endswith(("-undecided", "xml-prefix-changed", "odata-enum-number-changed", "-implied"))
     rule = schema_rule(kind, direction, place)
-    return DEFAULT.level(rule, schema_level(kind, found.effect, direction, place, undecided=undecided))
+    return DEFAULT.level(rule, schema_level(kind, found.effect, direction, place, undecided=is_undecided(kind)))
 
 
 def schema_table() -> Iterator[str]:

@@ -202,6 +202,8 @@ class FindingCollector:
         if change.old is None and kind.endswith(("-increased", "-decreased")):
             kind = f"{kind.rsplit('-', 1)[0]}-set"
         words = SCHEMA_KINDS[kind].phrase
+        if kind == "keyword-without-effect" and (change.old is None) != (change.new is None):
+            words = "declares {name} {new}" if change.old is None else "no longer declares {name} {old}"
         if "many" in change.data:
             words = words.replace("the value", f"{change.data['many']:,} values, among them")
         phrase = words.format(old=_show(change.old), new=_show(change.new), name=f"`{name}`")

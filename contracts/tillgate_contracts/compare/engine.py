@@ -94,8 +94,8 @@ def compare(
 def _findings(
     base: DocumentLike, revision: DocumentLike, kind: str, policy: ComparisonPolicy, today: dt.date
 ) -> list[Finding]:
-    old = SchemaSource(base.tree, SchemaDialect.of(base.format))
-    new = SchemaSource(revision.tree, SchemaDialect.of(revision.format))
+    old = SchemaSource(base.tree, SchemaDialect.of_document(base.tree, base.format))
+    new = SchemaSource(revision.tree, SchemaDialect.of_document(revision.tree, revision.format))
     settings = Settings(
         strict=policy.content_model == "strict",
         as_of=today,

@@ -266,6 +266,8 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "stability-increased": Kind(NONE, "raised its stability from {old} to {new}", "x-stability-level"),
     "invalid-stability-level": Kind(NONE, "has an unknown stability level: {old} became {new}", "x-stability-level"),
     "keyword-without-effect": Kind(NONE, "declares {name} {new} instead of {old}"),
+    "version-form-added": Kind(BOTH, "has {new}"),
+    "version-form-removed": Kind(BOTH, "had {old}"),
     "annotation-changed": Kind(NONE, "changed in description only: {name}", "description"),
     "xml-changed": Kind(BOTH, "is written in XML with {name} {new} instead of {old}", "xml"),
     "xml-prefix-changed": Kind(BOTH, "is written in XML with the prefix {new} instead of {old}", "xml"),
@@ -277,3 +279,16 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "unknown-keyword-changed": Kind(BOTH, "changed the unknown keyword {name}"),
     "reference-unresolved": Kind(BOTH, "refers to a schema that does not exist", "$ref"),
 }
+
+_UNDECIDED = frozenset(
+    ("unknown-keyword-changed", "reference-unresolved", "one-of-overlap-changed", "unevaluated-reach-changed")
+)
+_UNDECIDED_ENDS = (
+    *("-undecided", "xml-prefix-changed", "odata-enum-number-changed", "-implied"),
+    *("version-form-added", "version-form-removed"),
+)
+
+
+def is_undecided(name: str) -> bool:
+    """Whether changes of a kind are those that the engine cannot decide."""
+    return name in _UNDECIDED or name.endswith(_UNDECIDED_ENDS)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from tillgate_contracts.compare.kinds import SCHEMA_KINDS
+from tillgate_contracts.compare.kinds import SCHEMA_KINDS, is_undecided
 from tillgate_contracts.compare.payloads.kinds import PAYLOAD_RULES
 from tillgate_contracts.compare.rule import ComparisonRule
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
@@ -18,7 +18,7 @@ from tillgate_contracts.compare.soap.kinds import XML_RULES
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
 #: Goes up whenever the same two documents and policy could give another verdict.
-RULE_PACK = "2026.11.11"
+RULE_PACK = "2026.11.12"
 
 BREAKING, WARNING, INFO = "breaking", "warning", "info"
 LEVELS = (BREAKING, WARNING, INFO)
@@ -276,14 +276,7 @@ def _rules() -> tuple[ComparisonRule, ...]:
                 rule_id = schema_rule(name, direction, place)
                 if rule_id in seen:
                     continue
-                level = schema_level(
-                    name,
-                    kind.effect,
-                    direction,
-                    place,
-                    undecided=name in {"unknown-keyword-changed", "reference-unresolved", "one-of-overlap-changed"}
-                    or name.endswith(("-undecided", "xml-prefix-changed", "odata-enum-number-changed", "-implied")),
-                )
+                level = schema_level(name, kind.effect, direction, place, undecided=is_undecided(name))
                 if name in {"required-property-added-schema", "optional-property-added", "property-schema-dropped"}:
                     level = INFO
                 title = f"{place.replace('-', ' ')} of a {direction.replace('-', ' ')}: " + kind.phrase.format(

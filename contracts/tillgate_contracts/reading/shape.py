@@ -12,6 +12,7 @@ from tillgate_contracts.reading.grammar import DATA, EITHER, LIST, MAP, OBJECTS,
 from tillgate_contracts.reading.limits import refusal
 from tillgate_contracts.reading.pointers import fragment_tokens, join, resolve
 from tillgate_contracts.reading.references import Problem
+from tillgate_contracts.reading.versions import OtherVersions
 from tillgate_contracts.reading.walk import objects
 
 _KINDS: dict[str, tuple[type, ...]] = {
@@ -62,12 +63,13 @@ def drop_meaningless(tree: dict[str, Any], kind_of_contract: str) -> tuple[dict[
     judge = _Judge(tree, kind_of_contract)
     judge.run()
     unknown = judge.untargeted(judge.unknown)
+    others = judge.versions.problems()
     if not judge.wrong and not unknown:
-        return tree, []
+        return tree, others
     made = _without(tree, [(found.tokens, found.expected) for found in judge.wrong] + [(one, "") for one in unknown])
     first = {tokens[-1]: tokens for tokens in reversed(unknown)}
     notes = [_unknown(tokens) for tokens in unknown if first[tokens[-1]] is tokens]
-    return made, [*(_problem(*found) for found in judge.wrong), *notes]
+    return made, [*(_problem(*found) for found in judge.wrong), *notes, *others]
 
 
 def values_in(tree: dict[str, Any], kind_of_contract: str) -> frozenset[int]:
@@ -96,6 +98,7 @@ class _Judge:
         self.foreign: list[tuple[tuple[str, ...], Any]] = []
         self.values: set[int] = set()
         self.visited: set[int] = set()
+        self.versions = OtherVersions(tree, kind_of_contract)
         self._stack: list[tuple[Any, str, Trail]] = [(tree, "root", None)]
         self._refs: dict[str, str] = {}
 
@@ -131,6 +134,8 @@ class _Judge:
 
     def _object(self, value: dict[str, Any], kind: str, trail: Trail) -> None:
         fields = self.grammar[kind]
+        if not self.quiet:
+            self.versions.look(value, kind, trail)
         rest = fields.get("*")
         ref = value.get("$ref")
         if type(ref) is str and ref[:2] == "#/":

@@ -9,7 +9,7 @@ from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.keywords import is_descriptive
 from tillgate_contracts.compare.schema.node import Node
-from tillgate_contracts.compare.schema.values import as_text, is_number, value_key
+from tillgate_contracts.compare.schema.values import as_text, is_number, signature, value_key
 
 
 def compare_annotations(comparison: NodeComparison) -> None:
@@ -19,6 +19,8 @@ def compare_annotations(comparison: NodeComparison) -> None:
     _compare_lifecycle(comparison)
     _compare_composition(comparison)
     _compare_odata(comparison)
+    if comparison.settings.declared:
+        _compare_version(comparison)
     if comparison.direction.xml:
         _compare_xml(comparison)
     changed = sorted(
@@ -40,6 +42,34 @@ def compare_annotations(comparison: NodeComparison) -> None:
             name=name,
             undecided=True,
             data={"reason": f"Cannot tell automatically what it means: no schema language has the keyword {name!r}."},
+        )
+
+
+def _compare_version(comparison: NodeComparison) -> None:
+    """Keywords that a version does not have are without effect there; forms that it does not have are read as other
+    versions read them, and what readers make of them cannot be told where only one of the two versions has them."""
+    old, new = comparison.old, comparison.new
+    versions = [builder.source.dialect.vocabulary for builder in (comparison.graph.old, comparison.graph.new)]
+    for word in sorted(old.foreign.keys() | new.foreign.keys()):
+        before, after = old.foreign.get(word), new.foreign.get(word)
+        if (word in old.foreign) == (word in new.foreign) and signature(before) == signature(after):
+            continue
+        version = versions[1] if word in new.foreign else versions[0]
+        reason = f"It has no effect: {version.name} does not have it."
+        comparison.add("keyword-without-effect", NONE, before, after, word, name=word, data={"reason": reason})
+    for form in sorted(old.forms.keys() ^ new.forms.keys()):
+        gone = form in old.forms
+        moved = form not in versions[0].forms or form not in versions[1].forms
+        text = f"{form}, which {versions[0 if gone else 1].name} does not have"
+        comparison.add(
+            "version-form-removed" if gone else "version-form-added",
+            BOTH if moved else NONE,
+            text if gone else None,
+            None if gone else text,
+            old_pointer=old.forms.get(form, old.pointer),
+            new_pointer=new.forms.get(form, new.pointer),
+            undecided=moved,
+            data={"reason": "Cannot tell automatically what its readers make of it." if moved else ""},
         )
 
 

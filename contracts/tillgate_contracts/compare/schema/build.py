@@ -21,8 +21,11 @@ from tillgate_contracts.compare.schema.source import (
     join,
 )
 from tillgate_contracts.compare.schema.values import has_type, intersect_types, simplify_types
+from tillgate_contracts.reading.vocabulary import BOOLEAN, NULL_TYPE, forms_of
 
 _MAX_FLATTEN = 2000
+#: Where every version has schemas that are true or false.
+_BOOLEANS = ("/additionalProperties", "/additionalItems")
 
 
 class Builder:
@@ -68,9 +71,12 @@ class Builder:
         node.unresolved = tuple(flat.unresolved)
         node.never = flat.never
         node.tangled = flat.holders > 1
-        spoken = [part for part in flat.parts if isinstance(part.raw, dict)]
-        for part in spoken:
-            KeywordReader(node, part, self.source).apply()
+        node.forms.update(flat.forms)
+        self._note_version(node)
+        written = [part for part in flat.parts if isinstance(part.raw, dict)]
+        spoken = [self.source.counting(part) for part in written]
+        for part, counting in zip(written, spoken, strict=True):
+            KeywordReader(node, counting, self.source, owner=part.raw).apply()
         merge_objects(node, spoken)
         merge_arrays(node, spoken)
         drop_unevaluated(node, spoken)
@@ -80,6 +86,20 @@ class Builder:
         self._fold_unions(node)
         _tighten(node)
         return node
+
+    def _note_version(self, node: Node) -> None:
+        """Keywords and forms that the version of the document does not have."""
+        vocabulary = self.source.dialect.vocabulary
+        for raw, pointer, _ in node.flat:
+            if isinstance(raw, dict):
+                for word in vocabulary.ignored & raw.keys():
+                    if word == "nullable" and raw[word] is not True:
+                        continue
+                    node.foreign.setdefault(word, raw[word])
+                    node.where.setdefault(word, pointer)
+                node.forms.update((form, pointer) for form, _ in forms_of(raw, vocabulary) if form not in node.forms)
+            elif BOOLEAN in vocabulary.forms and not _may_be_boolean(pointer):
+                node.forms.setdefault(BOOLEAN, pointer)
 
     def _flatten(
         self, part: Part, flat: _Flat, path: set[int], *, top: bool, inner: bool, named: bool = False, head: bool = True
@@ -119,7 +139,7 @@ class Builder:
                 if self._is_list_of_children(raw, kind, path, head=head):
                     part, size = part._replace(mask=part.mask | mask), size - 1
                     continue
-                only = self._only_branch(raw, kind, flat, top=top)
+                only = self._only_branch(raw, kind, flat, top=top, pointer=part.pointer)
                 if only is not None:
                     part, size = part._replace(mask=part.mask | mask), size - 1
                     branch = Part(raw[kind][only], join(part.pointer, kind, only))
@@ -165,7 +185,7 @@ class Builder:
             inside = Part(branch, join(part.pointer, "allOf", index))
             self._flatten(inside, flat, path, top=False, inner=inner, named=named, head=head)
 
-    def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool) -> int | None:
+    def _only_branch(self, raw: dict[str, Any], kind: str, flat: _Flat, *, top: bool, pointer: str = "") -> int | None:
         """Index of the single meaningful branch: a union of one, or of one and null (which sets `flat.null`)."""
         branches = raw[kind]
         if not isinstance(branches, list) or not 1 <= len(branches) <= 2 or "discriminator" in raw:
@@ -188,6 +208,8 @@ class Builder:
         if node.never or node.nots or node.conditionals or (kind == "oneOf" and has_type(node.types, "null")):
             return None
         flat.null = True
+        if NULL_TYPE in self.source.dialect.vocabulary.forms and branches[nulls[0]].get("type") == "null":
+            flat.forms.setdefault(NULL_TYPE, join(pointer, kind, nulls[0]))
         return other
 
     def _fold_unions(self, node: Node) -> None:
@@ -218,6 +240,9 @@ class Builder:
         node.types = intersect_types(node.types, simplify_types(types))
         node.from_union = before is None or before != node.types
         node.where.setdefault("type", group.pointer)
+        for (only,) in group.branches:
+            for form, _ in forms_of(only.raw, self.source.dialect.vocabulary):
+                node.forms.setdefault(form, only.pointer)
         return True
 
 
@@ -228,6 +253,7 @@ class _Flat:
         self.unresolved: list[str] = []
         self.composed: list[str] = []
         self.heads: list[dict[str, Any]] = []
+        self.forms: dict[str, str] = {}
         self.never = False
         self.null = False
         self.holders = 0
@@ -238,6 +264,11 @@ class _Flat:
         if mark not in self._seen:
             self._seen.add(mark)
             self.parts.append(part)
+
+
+def _may_be_boolean(pointer: str) -> bool:
+    """Whether every version may have true or false at a place."""
+    return pointer.endswith(_BOOLEANS) and pointer.rsplit("/", 2)[-2] != "properties"
 
 
 def _is_null(raw: dict[str, Any]) -> bool:

@@ -36,6 +36,8 @@ def compare_idle(comparison: NodeComparison, shared: frozenset[str]) -> None:
         if kind in shared or written.isdisjoint(words):
             continue
         for word in words:
+            if word in comparison.old.foreign or word in comparison.new.foreign:
+                continue  # told as what its version does not have
             before, after = _written(comparison.old, word), _written(comparison.new, word)
             if signature(before) != signature(after):
                 comparison.add(

@@ -49,9 +49,11 @@ _PLACES = frozenset({"$schema", "$id", "id", "$anchor", "$vocabulary", "$defs", 
 class KeywordReader:
     """Applies one raw part to a node, keyword by keyword."""
 
-    def __init__(self, node: Node, part: Part, source: SchemaSource) -> None:
+    def __init__(self, node: Node, part: Part, source: SchemaSource, *, owner: Any) -> None:
+        """`owner`: the schema as it is written, of which the part has what counts."""
         self.node = node
         self.raw: dict[str, Any] = part.raw
+        self.owner = owner
         self.pointer = part.pointer
         self.mask = part.mask
         self.source = source
@@ -227,7 +229,7 @@ class KeywordReader:
         branches = [self.parts(branch, kind, index) for index, branch in enumerate(value)]
         if self.source.dialect.admits_null(self.raw):
             branches.append((self.source.type_slice("null"),))
-        group = SchemaUnion(kind, tuple(branches), join(self.pointer, kind), id(self.raw))
+        group = SchemaUnion(kind, tuple(branches), join(self.pointer, kind), id(self.owner))
         self.node.groups = (*self.node.groups, group)
 
     def _not(self, value: Any) -> None:

@@ -94,6 +94,9 @@ class Node:
     subtypes: tuple[str, ...] = ()
     unresolved: tuple[str, ...] = ()
     unknown: dict[str, Any] = field(default_factory=dict)
+    #: Keywords that the version of the document does not have, and forms that it does not have with their places.
+    foreign: dict[str, Any] = field(default_factory=dict)
+    forms: dict[str, str] = field(default_factory=dict)
     where: dict[str, str] = field(default_factory=dict)
     read_only: bool = False
     write_only: bool = False

@@ -10,6 +10,7 @@ import orjson
 
 from tillgate_contracts.compare.schema.family import Family
 from tillgate_contracts.compare.schema.values import signature
+from tillgate_contracts.reading.vocabulary import ALL, Vocabulary, vocabulary_of
 
 DROP_ANY_OF = 1
 DROP_ONE_OF = 2
@@ -41,16 +42,23 @@ Parts = tuple[Part, ...]
 
 
 class SchemaDialect(NamedTuple):
-    """How a document reads keywords. `nullable`: as OpenAPI 3.0 does; `siblings`: keywords beside `$ref` apply."""
+    """How a document reads keywords. `nullable`: as OpenAPI 3.0 does; `siblings`: keywords beside `$ref` apply;
+    `vocabulary`: what its version does not have."""
 
     name: str
     nullable: bool
     siblings: bool
+    vocabulary: Vocabulary = ALL
 
     def admits_null(self, raw: dict[str, Any]) -> bool:
         """True for a schema whose `nullable` counts: an enum without null refuses null all the same."""
         listed = raw.get("enum")
         return self.nullable and raw.get("nullable") is True and not (isinstance(listed, list) and None not in listed)
+
+    @classmethod
+    def of_document(cls, tree: Any, format_name: str) -> SchemaDialect:
+        """The dialect of a whole contract, with what its version does not have."""
+        return cls.of(format_name)._replace(vocabulary=vocabulary_of(tree, format_name))
 
     @classmethod
     def of(cls, format_name: str) -> SchemaDialect:
@@ -96,12 +104,23 @@ class SchemaSource:
         self._tag_slices: dict[tuple[str, tuple[str, ...]], Part] = {}
         self._dangling: dict[tuple[str, str], Part] = {}
         self._references: dict[str, Part] = {}
+        self._plain: dict[int, Any] = {}
         self.family = Family(tree, self.resolve)
 
     def synthetic(self, raw: Any, pointer: str) -> Part:
         """Part for a schema that is not in the document (kept alive, because identity is by object)."""
         self._kept.append(raw)
         return Part(raw, pointer)
+
+    def counting(self, part: Part) -> Part:
+        """The part without keywords that the version of the document does not have."""
+        ignored = self.dialect.vocabulary.ignored
+        if ignored.isdisjoint(part.raw):
+            return part
+        plain = self._plain.get(id(part.raw))
+        if plain is None:
+            plain = self._plain[id(part.raw)] = {key: item for key, item in part.raw.items() if key not in ignored}
+        return part._replace(raw=plain)
 
     def dangling(self, ref: str, pointer: str) -> Part:
         """Part for a reference that leads nowhere; the same reference at the same place gives the same identity."""
@@ -220,6 +239,10 @@ def mapped(signed: bytes) -> set[str]:
     return found
 
 
+def _reading(dialect: SchemaDialect) -> tuple[Any, ...]:
+    return dialect.nullable, dialect.siblings, dialect.vocabulary.ignored, dialect.vocabulary.forms
+
+
 class Sameness:
     """Which references mean the same on both sides: equal bytes, and everything that they refer to is the same too.
 
@@ -230,7 +253,7 @@ class Sameness:
     def __init__(self, old: SchemaSource, new: SchemaSource) -> None:
         self.old = old
         self.new = new
-        self.comparable = old.dialect[1:] == new.dialect[1:]
+        self.comparable = _reading(old.dialect) == _reading(new.dialect)
         self._same: dict[str, bool] = {}
 
     def same_ref(self, ref: str) -> bool:
