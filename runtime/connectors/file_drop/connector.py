@@ -6,65 +6,32 @@ import base64
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
-from kernel.errors import Invalid
 from runtime.connectors.charsets import by_mark, errors_of, misread
 from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
 from runtime.connectors.drop_reader import DropReader
-from runtime.connectors.file_drop.controls import Control, ControlSums
+from runtime.connectors.file_drop.controls import ControlSums
 from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
-from runtime.connectors.file_drop.dialect import FileDialect, rows
-from runtime.connectors.file_drop.json_lines import json_lines
+from runtime.connectors.file_drop.dialect import rows
+from runtime.connectors.file_drop.formats import Numbered, objects
+from runtime.connectors.file_drop.settings import FileDropSettings
 from runtime.connectors.incoming_files import IncomingRules
 from runtime.connectors.page_cards import without_cards
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.rawjson import KeyReader, odd_escape, unreadable
 from runtime.connectors.settings import read_settings
-from runtime.connectors.stamps import StampRules, said_of_wrong
+from runtime.connectors.stamps import said_of_wrong
 from runtime.domain import record_keys
-
-
-class FileDropSettings(msgspec.Struct, frozen=True):
-    """root (and incoming, when it lies elsewhere), patterns, quiet and done as in `drop.DropFolder`.
-
-    format        delimited | jsonl | whole (the file is one record: {"name", "checksum", "content"}, as base64).
-                  Delimited files and JSON lines may be gzip; `max_size` bounds them unpacked too, and `patience` is
-                  as in `drop.DropFolder`
-    text          of a whole file: `content` is its text, by the encoding of the dialect
-    key_fields    columns that identify a record; without them file checksum and record number do
-    page_size     records a page
-    stamps        what `version_field` means, and how far ahead of now it may lie
-    """
-
-    root: str
-    incoming: str | None = None
-    patterns: list[str] = msgspec.field(default_factory=lambda: ["*"])
-    quiet: float = 2.0
-    done: str | None = None
-    max_size: int = 512 * 1024 * 1024
-    patience: float = 900.0
-    format: Literal["delimited", "jsonl", "whole"] = "delimited"
-    text: bool = False
-    dialect: FileDialect = msgspec.field(default_factory=FileDialect)
-    key_fields: list[str] = msgspec.field(default_factory=list)
-    version_field: str | None = None
-    control: Control | None = None
-    page_size: int = 1_000
-    stamps: StampRules = StampRules()
 
 
 class FileDropSource:
     """Claims, reads and archives as `drop_reader.DropReader` says; the cursor is its cursor."""
 
     def __init__(self, settings: FileDropSettings) -> None:
-        settings.dialect.verify()
-        if settings.page_size < 1:
-            raise Invalid("connection.settings", "'page_size' is at least 1.")
-        if settings.text and settings.format != "whole":
-            raise Invalid("connection.settings", "'text' is for 'format: whole'; all other formats are read as text.")
+        settings.verify()
         self.settings = settings
         rules = IncomingRules(
             tuple(settings.patterns),
@@ -76,7 +43,8 @@ class FileDropSource:
         )
         self.folder = DropFolder(settings.root, rules, incoming=settings.incoming)
         self.reading = DropReader(self.folder, self._records, settings.page_size, keyed=bool(settings.key_fields))
-        self.keys = KeyReader(settings.key_fields, settings.version_field) if settings.format == "jsonl" else None
+        self.objects = objects(settings)
+        self.keys = KeyReader(settings.key_fields, settings.version_field) if self.objects else None
 
     def close(self) -> None:
         self.reading.close()
@@ -105,8 +73,8 @@ class FileDropSource:
             content = self._content(claimed.path.read_bytes())
             body = msgspec.json.encode({"name": claimed.name, "checksum": claimed.checksum, "content": content})
             yield Record(claimed.checksum, body, datetime.now(UTC), origin=claimed.name)
-        elif self.settings.format == "jsonl":
-            yield from self._lines(claimed)
+        elif self.objects is not None:
+            yield from self._judged(claimed, self.objects(claimed))
         else:
             yield from self._delimited(claimed)
 
@@ -121,10 +89,11 @@ class FileDropSource:
             raise Unreadable(f"it is no text: it holds NUL (character {text.index(chr(0))})")
         return text
 
-    def _lines(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
+    def _judged(self, claimed: ClaimedFile, found: Iterator[Numbered]) -> Iterator[Record | RejectedRecord]:
+        """Each record that a format has found, with its key and version."""
         assert self.keys is not None
         now = datetime.now(UTC)
-        for number, payload, reason in json_lines(claimed, self.settings.dialect.encoding):
+        for number, payload, reason in found:
             origin, key, version = f"{claimed.name}:{number}", None, None
             try:
                 key, version, _ = (

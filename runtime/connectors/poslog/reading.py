@@ -12,7 +12,7 @@ from typing import Any
 
 from lxml import etree
 
-from runtime.connectors.poslog.legible import IllegibleXml, LegibleXml
+from runtime.connectors.legible_xml import IllegibleXml, LegibleXml
 
 Element = etree._Element
 ARTS = "http://www.nrf-arts.org/IXRetail/namespace/"

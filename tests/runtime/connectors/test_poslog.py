@@ -10,9 +10,9 @@ from decimal import Decimal
 import pytest
 from lxml import etree
 
+from runtime.connectors.legible_xml import LegibleXml
 from runtime.connectors.poslog.connector import documents, gap_warnings
 from runtime.connectors.poslog.document import gaps, sale_document
-from runtime.connectors.poslog.legible import LegibleXml
 from runtime.connectors.poslog.reading import NotPosLog, transactions
 from runtime.connectors.protocols import RejectedRecord
 from runtime.connectors.registry import open_source

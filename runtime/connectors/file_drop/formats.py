@@ -1,0 +1,24 @@
+"""Which reader reads which format. A reader takes a claimed file and gives its records, one after the other: number,
+JSON, and why it cannot be read (empty where it can). Delimited text and whole files are the connector's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from runtime.connectors.drop import ClaimedFile
+from runtime.connectors.file_drop.json_lines import json_lines
+from runtime.connectors.file_drop.settings import FileDropSettings
+from runtime.connectors.file_drop.xml_records import XmlRecords
+
+Numbered = tuple[int, bytes, str]
+Objects = Callable[[ClaimedFile], Iterator[Numbered]]
+
+
+def objects(settings: FileDropSettings) -> Objects | None:
+    """The reader of a format whose records are objects; None for the others."""
+    if settings.format == "jsonl":
+        return lambda claimed: json_lines(claimed, settings.dialect.encoding)
+    if settings.xml is not None:
+        layout = settings.xml
+        return lambda claimed: XmlRecords(layout).read(claimed)
+    return None
