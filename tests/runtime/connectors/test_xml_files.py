@@ -24,7 +24,8 @@ STATEMENT = """<Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08">
 <NtryDtls><TxDtls><Refs/></TxDtls></NtryDtls></Ntry>
 <Ntry><Amt Ccy="EUR">1.10</Amt><CdtDbtInd>DBIT</CdtDbtInd><AcctSvcrRef>A2</AcctSvcrRef></Ntry></Stmt>
 <Stmt><Id>S2</Id><Ntry><Amt Ccy="CHF">3</Amt><AcctSvcrRef>A3</AcctSvcrRef></Ntry></Stmt></BkToCstmrStmt></Document>"""
-ORDER = """<o:orderMessage xmlns:o="urn:gs1:ecom:order:xsd:3" xmlns:s="http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
+ORDER = """<o:orderMessage xmlns:o="urn:gs1:ecom:order:xsd:3"
+ xmlns:s="http://www.unece.org/cefact/namespaces/StandardBusinessDocumentHeader"
  xmlns:v="urn:example:vendor">
 <s:StandardBusinessDocumentHeader><s:Sender><s:Identifier Authority="GS1">4000001</s:Identifier>
 </s:Sender></s:StandardBusinessDocumentHeader>
