@@ -59,6 +59,13 @@ class MaskedCards:
     def __bool__(self) -> bool:
         return bool(self.numbers or self.dropped)
 
+    def add(self, other: MaskedCards) -> None:
+        self.numbers += other.numbers
+        self.dropped += other.dropped
+
+    def clear(self) -> None:
+        self.numbers = self.dropped = 0
+
     @property
     def as_data(self) -> dict[str, int]:
         return {"masked": self.numbers, "dropped": self.dropped}

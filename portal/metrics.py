@@ -16,7 +16,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 
 from governance.services import pipeline_intake, pipeline_reviews, verdicts, webhooks
-from kernel import measures, outbox, periodic_jobs, process_measures, tokens
+from kernel import card_measures, measures, outbox, periodic_jobs, process_measures, tokens
 from kernel.errors import DomainError, Forbidden, Unauthenticated
 from kernel.measures import Found, reading
 from kernel.models import ApiToken
@@ -32,7 +32,7 @@ from runtime.selectors.metric_sight import MetricSight
 SCOPE = "metrics:read"
 RECORD = "0024-metrics.md"  # in docs/decisions
 DECLARING = (
-    *(application, ledger_measures, observing, outbox, periodic_jobs, pool, process_measures),
+    *(application, card_measures, ledger_measures, observing, outbox, periodic_jobs, pool, process_measures),
     *(pipeline_intake, pipeline_reviews, senders, verdicts, webhooks),
 )
 """Where processes count: what workers count must be known to the process that is scraped. Readings come with groups."""

@@ -28,9 +28,11 @@ from runtime.api.problems import IntakeProblemSerializer, ProblemSerializer
 from runtime.connectors.charsets import is_charset
 from runtime.connectors.poslog.connector import documents
 from runtime.connectors.poslog.reading import NotPosLog, NotXml
+from runtime.connectors.poslog.rules import PosLogRules
 from runtime.connectors.protocols import Record, RejectedRecord
 from runtime.domain import batches
 from runtime.domain.batches import IntakeItem
+from runtime.services import handed_poslog
 
 
 class BatchParser(BaseParser):
@@ -64,14 +66,25 @@ class PosLogParser(BaseParser):
         data, charset = body_of(stream, None, parser_context), charset_of(media_type)
         if charset and not is_charset(charset):
             raise UnsupportedBody("request.charset", f"The charset {charset[:40]!r} is not known.")
+        context = parser_context or {}
+        source, rules = _rules(context["request"], context["kwargs"]["key"])
+        named = {} if source is None else {"source": source}
         try:
-            return {"items": [_transaction(record) for record in documents(io.BytesIO(data), charset=charset)]}
+            found = documents(io.BytesIO(data), charset=charset, rules=rules)
+            return {"items": [_transaction(record) for record in found], **named}
         except NotXml as error:
             raise Malformed("xml.syntax", f"This is not XML that can be read: {error}.") from None
         except NotPosLog as error:
             raise Invalid(
                 "poslog.unreadable", f"This is not a POSLog document: {error}.", {"findings": [finding("", str(error))]}
             ) from None
+
+
+def _rules(request: Request, key: str) -> tuple[str | None, PosLogRules]:
+    """The source that the address names, and how it reads POSLog."""
+    source = request.query_params.get("source")
+    environment = (request.query_params.get("environment") or DEFAULT).replace("\0", "")
+    return source, handed_poslog.rules_at(key, environment, source)
 
 
 def _transaction(record: Record | RejectedRecord) -> IntakeItem:
@@ -124,6 +137,7 @@ class Intake(RuntimeView):
         ),
         parameters=[
             ENVIRONMENT,
+            OpenApiParameter("source", str, description="Of POSLog, where the integration has several sources"),
             OpenApiParameter("traceparent", str, OpenApiParameter.HEADER, description="W3C trace context"),
         ],
         request={"application/json": shapes.IntakeSerializer, "application/xml": bytes, "text/xml": bytes},

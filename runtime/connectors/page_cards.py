@@ -2,27 +2,51 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
+from functools import partial
 
+import msgspec
 from msgspec import structs
 
+from kernel import card_measures
 from kernel.card_data import MaskedCards
+from runtime.connectors.charsets import by_mark, is_utf8
 from runtime.connectors.protocols import Page
 from runtime.domain import masking
 
 
-def without_cards(page: Page) -> Page:
-    """The page with what was taken as a warning; the same page where there was nothing."""
+def without_cards(page: Page, *, whole: bool = False) -> Page:
+    """The page with what was taken as a warning; the same page where there was nothing. `whole`: its records are files,
+    as base64 in `content`."""
     count = MaskedCards()
-    records = [structs.replace(one, payload=_masked(one.payload, count)) for one in page.records]
+    of_record = partial(_of_file if whole else _masked, count=count)
+    records = [structs.replace(one, payload=of_record(one.payload)) for one in page.records]
     rejected = [replace(one, payload=_masked(one.payload, count)) for one in page.rejected]
     if not count:
         return page
+    card_measures.count("files", count)
     return replace(page, records=records, rejected=rejected, warnings=[*page.warnings, masking.said_of(count)])
 
 
 def _masked(payload: bytes, count: MaskedCards) -> bytes:
     shown, found = masking.without_cards(payload)
-    count.numbers += found.numbers
-    count.dropped += found.dropped
+    count.add(found)
     return shown
+
+
+def _of_file(payload: bytes, count: MaskedCards) -> bytes:
+    """Text in the charset of its mark, else UTF-8 or one in which each byte is a character, so that nothing else of a
+    file changes."""
+    document = msgspec.json.decode(payload)
+    content = base64.b64decode(document["content"])
+    codec = by_mark(content[:4], "utf-8" if is_utf8(content) else "latin-1")
+    try:
+        text = content.decode(codec)
+    except UnicodeError:
+        codec, text = "latin-1", content.decode("latin-1")
+    shown = _masked(text.encode("utf-8", "surrogatepass"), count).decode("utf-8", "surrogatepass")
+    if shown == text:
+        return payload
+    document["content"] = base64.b64encode(shown.encode(codec)).decode()
+    return msgspec.json.encode(document)

@@ -16,133 +16,27 @@ from catalog.domain.contract_engine import UnusableSchema, schema_validator
 from kernel.digest import canonical_json, digest_bytes
 from kernel.errors import Invalid, finding
 from runtime.domain import after as afters
-from runtime.domain import digested_numbers, instance_names, objectives, open_hours, retention, validity
+from runtime.domain import digested_numbers, instance_names, validity
 from runtime.domain import schedule as schedules
+from runtime.domain.manifest_schema import SCHEMA
 from runtime.domain.open_hours import OpenHours
 from runtime.domain.retry import DEFAULT_MAX_ATTEMPTS
 from runtime.domain.validity import DatedVersion, Valid
 from runtime.domain.vendor_times import DEFAULT_DEADLINE
 
 MAX_BYTES = 512 * 1024
-_KEY = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,79}$"}
-_DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
-_REFERENCE = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]*@[A-Za-z0-9][A-Za-z0-9._-]*$"}
-_NAMES = {"type": "object", "additionalProperties": {"type": "string"}}
-
-
-def _object(required: list[str], **properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": required, "additionalProperties": False, "properties": properties}
-
-
-_CONNECTION = _object(["protocol"], protocol={"type": "string"}, profile=_KEY, settings={"type": "object"})
-_WRITE = _object(
-    ["entity", "kind"],
-    entity=_KEY,
-    attribute_group={"anyOf": [_KEY, {"type": "null"}]},
-    kind={"enum": ["replica", "command"]},
-    scope=_NAMES,
-)
-_SOURCE = _object(
-    ["name", "system"],
-    name=_KEY,
-    system=_KEY,
-    api=_REFERENCE,
-    contract=_DIGEST,
-    schema={"type": "string", "pattern": "^(/.*)?$"},
-    connection=_CONNECTION,
-    rejected_limit=_object(
-        [], share={"type": "number", "exclusiveMinimum": 0, "maximum": 1}, count={"type": "integer", "minimum": 0}
-    ),
-    valid=validity.SCHEMA,
-    expect_every={"type": "string", "pattern": "^[1-9][0-9]{0,5}[smh]$"},
-    expect_within=open_hours.SCHEMA,
-)
-_TARGET = _object(
-    ["name", "system", "mapping", "writes", "idempotency"],
-    name=_KEY,
-    system=_KEY,
-    source=_KEY,
-    when={"type": "string", "minLength": 1},
-    after={"type": "string", "pattern": afters.PATTERN},
-    instances={
-        "type": "array",
-        "items": {"type": "string", "minLength": 1, "maxLength": 80},
-        "minItems": 1,
-        "uniqueItems": True,
-    },
-    api=_REFERENCE,
-    contract=_DIGEST,
-    schema={"type": "string", "pattern": "^(/.*)?$"},
-    operation={"type": "string"},
-    connection=_CONNECTION,
-    table=_object(
-        ["name", "key"],
-        name={"type": "string", "pattern": "^[a-z_][a-z0-9_]*(\\.[a-z_][a-z0-9_]*)?$"},
-        key={"type": "array", "items": {"type": "string"}, "minItems": 1},
-    ),
-    address=_NAMES,
-    ask_by={"type": "string"},
-    mapping={"type": "object"},
-    writes={"type": "array", "items": _WRITE, "minItems": 1},
-    idempotency={"enum": ["K", "N", "L", "U"]},
-    batch={"type": "integer", "minimum": 1, "maximum": 10_000},
-    coalesce={"type": "boolean"},
-    zones=_NAMES,
-    holds_dates={"type": "boolean"},
-    dated_version=validity.VERSION_SCHEMA,
-    deadline={"type": "number", "exclusiveMinimum": 0, "maximum": 60},
-    settle={"type": "number", "minimum": 0, "maximum": 86_400},
-    key_kept={"type": "number", "minimum": 60, "maximum": 1_000_000_000},
-    max_attempts={"type": "integer", "minimum": 1, "maximum": 100},
-    objectives=objectives.SCHEMA,
-    limits=_object(
-        [],
-        rate={"type": "number", "exclusiveMinimum": 0, "maximum": 1_000_000_000},
-        burst={"type": "number", "minimum": 1, "maximum": 1_000_000_000},
-        concurrency={"type": "integer", "minimum": 1, "maximum": 2**31 - 1},
-        budget={"type": "integer", "minimum": 1, "maximum": 2**63 - 1},
-    ),
-)
-SCHEMA: dict[str, Any] = {
-    "$schema": "https://json-schema.org/draft/2020-12/schema",
-    "title": "Tillgate integration manifest",
-    **_object(
-        ["integration", "title", "domain", "owner", "tier", "sources", "event", "targets"],
-        integration=_KEY,
-        title={"type": "string", "minLength": 1, "maxLength": 120},
-        domain=_KEY,
-        owner=_KEY,
-        note={"type": "string"},
-        tier={"type": "integer", "minimum": 0, "maximum": 3},
-        lanes={"type": "integer", "minimum": 1, "maximum": 64},
-        sources={"type": "array", "items": _SOURCE, "minItems": 1, "maxItems": 20},
-        event=_object(
-            ["name", "meaning"],
-            name={"type": "string", "pattern": "^[a-z0-9_.-]{1,80}$"},
-            meaning={"enum": ["state", "fact"]},
-            key={"type": "string"},
-            version={"type": "string", "pattern": "^/"},
-            time={"type": "string", "pattern": "^/"},
-            known_days={"type": "integer", "minimum": retention.SHORTEST, "maximum": retention.LONGEST},
-            schema={"type": "object"},
-            valid=validity.SCHEMA,
-        ),
-        targets={"type": "array", "items": _TARGET, "minItems": 1, "maxItems": 50},
-        schedule=_object(
-            ["when"],
-            when={"type": "string"},
-            zone={"type": "string"},
-            skipped={"enum": ["shift", "skip"]},
-            repeated={"enum": ["first", "second", "both"]},
-        ),
-        degraded_mode={"enum": ["normal", "local_with_caps", "queue_only", "stopped"]},
-    ),
-}
 _VALIDATOR = schema_validator(SCHEMA)
 
 
 class Connection(msgspec.Struct, frozen=True):
     protocol: str
+    profile: str | None = None
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class HandedPosLog(msgspec.Struct, frozen=True):
+    """How POSLog that is handed in is read: settings of a source that reads POSLog files, without its folders."""
+
     profile: str | None = None
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
@@ -234,6 +128,7 @@ class ManifestSource(msgspec.Struct, frozen=True):
     contract: str | None = None
     schema: str | None = None
     connection: Connection | None = None
+    poslog: HandedPosLog | None = None
     rejected_limit: RejectedLimit = RejectedLimit()
     expect_every: str | None = None
     expect_within: OpenHours | None = None
@@ -389,6 +284,11 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
             yield finding(f"/sources/{index}/name", f"there are two sources {source.name!r}")
         if (source.api is None) != (source.contract is None):
             yield finding(f"/sources/{index}", "an API version is pinned with the digest of its contract, both or none")
+        if source.poslog is not None and source.connection is not None:
+            said = (
+                "only a source that is fed by intake says here how POSLog is read; this one says it in its connection"
+            )
+            yield finding(f"/sources/{index}/poslog", said)
         if source.expect_every is not None and source.connection is not None:
             said = "only a source that is fed by intake promises signs of life; this one is looked at on a schedule"
             yield finding(f"/sources/{index}/expect_every", said)
@@ -485,6 +385,7 @@ __all__ = [
     "Connection",
     "DeclaredWrite",
     "EventContract",
+    "HandedPosLog",
     "Manifest",
     "ManifestSource",
     "ManifestTarget",

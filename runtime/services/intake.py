@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import psycopg
 
-from kernel import tracing
+from kernel import card_measures, tracing
 from kernel.errors import Invalid, NotFound, Unavailable
 from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
@@ -94,7 +94,7 @@ def accept(
         return []
     values = {"tillgate.integration": integration_key, "tillgate.environment": environment}
     with tracing.span("intake", {**values, "tillgate.messages": len(items)}) as span:
-        made = [_without_cards(item_of(item)) for item in items]
+        made = [without_cards(item_of(item)) for item in items]
         call = _Handed([item for item, _ in made], source, correlations, span.traceparent or traceparent)
         receipts = cast("list[IntakeReceipt]", _group_commit.submit((integration_key, environment), call, len(items)))
     return [
@@ -103,11 +103,12 @@ def accept(
     ]
 
 
-def _without_cards(item: IntakeItem) -> tuple[IntakeItem, str]:
+def without_cards(item: IntakeItem, way: card_measures.Way = "intake") -> tuple[IntakeItem, str]:
     """The item as it may be stored, and what was taken out of it, in words."""
     payload, count = masking.without_cards(item.payload)
     if not count:
         return item, ""
+    card_measures.count(way, count)
     if item.flaw is not None:
         return item._replace(payload=payload, document=None), masking.said_of(count)
     return read_item(payload), masking.said_of(count)
@@ -382,13 +383,8 @@ def receipt_of(stream: StreamRef, index: int, item: IncomingMessage, done: Appen
     return IntakeReceipt(index, item.key, status, correlation, reason)
 
 
-def message_of(manifest: Manifest, source: ManifestSource, document: Any) -> IncomingMessage | Rejection:
-    """One document that is handed in for a source, as it would be stored, or why it would not."""
-    return message_of_item(manifest, source, item_of(document))
-
-
 def message_of_item(manifest: Manifest, source: ManifestSource, item: IntakeItem) -> IncomingMessage | Rejection:
-    """As above, of an item as it came."""
+    """One item that is handed in for a source, as it would be stored, or why it would not."""
     checked = _check(manifest, PendingCall(_Handed([item], source.name, None, None), 1))
     return checked.good[0][1] if checked.good else checked.rejected[0]
 

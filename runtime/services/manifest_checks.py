@@ -8,8 +8,9 @@ is judged with the catalog as its person sees it (`CatalogSight`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from catalog.domain.facts import VersionFacts
@@ -18,7 +19,14 @@ from governance.domain import direction
 from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.mapping import check_against, parse
-from runtime.services import base_paths, egress_checks, paging_checks, state_questions, system_connections
+from runtime.services import (
+    base_paths,
+    egress_checks,
+    handed_poslog,
+    paging_checks,
+    state_questions,
+    system_connections,
+)
 from runtime.services.address_checks import addresses
 from runtime.services.catalog_sight import CatalogSight, of_everything
 from runtime.services.date_checks import dates
@@ -245,19 +253,23 @@ def links(manifest: Manifest) -> Findings:
     ]
     sides += [(f"/targets/{n}/connection", "sink", t.connection) for n, t in enumerate(manifest.targets)]
     for pointer, role, connection in sides:
-        if connection is None:
-            continue
-        try:
-            system_connections.check(connection, role=role)
-        except DomainError as error:
-            inner = error.findings or [finding("", error.message)]
-            found += [
-                finding(
-                    f"{pointer}/settings{f['pointer']}" if error.findings else pointer, f["message"], code=error.code
-                )
-                for f in inner
-            ]
+        if connection is not None:
+            found += _of_settings(pointer, partial(system_connections.check, connection, role=role))
+    for number, source in enumerate(manifest.sources):
+        if source.poslog is not None:
+            found += _of_settings(f"/sources/{number}/poslog", partial(handed_poslog.rules_of, source))
     return [*found, *addresses(manifest)]
+
+
+def _of_settings(pointer: str, check: Callable[[], object]) -> Findings:
+    try:
+        check()
+    except DomainError as error:
+        return [
+            finding(f"{pointer}/settings{f['pointer']}" if error.findings else pointer, f["message"], code=error.code)
+            for f in error.findings or [finding("", error.message)]
+        ]
+    return []
 
 
 def warnings(manifest: Manifest) -> Findings:

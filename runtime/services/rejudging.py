@@ -28,7 +28,7 @@ from runtime.ledger.lane_locks import lock_lanes
 from runtime.ledger.quarantine import fingerprint
 from runtime.ledger.streams import StreamRef, load_stream
 from runtime.models import Deployment, RejectedMessage, Stream
-from runtime.services import finer_versions, intake, system_connections
+from runtime.services import finer_versions, handed_poslog, intake, system_connections
 from runtime.services.dating import DatedItems, items_of
 from runtime.services.message_checks import Rejection, payload_digest
 from runtime.services.record_checks import RecordChecks
@@ -226,11 +226,15 @@ class _Judge:
 
     def _handed_in(self, row: RejectedMessage, source: ManifestSource, payload: bytes) -> _Judged:
         """A message that was handed in: its key and version are where intake finds them."""
-        made = intake.message_of_item(self.manifest, source, read_item(payload))
+        xml = handed_poslog.is_xml(payload)
+        item = handed_poslog.item_again(source, payload) if xml else read_item(payload)
+        if isinstance(item, RejectedRecord):
+            return self._still(row, "unreadable", item.reason, payload)
+        made = intake.message_of_item(self.manifest, source, item)
         if isinstance(made, Rejection):
             return _Judged(row, rejection=made)
-        item = made._replace(causation=came_from(row.pk))
-        return _Judged(row, item=item, source=source.name, ordered=not self.manifest.by_arrival)
+        message = made._replace(causation=came_from(row.pk))
+        return _Judged(row, item=message, source=source.name, ordered=not self.manifest.by_arrival)
 
     def _still(self, row: RejectedMessage, reason_class: str, reason: str, payload: bytes) -> _Judged:
         return _Judged(row, rejection=Rejection(row.key, reason_class, reason, payload))

@@ -13,13 +13,15 @@ from kernel.strict_json import flaw_of
 from runtime import permissions
 from runtime.connectors.protocols import JudgesAgain, RejectedRecord
 from runtime.domain import manifest as manifests
+from runtime.domain import masking
+from runtime.domain.batches import item_of
 from runtime.domain.manifest import Manifest, ManifestSource
 from runtime.ledger import connections as ledger_connections
 from runtime.ledger.append import Finer, IncomingMessage, append
 from runtime.ledger.connections import Connection
 from runtime.ledger.streams import StreamRef, load_stream
 from runtime.models import Deployment, RejectedMessage
-from runtime.services import finer_versions, intake, system_connections
+from runtime.services import finer_versions, handed_poslog, intake, system_connections
 from runtime.services.cases import decide_with_effect, record_decision
 from runtime.services.dating import items_of
 from runtime.services.intake import IntakeReceipt
@@ -102,10 +104,11 @@ def _message(manifest: Manifest, source: ManifestSource, payload: Any) -> Incomi
     connector = None if source.connection is None else system_connections.unconnected_source(source.connection)
     try:
         if not isinstance(connector, JudgesAgain):
-            return _accepted(intake.message_of(manifest, source, payload))
+            return _handed_in(manifest, source, payload)
         if flaw := flaw_of(payload):
             raise _again(flaw.message)
-        record = connector.judged_again(payload.encode() if isinstance(payload, str) else canonical_json(payload))
+        given = payload.encode() if isinstance(payload, str) else canonical_json(payload)
+        record = connector.judged_again(given if handed_poslog.is_xml(given) else masking.without_cards(given)[0])
         if isinstance(record, RejectedRecord):
             raise _again(record.reason)
         made = _accepted(RecordChecks(manifest, source).one(record))
@@ -114,6 +117,19 @@ def _message(manifest: Manifest, source: ManifestSource, payload: Any) -> Incomi
     finally:
         if connector is not None:
             connector.close()
+
+
+def _handed_in(manifest: Manifest, source: ManifestSource, payload: Any) -> IncomingMessage:
+    """As intake would take it: the document, or the XML of a POSLog transaction."""
+    if isinstance(payload, str) and handed_poslog.is_xml(payload.encode("utf-8", "replace")):
+        if flaw := flaw_of(payload):
+            raise _again(flaw.message)
+        item = handed_poslog.item_again(source, payload.encode())
+        if isinstance(item, RejectedRecord):
+            raise _again(item.reason)
+    else:
+        item = intake.without_cards(item_of(payload), "correction")[0]
+    return _accepted(intake.message_of_item(manifest, source, item))
 
 
 def _finer(manifest: Manifest, source: ManifestSource) -> Finer | None:

@@ -60,7 +60,8 @@ class FileDropSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
-        page, stamps = without_cards(self.reading.read(cursor)), self.settings.stamps
+        page = without_cards(self.reading.read(cursor), whole=self.settings.format == "whole")
+        stamps = self.settings.stamps
         if not self.settings.version_field:
             return page
         if not (wrong := stamps.wrong(record.version for record in page.records if record.version)):

@@ -11,6 +11,8 @@ from typing import IO, Any
 import msgspec
 from lxml import etree
 
+from kernel import card_measures
+from kernel.card_data import MaskedCards
 from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
 from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.incoming_files import IncomingRules
@@ -22,6 +24,7 @@ from runtime.connectors.poslog.rules import PLAIN, PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
+from runtime.domain import masking
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
@@ -41,24 +44,33 @@ class PosLogSettings(PosLogRules, frozen=True, kw_only=True):
 
 
 def documents(
-    source: IO[bytes], name: str = "", *, charset: str = "", rules: PosLogRules = PLAIN
+    source: IO[bytes],
+    name: str = "",
+    *,
+    charset: str = "",
+    rules: PosLogRules = PLAIN,
+    taken: MaskedCards | None = None,
 ) -> Iterator[Record | RejectedRecord]:
     """Every transaction of a POSLog document as a Record (key `store/till/business date/sequence`, payload canonical
     JSON), or as a Rejected with its XML. `charset` is what came with the document, and counts more than what stands in
-    it (RFC 7303 §3). Raises NotPosLog where the document as a whole cannot be read on."""
+    it (RFC 7303 §3). What was taken out of cardholder data is added to `taken`. Raises NotPosLog where the document as
+    a whole cannot be read on."""
     now = datetime.now(UTC)
     try:
         legible = LegibleXml(source, charset)
     except IllegibleXml as error:
         raise NotXml(str(error)) from None
     for number, element in enumerate(transactions(legible), 1):
-        yield _judged(element, f"{name}#{number}", now, rules, marked=legible.marks > 0)
+        cards = without_cards(element)
+        card_measures.count("poslog", cards)
+        if taken is not None:
+            taken.add(cards)
+        yield _judged(element, cards, f"{name}#{number}", now, rules, marked=legible.marks > 0)
 
 
 def _judged(
-    element: Element, origin: str, now: datetime, rules: PosLogRules, *, marked: bool
+    element: Element, cards: MaskedCards, origin: str, now: datetime, rules: PosLogRules, *, marked: bool
 ) -> Record | RejectedRecord:
-    cards = without_cards(element)
     if marked and (reason := illegible(etree.tostring(element, encoding="unicode"))):
         return RejectedRecord(origin, reason, _xml(element))
     try:
@@ -84,6 +96,7 @@ class PosLogSource:
         )
         self.folder = DropFolder(settings.root, rules, incoming=settings.incoming)
         self.reading = DropReader(self.folder, self._records, settings.page_size)
+        self.taken = MaskedCards()  # of cardholder data since the last page
 
     def close(self) -> None:
         self.reading.close()
@@ -107,25 +120,37 @@ class PosLogSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         page = self.reading.read(cursor)
-        return replace(page, warnings=[*page.warnings, *gap_warnings([record.key for record in page.records])])
+        warnings = [*page.warnings, *gap_warnings([record.key for record in page.records])]
+        if self.taken:
+            warnings.append(masking.said_of(self.taken))
+            self.taken.clear()
+        return replace(page, warnings=warnings)
 
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         try:
             with claimed.open() as file:
-                yield from documents(file, claimed.name, rules=self.settings)
+                yield from documents(file, claimed.name, rules=self.settings, taken=self.taken)
         except NotPosLog as error:
             raise Unreadable(str(error)) from None
 
     def judged_again(self, payload: bytes) -> Record | RejectedRecord:
         """A stored transaction as a record, as if it had just been read: its XML, or the document made of it."""
-        now = datetime.now(UTC)
-        try:
-            if not payload.lstrip().startswith(b"<"):
-                return Record(str(msgspec.json.decode(payload)["id"]), payload, now)
-            parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-            return _judged(etree.fromstring(payload, parser), "", now, self.settings, marked=True)
-        except (ValueError, KeyError, TypeError, etree.XMLSyntaxError) as error:
-            return RejectedRecord("", f"it is no transaction ({error})", payload)
+        return transaction_again(payload, self.settings)
+
+
+def transaction_again(payload: bytes, rules: PosLogRules) -> Record | RejectedRecord:
+    """As `PosLogSource.judged_again`."""
+    now = datetime.now(UTC)
+    try:
+        if not payload.lstrip().startswith(b"<"):
+            return Record(str(msgspec.json.decode(payload)["id"]), payload, now)
+        parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
+        element = etree.fromstring(payload, parser)
+        cards = without_cards(element)
+        card_measures.count("correction", cards)
+        return _judged(element, cards, "", now, rules, marked=True)
+    except (ValueError, KeyError, TypeError, etree.XMLSyntaxError) as error:
+        return RejectedRecord("", f"it is no transaction ({error})", payload)
 
 
 def gap_warnings(keys: list[str]) -> list[str]:
