@@ -27,6 +27,21 @@ class ImportSerializer(serializers.Serializer[Any]):
     )
 
 
+class LeavingSerializer(serializers.Serializer[Any]):
+    source_name = PlainText(max_length=200)
+    refs = serializers.ListField(
+        child=PlainText(max_length=500),
+        max_length=1000,
+        required=False,
+        default=list,
+        help_text="Names as the report of an import says them; all that the source names no more where empty.",
+    )
+    choice = serializers.ChoiceField(
+        choices=["retire", "keep"], help_text="Kept things belong to no source, and are not listed again."
+    )
+    dry_run = serializers.BooleanField(default=True)
+
+
 class ImportRowSerializer(serializers.Serializer[Any]):
     source = serializers.CharField()  # type: ignore[assignment]
     outcome = serializers.CharField()
@@ -39,6 +54,7 @@ class ImportRunSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     source = serializers.CharField()  # type: ignore[assignment]
     source_name = serializers.CharField()
+    choice = serializers.CharField(help_text="Retire or keep; empty where files were imported.")
     dry_run = serializers.BooleanField()
     state = serializers.CharField()
     total = serializers.IntegerField(allow_null=True)

@@ -20,6 +20,7 @@ _COLUMNS: Final = [
     "id",
     "source",
     "source_key",
+    "choice",
     "dry_run",
     "state",
     "total",
@@ -61,6 +62,25 @@ class Imports(CatalogView):
             defaults={"owner_team": data["owner_team"]},
         )
         return Response(_run(run), status=202, headers={"Location": f"/api/v1/imports/{run.pk}", "Retry-After": "2"})
+
+
+class Leaving(CatalogView):
+    """Carried out at once. What is in use stays, and says by what; a version that was published is ended by a
+    decision."""
+
+    @extend_schema(
+        operation_id="imports_leaving",
+        tags=["catalog"],
+        summary="Retire or keep what a source names no more",
+        request=shapes.LeavingSerializer,
+        responses=shapes.ImportRunSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        data = self.validated(shapes.LeavingSerializer)
+        run = importing.leave(
+            data["source_name"], data["refs"], choice=data["choice"], actor=self.person, dry_run=data["dry_run"]
+        )
+        return Response(_run(run))
 
 
 class ImportDetail(CatalogView):

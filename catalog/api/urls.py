@@ -96,5 +96,6 @@ urlpatterns = [
     path("dependencies", landscape.DependencyList.as_view(), name="dependencies"),
     path("dependencies/<int:dependency_id>", landscape.DependencyDetail.as_view(), name="dependency"),
     path("imports", imports.Imports.as_view(), name="imports"),
+    path("imports/leaving", imports.Leaving.as_view(), name="imports-leaving"),
     path("imports/<int:run_id>", imports.ImportDetail.as_view(), name="import"),
 ]

@@ -42,6 +42,9 @@ class ImportRun(models.Model):
     source_key = models.CharField(
         max_length=200, blank=True, db_default="", help_text="Name of the source; what it no longer names is listed"
     )
+    choice = models.CharField(
+        max_length=8, blank=True, db_default="", help_text="What becomes of things that the source names no more"
+    )
     dry_run = models.BooleanField(default=False)
     state = models.CharField(max_length=8, choices=State.choices, default=State.WAITING)
     total = models.PositiveIntegerField(null=True, blank=True)

@@ -3,7 +3,9 @@ imported, restricted APIs included."""
 
 from __future__ import annotations
 
-from django.db.models import QuerySet
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
 
 from catalog import permissions
 from catalog.models import ImportedThing, ImportRun
@@ -27,9 +29,33 @@ def one(viewer: Viewer, run_id: int) -> ImportRun:
     raise NotFound("import.unknown", f"There is no import {run_id}.")
 
 
-def source_names(viewer: Viewer) -> list[str]:
-    """The named sources of which something is in the catalog, for those who import."""
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """A named source: what of the catalog came from it, and its last import. `gone`: what that import found to be
+    named no more, `differs`: what needs a decision."""
+
+    name: str
+    things: int
+    run: ImportRun | None
+    gone: int
+    differs: int
+
+
+def sources(viewer: Viewer) -> list[SourceLine]:
+    """The named sources of which something is in the catalog, for those who import; at most 200."""
     if not permissions.may_steward(viewer):
         return []
-    rows = ImportedThing.objects.exclude(source="").values_list("source", flat=True)
-    return list(rows.order_by("source").distinct()[:200])
+    named = ImportedThing.objects.exclude(source="").values("source").annotate(things=Count("pk")).order_by("source")
+    things = {row["source"]: row["things"] for row in named[:200]}
+    done = ImportRun.objects.filter(source_key__in=things, dry_run=False, state=ImportRun.State.DONE, choice="")
+    last = done.order_by("source_key", "-pk").distinct("source_key").values("pk")
+    found = ImportRun.objects.filter(pk__in=last).annotate(
+        gone=Count("rows", filter=Q(rows__code="import.gone")),
+        differs=Count("rows", filter=Q(rows__code="import.differs")),
+    )
+    runs = {run.source_key: run for run in found}
+    return [
+        SourceLine(name, count, run, getattr(run, "gone", 0), getattr(run, "differs", 0))
+        for name, count in things.items()
+        for run in [runs.get(name)]
+    ]

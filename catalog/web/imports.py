@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from catalog import permissions
 from catalog.models import ImportRun
@@ -52,7 +52,7 @@ def imports(request: HttpRequest) -> HttpResponse:
             "runs": selectors.seen(viewer)[:50],
             "form": form,
             "permission": permission,
-            "known": selectors.source_names(viewer),
+            "sources": selectors.sources(viewer),
         },
         status=status,
     )
@@ -74,11 +74,19 @@ def _left(run: ImportRun) -> float | None:
     return (clock.now() - run.started_at).total_seconds() / run.done * (run.total - run.done)
 
 
-def _looks(dry_run: bool) -> dict[str, Tone]:
+def _looks(run: ImportRun) -> dict[str, Tone]:
     """What became of a row, in words: a dry run has made nothing."""
+    dry = run.dry_run
+    if run.choice:
+        word = {"retire": "retired", "keep": "kept"}.get(run.choice, "changed")
+        return {
+            "changed": tones.quiet(f"Would be {word}", "change") if dry else tones.ok(word.capitalize()),
+            "unchanged": tones.quiet("As before"),
+            "refused": tones.wait("Stays", "alert"),
+        }
     return {
-        "created": tones.quiet("Would be created", "plus") if dry_run else tones.ok("Created"),
-        "changed": tones.quiet("Would be changed", "change") if dry_run else tones.ok("Changed"),
+        "created": tones.quiet("Would be created", "plus") if dry else tones.ok("Created"),
+        "changed": tones.quiet("Would be changed", "change") if dry else tones.ok("Changed"),
         "unchanged": tones.quiet("Unchanged"),
         "refused": tones.stop("Not understood"),
     }
@@ -88,18 +96,48 @@ def _looks(dry_run: bool) -> dict[str, Tone]:
 def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
     """The report of one import, for who began it and for architects. While it runs, the page asks again every two
     seconds."""
-    run = selectors.one(Viewer.of(request.user), run_id)
+    viewer = Viewer.of(request.user)
+    run = selectors.one(viewer, run_id)
+    return _report(request, run, viewer)
+
+
+@require_POST
+def leave(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Retire or keep what was chosen of the things that a source names no more; or, `again`, what a dry run tried."""
+    viewer = Viewer.of(request.user)
+    seen = selectors.one(viewer, run_id)
+    again = "again" in request.POST
+    refs = list(seen.rows.values_list("source", flat=True)) if again else request.POST.getlist("ref")
+    if not refs:
+        error = Invalid("import.none_chosen", "Choose at least one of them.")
+        return _report(request, seen, viewer, error)
+    try:
+        run = importing.leave(
+            seen.source_key,
+            refs,
+            choice=seen.choice if again else request.POST.get("choice", ""),
+            actor=person(request),
+            dry_run=not again and "dry_run" in request.POST,
+        )
+    except Invalid as error:
+        return _report(request, seen, viewer, error)
+    return redirect("catalog:import", run_id=run.pk)
+
+
+def _report(request: HttpRequest, run: ImportRun, viewer: Viewer, error: Invalid | None = None) -> HttpResponse:
     outcome = request.GET.get("outcome", "")
     rows = run.rows.all()
-    counts = {o: run.rows.filter(outcome=o).count() for o in ("created", "changed", "unchanged", "refused")}
+    looks = _looks(run)
+    counts = {o: run.rows.filter(outcome=o).count() for o in looks}
     told = {"noticed": "import.noticed", "differs": "import.differs", "gone": "import.gone"}
     counts |= {word: run.rows.filter(code=code).count() for word, code in told.items()}
     if outcome in told:
         rows = rows.filter(code=told[outcome])
     elif outcome in counts:
         rows = rows.filter(outcome=outcome)
-    looks = _looks(run.dry_run)
-    words = {"": "All", **{o: tone.word for o, tone in looks.items()}, "noticed": "With remarks"}
+    words = {"": "All", **{o: tone.word for o, tone in looks.items()}} | (
+        {} if run.choice else {"noticed": "With remarks"}
+    )
     words |= {w: said for w, said in (("differs", "Needs a decision"), ("gone", "No longer named")) if counts[w]}
     picks = [
         {"label": w, "url": f"?outcome={o}" if o else "?", "current": o == outcome, "count": counts[o] if o else None}
@@ -115,6 +153,9 @@ def import_run(request: HttpRequest, run_id: int) -> HttpResponse:
         "open": run.state in (ImportRun.State.WAITING, ImportRun.State.RUNNING),
         "left": _left(run),
         "outcome": outcome,
+        "leaving": outcome == "gone" and bool(run.source_key) and not run.dry_run and not run.choice,
+        "permission": permissions.may_steward(viewer),
+        "error": error,
     }
     template = "catalog/_import_run.html" if request.htmx else "catalog/import.html"  # type: ignore[attr-defined]
-    return render(request, template, context)
+    return render(request, template, context, status=422 if error else 200)

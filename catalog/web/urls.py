@@ -73,6 +73,7 @@ urlpatterns = [
     path("catalog/environments/<slug:key>/", provision.environment, name="environment"),
     path("catalog/imports/", imports.imports, name="imports"),
     path("catalog/imports/<int:run_id>/", imports.import_run, name="import"),
+    path("catalog/imports/<int:run_id>/leave/", imports.leave, name="import-leave"),
     path("systems-of-record/", systems_of_record.systems_of_record, name="systems-of-record"),
     path("teams/", teams.teams, name="teams"),
     path("teams/<slug:key>/", teams.team, name="team"),

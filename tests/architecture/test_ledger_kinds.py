@@ -17,6 +17,7 @@ PASSED_ON = {"_record": 2, "_say": 1, "upsert": 1, "record": 1}
 HANDING_ON = {
     "catalog/services/provision.py",
     "catalog/services/importing/backstage.py",
+    "catalog/services/importing/leaving.py",
     "catalog/services/blueprint/writer.py",
     "governance/services/freezes.py",
 }

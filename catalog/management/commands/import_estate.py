@@ -62,10 +62,16 @@ class Command(BaseCommand):
             if row.outcome == ImportRow.Outcome.REFUSED or options["verbosity"] > 1:
                 self.stdout.write(f"{row.outcome:<10} {row.source}  {row.reference}  {row.code}  {row.message}")
         counts = {o: sum(1 for r in rows if r.outcome == o) for o in ImportRow.Outcome.values}
-        noticed = sum(1 for r in rows if r.code == "import.noticed")
+        noticed, differs, gone = (sum(r.code == f"import.{c}" for r in rows) for c in ("noticed", "differs", "gone"))
         said = ", ".join(f"{n} {o}" for o, n in counts.items() if n) or "nothing"
+        more = f", {differs} to decide" if differs else ""
+        more += f", {gone} no longer named" if gone else ""
         kept = "Dry run, nothing kept: " if run.dry_run else ""
-        self.stdout.write(f"{kept}{len(rows)} read: {said}; {noticed} with remarks. Import {run.pk}.")
+        self.stdout.write(f"{kept}{len(rows)} read: {said}; {noticed} with remarks{more}. Import {run.pk}.")
+        if gone and run.source_key:
+            self.stdout.write(
+                f"To retire or keep what is no longer named: manage.py retire_imported {run.source_key!r}"
+            )
 
     def _progress(self, done: int, total: int, source: str) -> None:
         if sys.stderr.isatty():

@@ -150,6 +150,9 @@ def _row(
                     f"owner: the source says {said[name]}, here it is {getattr(row, name).key}; a hand-over is a change"
                 )
                 del new[name], said[name]
+        if getattr(row, "retired_at", None) is not None:
+            entity.notes.append("named again: it is no longer retired")
+            new["retired_at"] = None
         for name, value in new.items():
             setattr(row, name, value)
         if new:

@@ -159,10 +159,11 @@ def no_longer_named(source: str, named: set[str]) -> list[ImportedThing]:
         return []
     rows = ImportedThing.objects.filter(source=source)
     left = [t for t in rows if t.ref not in named and not (t.table == "api" and of_slug(t.key) in named)]
-    return [t for t in left if _in_use(t)]
+    return [t for t in left if in_use(t)]
 
 
-def _in_use(thing: ImportedThing) -> bool:
+def in_use(thing: ImportedThing) -> bool:
+    """Whether the row is there and not retired; of an API, whether one of its versions has not ended."""
     row = row_of(thing.table, thing.key)
     if row is None or getattr(row, "retired_at", None) is not None:
         return False
@@ -175,12 +176,7 @@ def mark_gone(thing: ImportedThing) -> str:
         thing.gone_since = clock.now()
         thing.save(update_fields=["gone_since"])
     noun = "API" if thing.table == "api" else thing.table
-    choice = (
-        "deprecate or retire its versions on its page, or leave it"
-        if thing.table == "api"
-        else "retire it, or leave it"
-    )
     return (
         f"{thing.ref} is no longer named by the source {thing.source!r} since {thing.gone_since:%Y-%m-%d}. The {noun} "
-        f"stays as it is: {choice}."
+        f"stays until somebody retires it or keeps it."
     )

@@ -185,6 +185,8 @@ def _import(item: ImportItem, target: ImportTarget) -> ImportOutcome:
                 return odcs.take(item, target)
             if item.kind == "gone":
                 return ImportOutcome("unchanged", item.value.key, "import.gone", identity.mark_gone(item.value))
+            if item.kind == "leave":
+                return item.value(target)  # type: ignore[no-any-return]
             raise item.value
     except DomainError as error:
         told = [f for f in error.findings if str(f.get("message", "")).rstrip(".") not in error.message]

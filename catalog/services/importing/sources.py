@@ -17,7 +17,7 @@ from kernel import bounded_yaml
 from kernel.errors import Invalid
 
 log = logging.getLogger(__name__)
-Kind = Literal["contract", "csv", "backstage", "odcs", "gone", "blocked"]
+Kind = Literal["contract", "csv", "backstage", "odcs", "gone", "leave", "blocked"]
 READABLE: Final = frozenset(
     {".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".graphqls", ".proto", ".raml"}
 )
