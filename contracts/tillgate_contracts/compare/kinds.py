@@ -274,6 +274,10 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "odata-enum-number-changed": Kind(BOTH, "has the number {new} behind the member {name} instead of {old}", "Value"),
     "odata-key-changed": Kind(BOTH, "has the key {new} instead of {old}", "Key"),
     "odata-type-changed": Kind(BOTH, "has the type {new} instead of {old}", "Type"),
+    "odata-type-opened": Kind(WIDENS, "became an open type", "OpenType"),
+    "odata-type-closed": Kind(NARROWS, "is no longer an open type", "OpenType"),
+    "odata-containment-added": Kind(BOTH, "now contains what it leads to", "ContainsTarget"),
+    "odata-containment-removed": Kind(BOTH, "no longer contains what it leads to", "ContainsTarget"),
     "odata-scale-increased": Kind(WIDENS, "has {new} decimals instead of {old}", "Scale"),
     "odata-scale-decreased": Kind(NARROWS, "has {new} decimals instead of {old}", "Scale"),
     "unknown-keyword-changed": Kind(BOTH, "changed the unknown keyword {name}"),
@@ -285,7 +289,7 @@ _UNDECIDED = frozenset(
 )
 _UNDECIDED_ENDS = (
     *("-undecided", "xml-prefix-changed", "odata-enum-number-changed", "-implied"),
-    *("version-form-added", "version-form-removed"),
+    *("version-form-added", "version-form-removed", "odata-containment-added", "odata-containment-removed"),
 )
 
 

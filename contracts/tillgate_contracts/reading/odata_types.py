@@ -8,6 +8,7 @@ there; what a create or an update may send depends on key, Nullable, Computed, `
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from tillgate_contracts.reading.edmx_model import EdmxElement, EdmxModel
@@ -60,7 +61,11 @@ class TypeLift:
         self.origins: dict[str, str] = {"": "/Edmx"}
         self.lines: dict[str, int] = {"": 1}
         self.names = self._names()
-        self.bases = {model.qualified(element["BaseType"]) for element in model.types.values() if element["BaseType"]}
+        self.below: dict[str, list[str]] = {}
+        for full, element in model.types.items():
+            if element["BaseType"]:
+                self.below.setdefault(model.qualified(element["BaseType"]), []).append(full)
+        self.bases = self.below.keys() & model.types.keys()
         self.steps = 0
 
     def _names(self) -> dict[str, str]:
@@ -134,6 +139,25 @@ class TypeLift:
         base = self.model.types.get(self.model.qualified(element["BaseType"])) if element["BaseType"] else None
         return self.keys(base, depth + 1) if base is not None and depth < 32 else []
 
+    def _key_names(self, element: EdmxElement) -> list[str]:
+        """The names of the key in URLs: an alias stands for its property there (CSDL XML 4.01 section 6.5)."""
+        aliases = {
+            ref.name: ref["Alias"]
+            for entry in (element, *self._ancestors(element))
+            for key in entry.all("Key")
+            for ref in key.all("PropertyRef")
+            if ref["Alias"]
+        }
+        return [aliases.get(key.name, key.name) for key in self.keys(element)]
+
+    def _ancestors(self, element: EdmxElement) -> Iterator[EdmxElement]:
+        for _ in range(32):
+            base = self.model.types.get(self.model.qualified(element["BaseType"])) if element["BaseType"] else None
+            if base is None:
+                return
+            yield base
+            element = base
+
     def _structure(self, full: str, element: EdmxElement, use: str) -> dict[str, Any]:
         name = self.names[full] + use
         pointer = f"/components/schemas/{escape(name)}"
@@ -156,9 +180,11 @@ class TypeLift:
         if required:
             made["required"] = required
         if keys and use == READ:
-            made["x-odata-key"] = [key.name for key in self.keys(element)]
+            made["x-odata-key"] = self._key_names(element)
         if element.flag("OpenType", False):
             made["additionalProperties"] = True
+            if element["BaseType"] or full in self.bases:
+                made["x-odata-open"] = True
         elif use != READ and not element["BaseType"] and full not in self.bases:
             # What a closed type does not declare is refused, but for control information.
             made["additionalProperties"] = False
@@ -166,8 +192,33 @@ class TypeLift:
         self._describe(made, element)
         base = self.model.qualified(element["BaseType"]) if element["BaseType"] else ""
         if base in self.names:
-            return {"allOf": [{"$ref": f"#/components/schemas/{escape(self.names[base])}{use}"}, made]}
+            made = {"allOf": [{"$ref": f"#/components/schemas/{escape(self.names[base])}{use}"}, made]}
+        if full in self.bases:
+            made["discriminator"] = self._discriminator(full, use)
         return made
+
+    def _discriminator(self, full: str, use: str) -> dict[str, Any]:
+        """Wherever a type is declared, a type derived from it may stand, named in the control information (OData JSON
+        4.01 section 4.6.3, V2 JSON section 7). An abstract type stands nowhere itself (CSDL XML 4.01 section 6.3)."""
+        old = self.model.version == "2"
+        mapping = {
+            other if old else f"#{other}": f"#/components/schemas/{escape(self.names[other])}{use}"
+            for other in (full, *self._derived(full))
+            if not self.model.types[other].flag("Abstract", False)
+        }
+        return {"propertyName": "__metadata" if old else "@odata.type", "mapping": mapping}
+
+    def _derived(self, full: str) -> list[str]:
+        """Every type below a type, in the order of the model."""
+        found: dict[str, None] = {}
+        stack = [full]
+        while stack:
+            for name in self.below.get(stack.pop(), ()):
+                if name not in found and name != full:
+                    found[name] = None
+                    stack.append(name)
+                    self.step(self.model.types[name].line)
+        return list(found)
 
     def _sent(self, item: EdmxElement, use: str, is_key: bool) -> bool:
         """Whether a property appears in this use of its type."""
@@ -272,6 +323,8 @@ class TypeLift:
             else:
                 made = {"anyOf": [ref, {"type": "null"}]} if multiplicity == "0..1" else {"allOf": [ref]}
         made["x-odata-multiplicity"] = multiplicity
+        if item.flag("ContainsTarget", False):
+            made["x-odata-contained"] = True
         return made
 
     def target(self, item: EdmxElement) -> tuple[str, str]:

@@ -11,6 +11,9 @@ from tillgate_contracts.compare.schema.keywords import is_descriptive
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.values import as_text, is_number, signature, value_key
 
+#: Words of OData with rules of their own.
+_TOLD = frozenset(("x-odata-key", "x-odata-type", "x-odata-open", "x-odata-contained"))
+
 
 def compare_annotations(comparison: NodeComparison) -> None:
     """Defaults, deprecation, descriptions, extensions and unknown keywords: they do not change what is accepted."""
@@ -26,7 +29,7 @@ def compare_annotations(comparison: NodeComparison) -> None:
     changed = sorted(
         name
         for name in old.annotations.keys() | new.annotations.keys()
-        if old.annotations.get(name) != new.annotations.get(name)
+        if old.annotations.get(name) != new.annotations.get(name) and name not in _TOLD
     )
     if changed:
         comparison.add("annotation-changed", NONE, None, None, data={"words": changed})
@@ -180,6 +183,14 @@ def _compare_odata(comparison: NodeComparison) -> None:
     for word, kind in (("x-odata-key", "odata-key-changed"), ("x-odata-type", "odata-type-changed")):
         if old.get(word) != new.get(word):
             comparison.add(kind, BOTH, old.get(word), new.get(word))
+    if old.get("x-odata-open") != new.get("x-odata-open"):
+        closed = bool(old.get("x-odata-open"))
+        kind, effect = ("odata-type-closed", NARROWS) if closed else ("odata-type-opened", WIDENS)
+        comparison.add(kind, effect, keyword="x-odata-open", tolerated=not closed)
+    if old.get("x-odata-contained") != new.get("x-odata-contained"):
+        verb = "removed" if old.get("x-odata-contained") else "added"
+        reason = "Cannot tell automatically who addresses them: what is contained has its URL below its parent alone."
+        comparison.add(f"odata-containment-{verb}", BOTH, undecided=True, data={"reason": reason})
     before, after = old.get("x-odata-scale"), new.get("x-odata-scale")
     if (
         before is not None

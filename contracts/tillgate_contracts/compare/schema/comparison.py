@@ -107,6 +107,14 @@ class NodeComparison:
         self.pair.links = kept
 
 
+def is_odata(comparison: NodeComparison) -> bool:
+    """True for OData metadata, whose readers are prepared for types that are derived later (OData Protocol 4.01 section
+    5.2)."""
+    return all(
+        builder.source.dialect.name.startswith("edmx") for builder in (comparison.graph.old, comparison.graph.new)
+    )
+
+
 def _place(node: Node, keyword: str) -> str | None:
     """Where a keyword of a node stands; None where the document has no schema."""
     if not node.flat and not node.pointer:

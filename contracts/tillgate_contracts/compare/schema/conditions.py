@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, WIDENS
-from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.comparison import NodeComparison, is_odata
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import DROP_IF, Parts
 from tillgate_contracts.compare.schema.tags import Tags, read_tags
@@ -15,6 +15,8 @@ def compare_discriminators(comparison: NodeComparison) -> None:
     old, new = comparison.old.discriminator, comparison.new.discriminator
     if old == new:
         return
+    if (old is None or new is None) and is_odata(comparison):
+        return  # the types that are derived, or no longer, are told one by one
     if old is None or new is None:
         verb = "added" if old is None else "removed"
         names = [None if side is None else str(side.get("propertyName")) for side in (old, new)]

@@ -71,6 +71,7 @@ class KeywordReader:
                 continue
             elif keyword.startswith("x-"):
                 node.annotations.setdefault(keyword, value)
+                node.where.setdefault(keyword, self.pointer)
             else:
                 node.unknown.setdefault(keyword, value)
 

@@ -10,7 +10,7 @@ from tillgate_contracts.compare.schema.change import EXACT, NARROWS, NONE, WIDEN
 from tillgate_contracts.compare.schema.comparison import NodeComparison
 from tillgate_contracts.compare.schema.empty import is_empty
 from tillgate_contracts.compare.schema.node import Node, describe
-from tillgate_contracts.compare.schema.source import Parts
+from tillgate_contracts.compare.schema.source import Parts, join
 
 
 def compare_properties(comparison: NodeComparison) -> None:
@@ -163,7 +163,7 @@ class _Properties:
         settings = self.comparison.settings
         if not lifecycle.is_judged(before.stability, settings):
             return
-        end = self.new.pointer or None  # None: no schema is left
+        end = _holder(self.new, mine[0].pointer, name) or None  # None: no schema is left
         place: dict[str, Any] = {"old_pointer": mine[0].pointer, "new_pointer": end, "name": name}
         strength = "required" if required and not still else "optional"
         if self.hidden and getattr(before, self.hidden):
@@ -217,3 +217,9 @@ class _Properties:
             self.comparison.add("property-became-required", NARROWS, False, True, **place)
         else:
             self.comparison.add("property-became-optional", WIDENS, True, False, **place)
+
+
+def _holder(node: Node, pointer: str, name: str) -> str:
+    """Where the schema that had a property stands now: the part at the same place, else the whole."""
+    own = pointer.removesuffix(join("", "properties", name))
+    return next((part.pointer for part in node.flat if part.pointer == own), node.pointer)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from tillgate_contracts.compare.schema.branches import NAMES, covered_by, ref_of
 from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, WIDENS
-from tillgate_contracts.compare.schema.comparison import BESIDE, NodeComparison
+from tillgate_contracts.compare.schema.comparison import BESIDE, NodeComparison, is_odata
+from tillgate_contracts.compare.schema.family import name_of
 from tillgate_contracts.compare.schema.node import Node, SchemaUnion
 from tillgate_contracts.compare.schema.source import DROP_ANY_OF, DROP_ONE_OF, HEAD, Parts
 from tillgate_contracts.compare.schema.tags import Tags, TagTarget, read_tags
@@ -14,11 +15,13 @@ from tillgate_contracts.compare.schema.unions import CHOICE, Branches, pair_grou
 def tags_of(comparison: NodeComparison) -> tuple[Tags, Tags] | None:
     """The tags of both sides; None where they are not to be compared by tag."""
     old, new = comparison.old, comparison.new
-    if old.discriminator is None or new.discriminator is None:
+    if (old.discriminator is None or new.discriminator is None) and not is_odata(comparison):
         return None
     left, right = read_tags(comparison.graph.old, old), read_tags(comparison.graph.new, new)
     if left is None and right is None:
         return None
+    if is_odata(comparison) and (left is None or right is None):
+        return left or _itself(old, right), right or _itself(new, left)
     if (left is None and not old.groups and new.groups) or (right is None and not new.groups and old.groups):
         return None  # a plain schema on one side, a union on the other
     return left or _untagged(old), right or _untagged(new)
@@ -26,6 +29,13 @@ def tags_of(comparison: NodeComparison) -> tuple[Tags, Tags] | None:
 
 def _untagged(node: Node) -> Tags:
     return Tags({}, None, node.groups, node.groups[0].kind if node.groups else "")
+
+
+def _itself(node: Node, tags: Tags | None) -> Tags:
+    """A type that nothing is derived from: it stands for itself alone, by the tag that it has on the other side."""
+    name = name_of(node.refs[0]) if node.refs else ""
+    known = tags.by_tag.items() if tags is not None else ()
+    return Tags({tag: target._replace(parts=node.flat) for tag, target in known if target.name == name}, None, (), "")
 
 
 class TaggedUnions:
@@ -173,12 +183,14 @@ class TaggedUnions:
         for tag in tags:
             target = self.new.by_tag[tag]
             self.gained = True
+            tolerated = is_odata(self.comparison)
             if target.name in before or self.new.kind == "anyOf" or (target.place is None and self.new.kind):
-                self._say("discriminator-mapping-added", WIDENS, None, tag, name=tag)
+                self._say("discriminator-mapping-added", WIDENS, None, tag, name=tag, tolerated=tolerated)
             elif target.key not in said:
                 said.add(target.key)
                 kind = f"{NAMES[self.new.kind]}-added" if self.new.kind else "subtype-added"
-                self.comparison.add(kind, WIDENS, None, target.name, new_pointer=target.parts[0].pointer)
+                place = target.parts[0].pointer
+                self.comparison.add(kind, WIDENS, None, target.name, new_pointer=place, tolerated=tolerated)
 
     def _listed(self) -> None:
         """Branches that the union no longer lists, or lists now, while their tags stay: the mapping alone admits
@@ -212,8 +224,10 @@ class TaggedUnions:
             self.gained = True
             self._say("discriminator-default-added", WIDENS, None, after.name)
 
-    def _say(self, kind: str, effect: int, old: str | None, new: str | None, *, name: str = "") -> None:
-        self.comparison.add(kind, effect, old, new, "discriminator", name=name)
+    def _say(
+        self, kind: str, effect: int, old: str | None, new: str | None, *, name: str = "", tolerated: bool = False
+    ) -> None:
+        self.comparison.add(kind, effect, old, new, "discriminator", name=name, tolerated=tolerated)
 
     def _loose(self) -> None:
         """Branches that no tag chooses: null, or schemas without a name."""

@@ -57,7 +57,7 @@ def read_tags(builder: Builder, node: Node) -> Tags | None:
     mapped = {target.key for target in by_tag.values()}
     name = str(written.get("propertyName", ""))
     for candidate in candidates:
-        if candidate.key not in mapped:
+        if candidate.key not in mapped and not builder.source.dialect.name.startswith("edmx"):
             how, found = _implicit(builder, candidate, name)
             for tag in found:
                 by_tag.setdefault(tag, candidate._replace(how=how))
