@@ -24,7 +24,7 @@ def read_settings(kind: type[Any], data: Mapping[str, Any], *, code: str = "conn
         pointer = "".join(
             f"/{p}" for p in where.rstrip("`").replace("[", ".").replace("]", "").strip(".").split(".") if p
         )
-        findings.append(finding(pointer, WRONG if PATTERN in text else text))
+        findings.append(finding(pointer, WRONG if repr(PATTERN) in text else text))
         made = None
     if findings:
         first = findings[0]

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from runtime.connectors.drop import ClaimedFile
+from runtime.connectors.file_drop.json_documents import JsonLayout, json_documents
 from runtime.connectors.file_drop.json_lines import json_lines
 from runtime.connectors.file_drop.settings import FileDropSettings
 from runtime.connectors.file_drop.xml_records import XmlRecords
@@ -18,6 +19,8 @@ def objects(settings: FileDropSettings) -> Objects | None:
     """The reader of a format whose records are objects; None for the others."""
     if settings.format == "jsonl":
         return lambda claimed: json_lines(claimed, settings.dialect.encoding)
+    if settings.format == "json":
+        return lambda claimed: json_documents(claimed, settings.json or JsonLayout(), settings.dialect.encoding)
     if settings.xml is not None:
         layout = settings.xml
         return lambda claimed: XmlRecords(layout).read(claimed)

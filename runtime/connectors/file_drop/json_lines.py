@@ -23,7 +23,10 @@ def json_lines(claimed: ClaimedFile, encoding: str) -> Iterator[tuple[int, bytes
         lines = _bytes(file, claimed.whole) if utf8 else _decoded(file, codec, claimed.whole)
         for number, (line, reason) in enumerate(lines, 1):
             if payload := line.strip():
-                yield number, payload, reason or unreadable(payload)
+                reason = reason or unreadable(payload)
+                if reason and number == 1 and payload in (b"[", b"{", b"[{"):
+                    reason = f"{reason}; its objects are no lines, so read it with 'format: json'"
+                yield number, payload, reason
 
 
 def _bytes(file: io.BufferedReader, whole: bool) -> Iterator[tuple[bytes, str]]:

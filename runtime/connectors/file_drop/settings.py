@@ -9,6 +9,7 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.file_drop.controls import Control
 from runtime.connectors.file_drop.dialect import FileDialect
+from runtime.connectors.file_drop.json_documents import JsonLayout
 from runtime.connectors.file_drop.xml_records import XmlLayout
 from runtime.connectors.stamps import StampRules
 
@@ -19,7 +20,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     format        as the how-to "read files" tells them. All but `whole` may be gzip; `max_size` bounds
                   them unpacked too, and `patience` is as in `drop.DropFolder`
     text          of a whole file: `content` is its text, by the encoding of the dialect, and not base64
-    xml           which elements are records
+    json, xml     where the records of such a file stand; JSON may do without
     key_fields    columns, or paths, that identify a record; without them file checksum and record number do
     page_size     records a page
     stamps        what `version_field` means, and how far ahead of now it may lie
@@ -32,8 +33,9 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
-    format: Literal["delimited", "jsonl", "xml", "whole"] = "delimited"
+    format: Literal["delimited", "jsonl", "json", "xml", "whole"] = "delimited"
     text: bool = False
+    json: JsonLayout | None = None
     xml: XmlLayout | None = None
     dialect: FileDialect = msgspec.field(default_factory=FileDialect)
     key_fields: list[str] = msgspec.field(default_factory=list)
@@ -50,7 +52,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
         if self.text and self.format != "whole":
             raise Invalid("connection.settings", "'text' is for 'format: whole'; all other formats are read as text.")
         for name, layout in self.layouts.items():
-            if layout is None and self.format == name:
+            if layout is None and self.format == name != "json":
                 raise Invalid("connection.settings", f"'format: {name}' needs {name!r}, which says what a record is.")
             if layout is not None and self.format != name:
                 raise Invalid(
@@ -62,4 +64,4 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     @property
     def layouts(self) -> dict[str, Any]:
         """What says more about a format, by the format's name; None where it is not there."""
-        return {"xml": self.xml}
+        return {"json": self.json, "xml": self.xml}
