@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_safe
 from catalog.domain import lifecycle
 from catalog.domain.facts import ConsumerFacts
 from catalog.models import Api
-from catalog.selectors import apis, consumers, contracts, dependencies, drift, history, scorecards
+from catalog.selectors import apis, consumers, contracts, dependencies, drift, history, imported_facts, scorecards
 from catalog.selectors.api_values import shown_fields
 from catalog.selectors.lifecycle_headers import lifecycle_headers
 from catalog.services import comparisons, provision
@@ -112,6 +112,7 @@ def overview(request: HttpRequest, slug: str) -> HttpResponse:
         "provided": provision.counts_as(api),
         "drift": drift.newest([v.id for v in versions if v.state in lifecycle.LIVE]),
         "drift_most": drift.MOST,
+        "imported": imported_facts.of("api", slug, viewer=Viewer.of(request.user)),
         "levels_url": links.address("runtime:service-levels-of-api", slug=slug),
     } | _versions_context(versions, full=False)
     return render(request, "catalog/api_overview.html", context | _consumers_context(versions, context["used"]))

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 from catalog import permissions
 from catalog.domain import lifecycle
 from catalog.models import Application, Team
-from catalog.selectors import application_usage
+from catalog.selectors import application_usage, imported_facts
 from catalog.services import applications
 from catalog.web import links
 from catalog.web.forms import ApplicationForm
@@ -63,6 +63,7 @@ def application(request: HttpRequest, key: str) -> HttpResponse:
         "lines": lines,
         "ending": ending,
         "permission": permissions.may_apply(viewer, found),
+        "imported": imported_facts.of("application", found.key, viewer=viewer),
         "hand_over_url": links.propose("application.hand_over", found.key),
     }
     return render(request, "catalog/application.html", context)

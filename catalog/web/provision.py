@@ -12,7 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from catalog import permissions
 from catalog.models import Api, Environment, System
-from catalog.selectors import apis
+from catalog.selectors import apis, imported_facts
 from catalog.services import endpoints, provision
 from catalog.web import links
 from catalog.web.forms import ApiProvisionForm, ProviderRightForm, RecordsForm, SystemProvisionForm, said, said_word
@@ -148,6 +148,7 @@ def system(request: HttpRequest, key: str) -> HttpResponse:
         "system": found,
         "form": form,
         "places": _places(found, Viewer.of(request.user)),
+        "imported": imported_facts.of("system", key, viewer=Viewer.of(request.user)),
         "permission": permissions.may_state_system(Viewer.of(request.user), found),
     }
     return render(request, "catalog/system.html", context, status=422 if form.is_bound else 200)

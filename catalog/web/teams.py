@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 
 from catalog import permissions
 from catalog.models import Application, Domain, System, Team
-from catalog.selectors import scorecards
+from catalog.selectors import imported_facts, scorecards
 from kernel.errors import NotFound
 from kernel.models import User
 from kernel.viewer import Viewer
@@ -41,6 +41,7 @@ def team(request: HttpRequest, key: str) -> HttpResponse:
         "systems": System.objects.filter(owner_team=found, retired_at=None),
         "applications": Application.objects.filter(team=found, retired_at=None),
         "reached": sum(c.reached for _, c in cards),
+        "imported": imported_facts.of("team", key, viewer=viewer),
         "possible": sum(c.possible for _, c in cards),
     }
     return render(request, "catalog/team.html", context)

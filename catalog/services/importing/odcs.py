@@ -104,8 +104,25 @@ def ref_of(value: dict[str, Any]) -> str:
 
 def _facts(value: dict[str, Any]) -> dict[str, Any]:
     """What the contract says and the catalog has no field for: people, quality, service levels, servers, roles."""
-    made: dict[str, Any] = bounded({key: value[key] for key in _FACTS if key in value}, deep=7)
+    kept = {key: value[key] for key in _FACTS if key in value}
+    rules: list[dict[str, Any]] = []
+    objects = value.get("schema")
+    for table in objects if isinstance(objects, list) else []:
+        _quality(table, "", "properties", rules, 0)
+    made: dict[str, Any] = bounded(kept | ({"quality": rules} if rules else {}), deep=7)
     return made
+
+
+def _quality(part: Any, above: str, below: str, rules: list[dict[str, Any]], depth: int) -> None:
+    """The quality rules of an object and of everything in it, each with the path of what it is of."""
+    if not isinstance(part, dict) or depth > 20:
+        return
+    path = ".".join(p for p in (above, plain(part.get("name"), 200)) if p)
+    given = part.get("quality")
+    rules += [{"of": path, **rule} for rule in given if isinstance(rule, dict)] if isinstance(given, list) else []
+    columns = part.get(below)
+    for column in columns if isinstance(columns, list) else []:
+        _quality(column, path, below, rules, depth + 1)
 
 
 def _team(value: dict[str, Any]) -> str:
