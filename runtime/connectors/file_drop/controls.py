@@ -30,8 +30,8 @@ class ControlSums:
     """How many records were seen, and what they add up to. An empty amount adds nothing; one that cannot be read makes
     the sum unknown."""
 
-    def __init__(self, column: str, form: NumberForm) -> None:
-        self.column, self.form = column, form
+    def __init__(self, column: str, form: NumberForm, what: str = "records") -> None:
+        self.column, self.form, self.what = column, form, what
         self.count, self.total = 0, Decimal(0)
         self.unread = ""  # the first amount that is no number, with its place
 
@@ -48,7 +48,7 @@ class ControlSums:
     def contradictions(self, count: str | None, total: str | None) -> Iterator[str]:
         """What the trailer says (None: it says nothing of it) that the records do not; one sentence each."""
         if count is not None and whole_number(count) != self.count:
-            yield f"the trailer says {count.strip() or 'nothing'}, and there are {self.count} records"
+            yield f"the trailer says {count.strip() or 'nothing'}, and there are {self.count} {self.what}"
         if total is None:
             return
         if self.unread:

@@ -71,6 +71,37 @@ def rows(claimed: ClaimedFile, dialect: FileDialect, trailer: str = "") -> Itera
         yield from enumerate(source, 2 if delimiter else 1)
 
 
+def lines(claimed: ClaimedFile, dialect: FileDialect, length: int = 0) -> Iterator[tuple[int, str | UnreadableRow]]:
+    """Number and text of each line; with `length` the file has no line ends, and each has so many characters. Raises
+    Unreadable as `rows` does."""
+    with claimed.open() as file:
+        codec = by_mark(file.peek(4)[:4], dialect.encoding)
+        source = _blocks(file, codec, length) if length else _records(file, codec, dialect, claimed.whole)
+        for number, line in enumerate(source, 1):
+            if isinstance(line, UnreadableRow):
+                yield number, line
+                continue
+            line = line.lstrip(BOM)
+            reason = misread(line, codec)
+            yield number, UnreadableRow(reason, raw_bytes(line, codec)) if reason else line
+
+
+def _blocks(file: io.BufferedReader, codec: str, length: int) -> Iterator[str | UnreadableRow]:
+    decoder = codecs.getincrementaldecoder(codec)(errors_of(codec))
+    rest, last = "", False
+    while not last:
+        chunk = file.read(CHUNK)
+        last = not chunk
+        rest = (rest + decoder.decode(chunk, final=last)).lstrip(BOM)
+        at = 0
+        while at + length <= len(rest):
+            yield rest[at : at + length]
+            at += length
+        rest = rest[at:]
+    if rest.strip("\r\n\x1a \0"):
+        yield UnreadableRow(f"the last record has {len(rest)} of {length} characters", raw_bytes(rest, codec))
+
+
 def _named_delimiter(head: bytes, codec: str) -> str:
     """What a first line `sep=;` names; empty where there is none."""
     found = _SEP.match(head.decode(codec, "ignore").lstrip(BOM))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from runtime.connectors.drop import ClaimedFile
 from runtime.connectors.file_drop.json_documents import JsonLayout, json_documents
 from runtime.connectors.file_drop.json_lines import json_lines
+from runtime.connectors.file_drop.line_records import LineRecords
 from runtime.connectors.file_drop.settings import FileDropSettings
 from runtime.connectors.file_drop.xml_records import XmlRecords
 
@@ -24,4 +25,7 @@ def objects(settings: FileDropSettings) -> Objects | None:
     if settings.xml is not None:
         layout = settings.xml
         return lambda claimed: XmlRecords(layout).read(claimed)
+    if settings.lines is not None:
+        lines, fixed = settings.lines, settings.format == "fixed"
+        return lambda claimed: LineRecords(lines, settings.dialect, fixed=fixed).read(claimed)
     return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -10,8 +10,11 @@ from kernel.errors import Invalid
 from runtime.connectors.file_drop.controls import Control
 from runtime.connectors.file_drop.dialect import FileDialect
 from runtime.connectors.file_drop.json_documents import JsonLayout
+from runtime.connectors.file_drop.line_layout import LineLayout
 from runtime.connectors.file_drop.xml_records import XmlLayout
 from runtime.connectors.stamps import StampRules
+
+LAYOUTS = {"json": ("json",), "xml": ("xml",), "lines": ("fixed", "typed")}  # what says more about which formats
 
 
 class FileDropSettings(msgspec.Struct, frozen=True):
@@ -21,6 +24,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
                   them unpacked too, and `patience` is as in `drop.DropFolder`
     text          of a whole file: `content` is its text, by the encoding of the dialect, and not base64
     json, xml     where the records of such a file stand; JSON may do without
+    lines         what the lines of `fixed` and `typed` files are
     key_fields    columns, or paths, that identify a record; without them file checksum and record number do
     page_size     records a page
     stamps        what `version_field` means, and how far ahead of now it may lie
@@ -33,10 +37,11 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
-    format: Literal["delimited", "jsonl", "json", "xml", "whole"] = "delimited"
+    format: Literal["delimited", "jsonl", "json", "xml", "fixed", "typed", "whole"] = "delimited"
     text: bool = False
     json: JsonLayout | None = None
     xml: XmlLayout | None = None
+    lines: LineLayout | None = None
     dialect: FileDialect = msgspec.field(default_factory=FileDialect)
     key_fields: list[str] = msgspec.field(default_factory=list)
     version_field: str | None = None
@@ -51,17 +56,16 @@ class FileDropSettings(msgspec.Struct, frozen=True):
             raise Invalid("connection.settings", "'page_size' is at least 1.")
         if self.text and self.format != "whole":
             raise Invalid("connection.settings", "'text' is for 'format: whole'; all other formats are read as text.")
-        for name, layout in self.layouts.items():
-            if layout is None and self.format == name != "json":
-                raise Invalid("connection.settings", f"'format: {name}' needs {name!r}, which says what a record is.")
-            if layout is not None and self.format != name:
-                raise Invalid(
-                    "connection.settings", f"{name!r} is for 'format: {name}', and this one is {self.format}."
-                )
-            if layout is not None:
-                layout.verify()
-
-    @property
-    def layouts(self) -> dict[str, Any]:
-        """What says more about a format, by the format's name; None where it is not there."""
-        return {"json": self.json, "xml": self.xml}
+        for name, formats in LAYOUTS.items():
+            layout = getattr(self, name)
+            if layout is None and self.format in formats and name != "json":
+                raise Invalid("connection.settings", f"'format: {self.format}' needs {name!r}: what a record is.")
+            if layout is not None and self.format not in formats:
+                said = " or ".join(f"'format: {one}'" for one in formats)
+                raise Invalid("connection.settings", f"{name!r} is for {said}, and this one is {self.format}.")
+        if self.json:
+            self.json.verify()
+        if self.xml:
+            self.xml.verify()
+        if self.lines:
+            self.lines.verify(fixed=self.format == "fixed")
