@@ -48,3 +48,24 @@ def test_the_content_type_that_a_part_has_anyway_says_nothing() -> None:
         assert judge(form(field), form(field, {"contentType": "application/xml"})).verdict == "breaking"
     file = {"type": "string", "format": "binary"}
     assert judge(form(file), form(file, {"contentType": "text/plain"})).verdict == "breaking"
+
+
+@pytest.mark.parametrize("word", ["prefixEncoding", "itemEncoding"])
+def test_the_encoding_of_parts_by_their_order_is_compared(word: str) -> None:
+    def body(kind: str) -> dict[str, Any]:
+        one = {"contentType": kind}
+        content = {"schema": {"type": "array"}, word: [one] if word == "prefixEncoding" else one}
+        return with_operation(
+            {"requestBody": {"content": {"multipart/mixed": content}}, "responses": OK}, version="3.2.0"
+        )
+
+    assert judge(body("application/json"), body("application/xml")).verdict == "breaking"
+    assert judge(body("application/json"), body("application/json")).verdict == "none"
+
+
+def test_the_items_of_a_sequence_are_compared_beside_its_whole() -> None:
+    def answer(item: dict[str, Any]) -> dict[str, Any]:
+        content = {"application/jsonl": {"schema": {"type": "array"}, "itemSchema": item}}
+        return with_operation({"responses": {"200": {"description": "OK", "content": content}}}, version="3.2.0")
+
+    assert judge(answer(TEXT), answer(OBJECT)).verdict == "breaking"

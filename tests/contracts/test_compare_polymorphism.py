@@ -278,3 +278,72 @@ def test_a_tagged_union_that_became_its_bare_parent_admits_any_tag() -> None:
             content_model=model,
         )
         assert wider.verdict == "warning"
+
+
+def _beside(kind: str, *, own: bool, inside: bool = False) -> dict[str, Any]:
+    """A union (or a parent with children) that has the property `note` beside it, or in every alternative."""
+    text = {"type": "string"}
+    note = {"note": text} if own else {}
+    inner = {"note": text} if inside else {}
+    body: dict[str, Any] = {"type": "object", "required": ["kind"], "properties": {"kind": text, **note}}
+    cash, card = ({"type": "object", "properties": {name: text, **inner}} for name in ("till", "brand"))
+    if kind == "parent":
+        body["discriminator"] = {"propertyName": "kind"}
+        cash, card = ({"allOf": [ref("Tender"), one]} for one in (cash, card))
+    else:
+        body[kind] = [ref("Cash"), ref("Card")]
+        if kind == "oneOf":
+            body["discriminator"] = {"propertyName": "kind"}
+    return {"schemas": {"Tender": body, "Cash": cash, "Card": card}}
+
+
+@pytest.mark.parametrize("kind", ["parent", "oneOf", "anyOf"])
+@pytest.mark.parametrize("wrap", [with_request, with_response])
+def test_an_optional_property_that_goes_beside_alternatives_is_a_warning_as_anywhere(kind: str, wrap: Any) -> None:
+    had, lost = (wrap(ref("Tender"), components=_beside(kind, own=own)) for own in (True, False))
+    result = judge(had, lost)
+    assert result.verdict == "warning", [finding.message for finding in result.findings]
+    assert any("property-removed" in rule for rule in rules(result, "warning"))
+
+
+@pytest.mark.parametrize("kind", ["parent", "oneOf", "anyOf"])
+@pytest.mark.parametrize("wrap", [with_request, with_response])
+def test_a_property_that_moves_into_every_alternative_is_not_told_as_removed(kind: str, wrap: Any) -> None:
+    beside = wrap(ref("Tender"), components=_beside(kind, own=True))
+    inside = wrap(ref("Tender"), components=_beside(kind, own=False, inside=True))
+    assert not any("property-removed" in rule for rule in rules(judge(beside, inside), "warning"))
+
+
+def _one_of(*branches: Any) -> dict[str, Any]:
+    return {"oneOf": list(branches)}
+
+
+@pytest.mark.parametrize("wrap", [with_request, with_response])
+def test_a_union_inside_a_union_of_its_kind_is_one_union(wrap: Any) -> None:
+    one, two, three = ({"type": "object", "required": [name]} for name in "abc")
+    nested, flat = _one_of(_one_of(one, two), three), _one_of(one, two, three)
+    for pair in ((nested, flat), (flat, nested)):
+        result = judge(*(wrap(side) for side in pair))
+        assert result.verdict in ("warning", "compatible")
+        assert rules(result) == {rule for rule in rules(result) if rule.endswith("one-of-overlap-changed")} != set()
+    apart = [{"type": kind, "title": kind} for kind in ("string", "integer", "boolean")]
+    assert judge(wrap(_one_of(_one_of(*apart[:2]), apart[2])), wrap(_one_of(*apart))).verdict == "none"
+    any_of = {"anyOf": [{"anyOf": [one, two]}, three]}
+    assert judge(wrap(any_of), wrap({"anyOf": [one, two, three]})).verdict == "none"
+
+
+def test_listed_values_are_tried_on_a_union_inside_a_union() -> None:
+    low, high, even = {"maximum": 5}, {"minimum": 3}, {"multipleOf": 2}
+    four = with_request({"enum": [4]})
+    assert judge(four, with_request(_one_of(_one_of(low, high), even))).verdict == "compatible"
+    assert judge(four, with_request(_one_of(low, high, even))).verdict == "breaking"
+
+
+def test_a_circle_of_references_alone_is_listed_and_not_decided() -> None:
+    circle = {"schemas": {"A": ref("B"), "B": ref("A")}}
+    real = {"schemas": {"A": {"type": "object", "required": ["k"]}}}
+    for wrap in (with_request, with_response):
+        for old, new in ((circle, real), (real, circle), (circle, circle)):
+            assert judge(wrap(ref("A"), components=old), wrap(ref("A"), components=new)).verdict == "warning"
+    unused = with_request({"type": "string"}, components=circle)
+    assert judge(unused, unused).verdict == "none"

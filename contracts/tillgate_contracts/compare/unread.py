@@ -9,6 +9,8 @@ from tillgate_contracts.compare.schema.source import Part, SchemaDialect, Schema
 
 #: Where the operations of a document stand.
 _STARTS = ("paths", "webhooks", "x-webhooks", "channels", "operations")
+#: Problems that count where an operation reaches them.
+_REACHED = frozenset(("ref.unresolved", "ref.loop"))
 HINT = "Bundle the contract into one file, or give the folder that its files are read from."
 
 
@@ -102,9 +104,9 @@ def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None
             for item in getattr(document, "problems", ())
             if (item.unread or item.ambiguous) and item.pointer not in told
         ]
-        if any(item.code == "ref.unresolved" for item in problems):
+        if any(item.code in _REACHED for item in problems):
             met = _reached(document.tree)
-            problems = [item for item in problems if item.code != "ref.unresolved" or item.pointer in met]
+            problems = [item for item in problems if item.code not in _REACHED or item.pointer in met]
         sides.append({item.pointer: item for item in problems})
     for pointer in dict.fromkeys([*sides[0], *sides[1]]):
         left, right = sides[0].get(pointer), sides[1].get(pointer)

@@ -14,7 +14,7 @@ from tillgate_contracts.reading.pointers import MISSING, escape, fragment_tokens
 from tillgate_contracts.reading.walk import DATA, holds_names, located, objects
 
 _UNREAD = frozenset(("ref.external", "ref.network", "ref.outside", "ref.too_many_files", "ref.unreadable"))
-_UNREAD |= {"ref.unresolved", "xsd.redefined"}
+_UNREAD |= {"ref.unresolved", "ref.loop", "xsd.redefined"}
 #: What was read in one of several ways that it may mean.
 _AMBIGUOUS = frozenset(("ref.dynamic", "dialect.unknown", "field.other_version"))
 _ROOT = "http://contract.invalid/"

@@ -11,6 +11,7 @@ from typing import Any
 from tillgate_contracts.reading.forms import OwnReading
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, measure, refusal
 from tillgate_contracts.reading.pointers import escape
+from tillgate_contracts.reading.wsdl_extensions import MIME, action_of, extension, extensions_of, mime_parts, space_of
 from tillgate_contracts.reading.xml_files import XmlFiles
 from tillgate_contracts.reading.xml_text import parse_xml
 from tillgate_contracts.reading.xsd_reader import XS, SchemaReader, local, qualified
@@ -31,6 +32,7 @@ _PATTERNS = {
     ("output",): "notification",
 }
 _OWN = {WSDL_1, WSDL_2, XS}
+_KNOWN = frozenset((*_OWN, *SOAP, MIME))
 ROOTS = frozenset({"definitions", "description", "schema"})
 """Local names of the roots that are read here."""
 Tree = dict[str, Any]
@@ -77,6 +79,7 @@ class _WsdlReader:
         self.messages: dict[str, list[Tree]] = {}
         self.found: Tree = {"interfaces": {}, "bindings": {}, "services": {}}
         self.later: list[tuple[Any, str]] = []
+        self.extensions: list[str] = []
 
     def run(self, root: Any, version: str) -> Tree:
         self._file(root, "", set())
@@ -101,12 +104,17 @@ class _WsdlReader:
         }
         tree: Tree = {"wsdl": version, "info": {key: value for key, value in info.items() if value}}
         tree["target"] = root.get("targetNamespace") or ""
+        if self.extensions:
+            tree["extensions"] = sorted(self.extensions)
         return tree | self.found
 
     def _file(self, root: Any, file: str, seen: set[str]) -> None:
         target = root.get("targetNamespace") or ""
+        self.extensions += extensions_of(root, _KNOWN)
         for child in root:
             kind = local(child)
+            if space_of(child) not in _OWN:
+                continue
             if kind == "types":
                 for schema in child:
                     if schema.tag == f"{{{XS}}}schema":
@@ -145,6 +153,8 @@ class _WsdlReader:
             )
         self.lines[pointer] = node.sourceline or 0
         text = _doc(node)
+        said = [] if section == "bindings" else extensions_of(node, _KNOWN)
+        made |= {"extensions": said} if said else {}
         self.found[section][name] = made | ({"description": text} if text else {})
 
     def _port_type(self, node: Any, target: str) -> None:
@@ -158,14 +168,22 @@ class _WsdlReader:
             for part in child:
                 kind = local(part)
                 if kind in ("input", "output"):
-                    made[kind] = {"parts": self._message(part)}
+                    made[kind] = self._sent(part)
                 elif kind == "fault":
-                    made.setdefault("faults", {})[part.get("name") or ""] = {"parts": self._message(part)}
+                    made.setdefault("faults", {})[part.get("name") or ""] = self._sent(part)
             self._operation(operations, child, made, pointer)
         self._keep("interfaces", node, target, {"operations": operations})
 
+    def _sent(self, node: Any) -> Tree:
+        """A message of a port type with the action that WS-Addressing gives it, where it names one."""
+        action = action_of(node)
+        return {"parts": self._message(node)} | ({} if action is None else {"action": action})
+
     def _operation(self, operations: Tree, node: Any, made: Tree, pointer: str) -> None:
         name = node.get("name") or ""
+        said = sorted(one for part in (node, *node) for one in extensions_of(part, _KNOWN))
+        if said:
+            made["extensions"] = said
         if _doc(node):
             made["description"] = _doc(node)
         while name in operations:
@@ -200,7 +218,8 @@ class _WsdlReader:
             for part in child:
                 kind = local(part)
                 if kind in ("input", "output"):
-                    made[kind] = {"parts": [_element_of(part)]}
+                    action = action_of(part)
+                    made[kind] = {"parts": [_element_of(part)]} | ({} if action is None else {"action": action})
                 elif kind == "outfault":
                     name = qualified(part, part.get("ref") or "")
                     made.setdefault("faults", {})[name.rpartition("}")[2]] = {"parts": [faults.get(name, {"name": ""})]}
@@ -231,7 +250,7 @@ class _WsdlReader:
             made["protocol"] = SOAP.get(node.get("type") or "", node.get("type"))
         extensions = []
         for child in node:
-            space, kind = _space(child), local(child)
+            space, kind = space_of(child), local(child)
             if space in SOAP and kind == "binding":
                 made["protocol"] = SOAP[space]
                 made["transport"] = child.get("transport") or child.get("verb") or ""
@@ -242,7 +261,7 @@ class _WsdlReader:
                 self.lines[pointer] = child.sourceline or 0
                 made.setdefault("operations", {})[name] = self._bound(child, style or "document")
             elif space not in _OWN:
-                extensions.append(_extension(child))
+                extensions.append(extension(child))
         made.setdefault("protocol", "other")
         if extensions:
             made["extensions"] = sorted(extensions)
@@ -254,7 +273,7 @@ class _WsdlReader:
             if str(key).rpartition("}")[2] == "action":
                 made["action"] = str(value)
         for child in node:
-            space, kind = _space(child), local(child)
+            space, kind = space_of(child), local(child)
             if kind == "operation" and space in SOAP:
                 made["action"] = child.get("soapAction") or child.get("location") or ""
                 made["style"] = child.get("style") or style
@@ -263,13 +282,13 @@ class _WsdlReader:
                 if body:
                     made[kind] = body
             elif space not in _OWN and kind != "operation":
-                made.setdefault("extensions", []).append(_extension(child))
+                made.setdefault("extensions", []).append(extension(child))
         return made
 
     def _body(self, node: Any) -> Tree:
         made: Tree = {}
         for child in node.iter():
-            if _space(child) not in SOAP:
+            if space_of(child) not in SOAP:
                 continue
             if local(child) == "body":
                 made["use"] = child.get("use") or "literal"
@@ -278,7 +297,8 @@ class _WsdlReader:
                         made[key] = child.get(key)
             elif local(child) == "header":
                 made.setdefault("headers", []).append(self._header(child))
-        return made
+        mime, said = mime_parts(node), extensions_of(node, _KNOWN)
+        return made | ({"mime": mime} if mime else {}) | ({"extensions": said} if said else {})
 
     def _header(self, node: Any) -> Tree:
         if node.get("element"):
@@ -297,6 +317,9 @@ class _WsdlReader:
             )
             name = child.get("name") or ""
             ports[name] = {"binding": qualified(child, child.get("binding") or ""), "address": address}
+            said = extensions_of(child, _KNOWN)
+            if said:
+                ports[name]["extensions"] = said
             self.lines[f"{pointer}/{escape(name)}"] = child.sourceline or 0
         self._keep("services", node, target, {"ports": ports})
 
@@ -320,18 +343,6 @@ def _part(node: Any) -> Tree:
 def _element_of(node: Any) -> Tree:
     written = node.get("element") or ""
     return {"name": "", "element": written if written.startswith("#") or not written else qualified(node, written)}
-
-
-def _space(node: Any) -> str:
-    tag = str(node.tag)
-    return tag[1:].partition("}")[0] if tag.startswith("{") else ""
-
-
-def _extension(node: Any) -> str:
-    """What another standard says here (policies, addressing): kept as text, compared as text."""
-    from lxml import etree
-
-    return str(etree.tostring(node, method="c14n", exclusive=True).decode().strip())
 
 
 def _doc(node: Any) -> str:

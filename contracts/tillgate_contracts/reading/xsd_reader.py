@@ -15,6 +15,7 @@ from tillgate_contracts.reading.limits import refusal
 from tillgate_contracts.reading.pointers import escape
 from tillgate_contracts.reading.xml_files import XmlFiles
 from tillgate_contracts.reading.xsd_later import unread_defaults, unread_parts
+from tillgate_contracts.reading.xsd_names import undeclared
 
 XS = "http://www.w3.org/2001/XMLSchema"
 XML = "http://www.w3.org/XML/1998/namespace"
@@ -25,6 +26,13 @@ _SECTIONS = {
     "group": "groups",
     "attribute": "attributes",
     "attributeGroup": "attributeGroups",
+}
+_WORDS = {
+    "elements": "element",
+    "types": "type",
+    "groups": "group",
+    "attributes": "attribute",
+    "attributeGroups": "attribute group",
 }
 _FACETS = frozenset(
     (
@@ -86,6 +94,15 @@ class SchemaReader:
                 self.add(root, found)
             else:
                 self.problem("ref.unreadable", f"{found} is no XML Schema.")
+        if not self.problems or all(problem["code"] == "xsd.not_read" for problem in self.problems):
+            self._undeclared()
+
+    def _undeclared(self) -> None:
+        """Names that nothing declares, where everything was read that could declare them."""
+        for kind, name, pointer in undeclared(self.schemas):
+            word = _WORDS[kind]
+            message = f"The {word} {name.rpartition('}')[2]} is declared nowhere. Declare it, or import its schema."
+            self.problems.append({"code": "ref.unresolved", "pointer": pointer, "message": message, "name": name})
 
     def _unread(self, message: str, pointer: str) -> None:
         if message:

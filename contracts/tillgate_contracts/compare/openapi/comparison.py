@@ -89,11 +89,26 @@ class DocumentComparison:
         old, new = old if isinstance(old, dict) else {}, new if isinstance(new, dict) else {}
         base, revision = join(places[0], old_media or media), join(places[1], media)
         sent = wire or media
-        word = "schema"
-        if "schema" not in old and "schema" not in new and ("itemSchema" in old or "itemSchema" in new):
-            word = "itemSchema"
-        if is_opaque(sent) and word == "schema" and self._are_files(sent, old, new):
+        words = [word for word in ("schema", "itemSchema") if word in old or word in new]
+        if is_opaque(sent) and words == ["schema"] and self._are_files(sent, old, new):
             return
+        for word in words:
+            self._described(word, old, new, (base, revision), sent, media, direction, place, where)
+
+    def _described(
+        self,
+        word: str,
+        old: dict[str, Any],
+        new: dict[str, Any],
+        places: tuple[str, str],
+        sent: str,
+        media: str,
+        direction: Direction,
+        place: str,
+        where: Where,
+    ) -> None:
+        """One of the two schemas of a media type: of the whole body, or (OpenAPI 3.2) of each item of a sequence."""
+        base, revision = places
         if word in old and word in new:
             left, right = (Part(old[word], join(base, word)),), (Part(new[word], join(revision, word)),)
             form = "body" if is_multipart(sent) else ""
@@ -111,7 +126,7 @@ class DocumentComparison:
             rule = f"{direction.name}-body-media-type-schema-{'removed' if gone else 'added'}"
             self.collector.add(
                 rule,
-                f"The schema of the {media} body was {'dropped' if gone else 'added'}.",
+                f"The {word} of the {media} body was {'dropped' if gone else 'added'}.",
                 where=where,
                 base=base,
                 revision=revision,

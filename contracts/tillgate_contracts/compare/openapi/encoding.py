@@ -11,7 +11,7 @@ from tillgate_contracts.compare.openapi.view import OpenApiView
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import Part, Parts, join
-from tillgate_contracts.compare.schema.values import as_mapping
+from tillgate_contracts.compare.schema.values import as_mapping, signature
 from tillgate_contracts.compare.unread import LocatedObject
 
 _RULE = "request-body-encoding-changed"
@@ -75,6 +75,17 @@ def compare_encoding(
     """The fields that either side says something of. `reverse`: the owner of the contract sends the body."""
     old = _Side(comparison.old, comparison.graph.old, medias[0], raws[0], places[0])
     new = _Side(comparison.new, comparison.graph.new, medias[1], raws[1], places[1])
+    for word in ("prefixEncoding", "itemEncoding"):
+        if signature(old.raw.get(word)) != signature(new.raw.get(word)):
+            comparison.collector.add(
+                _RULE,
+                f"The parts of the body are encoded differently ({word}).",
+                where=where,
+                old=old.raw.get(word),
+                new=new.raw.get(word),
+                base=old.pointer,
+                revision=new.pointer,
+            )
     for name in {**old.encoding(), **new.encoding()}:
         before, after = old.wire(name), new.wire(name)
         if before != after:

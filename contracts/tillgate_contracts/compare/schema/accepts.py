@@ -56,6 +56,8 @@ def accepts(builder: Builder, node: Node, value: Any, depth: int = 0) -> Answer:
 
     for group in node.groups:
         given = [ask(branch) for branch in group.branches]
+        for first, number in reversed(group.nested):
+            given[first : first + number] = [_union(group.kind, given[first : first + number])]
         answers.append(_union(group.kind, given))
     for negated in node.nots:
         answer = ask(negated)

@@ -52,6 +52,8 @@ class Builder:
         flat = _Flat()
         for part in parts:
             self._flatten(part, flat, set(), top=True, inner=len(parts) > 1)
+        if flat.circle and not flat.parts and not flat.never:
+            flat.unresolved += flat.refs[:1]  # references that lead to each other alone
         key: tuple[Any, ...] = tuple(sorted((id(part.raw), part.mask) for part in flat.parts))
         subtypes = tuple(dict.fromkeys(ref for raw in flat.heads for ref in self.source.family.children(raw)))
         if subtypes:
@@ -113,6 +115,9 @@ class Builder:
                 flat.add(part)
             return
         if not isinstance(raw, dict) or not raw or id(raw) in path or len(flat.parts) > _MAX_FLATTEN:
+            flat.circle = flat.circle or (
+                isinstance(raw, dict) and id(raw) in path and isinstance(raw.get("$ref"), str)
+            )
             return
         head = head and not part.mask & CHOSEN
         if "unevaluatedProperties" in raw or "unevaluatedItems" in raw:
@@ -254,6 +259,7 @@ class _Flat:
         self.composed: list[str] = []
         self.heads: list[dict[str, Any]] = []
         self.forms: dict[str, str] = {}
+        self.circle = False
         self.never = False
         self.null = False
         self.holders = 0

@@ -227,10 +227,19 @@ class KeywordReader:
     def _group(self, kind: str, value: Any) -> None:
         if not isinstance(value, list) or not value:
             return
-        branches = [self.parts(branch, kind, index) for index, branch in enumerate(value)]
+        branches: list[Parts] = []
+        nested: list[tuple[int, int]] = []
+        for index, branch in enumerate(value):
+            inner = None if "discriminator" in self.raw else _same_union(branch, kind)
+            if inner is None:
+                branches.append(self.parts(branch, kind, index))
+                continue
+            if kind == "oneOf":
+                nested.append((len(branches), len(inner)))
+            branches += [self.parts(one, kind, index, kind, number) for number, one in enumerate(inner)]
         if self.source.dialect.admits_null(self.raw):
             branches.append((self.source.type_slice("null"),))
-        group = SchemaUnion(kind, tuple(branches), join(self.pointer, kind), id(self.owner))
+        group = SchemaUnion(kind, tuple(branches), join(self.pointer, kind), id(self.owner), tuple(nested))
         self.node.groups = (*self.node.groups, group)
 
     def _not(self, value: Any) -> None:
@@ -270,6 +279,13 @@ class KeywordReader:
                 value = {"propertyName": value}
             if isinstance(value, dict):
                 self.node.discriminator = value
+
+
+def _same_union(branch: Any, kind: str) -> list[Any] | None:
+    """The branches of a branch without a name that is nothing but a union of the same kind."""
+    inner = branch.get(kind) if isinstance(branch, dict) else None
+    plain = isinstance(inner, list) and len(inner) > 1 and all(word == kind or is_descriptive(word) for word in branch)
+    return inner if plain else None
 
 
 _Handler = Callable[[KeywordReader, Any], None]

@@ -21,12 +21,14 @@ class Bound(NamedTuple):
 
 
 class SchemaUnion(NamedTuple):
-    """One `anyOf` or `oneOf`: the `parts` of each branch, the id of the raw schema that holds it, and its pointer."""
+    """One `anyOf` or `oneOf`: the `parts` of each branch, the id of the raw schema that holds it, and its pointer.
+    `nested`: where branches stand that were a union of the same kind inside it (first index, number)."""
 
     kind: str
     branches: tuple[Parts, ...]
     pointer: str
     owner: int
+    nested: tuple[tuple[int, int], ...] = ()
 
 
 class Conditional(NamedTuple):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tillgate_contracts.compare.schema.branches import NAMES, covered_by, ref_of
-from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, WIDENS
+from tillgate_contracts.compare.schema.change import BOTH, EXACT, NAMED, NARROWS, NONE, PLAIN, WIDENS
 from tillgate_contracts.compare.schema.comparison import BESIDE, NodeComparison, is_odata
 from tillgate_contracts.compare.schema.family import name_of
 from tillgate_contracts.compare.schema.node import Node, SchemaUnion
@@ -274,16 +274,17 @@ class TaggedUnions:
             ):
                 continue
             if all(not self._whole(tag) & harm for tag in self.old.by_tag):
-                refute(comparison, harm, first, own)
+                named = all(not self._whole(tag, NAMED) & harm for tag in self.old.by_tag)
+                refute(comparison, harm, first, own, named=named)
 
-    def _whole(self, tag: str) -> int:
+    def _whole(self, tag: str, proof: int = PLAIN) -> int:
         """Effect on the values of one tag: the keywords beside the union together with its schema."""
         before, after = self.old.by_tag[tag], self.new.by_tag.get(tag, self.new.default)
         if after is None:
             return BOTH
         graph = self.comparison.graph
         left, right = _around(self.comparison.old, before), _around(self.comparison.new, after)
-        return graph.relation(graph.link(left, right, self.comparison.direction))
+        return graph.relation(graph.link(left, right, self.comparison.direction), proof)
 
 
 def _around(node: Node, target: TagTarget) -> Parts:

@@ -81,12 +81,20 @@ def _prove(comparison: NodeComparison, start: int) -> None:
             refute(comparison, harm, start)
 
 
-def refute(comparison: NodeComparison, harm: int, start: int, end: int | None = None) -> None:
-    """Masks an effect that is proven not to happen, in some changes of this pair and in all comparisons below."""
+def refute(comparison: NodeComparison, harm: int, start: int, end: int | None = None, *, named: bool = True) -> None:
+    """Masks an effect that is proven not to happen, in some changes of this pair and in all comparisons below.
+
+    A property that went without an effect of its own is only made up for where every branch has it now: `named` says
+    that the proof counted properties which only one side names.
+    """
     for change in comparison.pair.changes[start:end]:
-        if not change.inapplicable:
-            change.effect &= ~harm
-            change.refuted |= harm
+        if change.inapplicable:
+            continue
+        made_up = named and not change.unproven & ~(change.refuted | harm)
+        if change.unproven and not change.effect & harm and not made_up:
+            continue
+        change.effect &= ~harm
+        change.refuted |= harm
     comparison.silence(harm)
 
 
@@ -215,9 +223,12 @@ class Branches:
             elif new.kind == "oneOf" and not exclusive_new:
                 comparison.add("any-of-became-one-of", NARROWS, "anyOf", "oneOf", new_pointer=new.pointer)
             return
-        if old.kind == "anyOf" or not inner:
+        if old.kind == "anyOf" or not (inner or old.nested != new.nested):
             return
         effect = NONE
+        if old.nested != new.nested and not (exclusive_old and exclusive_new):
+            # A value that matches every branch of an inner union matches none of it, and may match another branch.
+            effect = BOTH if old.nested and new.nested else NARROWS if old.nested else WIDENS
         if inner & WIDENS and not exclusive_new:
             effect |= NARROWS
         if inner & NARROWS and not exclusive_old:

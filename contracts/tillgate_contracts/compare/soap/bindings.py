@@ -12,6 +12,7 @@ _BODY = (
     ("use", "soap-use-changed"),
     ("namespace", "soap-body-namespace-changed"),
     ("parts", "soap-body-parts-changed"),
+    ("mime", "soap-mime-parts-changed"),
 )
 
 
@@ -35,6 +36,7 @@ class BindingComparison:
 
     def run(self) -> None:
         old, new = self.old["bindings"], self.new["bindings"]
+        self._extensions(self.old, self.new, {}, "The contract", {})
         for name, before in old.items():
             found = (
                 name
@@ -72,10 +74,26 @@ class BindingComparison:
         for key, one in old.items():
             spots = {"base": f"{place}/operations/{escape(key)}", "revision": f"{spot}/operations/{escape(key)}"}
             if key in new:
-                self._operation(key, one, new[key], self._who(after, key), spots)
+                sides = (self._bound(self.old, before, key, one), self._bound(self.new, after, key, new[key]))
+                self._operation(key, *sides, self._who(after, key), spots)
             else:
                 text = f"{key} is no longer bound in {name}."
                 self.add(self._who(before, key), "soap-operation-unbound", text, old=key, base=spots["base"])
+
+    @staticmethod
+    def _bound(tree: Tree, binding: Tree, name: str, operation: Tree) -> Tree:
+        """A bound operation in which `parts` says something only where the body has not every part (WSDL 1.1 section
+        3.5), in no order."""
+        described = tree["interfaces"].get(binding.get("interface", ""), {}).get("operations", {}).get(name, {})
+        made = dict(operation)
+        for side in ("input", "output"):
+            body = made.get(side, {})
+            if "parts" in body:
+                listed = sorted(str(body["parts"]).split())
+                every = sorted(part["name"] for part in described.get(side, {}).get("parts", ()))
+                rest = {key: value for key, value in body.items() if key != "parts"}
+                made[side] = rest if listed == every else {**rest, "parts": " ".join(listed)}
+        return made
 
     def _operation(self, name: str, before: Tree, after: Tree, who: dict[str, str], at: dict[str, Any]) -> None:
         for key, rule in (("action", "soap-action-changed"), ("style", "soap-style-changed")):
@@ -91,8 +109,14 @@ class BindingComparison:
                 if key == "namespace" and not rpc:
                     continue
                 if one.get(key) != other.get(key):
-                    text = f"The {key} of the {side} of {name} is {other.get(key)} instead of {one.get(key)}."
+                    shown = [
+                        ", ".join(v) if isinstance(v, list) else v or "none" for v in (one.get(key), other.get(key))
+                    ]
+                    word = "MIME parts" if key == "mime" else key
+                    is_ = "are" if key == "mime" else "is"
+                    text = f"The {word} of the {side} of {name} {is_} {shown[1]} instead of {shown[0]}."
                     self.add(who, rule, text, old=one.get(key), new=other.get(key), **at)
+            self._extensions(one, other, who, f"The {side} of {name}", at)
             self._headers(name, one.get("headers", []), other.get("headers", []), direction, who, at)
 
     def _headers(
@@ -117,6 +141,10 @@ class BindingComparison:
             self.add(who, "soap-extension-changed", text, **at)
 
     def _services(self) -> None:
+        for name, service in self.old["services"].items():
+            place = f"/services/{escape(name)}"
+            other = self.new["services"].get(name, service)
+            self._extensions(service, other, {}, f"The service {_short(name)}", {"base": place, "revision": place})
         old, new = (self._ports(tree) for tree in (self.old, self.new))
         for key, (port, place) in old.items():
             if key not in new:
@@ -125,6 +153,7 @@ class BindingComparison:
                 continue
             other, spot = new[key]
             at: dict[str, Any] = {"base": place, "revision": spot}
+            self._extensions(port, other, {}, f"The port {key[1]}", at)
             if port["address"] != other["address"]:
                 text = (
                     f"The address of {key[1]} is {other['address'] or 'none'} instead of {port['address'] or 'none'}."

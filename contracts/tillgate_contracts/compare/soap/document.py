@@ -110,6 +110,11 @@ class XmlComparison:
                 continue
             if before.get("description") != new[found].get("description"):
                 self._words(place, f"/interfaces/{escape(found)}")
+            if before.get("extensions") != new[found].get("extensions"):
+                text = f"The port type {short} has other extensions (policies): what they change is not decided."
+                who = dict(_label(name, key, value) for key, value in before["operations"].items())
+                at = {"base": place, "revision": f"/interfaces/{escape(found)}"}
+                self.collector.add_for(who, "soap-extension-changed", text, **at)
             if found != name:
                 text = f"The port type {short} is in another namespace: {_space(found)} instead of {_space(name)}."
                 spot = f"/interfaces/{escape(found)}"
@@ -147,6 +152,10 @@ class XmlComparison:
             self.collector.add_for(who, "soap-operation-pattern-changed", text, **data, **at)
         if before.get("description") != after.get("description"):
             self.collector.add_for(who, "annotation-changed", f"The description of {name} changed.", **at)
+        if before.get("extensions") != after.get("extensions"):
+            text = f"{name} has other extensions (policies, addressing): what they change is not decided."
+            self.collector.add_for(who, "soap-extension-changed", text, **at)
+        self._actions(name, before, after, who, at)
         for key, direction in _PARTS:
             if key in before and key in after:
                 self._message(before[key]["parts"], after[key]["parts"], direction, f"{key} of {name}", who, at)
@@ -161,6 +170,21 @@ class XmlComparison:
             if fault not in old:
                 text = f"{name} may answer with the fault {fault}, which is new."
                 self.collector.add_for(who, "soap-fault-added", text, new=fault, **at)
+
+    def _actions(self, name: str, before: Tree, after: Tree, who: dict[str, str], at: dict[str, Any]) -> None:
+        """What WS-Addressing calls the messages, in a header that both sides look for (WSDL Binding 1.0, 4.4)."""
+        pairs = [(key, before.get(key, {}), after.get(key, {})) for key in ("input", "output")]
+        old, new = before.get("faults", {}), after.get("faults", {})
+        pairs += [(f"fault {key}", old[key], new[key]) for key in old if key in new]
+        for word, one, other in pairs:
+            was, now = one.get("action"), other.get("action")
+            if was == now:
+                continue
+            level = None if was is not None and now is not None else "warning"
+            text = f"The {word} of {name} has the WS-Addressing action {now or 'none'} instead of {was or 'none'}."
+            if level:
+                text += " Cannot tell automatically which action it had without one."
+            self.collector.add_for(who, "soap-addressing-action-changed", text, old=was, new=now, level=level, **at)
 
     def _message(
         self, old: list[Tree], new: list[Tree], direction: str, whole: str, who: dict[str, str], at: dict[str, Any]
@@ -238,6 +262,8 @@ class XmlComparison:
             for problem in tree.get("problems", []):
                 if problem["code"] == "xsd.not_read" and problem in other.get("problems", []):
                     continue  # its message has a digest of the content: nothing moved in it
+                if "name" in problem:
+                    continue  # told where a comparison meets the name
                 text = (
                     f"A part of the contract was not read ({word}): {problem['message']} What changed in it is unknown."
                 )
