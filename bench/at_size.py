@@ -1,9 +1,9 @@
 """P4: what a claim and an idle poll cost beside much that waits.
 
 Claim and release among 5 flows × 600 stores × 4 lanes, also while a freeze holds the stores of one banner or nearly
-all of them, among 600 targets that share one vendor with a limit of calls at a time, and an idle poll beside 300,000
-dead letters and 500,000 messages behind them. Besides the clock it says how many pages of the database a statement
-touches, which a busy machine does not change.
+all of them, or most flows are paused, before and after their lanes have gone to sleep; among 600 targets that share one
+vendor with a limit of calls at a time; and an idle poll beside 300,000 dead letters and 500,000 messages behind them.
+Besides the clock it says how many pages of the database a statement touches, which a busy machine does not change.
 
 python -m bench.at_size [--stores 600] [--dead 300000] [--behind 500000]
 """
@@ -30,6 +30,7 @@ def main() -> None:
         flows = [Flow(conn, lanes=4) for _ in range(5)]
         lanes_that_wait(conn, flows, given.stores, f"5 flows × {given.stores} stores × 4 lanes")
         while_stores_are_frozen(conn, given.stores)
+        while_flows_are_paused(conn, flows[:-1])
         conn.execute("truncate runtime_progress, runtime_subscription cascade")
         shared = Flow(conn, lanes=4)
         vendor = shared.vendor(concurrency=5)
@@ -68,8 +69,54 @@ def while_stores_are_frozen(conn: Any, stores: int) -> None:
         scope = {"banner": frozen.key} if frozen else {"domain": "price", "environment": "test"}
         window = freezes.plan(actor=None, name=held, calendar=always, strictness="work", **scope)
         claims(conn, f"the same while a freeze holds {held}")
+        asleep(conn, f"the same, its lanes asleep: a freeze of {held}")
         with transaction.atomic():
             freezes._end(window, actor=None, reason="measured")
+        woken(conn)
+
+
+def while_flows_are_paused(conn: Any, flows: list[Any]) -> None:
+    ids = [flow.deployment for flow in flows]
+    conn.execute("update runtime_deployment set paused = true, pause_reason = 'x' where id = any(%s)", (ids,))
+    claims(conn, f"the same while {len(ids)} flows are paused")
+    asleep(conn, f"the same, their lanes asleep: {len(ids)} flows paused")
+    conn.execute("update runtime_deployment set paused = false, pause_reason = '' where id = any(%s)", (ids,))
+    woken(conn)
+
+
+def asleep(conn: Any, what: str) -> None:
+    """What workers do now and then, what it costs, and what a claim costs afterwards."""
+    from runtime.ledger.gate_sleep import let_lanes_sleep_at_gates, wake_lanes_at_gates
+
+    count, took = 0, []
+    while True:
+        began = time.perf_counter()
+        slept = let_lanes_sleep_at_gates(conn)
+        took.append((time.perf_counter() - began) * 1000)
+        count += slept
+        if not slept:
+            break
+    if not count:
+        return
+    claims(conn, what)
+    looks = []
+    for _ in range(20):
+        began = time.perf_counter()
+        wake_lanes_at_gates(conn)
+        looks.append((time.perf_counter() - began) * 1000)
+    print(
+        f"  {count:,} lanes put to sleep in {sum(took):.0f} ms, at most {max(took):.0f} at a time; "
+        f"a look at their gates median {median(looks):.1f} ms"
+    )
+
+
+def woken(conn: Any) -> None:
+    from runtime.ledger.gate_sleep import wake_lanes_at_gates
+
+    began = time.perf_counter()
+    count = wake_lanes_at_gates(conn)
+    if count:
+        print(f"  {count:,} lanes woken in {(time.perf_counter() - began) * 1000:.0f} ms")
 
 
 def claims(conn: Any, what: str) -> None:

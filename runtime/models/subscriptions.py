@@ -145,7 +145,7 @@ class Progress(models.Model):
     claim. `session` is the process id of the owner's database session: once that has ended, nobody waits for the
     lease. `ask_until`: the database went back; up to this position a message is asked about before it is sent. Claims
     go by `tier`, which is the subscription's, and `waits_since`, and pass over what is `asleep`: it has nothing to take
-    (`LaneSleep`).
+    (`LaneSleep`), or, `at_gate`, its gate stays closed (`runtime/ledger/gate_sleep.py`).
     """
 
     pk = models.CompositePrimaryKey("subscription_id", "lane")
@@ -171,10 +171,12 @@ class Progress(models.Model):
     tier = models.PositiveSmallIntegerField(db_default=2)
     waits_since = models.DateTimeField(db_default=LONG_AGO)
     asleep = models.BooleanField(db_default=False)
+    at_gate = models.BooleanField(db_default=False)
 
     class Meta:
         indexes = [
-            models.Index(fields=["tier", "waits_since"], name="progress_in_turn", condition=models.Q(asleep=False))
+            models.Index(fields=["tier", "waits_since"], name="progress_in_turn", condition=models.Q(asleep=False)),
+            models.Index(fields=["subscription", "lane"], name="progress_at_gate", condition=models.Q(at_gate=True)),
         ]
 
     def __str__(self) -> str:

@@ -27,20 +27,24 @@ create or replace trigger runtime_subscription_turns after update on runtime_sub
   when (new.tier is distinct from old.tier or (new.open and not old.open))
   execute function runtime_subscription_turns();
 
--- What moves a lane wakes it: a claim, also one of an older version of the product, and a change of lanes.
+-- What moves a lane wakes it: a claim, also one of an older version of the product, and a change of lanes. One that is
+-- awake does not wait for its gate to open.
 create or replace function runtime_progress_awake() returns trigger
 language plpgsql as $$
 begin
   new.asleep := false;
+  new.at_gate := false;
   return new;
 end $$;
 
 create or replace trigger runtime_progress_awake before update on runtime_progress for each row
   when (
     old.asleep
-    and new.asleep
-    and (new.position, new.upto, new.intent, new.token) is distinct from
-      (old.position, old.upto, old.intent, old.token)
+    and (
+      not new.asleep
+      or (new.position, new.upto, new.intent, new.token) is distinct from
+        (old.position, old.upto, old.intent, old.token)
+    )
   )
   execute function runtime_progress_awake();
 

@@ -25,7 +25,7 @@ from kernel.garbage_collection import collect_rarely
 from kernel.postgresql import errors as database_errors
 from runtime.connectors import registry
 from runtime.domain.retry import DATABASE_LOST
-from runtime.ledger import clock_steps, connections, ended_workers
+from runtime.ledger import clock_steps, connections, ended_workers, gate_sleep
 from runtime.ledger.append import Fenced
 from runtime.ledger.claimed import ClaimScope
 from runtime.ledger.lane_sleep import let_lanes_sleep
@@ -45,6 +45,7 @@ GROUP_SECONDS = 0.02  # after a wake-up: single sales that arrive close together
 APART_SECONDS = 0.1  # between the beginnings of two spells of little work: its sales share claims and commits
 LITTLE = 200  # messages of a spell; where more came, claims are full and nobody waits for others
 WAKE_SECONDS = 0.1  # a busy worker looks so often whether lanes that sleep have work
+SLEEP_ROUNDS = 10  # in one beat: statements that put lanes to sleep whose gate is closed
 QUARANTINE_EVERY = 4  # one round in so many looks at quarantined messages before lanes
 
 _BEAT = """
@@ -92,7 +93,7 @@ class WorkerLoop:
         self.counts = WorkerCounts()
         self._stopping, self._signal = threading.Event(), threading.Event()
         self._turned = time.monotonic()
-        self._beaten = self._woke = self._looked = 0.0
+        self._beaten = self._woke = self._looked = self._asks_at = 0.0
         self._spell = 0.0, 0  # when it began to look for work, and what it had passed by then
         self._conn: connections.Connection | None = None
         self._clients: TargetClients | None = None
@@ -121,7 +122,7 @@ class WorkerLoop:
         try:
             while not self.stopping and (ends is None or time.monotonic() < ends):
                 try:
-                    busy = self.turn()
+                    busy = self.turn() or (until_idle and self._wake_at_gates(now=True) > 0)
                     if outages:
                         log.warning("the database is there again")
                     outages = 0
@@ -162,6 +163,7 @@ class WorkerLoop:
         self._beat(conn)
         if not self.delivers:
             return self._collect(conn)
+        self._wake_at_gates()
         wake_first = self._turned - self._woke >= WAKE_SECONDS
         if wake_first:
             self._woke = self._turned
@@ -183,6 +185,22 @@ class WorkerLoop:
                 self.counts.overdue_by.append(served.overdue_by)
             return True
         return self.collects and self._collect(conn)
+
+    def _wake_at_gates(self, *, now: bool = False) -> int:
+        """Now and then, or now: wake lanes that sleep before gates that are open. Answers how many."""
+        if self._conn is None or not self.delivers or (not now and self._turned < self._asks_at):
+            return 0
+        began = time.monotonic()
+        woken = gate_sleep.wake_lanes_at_gates(self._conn)
+        ended = time.monotonic()
+        self._asks_at = ended + gate_sleep.asks_again_after(ended - began)
+        return woken
+
+    def _let_lanes_sleep(self, conn: connections.Connection) -> None:
+        let_lanes_sleep(conn)
+        for _ in range(SLEEP_ROUNDS):
+            if gate_sleep.let_lanes_sleep_at_gates(conn) < gate_sleep.MOST_TO_SLEEP:
+                return
 
     def _collect(self, conn: connections.Connection) -> bool:
         taken = source_polling.claim(conn, owner=self.name, tiers=self.scope.tiers, lease=self.lease)
@@ -239,7 +257,7 @@ class WorkerLoop:
         kind = "work" if self.delivers else "collect"
         conn.execute(_BEAT, (self.name, kind, Jsonb(list(self.scope.tiers)), self.stopping))
         if self.delivers:
-            let_lanes_sleep(conn)
+            self._let_lanes_sleep(conn)
         self._report(conn)
         told = replaced_processes.tell()
         if told or self._beaten - self._looked >= GONE_EVERY:

@@ -1,4 +1,4 @@
--- Wake what sleeps on these lanes, locked in the order in which a change of lanes locks.
+-- Wake what sleeps on these lanes and waits for no gate, locked in the order in which a change of lanes locks.
 with sleeping as materialized (
     select
         p.subscription_id,
@@ -7,6 +7,7 @@ with sleeping as materialized (
     join runtime_subscription s on s.stream_id = w.stream_id and s.open
     join runtime_progress p on p.subscription_id = s.id and p.lane = w.lane
     where p.asleep
+        and not p.at_gate
     order by p.subscription_id, p.lane
     for update of p
 )

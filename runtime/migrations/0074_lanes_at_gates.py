@@ -1,0 +1,18 @@
+"""Lanes whose gate stays closed sleep until it opens."""
+
+from django.db import migrations, models
+
+from kernel.sql_files import ApplySql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("runtime", "0073_facts_of_changes")]
+
+    operations = [
+        migrations.AddField(
+            model_name="progress",
+            name="at_gate",
+            field=models.BooleanField(db_default=False),
+        ),
+        ApplySql("runtime"),
+    ]
