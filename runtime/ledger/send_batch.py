@@ -233,10 +233,16 @@ class SendBatch:
             return self._unaskable(messages)
         hit("vendor.after_ask")
         outcome = self.outcome
+        # whoever stood still meanwhile has heard "not there" of a key that the vendor may have forgotten
+        forgets = self.idempotency == "K" and not by_reference and not self.key_is_known()
+        once_more: list[OutboundMessage] = []
         rest: list[OutboundMessage] = []
         repeatable: list[OutboundMessage] = []
         for message, result in zip(messages, results, strict=True):
             outcome.question_answered = outcome.question_answered or result.status != "unknown"
+            if result.status == "unsent" and forgets:
+                once_more.append(message)
+                continue
             if result.status in ("unsent", "any_state", "other_state") and self.sent_elsewhere():
                 result = replace(result, status="differs", detail=MOVED)
             elif result.status in ("unsent", "any_state", "other_state"):
@@ -254,7 +260,8 @@ class SendBatch:
                     repeatable.append(message)
             elif result.status == "unknown":
                 outcome.blame(result, "the vendor does not say")
-        return rest + self._unaskable(repeatable) if repeatable else rest
+        rest += self._unaskable(repeatable) if repeatable else []
+        return rest + self._ask(once_more) if once_more else rest
 
     def _is_of_the_question(self, result: SendResult) -> bool:
         """Whether a fault is that of the question alone: messages go elsewhere, or are known to arrive."""
@@ -328,6 +335,8 @@ class SendBatch:
         self._hold_the_lease()
         if time.monotonic() + self.client.deadline > self.taken.lease.deadline:
             raise Fenced("no time left in the lease for a call")
+        if self.outcome.in_doubt and not self.key_holds():
+            raise Fenced("the vendor may have forgotten the key since it was looked at")
         hit("vendor.before_send")
 
     def _send(self, messages: list[OutboundMessage]) -> list[OutboundMessage]:
