@@ -25,7 +25,7 @@ from runtime.domain.recovery import NOT_ASKABLE, REUSED_KEY, key_was_reused
 from runtime.ledger.log_reader import LoggedMessage, decode
 from runtime.ledger.mappers import Skipped, Unmappable
 from runtime.models import Integration, TargetSubscription
-from runtime.services import asking_now, closed_targets, edited_names, seen_content, target_times
+from runtime.services import asking_now, closed_targets, edited_names, redrive_refusals, seen_content, target_times
 from runtime.services.mappers import mapper_of
 
 APPROVAL_ABOVE = 1_000  # messages of one integration and environment within APPROVAL_WINDOW, however they are parted
@@ -78,11 +78,17 @@ select 1
  where {where}
  order by p.lane, p.position
    for update"""
+LAST_SENT = """case p.state
+          when 'unknown' then p.sent_at
+          when 'sending' then coalesce(p.sent_at, p.first_seen_at)
+          else greatest(p.sent_at, e.last_at)
+        end"""
 _COUNT = (
     """
 select count(*), count(e.last_at), count(*) filter (where """
     + CANNOT_BE_ASKED_ABOUT
-    + """)
+    + f"""),
+       extract(epoch from max({LAST_SENT}) - clock_timestamp())::float8 + %(settle)s
   from runtime_quarantine p
  cross join lateral ("""
     + UNPROVEN
@@ -113,14 +119,7 @@ update runtime_quarantine q
        sent_at = greatest(q.sent_at, c.last_at),
        not_before = greatest(
            clock_timestamp() + make_interval(secs => c.turn / %(rate)s),
-           case
-             when q.state = 'unknown'
-             then q.sent_at + make_interval(secs => %(settle)s)
-             when %(decided)s and q.state = 'sending'
-             then coalesce(q.sent_at, q.first_seen_at) + make_interval(secs => %(settle)s)
-             when %(decided)s
-             then greatest(q.sent_at, c.last_at) + make_interval(secs => %(settle)s)
-           end)
+           case when q.state = 'unknown' then q.sent_at + make_interval(secs => %(settle)s) end)
   from (select p.subscription_id, p.lane, p.position, e.first_at, e.last_at,
                (row_number() over (order by p.lane, p.position) - 1)::float8 as turn
           from runtime_quarantine p
@@ -363,7 +362,7 @@ def redrive(
 
     For a message of unknown outcome the vendor is queried first, or sent the same again where that has one effect.
     Where neither is so (class U, a key that was forgotten or lost), it is sent only where a person says that it did not
-    arrive; nothing is sent before the vendor's `settle` time since the last send has passed. One whose key the vendor
+    arrive, and only once the vendor's `settle` time since the last send has passed. One whose key the vendor
     knows from another message gets a fresh key, and is asked about by its business reference first. Above
     APPROVAL_ABOVE messages of one integration within APPROVAL_WINDOW, including earlier redrives and confirmations, an
     approval of `subject_of` is needed.
@@ -371,7 +370,7 @@ def redrive(
     What is asked about is asked about now, also under an open circuit breaker (`asking_now`). A dead letter of which an
     earlier try has no trustworthy answer is asked about before it is sent. `not_arrived`: this person has looked at the
     target and says so; nothing is asked, and the reason is kept. Raises Invalid, Forbidden, NotApproved; Conflict
-    `redrive.unproven` where something that may have arrived cannot be asked about and nobody has said that,
+    `redrive.unsettled` where the target may still act on one of them, `redrive.unproven` where something that may have arrived cannot be asked about and nobody has said that,
     `redrive.closed` where the target takes no more work.
     """
     subscription = operated_subscription(chosen.subscription, actor)
@@ -382,17 +381,19 @@ def redrive(
     closed_targets.demand_open(subscription)
     where, values = chosen.where()
     asks = subscription.idempotency != "U"
-    about = {"not_askable": NOT_ASKABLE, "asks": asks}
+    settle = vendor_times.DEFAULT_SETTLE if subscription.settle is None else subscription.settle
+    about = {"not_askable": NOT_ASKABLE, "asks": asks, "settle": settle}
     with transaction.atomic(), connection.cursor() as cursor:
         lock_chosen(cursor, where, values)
         cursor.execute(_COUNT.format(where=where), values | about)
-        count, earlier, unknown = (int(value) for value in cursor.fetchone())
+        count, earlier, unknown, wait = cursor.fetchone()
         if (unproven := unknown + (0 if asks else earlier)) and not not_arrived:
-            raise _unproven(unproven)
+            raise redrive_refusals.unproven(unproven)
+        if not_arrived and wait is not None and wait > 0:
+            raise redrive_refusals.too_early(wait)
         integration, environment = subscription.stream.integration, subscription.stream.environment
         approved = require_approval_of_many(subscription, chosen, count, actor)
-        settle = vendor_times.DEFAULT_SETTLE if subscription.settle is None else subscription.settle
-        given: dict[str, Any] = about | {"reused_key": REUSED_KEY, "settle": settle}
+        given: dict[str, Any] = about | {"reused_key": REUSED_KEY}
         given |= {"decided": not_arrived, "asks_dead": subscription.idempotency in "KL", "rate": rate or 1e9}
         cursor.execute(_REDRIVE.format(where=where), values | given)
         count = int(cursor.rowcount)
@@ -406,16 +407,6 @@ def redrive(
         )
         cursor.execute("select pg_notify('tillgate_work', '')")
     return count
-
-
-def _unproven(count: int) -> Conflict:
-    return Conflict(
-        "redrive.unproven",
-        f"{count:,} of these may have arrived, and this target cannot be asked about them: sent again, they could be "
-        "there twice. Look at the target; then say that they did not arrive (`not_arrived`, with the reason) to have "
-        "them sent, that they did arrive, or discard them.",
-        {"unproven": count},
-    )
 
 
 def edit_payload(

@@ -94,7 +94,7 @@ def test_a_database_that_goes_back_gives_no_key_twice_and_books_nothing_twice() 
 
 def test_replays_under_load_send_once_what_is_missing_and_dry_runs_reach_nobody() -> None:
     counts: Counter[str] = Counter()
-    found_once = (18, 163, 423, 818, 1422153, 1430312)  # where the worlds with replays once found something
+    found_once = (18, 163, 423, 818, 1422153, 1430312, 1720386)  # where the worlds with replays once found something
     for seed in (*range(1, 13), *found_once):
         for world in (ReplayWorld(replay_shape(seed)), RewoundReplayWorld(replay_after_rewind_shape(seed))):
             verdict = world.run()
@@ -116,6 +116,10 @@ def test_a_question_without_an_answer_makes_nothing_of_a_lost_owner_a_first_try(
     """The one double send of 50,000 messages after which this was looked at."""
     verdict = LaneWorld(changing_shape(1102416)).run()
     assert verdict.clean, verdict.found()
+
+
+def test_a_key_that_is_forgotten_while_a_worker_stands_still_before_it_asks_proves_nothing() -> None:
+    assert simulate((1737652,)).found == {}
 
 
 def test_a_clock_that_is_set_doubles_nothing_and_stops_nothing_for_long() -> None:

@@ -408,17 +408,23 @@ class World:
         return False
 
     def _settle_unknown(self) -> bool:
-        """A person looks at the vendor's own books and says, for each unknown outcome, whether it arrived."""
+        """A person looks at the vendor's own books and says, for each unknown outcome, whether it arrived. "It did not"
+        is believed only once the vendor can act no more on what was sent."""
         rows = self.database.rows
         arrived = {(e.key, e.version) for e in self.vendor.journal}
         found = [(place, q) for place, q in rows["parked"].items() if q["state"] == "unknown"]
         for place, q in found:
             m = rows["message"][1, place[1], place[2]]
-            self.counts["settled by a person"] += 1
             one = m["key"], m["version"]
             # What arrived is given up, and so is what the vendor can never take.
             hopeless = one in self.shape.stubborn or one[0] in self.shape.killers
-            if hopeless or one in arrived or one in self.vendor.turned_down:
+            gone = hopeless or one in arrived or one in self.vendor.turned_down
+            settle = rows["subscription"][place[0],]["settle"]
+            if not gone and q["sent_at"] is not None and q["sent_at"] + settle > self.database.now():
+                self.counts["looked at too early by a person"] += 1
+                continue
+            self.counts["settled by a person"] += 1
+            if gone:
                 del rows["parked"][place]
                 said = {"subscription": place[0], "lane": place[1], "first": place[2], "last": place[2]}
                 self.database.logs["attempt"].append(said | {"outcome": "given_up"})

@@ -64,10 +64,19 @@ def test_a_person_who_has_looked_has_it_sent_again_without_a_question(ledger: Co
     assert (site.parked(), site.effects()) == ([], [("a", 0)])
 
 
-def test_what_is_sent_again_without_a_question_waits_for_the_vendors_own_time(ledger: Connection) -> None:
+@pytest.mark.parametrize("state", ["sending", "unknown", "dead"])
+def test_not_there_is_not_believed_before_the_vendors_own_time_has_passed(ledger: Connection, state: str) -> None:
+    """It may still act on what was sent: a person sees no more than a question would."""
     site = asked_about(ledger, settle=3_600.0)
-    dead_letters.redrive(chosen(site), actor=None, reason="not in their list", not_arrived=True)
-    assert not due(site)
+    ledger.execute("update runtime_quarantine set state = %s", [state])
+    with pytest.raises(Conflict) as refused:
+        dead_letters.redrive(chosen(site), actor=None, reason="not in their list", not_arrived=True)
+    assert refused.value.code == "redrive.unsettled"
+    assert 3_500 < refused.value.data["seconds"] <= 3_600
+    assert site.parked() == [(1, state, "question")]
+    ledger.execute("update runtime_subscription set settle = 0")  # as if the hour had passed
+    assert dead_letters.redrive(chosen(site), actor=None, reason="not in their list", not_arrived=True) == 1
+    assert due(site)
 
 
 def test_a_message_that_is_asked_about_can_be_discarded(ledger: Connection) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.ledger import send_batch
-from runtime.ledger.appended import Fenced
+from runtime.ledger.append import Fenced
 from runtime.ledger.connections import Connection
 from tests.runtime.test_outcomes_in_time import Clock, Vendor
 

@@ -344,6 +344,9 @@ def test_what_is_asked_about_is_listed_by_itself_and_can_be_asked_about_now(clie
     refused = client.post(reverse("runtime-api:redrive"), body | {"not_arrived": True}, **known)
     assert (refused.status_code, refused.json()["code"]) == (422, "redrive.reason")
     body |= {"not_arrived": True, "reason": "not in their list"}
+    early = client.post(reverse("runtime-api:redrive"), body, **known)
+    assert (early.status_code, early.json()["code"]) == (409, "redrive.unsettled")
+    QuarantinedMessage.objects.filter(pk=asked.pk).update(first_seen_at=clock.now() - timedelta(hours=1))
     assert client.post(reverse("runtime-api:redrive"), body, **known).json()["letters"] == 1
     asked.refresh_from_db()
     assert (asked.state, asked.not_arrived) == ("retry", True)

@@ -143,6 +143,9 @@ def test_what_is_asked_about_is_on_the_page_with_what_a_person_can_do(client, da
     assert "Asking about 1 message." in answer.text
     one = client.get(reverse("runtime:dead-letter", args=[asked.subscription_id, asked.lane, asked.position]))
     assert "Ask now" in one.text
+    early = settle(client, asked, act="resend", reason="not in their list", follow=True)
+    assert "may still act on what was sent" in early.text
+    QuarantinedMessage.objects.filter(pk=asked.pk).update(first_seen_at=clock.now() - timedelta(hours=1))
     assert settle(client, asked, act="resend", reason="not in their list").status_code == 302
     asked.refresh_from_db()
     assert (asked.state, asked.not_arrived) == ("retry", True)
