@@ -370,8 +370,8 @@ def redrive(
     What is asked about is asked about now, also under an open circuit breaker (`asking_now`). A dead letter of which an
     earlier try has no trustworthy answer is asked about before it is sent. `not_arrived`: this person has looked at the
     target and says so; nothing is asked, and the reason is kept. Raises Invalid, Forbidden, NotApproved; Conflict
-    `redrive.unsettled` where the target may still act on one of them, `redrive.unproven` where something that may have arrived cannot be asked about and nobody has said that,
-    `redrive.closed` where the target takes no more work.
+    `redrive.unsettled` where the target may still act on one of them, `redrive.unproven` where something that may have
+    arrived cannot be asked about and nobody has said that, `redrive.closed` where the target takes no more work.
     """
     subscription = operated_subscription(chosen.subscription, actor)
     if rate is not None and rate <= 0:

@@ -41,7 +41,7 @@ SHOWS_AT = {
     "token": 24,
     "trusting": 34,
     "unbounded": 33,
-    "unwaiting": 861,
+    "unwaiting": 2047,
 }
 
 
