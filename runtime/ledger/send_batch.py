@@ -233,7 +233,7 @@ class SendBatch:
             return self._unaskable(messages)
         hit("vendor.after_ask")
         outcome = self.outcome
-        # whoever stood still meanwhile has heard "not there" of a key that the vendor may have forgotten
+        # a worker that stood still meanwhile heard "not there" of a key that the vendor may have forgotten
         forgets = self.idempotency == "K" and not by_reference and not self.key_is_known()
         once_more: list[OutboundMessage] = []
         rest: list[OutboundMessage] = []
