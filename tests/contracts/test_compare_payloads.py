@@ -62,10 +62,45 @@ def test_a_payload_that_cannot_be_read_is_warned_about_as_before(name, broken):
     assert [(f.rule, f.level) for f in found.findings] == [("event-payload-undecided", "warning")]
 
 
-def test_a_change_beside_the_message_itself_is_not_agreed_to_in_silence():
+def test_what_the_payload_does_not_reach_is_no_part_of_it_where_the_event_names_its_message():
     text = "syntax = 'proto3'; message M { int32 a = 1; } message Other { int32 b = 1; }"
     found = told("protobuf", text, text.replace("int32 b", "string b"), "receive")
-    assert [(f.rule, f.level) for f in found.findings] == [("event-payload-undecided", "warning")]
+    assert [(f.rule, f.level) for f in found.findings] == [("event-receive-protobuf-words-changed", "info")]
+
+
+def test_a_change_of_a_message_that_may_be_the_payload_is_not_agreed_to_in_silence():
+    text = "syntax = 'proto3'; message First { int32 a = 1; } message Other { int32 b = 1; }"
+    found = told("protobuf", text, text.replace("int32 b", "string b"), "receive")
+    assert [(f.rule, f.level) for f in found.findings] == [("event-receive-protobuf-payload-unnamed", "warning")]
+    assert told("protobuf", text, text.replace("int32 a", "/* */ int32 a"), "receive").verdict == "none"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("message M { extensions 100 to 199; int32 a = 1; }", "message M { extensions 100 to 150; int32 a = 1; }"),
+        ("message M { int32 a = 1; }", "message M { option message_set_wire_format = true; int32 a = 1; }"),
+        ("message M { int32 a = 1; }", "message M { int32 a = 1 [features.field_presence = IMPLICIT]; }"),
+        ("message M { int32 a = 1; }", "option features.field_presence = IMPLICIT; message M { int32 a = 1; }"),
+        ("message M { int32 a = 1; }", "message M { int32 a = 1; } extend M { int32 b = 100; }"),
+        (
+            "message M { E e = 1; enum E { A = 0; } }",
+            "message M { E e = 1; enum E { option features.enum_type = CLOSED; A = 0; } }",
+        ),
+    ],
+)
+def test_options_and_extensions_that_may_change_the_bytes_are_not_decided(before, after):
+    for pair in ((before, after), (after, before)):
+        found = told("protobuf", *(f'syntax = "proto2"; {text}' for text in pair), "receive")
+        assert found.verdict == "warning", found.findings
+        assert "event-receive-protobuf-options-changed" in {f.rule for f in found.findings}
+
+
+def test_options_that_only_name_generated_code_say_nothing_of_the_bytes():
+    text = 'syntax = "proto3"; option java_package = "{}"; message M {{ int32 a = 1 [json_name = "{}"]; }}'
+    assert told("protobuf", text.format("a", "x"), text.format("b", "x"), "send").verdict == "none"
+    found = told("protobuf", text.format("a", "x"), text.format("a", "y"), "send")
+    assert [f.rule for f in found.findings] == ["event-send-protobuf-field-renamed"]
 
 
 @pytest.mark.parametrize(("name", "row"), PAIRS, ids=[f"{name} {row['section']}" for name, row in PAIRS])

@@ -300,14 +300,14 @@ PROTOBUF: list[tuple[str, str, str, str, str]] = [
         "a reserved range grows",
         "message M { reserved 1 to 3; string a = 5; }",
         "message M { reserved 1 to 4; string a = 5; }",
-        "not breaking",
+        "compatible",
     ),
     (
         "bufbuild/buf#80",
         "an enum moves out of its message",
         "message M { enum E { NONE = 0; A = 1; } E e = 1; }",
         "enum E { NONE = 0; A = 1; }\nmessage M { E e = 1; }",
-        "not breaking",
+        "compatible",
     ),
     (
         "bufbuild/buf#2886",

@@ -114,6 +114,19 @@ PROTOBUF_KINDS: dict[str, PayloadKind] = {
     "message-renamed": PayloadKind(
         W, W, "a message has another name", "Nothing in the bytes; Any and JSON tools name it."
     ),
+    "reserved-added": PayloadKind(
+        OK, OK, "a number or name is reserved now", "No field has it, so nothing is on the wire."
+    ),
+    "type-moved": PayloadKind(
+        OK, OK, "the type of a field has another name or place", "Names of types are not in the bytes; Any names them."
+    ),
+    "words-changed": PayloadKind(OK, OK, "the text is written otherwise", "Nothing of it is in the bytes."),
+    "payload-unnamed": PayloadKind(
+        W, W, "another message of the text changed, and none has the event's name", "It may be the payload."
+    ),
+    "options-changed": PayloadKind(
+        W, W, "options or extensions changed: not compared", "They may change what is in the bytes."
+    ),
     "syntax-changed": PayloadKind(W, W, "the syntax changed", "Presence, closed enums and packing differ."),
     "unresolved": PayloadKind(W, W, "a type is named that the text does not define: not compared", "It is unknown."),
 }

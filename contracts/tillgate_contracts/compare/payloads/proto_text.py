@@ -12,6 +12,13 @@ _TOKEN = re.compile(
 )
 _MAX_TOKENS = 200_000
 _MAX_DEPTH = 60
+#: Options of a file that name packages and classes of generated code, or say how to generate it.
+_FOR_GENERATORS = re.compile(
+    r"(?:java_|go_|objc_|csharp_|php_|ruby_|swift_|cc_|py_|optimize_for\Z|deprecated\Z|allow_alias\Z)"
+)
+_OPTIONS = frozenset(("packed", "default", "deprecated", "json_name"))
+#: What stands behind `=` of such an option: a word in capitals, true or false.
+_VALUES = re.compile(r"(?:[A-Z][A-Z0-9_]*|true|false)\Z")
 _LABELS = ("optional", "required", "repeated")
 Tree = dict[str, Any]
 
@@ -21,9 +28,10 @@ class ProtoError(Exception):
 
 
 def read_proto(text: str) -> Tree:
-    """`{"syntax", "package", "messages": {full name: …}, "enums": {full name: …}, "first"}`.
+    """`{"syntax", "package", "messages": {full name: …}, "enums": {full name: …}, "first", "rest"}`.
 
-    Raises ProtoError when the text cannot be read.
+    `rest` (of the file, of a message, an enum or a field): options and extensions, which are not compared by what they
+    do, without options that only name things for generators. Raises ProtoError when the text cannot be read.
     """
     return _Reader(_tokens(text)).run()
 
@@ -47,7 +55,7 @@ class _Reader:
     def __init__(self, tokens: list[str]) -> None:
         self.tokens = tokens
         self.at = 0
-        self.found: Tree = {"syntax": "proto2", "package": "", "messages": {}, "enums": {}, "first": ""}
+        self.found: Tree = {"syntax": "proto2", "package": "", "messages": {}, "enums": {}, "first": "", "rest": []}
 
     def next(self) -> str:
         if self.at >= len(self.tokens):
@@ -78,11 +86,15 @@ class _Reader:
                 self.message("", 0)
             elif word == "enum":
                 self.enum("")
-            elif word in ("import", "option"):
+            elif word == "import":
                 self.skip()
-            elif word in ("service", "extend"):
+            elif word == "option":
+                self.option(self.found)
+            elif word == "service":
                 self.next()
                 self.block()
+            elif word == "extend":
+                self.extend(self.found)
             elif word != ";":
                 raise ProtoError(f"{word!r} is no definition")
         if not self.found["messages"]:
@@ -105,13 +117,27 @@ class _Reader:
             word = self.next()
             depth += (word == "{") - (word == "}")
 
+    def option(self, made: Tree) -> None:
+        """An option: kept as words, unless it only names things for generators."""
+        start = self.at
+        self.skip()
+        words = self.tokens[start : self.at]
+        if not _FOR_GENERATORS.match(words[0]):
+            made["rest"].append("option " + " ".join(words))
+
+    def extend(self, made: Tree) -> None:
+        start = self.at
+        self.next()
+        self.block()
+        made["rest"].append("extend " + " ".join(self.tokens[start : self.at]))
+
     def message(self, outer: str, depth: int) -> str:
         if depth > _MAX_DEPTH:
             raise ProtoError("nested too deeply")
         name = f"{outer}.{self.next()}".lstrip(".")
         if name in self.found["messages"]:
             raise ProtoError(f"{name} is defined twice")
-        made: Tree = {"fields": {}, "numbers": [], "names": []}
+        made: Tree = {"fields": {}, "numbers": [], "names": [], "rest": []}
         self.found["messages"][name] = made
         self.found["first"] = self.found["first"] or name
         self.expect("{")
@@ -130,11 +156,14 @@ class _Reader:
                 self.body(made, name, inner, depth)
             elif word == "reserved":
                 self.reserved(made)
-            elif word in ("extensions", "option"):
+            elif word == "option":
+                self.option(made)
+            elif word == "extensions":
+                start = self.at
                 self.skip()
+                made["rest"].append("extensions " + " ".join(self.tokens[start : self.at]))
             elif word == "extend":
-                self.next()
-                self.block()
+                self.extend(made)
             elif word != ";":
                 self.field(word, made, name, oneof, depth)
 
@@ -159,7 +188,7 @@ class _Reader:
             found |= self.options()
         if kind == "group":
             inner = f"{name}.{found['name']}"
-            group: Tree = {"fields": {}, "numbers": [], "names": []}
+            group: Tree = {"fields": {}, "numbers": [], "names": [], "rest": []}
             self.found["messages"][inner] = group
             self.expect("{")
             self.body(group, inner, "", depth + 1)
@@ -176,8 +205,9 @@ class _Reader:
             raise ProtoError(f"{text!r} is no number") from None
 
     def options(self) -> Tree:
-        """`packed`, `default` and `deprecated` of a field; the others are passed over."""
+        """`packed`, `default` and `deprecated` of a field; the others are kept as words (`rest`)."""
         found: Tree = {}
+        start = self.at
         depth = 0
         name, value = "", ""
         while True:
@@ -188,11 +218,15 @@ class _Reader:
                 depth -= 1
             if depth == 1 and word == "=":
                 value = self.peek()
-                if name in ("packed", "default", "deprecated"):
+                if name in _OPTIONS:
                     found[name] = value.strip("\"'")
             elif depth == 1 and word not in "[,":
                 name = word
             if depth == 0:
+                words = self.tokens[start : self.at]
+                others = [word for word in words if word[:1].isalpha() or word[:1] == "("]
+                if any(word not in _OPTIONS and not _VALUES.match(word) for word in others):
+                    found["rest"] = " ".join(words)
                 return found
 
     def reserved(self, made: Tree) -> None:
@@ -211,12 +245,12 @@ class _Reader:
 
     def enum(self, outer: str) -> None:
         name = f"{outer}.{self.next()}".lstrip(".")
-        made: Tree = {"values": {}, "numbers": [], "names": []}
+        made: Tree = {"values": {}, "numbers": [], "names": [], "rest": []}
         self.found["enums"][name] = made
         self.expect("{")
         while (word := self.next()) != "}":
             if word == "option":
-                self.skip()
+                self.option(made)
             elif word == "reserved":
                 self.reserved(made)
             elif word != ";":

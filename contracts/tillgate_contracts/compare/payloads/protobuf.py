@@ -51,6 +51,9 @@ def compare_protobuf(old: str, new: str, name: str) -> list[PayloadChange]:
     if full[0] != full[1]:
         found.add("message-renamed", f"The message is called {full[1]} instead of {full[0]}.", full[0], full[1])
     found.message(roots[0], roots[1])
+    found.rest("the file", before["rest"], after["rest"])
+    if any(name not in side["messages"] for side in (before, after)):
+        found.others()
     return found.changes
 
 
@@ -65,6 +68,23 @@ class _Comparison:
         if change not in self.changes:
             self.changes.append(change)
 
+    def others(self) -> None:
+        """Messages beside the first one, where no message has the event's name: one of them may be the payload."""
+        reached = [{pair[side] for pair in self.done} for side in (0, 1)]
+        left, right = (
+            {key: value for key, value in side["messages"].items() if key not in met and "." not in key}
+            for side, met in zip((self.before, self.after), reached, strict=True)
+        )
+        for name in sorted(left.keys() | right.keys()):
+            if left.get(name) != right.get(name):
+                text = f"No message has the event's name, and {name}, which may be the payload, changed: not compared."
+                self.add("payload-unnamed", text)
+
+    def rest(self, whole: str, old: Any, new: Any) -> None:
+        """Options and extensions, which may change the bytes in ways that are not compared."""
+        if (old or None) != (new or None):
+            self.add("options-changed", f"Options or extensions of {whole} changed: what they do is not compared.")
+
     def message(self, one: str, other: str) -> None:
         todo = [(one, other)]
         while todo:
@@ -73,9 +93,13 @@ class _Comparison:
                 continue
             self.done.add(pair)
             if pair[0] in self.before["enums"] and pair[1] in self.after["enums"]:
-                self._enum(pair[1], self.before["enums"][pair[0]], self.after["enums"][pair[1]])
+                sides = self.before["enums"][pair[0]], self.after["enums"][pair[1]]
+                self._enum(pair[1], *sides)
+                self.rest(pair[1], sides[0]["rest"], sides[1]["rest"])
             elif pair[0] in self.before["messages"] and pair[1] in self.after["messages"]:
-                todo += self._fields(pair, self.before["messages"][pair[0]], self.after["messages"][pair[1]])
+                sides = self.before["messages"][pair[0]], self.after["messages"][pair[1]]
+                todo += self._fields(pair, *sides)
+                self.rest(pair[1], sides[0]["rest"], sides[1]["rest"])
 
     def _fields(self, pair: tuple[str, str], old: Tree, new: Tree) -> list[tuple[str, str]]:
         name = pair[1]
@@ -106,7 +130,19 @@ class _Comparison:
         for word in old["names"]:
             if word not in new["names"] and word not in names:
                 self.add("reserved-dropped", f"{name} no longer reserves the name {word}.", word)
+        self._reserves(name, old, new)
         return below
+
+    def _reserves(self, name: str, old: Tree, new: Tree) -> None:
+        """What is reserved now; where a field went, this is told with it."""
+        gone = {*old["fields"]} | {field["name"] for field in old["fields"].values()}
+        for first, last in new["numbers"]:
+            if not (_reserved(old, first) and _reserved(old, last)) and not (first == last and first in gone):
+                span = str(first) if first == last else f"{first} to {last}"
+                self.add("reserved-added", f"{name} now reserves {span}.", None, first)
+        for word in new["names"]:
+            if word not in old["names"] and word not in gone:
+                self.add("reserved-added", f"{name} now reserves the name {word}.", None, word)
 
     def _gone(self, name: str, number: int, field: Tree, new: Tree) -> None:
         must = field["label"] == "required"
@@ -122,6 +158,13 @@ class _Comparison:
             text = f"The field {number} of {pair[1]} is called {new['name']} instead of {old['name']}."
             self.add("field-renamed", text, old["name"], new["name"])
         below = self._types(pair, whole, old, new)
+        self.rest(whole, old.get("rest"), new.get("rest"))
+        names = old.get("json_name"), new.get("json_name")
+        if names[0] != names[1]:
+            text = (
+                f"{whole} is called {names[1] or 'by its own name'} in JSON instead of {names[0] or 'by its own name'}."
+            )
+            self.add("field-renamed", text, *names)
         self._labels(whole, old, new)
         if old.get("packed") != new.get("packed"):
             self.add("field-packed-changed", f"{whole} is packed otherwise.", old.get("packed"), new.get("packed"))
@@ -145,6 +188,9 @@ class _Comparison:
                     self.add("unresolved", f"{whole} is of a type that the text does not define: {new[key]}.")
             elif one[0] == other[0] and one[0] in ("message", "enum"):
                 below.append((one[1], other[1]))
+                if one[1] != other[1]:
+                    text = f"The type of {whole} is {other[1]} instead of {one[1]}; the bytes are the same."
+                    self.add("type-moved", text, one[1], other[1])
             elif one[0] != other[0]:
                 self._scalar(whole, one[0], other[0])
         return below

@@ -31,8 +31,10 @@ def compare_payloads(word: str, old: Any, new: Any, direction: str, name: str) -
         if not isinstance(old, str) or not isinstance(new, str):
             return None
         found = compare_protobuf(old, new, name)
-        # What the message does not reach was not compared.
-        return found if found or read_proto(old) == read_proto(new) else None
+        if not found and read_proto(old) != read_proto(new):
+            text = "The text is written otherwise, or what this message does not reach changed; its bytes are the same."
+            found = [PayloadChange("words-changed", text)]
+        return found
     except (AvroError, ProtoError, RecursionError):
         return None
 
