@@ -31,6 +31,9 @@ _TITLES: Final = {
     "support": "Support",
     "price": "Price",
     "tags": "Tags",
+    "operations": "Operations",
+    "contacts": "Contacts",
+    "customProperties": "More of its source",
     "labels": "Labels",
     "annotations": "Annotations",
 }

@@ -171,7 +171,7 @@ class TestImport:
         table = (
             "slug;name;owner_team;domain;tier;contract;label;colour\n"
             "orders;Orders;pricing;price;1;orders.json;v1;red\n"
-            "basket;Basket;nobody;;9;;;\n;;;;;;;\n"
+            "basket;Basket;nobody;;9;;;\n;;;;;;;\n;;;;1;;;\n"
         )
         run = importing.run(
             folder(tmp_path, apis_dot_csv=table, orders_dot_json=OPENAPI % (1, 1)), actor=None, source="csv"
@@ -183,7 +183,7 @@ class TestImport:
         assert "nobody" in second.message
         assert "9" in second.message
         assert Api.objects.get(slug="basket").owner_team is None
-        assert third.outcome == "refused"
+        assert (third.outcome, third.source) == ("refused", "apis.csv, line 5")
         assert run.rows.count() == 3
 
     def test_backstage_entities_find_each_other_whatever_their_order(self, tmp_path):

@@ -16,11 +16,10 @@ from catalog.domain import lifecycle
 from catalog.models import Api, Application, Dependency, Domain, ImportedThing, System, Team
 from catalog.services import contracts
 from catalog.services.importing import identity
-from catalog.services.importing.contract_files import target_purpose
 from catalog.services.importing.identity import Ref
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
-from catalog.services.importing.values import bounded, mapping, nested, plain, texts
+from catalog.services.importing.values import bounded, mapping, nested, plain, target_purpose, texts
 from kernel import audit
 from kernel.errors import Invalid
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from catalog.domain import contract_hints
 from catalog.services import contracts
 from catalog.services.importing import identity
 from catalog.services.importing.sources import ImportItem, names_from_path
 from catalog.services.importing.target import ImportOutcome, ImportTarget
+from catalog.services.importing.values import target_purpose
 from kernel.errors import Invalid
-
-_LINK: Final = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,500}\)")
 
 
 def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
@@ -49,12 +45,3 @@ def slug_of(item: ImportItem) -> str:
 def _names(item: ImportItem) -> tuple[str, str, str]:
     folder = item.file.base_dir.name if item.file is not None and item.file.base_dir else ""
     return names_from_path(item.source, folder=folder)
-
-
-def target_purpose(description: str) -> str:
-    """The first sentence or line of a description, without its mark-up."""
-    for line in description.replace("\x00", "").splitlines():
-        text = _LINK.sub(r"\1", re.sub(r"<[^>]{0,200}>", " ", line)).strip(" #*>_-`").strip()
-        if len(text) > 15:
-            return text.partition(". ")[0][:300]
-    return ""

@@ -1,4 +1,4 @@
-"""Open Data Contract Standard (Bitol, v3): a data contract becomes an API of style `file`, its schema becomes a JSON
+"""Open Data Contract Standard (Bitol): a data contract becomes an API of style `file`, its schema becomes a JSON
 Schema.
 
 https://bitol-io.github.io/open-data-contract-standard/
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from catalog.domain import contract_engine, lifecycle, naming
 from catalog.services.contracts import ReadContract
-from catalog.services.importing import identity
+from catalog.services.importing import data_contracts, identity
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
 from catalog.services.importing.values import bounded, plain
@@ -34,6 +34,21 @@ _TYPE: Final[dict[str, dict[str, Any]]] = {
     "object": {"type": "object"},
     "array": {"type": "array"},
 }
+_OPTIONS: Final = (
+    "minLength",
+    "maxLength",
+    "pattern",
+    "minimum",
+    "maximum",
+    "exclusiveMinimum",
+    "exclusiveMaximum",
+    "multipleOf",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "format",
+)
+_DATES: Final = ("date", "timestamp", "time")
 _CLASS: Final = {
     "public": "public",
     "internal": "internal",
@@ -55,7 +70,7 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     if item.file is None or not plain(value.get("apiVersion")).startswith("v3"):
         raise Invalid(
             "import.odcs_version",
-            f"Data contracts of apiVersion v3 are read, not {plain(value.get('apiVersion'), 20)!r}.",
+            f"Data contracts of apiVersion v2.2 and v3 are read, not {plain(value.get('apiVersion'), 20)!r}.",
         )
     name = plain(value.get("name")) or plain(value.get("dataProduct")) or plain(value.get("id"))
     if not name:
@@ -173,7 +188,7 @@ def _column(column: dict[str, Any], notes: list[str], classes: set[str], at: str
             classes.add(_CLASS[label])
         else:
             notes.append(f"{at}: classification {label[:40]!r} is not known")
-    kind = plain(column.get("logicalType"), 100)
+    kind = plain(column.get("logicalType"), 100) or data_contracts.logical_type(column.get("physicalType"))
     if kind == "object":
         return _object(column, notes, classes, at, depth + 1)
     made = dict(_TYPE.get(kind, {}))
@@ -182,20 +197,26 @@ def _column(column: dict[str, Any], notes: list[str], classes: set[str], at: str
     items = column.get("items")
     if kind == "array" and isinstance(items, dict):
         made["items"] = _column(items, notes, classes, f"{at}/items", depth + 1)
-    options = column.get("logicalTypeOptions")
-    for key in (
-        "minLength",
-        "maxLength",
-        "pattern",
-        "minimum",
-        "maximum",
-        "multipleOf",
-        "minItems",
-        "maxItems",
-        "format",
-    ):
-        if isinstance(options, dict) and key in options:
-            made[key] = options[key]
+    _limit(made, kind, column, notes, at)
     if description := plain(column.get("description"), 4000):
         made["description"] = description
     return made
+
+
+def _limit(made: dict[str, Any], kind: str, column: dict[str, Any], notes: list[str], at: str) -> None:
+    """What the options of a type say, as keywords of JSON Schema."""
+    options = column.get("logicalTypeOptions")
+    for key in _OPTIONS:
+        if not isinstance(options, dict) or options.get(key) is None:
+            continue
+        if kind in _DATES:
+            notes.append(f"{at}: {key} {plain(options[key], 40)!r} of a {kind} is not compared")
+        else:
+            made[key] = options[key]
+    for key, limit in (("exclusiveMinimum", "minimum"), ("exclusiveMaximum", "maximum")):
+        if made.get(key) is True and limit in made:  # until v3.0 a flag of the limit beside it
+            made[key] = made.pop(limit)
+        elif isinstance(made.get(key), bool):
+            del made[key]
+    if isinstance(column.get("enum"), list):
+        made["enum"] = column["enum"]

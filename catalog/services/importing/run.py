@@ -11,7 +11,7 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 
 from catalog import permissions
 from catalog.models import ImportRow, ImportRun
-from catalog.services.importing import archives, backstage, contract_files, identity, odcs, tables
+from catalog.services.importing import archives, backstage, contract_files, identity, listed, odcs, tables
 from catalog.services.importing.sources import ImportItem, ImportSource, files_of, items_of
 from catalog.services.importing.target import ImportOutcome, ImportTarget
 from catalog.services.importing.values import storable
@@ -111,6 +111,8 @@ def refs_in(item: ImportItem) -> list[str]:
         return [str(entity)] if (entity := identity.ref_of(item.value)) else []
     if item.kind == "odcs":
         return [contract] if (contract := odcs.ref_of(item.value)) else []
+    if item.kind == "listed":
+        return [ref] if (ref := listed.ref_of(item)) else []
     slug = (
         tables.slug_of(item) if item.kind == "csv" else contract_files.slug_of(item) if item.kind == "contract" else ""
     )
@@ -183,6 +185,10 @@ def _import(item: ImportItem, target: ImportTarget) -> ImportOutcome:
                 return backstage.take(item, target)
             if item.kind == "odcs":
                 return odcs.take(item, target)
+            if item.kind == "listed":
+                return listed.take(item, target)
+            if item.kind == "aside":
+                return ImportOutcome("unchanged", "", "import.not_here", f"Nothing to do here: {item.value}.")
             if item.kind == "gone":
                 return ImportOutcome("unchanged", item.value.key, "import.gone", identity.mark_gone(item.value))
             if item.kind == "leave":

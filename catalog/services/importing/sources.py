@@ -13,14 +13,24 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final, Literal
 
 from catalog.domain import contract_engine, naming
+from catalog.services.importing import data_contracts, listings
 from kernel import bounded_yaml
 from kernel.errors import Invalid
 
 log = logging.getLogger(__name__)
-Kind = Literal["contract", "csv", "backstage", "odcs", "gone", "leave", "blocked"]
+Kind = Literal["contract", "csv", "backstage", "odcs", "listed", "aside", "gone", "leave", "blocked"]
+UNREAD: Final = {
+    ".proto": "Protocol Buffers is not read yet",
+    ".raml": "RAML is not read yet",
+    ".avsc": "Avro is not read yet",
+    ".apib": "API Blueprint is not read yet",
+    ".har": "an HTTP archive records calls, and describes no API",
+    ".xlsx": "a workbook is not read; save the sheet as CSV",
+}
 READABLE: Final = frozenset(
-    {".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".graphqls", ".proto", ".raml"}
-)
+    (".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".graphqls", ".gql", ".sdl")
+) | {".linkset", *UNREAD}
+API_CATALOG: Final = "api-catalog"  # the name that RFC 9727 gives a linkset
 MAX_FILES: Final = 20_000
 _VERSION: Final = re.compile(
     r"[-_.]((?:v\d+(?:[._-]\d+)*(?:[._-](?:alpha|beta|rc)\d*)?)"
@@ -28,7 +38,30 @@ _VERSION: Final = re.compile(
     re.I,
 )
 _LOCATION: Final = re.compile(rb"""\s(?:schemaLocation|location)\s*=\s*["']([^"'\s]{1,300})["']""")
-_SEPARATOR: Final = re.compile(r"\ufeff?sep=(.)\s*\Z")
+_SEPARATOR: Final = re.compile(r'\ufeff?"?sep=(.)"?\s*\Z', re.I)
+_REFERENCE: Final = re.compile(rb"""\$ref["']?\s*:\s*["']?([^"'#\s,{}]{1,300}\.(?:json|ya?ml))""", re.I)
+_DESCRIBES: Final = re.compile(rb"""["']?(?:openapi|swagger|asyncapi)["']?\s*:""")
+_OF_TOOLS: Final = frozenset(
+    (
+        "package.json",
+        "package-lock.json",
+        "composer.json",
+        "tsconfig.json",
+        "jsconfig.json",
+        "renovate.json",
+        "lerna.json",
+        "nx.json",
+        "angular.json",
+        "mkdocs.yml",
+        "compose.yaml",
+        "compose.yml",
+        "docker-compose.yml",
+        "docker-compose.yaml",
+        "chart.yaml",
+        "kustomization.yaml",
+        "pom.xml",
+    )
+)
 _GENERIC: Final = frozenset(
     (
         "",
@@ -76,7 +109,10 @@ class ImportItem:
 def is_readable(name: str) -> bool:
     """Whether an import reads a file of this path: by its ending; hidden files and folders are left alone."""
     path = PurePosixPath(name)
-    return path.suffix.lower() in READABLE and not any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    hidden = [part for part in path.parts if part.startswith((".", "__MACOSX"))]
+    if path.name == API_CATALOG:
+        return hidden in ([], [".well-known"])
+    return path.suffix.lower() in READABLE and not hidden
 
 
 def files_of(path: Path) -> Iterator[ImportSource]:
@@ -86,9 +122,10 @@ def files_of(path: Path) -> Iterator[ImportSource]:
         yield ImportSource(path.name, path.read_bytes(), path.parent)
         return
     root = path.resolve()
-    for n, found in enumerate(sorted(p for p in root.rglob("*") if p.is_file() and p.suffix.lower() in READABLE)):
+    paths = (p for p in root.rglob("*") if is_readable(p.relative_to(root).as_posix()) and p.is_file())
+    for n, found in enumerate(sorted(paths)):
         relative = found.relative_to(root)
-        if any(part.startswith(".") for part in relative.parts) or not found.resolve().is_relative_to(root):
+        if not found.resolve().is_relative_to(root):
             continue
         if n >= MAX_FILES:
             raise Invalid("import.too_many_files", f"More than {MAX_FILES} files below {path}. Import it in parts.")
@@ -101,8 +138,10 @@ def items_of(sources: Iterable[ImportSource]) -> list[ImportItem]:
     by_name = {f.name: f.data for f in files}
     used = {name for f in files if f.name.lower().endswith(".csv") for name in _named_by_csv(f, by_name)}
     used |= {name for f in files if f.name.lower().endswith((".wsdl", ".xsd")) for name in _named_by_xml(f, by_name)}
+    used |= {name for f in files for name in _named_by_reference(f, by_name)}
     items = [item for f in files if f.name not in used for item in _whole(f, by_name)]
     defined = {name for item in items if item.kind == "backstage" for name in _named_by_entity(item)}
+    defined |= {name for item in items if item.kind == "listed" for name in _named_by_list(item)}
     items = [item for item in items if item.kind != "contract" or item.file is None or item.file.name not in defined]
     return sorted(items, key=lambda i: (i.rank, i.order))
 
@@ -120,11 +159,27 @@ def _named_by_entity(item: ImportItem) -> Iterator[str]:
                 yield posixpath.basename(path)
 
 
+def _named_by_list(item: ImportItem) -> Iterator[str]:
+    """The definition of an API that a list names."""
+    if isinstance(item.value, listings.Listed) and item.file and "://" not in item.value.definition:
+        yield posixpath.normpath(posixpath.join(posixpath.dirname(item.file.name), item.value.definition))
+
+
 def _named_by_xml(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[str]:
     """Schemas and parts that a WSDL or a schema imports: they are no contracts of their own."""
     for location in _LOCATION.findall(file.data):
         name = posixpath.normpath(posixpath.join(posixpath.dirname(file.name), location.decode(errors="replace")))
         if name in by_name and name != file.name and not name.lower().endswith(".wsdl"):
+            yield name
+
+
+def _named_by_reference(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[str]:
+    """Files that another one refers to by `$ref`, and that are no description of an API themselves: parts of it."""
+    if b"$ref" not in file.data or not file.name.lower().endswith((".json", ".yaml", ".yml")):
+        return
+    for target in set(_REFERENCE.findall(file.data)):
+        name = posixpath.normpath(posixpath.join(posixpath.dirname(file.name), target.decode(errors="replace")))
+        if name in by_name and name != file.name and not _DESCRIBES.search(by_name[name][:5_000]):
             yield name
 
 
@@ -139,30 +194,50 @@ def _whole(file: ImportSource, by_name: dict[str, bytes]) -> list[ImportItem]:
 
 
 def _items_of_file(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
-    suffix = PurePosixPath(file.name).suffix.lower()
+    path = PurePosixPath(file.name)
+    suffix = path.suffix.lower()
+    plain_contract = ImportItem(file.name, "contract", 4, natural(file.name), None, file)
     if suffix == ".csv":
         yield from _csv_items(file, by_name)
-    elif suffix in {".proto", ".raml"}:
-        reason = Invalid(
-            "import.format_unread",
-            f"{suffix[1:].upper()} is not read yet; "
-            "OpenAPI, AsyncAPI, JSON Schema, EDMX, GraphQL, WSDL and XML Schema are.",
-        )
+    elif suffix in UNREAD:
+        reason = Invalid("import.format_unread", f"{path.name[:100]}: {UNREAD[suffix]}.")
         yield ImportItem(file.name, "blocked", 9, natural(file.name), reason, file)
-    elif suffix in {".yaml", ".yml", ".json"} and _looks_like(file.data, b"backstage.io/"):
+    elif path.name.lower() in _OF_TOOLS:
+        yield ImportItem(file.name, "aside", 9, natural(file.name), "it configures a tool, and describes no API", file)
+    elif suffix in {".edmx", ".xml", ".xsd", ".wsdl", ".graphql", ".graphqls", ".gql", ".sdl"}:
+        yield plain_contract
+    elif _looks_like(file.data, b"backstage.io/"):
         yield from _backstage_items(file, by_name)
-    elif suffix in {".yaml", ".yml", ".json"} and _looks_like(file.data, b"DataContract"):
-        try:
-            value = contract_engine.parse_yaml(file.data)
-        except Invalid as error:
-            yield ImportItem(file.name, "blocked", 9, natural(file.name), error, file)
-        else:
-            if isinstance(value, dict) and value.get("kind") == "DataContract":
-                yield ImportItem(file.name, "odcs", 4, natural(file.name), value, file)
-            else:
-                yield ImportItem(file.name, "contract", 4, natural(file.name), None, file)
+    elif data_contracts.may_be_one(file.data) or listings.may_be_one(file.data):
+        yield from _structured(file, by_name) or [plain_contract]
     else:
-        yield ImportItem(file.name, "contract", 4, natural(file.name), None, file)
+        yield plain_contract
+
+
+def _structured(file: ImportSource, by_name: dict[str, bytes]) -> list[ImportItem]:
+    """The data contract of a file, or the APIs that it lists; none where it is neither, or cannot be read."""
+    try:
+        value = (
+            contract_engine.parse_yaml(file.data)
+            if file.data.lstrip()[:1] not in (b"{", b"[")
+            else (contract_engine.parse_text(file.data))
+        )
+    except Invalid as error:
+        if data_contracts.may_be_one(file.data):
+            return [ImportItem(file.name, "blocked", 9, natural(file.name), error, file)]
+        return []
+    contract = data_contracts.in_version_3(value)
+    if contract is not None:
+        return [ImportItem(file.name, "odcs", 4, natural(file.name), contract, file)]
+    listed = listings.listed_in(value)
+    if listed is None:
+        return []
+    if len(listed) == 1:
+        return [ImportItem(file.name, "listed", 3, (file.name, 0), listed[0], file, by_name)]
+    return [
+        ImportItem(f"{file.name}, API {n}", "listed", 3, (file.name, n), one, file, by_name)
+        for n, one in enumerate(listed, start=1)
+    ]
 
 
 def _looks_like(data: bytes, mark: bytes) -> bool:
@@ -189,13 +264,17 @@ def _column(name: str) -> str:
 
 
 def _rows(file: ImportSource) -> list[dict[str, str]]:
-    text = _csv_text(file.data)
+    text = _csv_text(file.data).lstrip("\ufeff")
     first, _, rest = text.partition("\n")
     if said := _SEPARATOR.match(first):  # the line that Excel writes and reads
         text, delimiter = rest, said.group(1)
     else:
         bare = re.sub(r'"[^"]*"', "", first)
         delimiter = max(",;\t|", key=bare.count)
+    lines = text.splitlines(keepends=True)
+    while lines and not lines[0].strip(f" \t\r\n{delimiter}"):  # empty rows above the heading
+        del lines[0]
+    text = "".join(lines)
     try:
         return [
             {_column(k): v.strip() for k, v in row.items() if isinstance(k, str) and isinstance(v, str)}
@@ -220,6 +299,8 @@ def _csv_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[Import
         yield ImportItem(file.name, "blocked", 9, natural(file.name), error, file)
         return
     for n, row in enumerate(rows, start=2):
+        if not any(row.values()):  # Excel keeps rows that were emptied
+            continue
         yield ImportItem(f"{file.name}, line {n}", "csv", 3, (file.name, n), row, file, by_name)
 
 

@@ -3,6 +3,7 @@ state."""
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePosixPath
 from typing import Any, Final
 
@@ -52,6 +53,8 @@ def _cell(field: ApiField, text: str) -> Any:
     """What a cell says: choices in any case, several names separated by commas or semicolons."""
     if field.kind == "names":
         return names_in(text)
+    if field.kind == "level":  # Excel writes a whole number as 1,0 or 1.0 where its column has decimals
+        return re.sub(r"\A(\d+)[.,]0+\Z", r"\1", text)
     return text.lower() if field.kind == "choice" else text
 
 

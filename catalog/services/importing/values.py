@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
+
+_LINK: Final = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,500}\)")
 
 
 def plain(value: Any, limit: int | None = None) -> str:
@@ -50,3 +53,12 @@ def bounded(value: Any, *, deep: int = 4) -> Any:
     if isinstance(value, list):
         return [bounded(v, deep=deep - 1) for v in value[:100] if deep]
     return value if isinstance(value, bool | int) else plain(value, 500)
+
+
+def target_purpose(description: str) -> str:
+    """The first sentence or line of a description, without its mark-up."""
+    for line in description.replace("\x00", "").splitlines():
+        text = _LINK.sub(r"\1", re.sub(r"<[^>]{0,200}>", " ", line)).strip(" #*>_-`").strip()
+        if len(text) > 15:
+            return text.partition(". ")[0][:300]
+    return ""

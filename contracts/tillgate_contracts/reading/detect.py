@@ -108,6 +108,10 @@ def _is_schema(tree: dict[str, Any]) -> bool:
     declared = tree.get("$schema")
     if isinstance(declared, str) and "json-schema.org/" in declared:
         return True
+    if "type" in tree and not _fits(
+        "type", tree["type"]
+    ):  # a feature of GeoJSON, a resource of ARM: they have properties
+        return False
     fitting = {word for word, value in tree.items() if word in SCHEMA and _fits(word, value)}
     if fitting & _TELLING:
         return True
