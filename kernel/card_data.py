@@ -35,7 +35,8 @@ _SECRETS = frozenset(
 CARD_NAMES = _NUMBERS | _SECRETS
 _OTHER = re.compile(
     "item|gtin|ean|upc|sku|barcode|article|product|material|loyalty|member|program|transactionid|"
-    "sequence|receipt|order|giftc|sscc|gln|serial"
+    "sequence|receipt|order|giftc|sscc|gln|serial|"
+    "^(?:lin|pia|gin|gir|pci|sn1|po1|it1|sln|man|ctp)[0-9]{2}"  # elements of EDI segments about articles and packages
 )
 # Issuers by their first digits, with the lengths of their numbers.
 _ISSUED = re.compile(

@@ -16,11 +16,11 @@ from runtime.connectors.protocols import Page
 from runtime.domain import masking
 
 
-def without_cards(page: Page, *, whole: bool = False) -> Page:
+def without_cards(page: Page, *, whole: bool = False, text: bool = False) -> Page:
     """The page with what was taken as a warning; the same page where there was nothing. `whole`: its records are files,
-    as base64 in `content`."""
+    as base64 in `content`, or as `text`."""
     count = MaskedCards()
-    of_record = partial(_of_file if whole else _masked, count=count)
+    of_record = partial((_of_text if text else _of_file) if whole else _masked, count=count)
     records = [structs.replace(one, payload=of_record(one.payload)) for one in page.records]
     rejected = [replace(one, payload=_masked(one.payload, count)) for one in page.rejected]
     if not count:
@@ -49,4 +49,13 @@ def _of_file(payload: bytes, count: MaskedCards) -> bytes:
     if shown == text:
         return payload
     document["content"] = base64.b64encode(shown.encode(codec)).decode()
+    return msgspec.json.encode(document)
+
+
+def _of_text(payload: bytes, count: MaskedCards) -> bytes:
+    document = msgspec.json.decode(payload)
+    shown = _masked(document["content"].encode(), count).decode()
+    if shown == document["content"]:
+        return payload
+    document["content"] = shown
     return msgspec.json.encode(document)

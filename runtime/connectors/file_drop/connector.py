@@ -60,7 +60,7 @@ class FileDropSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
-        page = without_cards(self.reading.read(cursor), whole=self.settings.format == "whole")
+        page = without_cards(self.reading.read(cursor), whole=self.settings.format == "whole", text=self.settings.text)
         stamps = self.settings.stamps
         if not self.settings.version_field:
             return page

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from runtime.connectors.drop import ClaimedFile
+from runtime.connectors.file_drop.edi_messages import EdiLayout, EdiMessages
 from runtime.connectors.file_drop.json_documents import JsonLayout, json_documents
 from runtime.connectors.file_drop.json_lines import json_lines
 from runtime.connectors.file_drop.line_records import LineRecords
@@ -25,6 +26,9 @@ def objects(settings: FileDropSettings) -> Objects | None:
     if settings.xml is not None:
         layout = settings.xml
         return lambda claimed: XmlRecords(layout).read(claimed)
+    if settings.format in ("edifact", "x12"):
+        edi, x12 = settings.edi or EdiLayout(), settings.format == "x12"
+        return lambda claimed: EdiMessages(edi, settings.dialect.encoding, x12=x12).read(claimed)
     if settings.lines is not None:
         lines, fixed = settings.lines, settings.format == "fixed"
         return lambda claimed: LineRecords(lines, settings.dialect, fixed=fixed).read(claimed)

@@ -9,12 +9,18 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.file_drop.controls import Control
 from runtime.connectors.file_drop.dialect import FileDialect
+from runtime.connectors.file_drop.edi_messages import EdiLayout
 from runtime.connectors.file_drop.json_documents import JsonLayout
 from runtime.connectors.file_drop.line_layout import LineLayout
 from runtime.connectors.file_drop.xml_records import XmlLayout
 from runtime.connectors.stamps import StampRules
 
-LAYOUTS = {"json": ("json",), "xml": ("xml",), "lines": ("fixed", "typed")}  # what says more about which formats
+LAYOUTS = {
+    "json": ("json",),
+    "xml": ("xml",),
+    "lines": ("fixed", "typed"),
+    "edi": ("edifact", "x12"),
+}  # what says more about which formats
 
 
 class FileDropSettings(msgspec.Struct, frozen=True):
@@ -24,6 +30,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
                   them unpacked too, and `patience` is as in `drop.DropFolder`
     text          of a whole file: `content` is its text, by the encoding of the dialect, and not base64
     json, xml     where the records of such a file stand; JSON may do without
+    edi           charset, loops and the like of EDI messages
     lines         what the lines of `fixed` and `typed` files are
     key_fields    columns, or paths, that identify a record; without them file checksum and record number do
     page_size     records a page
@@ -37,11 +44,12 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
-    format: Literal["delimited", "jsonl", "json", "xml", "fixed", "typed", "whole"] = "delimited"
+    format: Literal["delimited", "jsonl", "json", "xml", "fixed", "typed", "edifact", "x12", "whole"] = "delimited"
     text: bool = False
     json: JsonLayout | None = None
     xml: XmlLayout | None = None
     lines: LineLayout | None = None
+    edi: EdiLayout | None = None
     dialect: FileDialect = msgspec.field(default_factory=FileDialect)
     key_fields: list[str] = msgspec.field(default_factory=list)
     version_field: str | None = None
@@ -58,7 +66,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
             raise Invalid("connection.settings", "'text' is for 'format: whole'; all other formats are read as text.")
         for name, formats in LAYOUTS.items():
             layout = getattr(self, name)
-            if layout is None and self.format in formats and name != "json":
+            if layout is None and self.format in formats and name in ("xml", "lines"):
                 raise Invalid("connection.settings", f"'format: {self.format}' needs {name!r}: what a record is.")
             if layout is not None and self.format not in formats:
                 said = " or ".join(f"'format: {one}'" for one in formats)
@@ -67,5 +75,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
             self.json.verify()
         if self.xml:
             self.xml.verify()
+        if self.edi:
+            self.edi.verify()
         if self.lines:
             self.lines.verify(fixed=self.format == "fixed")
