@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db import transaction
+from django.db.models import Model
+from django.forms import ModelForm
+from django.http import HttpRequest
 
 from governance import models
+from governance.services.provisioning import groups
 from kernel.admin import LookOnly
+from kernel.models import User
+from kernel.ui.wording import counted
 
 
 @admin.register(models.ChangeRequest)
@@ -62,8 +69,51 @@ class WebhookDeliveryAdmin(LookOnly):
     list_filter = ["state"]
 
 
+class _Declared(admin.ModelAdmin):
+    """What is declared counts at once for the people whom a provider keeps in the groups that it is about."""
+
+    def save_model(self, request: HttpRequest, obj: Model, form: ModelForm, change: bool) -> None:
+        assert isinstance(request.user, User)
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            joined = groups.join_declared(actor=request.user)
+        if joined:
+            self.message_user(request, f"{counted(joined, 'place')} in teams came with it.", messages.SUCCESS)
+
+
 @admin.register(models.GroupMapping)
-class GroupMappingAdmin(admin.ModelAdmin):
+class GroupMappingAdmin(_Declared):
     """Which group of the identity provider means which team."""
 
     list_display = ["claim", "group", "note"]
+
+
+@admin.register(models.GroupPattern)
+class GroupPatternAdmin(_Declared):
+    """Which groups of the identity provider, by their names, mean which teams."""
+
+    list_display = ["claim", "team", "roles", "note"]
+
+
+@admin.register(models.ProvisionedGroup)
+class ProvisionedGroupAdmin(LookOnly):
+    list_display = ["name", "external_id", "made_at", "changed_at"]
+    search_fields = ["name", "external_id"]
+
+
+@admin.register(models.ProvisionedPerson)
+class ProvisionedPersonAdmin(LookOnly):
+    list_display = ["user_name", "account", "external_id", "made_at", "changed_at"]
+    search_fields = ["user_name", "external_id"]
+    list_select_related = ["account"]
+
+
+@admin.register(models.ProviderIdentity)
+class ProviderIdentityAdmin(admin.ModelAdmin):
+    """Which subject of the identity provider signs in to an account that was there before. Taking a row out parts the
+    two: the next sign-in makes an account of its own, or finds one anew."""
+
+    list_display = ["person", "subject", "rule", "at"]
+    list_select_related = ["person"]
+    fields = ["person", "subject", "rule"]
+    autocomplete_fields = ["person"]

@@ -10,5 +10,10 @@ class GovernanceConfig(AppConfig):
         from governance.services import change_kinds
         from kernel import acting
 
-        acting.watch("governance_groupmapping", "governance_checkresult")
+        acting.watch(
+            "governance_groupmapping",
+            "governance_grouppattern",
+            "governance_provideridentity",
+            "governance_checkresult",
+        )
         change_kinds.register_all()

@@ -137,6 +137,9 @@ _GIVEN = {
     "kernel.mail_proof_forgotten": "what {} account had proved of its address was forgotten",
     "kernel.role_given": "{} place in the team was given",
     "catalog.group_became_team": "{} team was given its role",
+    "governance.account_linked": "{} account was found to be the one of somebody at the identity provider",
+    "governance.group_pattern_added": "the pattern that gave {} place in the team was made",
+    "governance.group_pattern_changed": "the pattern that gave {} place in the team was changed",
     "governance.group_mapping_added": "the mapping that gave {} place in the team was made",
     "governance.group_mapping_changed": "the mapping that gave {} place in the team was changed",
 }

@@ -9,6 +9,14 @@ from contextvars import ContextVar
 
 _request_id: ContextVar[str] = ContextVar("tillgate_request_id", default="")
 
+CALLS = ("/api/", "/scim/")
+"""Where programs ask, which want no page and come with no session of a browser."""
+
+
+def is_call(path: str) -> bool:
+    """Whether an address is one of programs."""
+    return path.startswith(CALLS)
+
 
 def request_id() -> str:
     """32 hex digits within a request or task, an empty string outside."""

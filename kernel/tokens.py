@@ -30,14 +30,18 @@ SCOPES = {
     "usage:write": "Report usage",
     "drift:write": "Hand in what was observed of APIs of my teams",
     "metrics:read": "Read the metrics (for Prometheus)",
+    "people:provision": "Keep people and groups of an identity provider by SCIM (given by administrators)",
 }
+PROVISION = "people:provision"
 MAX_DAYS = 366
 
 
 def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], days: int = 90) -> tuple[ApiToken, str]:
     """Make a token; returns it with its secret text, which is stored only as a hash.
 
-    Raises Invalid for no or unknown scopes, for a deciding scope of an agent, and for a lifetime outside 1 to 366 days.
+    Raises Invalid for no or unknown scopes, for a deciding scope of an agent, for one that keeps people unless an
+    administrator or a command makes it for a service account or an administrator, and for a lifetime outside 1 to 366
+    days.
     """
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
@@ -47,6 +51,8 @@ def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], d
     deciding = sorted(set(scopes) & set(agents.DECIDING))
     if deciding and user.kind == User.Kind.AGENT:
         raise Invalid("token.agent_scope", f"{user} is an agent; its tokens never hold {', '.join(deciding)}.")
+    if PROVISION in scopes:
+        _require_provisioning(actor, user)
     if not 1 <= days <= MAX_DAYS:
         raise Invalid("token.lifetime", f"A token must expire after 1 to {MAX_DAYS} days, not {days}.")
     secret = "tg_" + secrets.token_urlsafe(32)
@@ -60,6 +66,13 @@ def issue(*, actor: User | None, user: User, name: str, scopes: Sequence[str], d
             expires_at=clock.now() + timedelta(days=days),
         )
     return token, secret
+
+
+def _require_provisioning(actor: User | None, user: User) -> None:
+    if actor is not None and not actor.is_superuser:
+        raise Invalid("token.provision", f"A token of the scope {PROVISION} is made by an administrator.")
+    if user.kind != User.Kind.SERVICE and not user.is_superuser:
+        raise Invalid("token.provision", f"{user} is no service account: its tokens never hold {PROVISION}.")
 
 
 def revoke(*, actor: User, token: ApiToken) -> None:

@@ -30,7 +30,7 @@ class ConfirmForm(forms.Form):
 
 def is_local(user: User) -> bool:
     """Signs in with a password of ours, not through the identity provider."""
-    return user.has_usable_password() and not user.username.startswith(identity.PREFIX)
+    return user.has_usable_password() and not identity.is_of_provider(user)
 
 
 @sensitive_post_parameters()

@@ -8,6 +8,7 @@ from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 
 from kernel.errors import DomainError, Forbidden, Malformed, NotFound
+from kernel.request import is_call
 from portal import problem
 
 
@@ -36,8 +37,8 @@ def _wrong_host(request: HttpRequest) -> HttpResponse:
         "operator adds names in ALLOWED_HOSTS, and lets the proxy pass the header Host as it came.",
     )
     error.status, error.title = 421, "Not the host that you asked for"
-    if request.path_info.startswith("/api/") or "text/html" not in request.headers.get("Accept", "text/html"):
-        return problem.respond(error)
+    if is_call(request.path_info) or "text/html" not in request.headers.get("Accept", "text/html"):
+        return problem.respond(error, request)
     return problem.without_database(error, "Nothing was changed.")
 
 
@@ -98,6 +99,6 @@ def server_error(request: HttpRequest) -> HttpResponse:
         "Something failed on our side; the server's log says what. Include the request id when you ask for help.",
     )
     error.status, error.title = 500, "This did not work"
-    if request.path.startswith("/api/"):
-        return problem.respond(error)
+    if is_call(request.path):
+        return problem.respond(error, request)
     return problem.without_database(error, "What was not yet confirmed was not saved; what was saved stays.")

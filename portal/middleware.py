@@ -22,7 +22,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from kernel import acting, sessions
 from kernel.errors import DomainError, Invalid, Malformed, finding
-from kernel.request import request_id, serving
+from kernel.request import is_call, request_id, serving
 from portal import confirm, problem
 
 Next = Callable[[HttpRequest], HttpResponse]
@@ -49,7 +49,7 @@ class ReadableFormMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.method == "POST" and not request.path_info.startswith("/api/"):
+        if request.method == "POST" and not is_call(request.path_info):
             try:
                 found = _nul(request)
             except TooManyFilesSent:
@@ -118,7 +118,7 @@ class LoginRequiredMiddleware(DjangoLoginRequired):
         view_args: tuple[Any, ...],
         view_kwargs: dict[str, Any],
     ) -> HttpResponseBase | None:
-        if hasattr(view_func, "cls") and request.path.startswith("/api/"):
+        if hasattr(view_func, "cls") and is_call(request.path):
             return None
         return super().process_view(request, view_func, view_args, view_kwargs)
 

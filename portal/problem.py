@@ -13,11 +13,13 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from governance.domain.scim import errors as scim_errors
 from kernel.errors import Conflict, DomainError, Held, Invalid, Unavailable
 from kernel.postgresql import errors as database_errors
-from kernel.request import request_id
+from kernel.request import is_call, request_id
 
 MEDIA_TYPE = "application/problem+json"
+SCIM, SCIM_MEDIA_TYPE = "/scim/", "application/scim+json"
 HELD_HEADER = "X-Tillgate-Held"
 """Tells the front (`portal.front`) that nothing was done and the same may be asked again; it never leaves the house."""
 WHY_HEADER = "X-Tillgate-Why"
@@ -40,9 +42,12 @@ def document(error: DomainError) -> dict[str, Any]:
     return body | {key: value for key, value in error.data.items() if key not in body}
 
 
-def respond(error: DomainError) -> HttpResponse:
-    response = JsonResponse(document(error), status=error.status, json_dumps_params={"default": str})
-    response.headers["Content-Type"] = MEDIA_TYPE
+def respond(error: DomainError, request: HttpRequest | None = None) -> HttpResponse:
+    """For programs, in the form that they know: SCIM's below /scim/, a problem document everywhere else."""
+    in_scim = request is not None and request.path_info.startswith(SCIM)
+    body = scim_errors.document(error.status, error.message) if in_scim else document(error)
+    response = JsonResponse(body, status=error.status, json_dumps_params={"default": str})
+    response.headers["Content-Type"] = SCIM_MEDIA_TYPE if in_scim else MEDIA_TYPE
     for name, value in _come_again(error).items():
         response.headers[name] = value
     return _explained(response, error)
@@ -159,8 +164,8 @@ def translate_database_error(error: Exception) -> DomainError | None:
 
 def page(request: HttpRequest, error: DomainError) -> HttpResponse:
     """The same refusal for people; a problem document where the client asked for JSON."""
-    if request.path.startswith("/api/") or "text/html" not in request.headers.get("Accept", "text/html"):
-        return respond(error)
+    if is_call(request.path) or "text/html" not in request.headers.get("Accept", "text/html"):
+        return respond(error, request)
     if isinstance(error, Unavailable):
         return without_database(error, "Reload this page in a moment.")
     return render(

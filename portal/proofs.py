@@ -13,6 +13,7 @@ from django.urls import reverse
 from governance.services import identity
 from kernel.errors import DomainError, Forbidden
 from kernel.models import User
+from kernel.request import is_call
 from portal import confirm, pending, problem
 
 Next = Callable[[HttpRequest], HttpResponse]
@@ -33,9 +34,9 @@ class SecondFactorMiddleware:
             return self.get_response(request)
         if pending.at_the_step(request) is None:
             return self.get_response(request)
-        if request.path.startswith("/api/"):
+        if is_call(request.path):
             words = "Your account needs a second factor. Open any page in the browser and prove or add one."
-            return problem.respond(Forbidden("sign_in.second_factor", words))
+            return problem.respond(Forbidden("sign_in.second_factor", words), request)
         return redirect("second-step")
 
 

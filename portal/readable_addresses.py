@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 from django.http import HttpRequest, HttpResponse
 
 from kernel.errors import Invalid, finding
+from kernel.request import is_call
 from portal import problem
 
 _NUL = "holds a NUL character (%00), which no field can store: send it without"
@@ -26,8 +27,8 @@ class ReadableAddressMiddleware:
             if found:
                 said = "The address cannot be read; see findings."
                 error = Invalid("request.address", said, {"findings": found})
-                if request.path_info.startswith("/api/"):
-                    return problem.respond(error)
+                if is_call(request.path_info):
+                    return problem.respond(error, request)
                 return problem.without_database(error, "Nothing was changed.")
         return self.get_response(request)
 

@@ -16,7 +16,10 @@ OPEN: Final[Mapping[str, str]] = {
     ),
     **dict.fromkeys(("scope", "store", "system", "team", "tier"), _LANDSCAPE),
     **dict.fromkeys(("absence", "delegation", "membership", "person", "user"), _PEOPLE),
-    **dict.fromkeys(("group", "group_mapping"), "who belongs to the teams that decide is open, for the same reason"),
+    **dict.fromkeys(
+        ("group", "group_mapping", "group_pattern", "provider_group"),
+        "who belongs to the teams that decide is open, for the same reason",
+    ),
     **dict.fromkeys(("campaign", "freeze", "policy"), _RULES),
     "estate": "a blueprint as a whole: who applied it and when, with counts",
     "import": "who imported, from what kind of source, with counts",

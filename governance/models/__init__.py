@@ -18,6 +18,7 @@ from governance.models.notice import GroupMapping, Notice, ProviderCheck, Webhoo
 from governance.models.people import Absence, Delegation
 from governance.models.pipeline import PipelineConnection, PipelineDelivery, PipelineMapping, PipelineReview
 from governance.models.policy import Policy
+from governance.models.provisioning import GroupPattern, ProviderIdentity, ProvisionedGroup, ProvisionedPerson
 from governance.models.waiver import Waiver
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "FreezeInterval",
     "FreezeWindow",
     "GroupMapping",
+    "GroupPattern",
     "LoosenedFact",
     "Notice",
     "PipelineConnection",
@@ -45,6 +47,9 @@ __all__ = [
     "PipelineReview",
     "Policy",
     "ProviderCheck",
+    "ProviderIdentity",
+    "ProvisionedGroup",
+    "ProvisionedPerson",
     "ReleaseTally",
     "Slot",
     "Verdict",

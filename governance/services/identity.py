@@ -14,12 +14,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.db.models import Q
 
 from governance import permissions
 from governance.domain.id_tokens import is_verified
-from governance.models import GroupMapping, ProviderCheck
+from governance.models import ProviderCheck, ProviderIdentity
+from governance.selectors import provisioned
+from governance.services.group_mappings import Mappings
 from kernel import acting, audit, clock, outbox, persons, sessions
 from kernel.errors import Forbidden
 from kernel.models import User
@@ -38,20 +42,26 @@ def username_of(claims: Mapping[str, Any]) -> str:
 
 
 def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
-    """The account of these claims, made at the first sign-in, with exactly the mapped groups that the claims name now.
+    """The account of these claims, found (`_account_of`) or made at the first sign-in, with exactly the mapped groups
+    that the claims and the provider's own groups name now.
 
     A mapped group that the claim no longer names is left at once, and with it its rights: every decision, seal and
     deployment reads them again. Groups that no mapping names are managed here and are not touched.
     """
     name = username_of(claims)
     trusted = is_verified(claims) or bool(settings.OIDC.get("trust_email"))
+    address = str(claims.get("email") or "")[:254] if trusted else ""
     with acting.by(None, way=acting.PROVIDER, text="identity provider"), transaction.atomic():
-        user, made = User.objects.select_for_update().get_or_create(username=name, defaults={"kind": User.Kind.PERSON})
-        user.first_name, user.last_name = (
+        user, made = _account_of(name, address)
+        own = user.username == name  # an account that others named keeps what they wrote and the provider leaves out
+        names = (
             str(claims.get("given_name") or claims.get("name") or "")[:150],
             str(claims.get("family_name") or "")[:150],
         )
-        user.email = str(claims.get("email") or "")[:254] if trusted else ""
+        if own or any(names):
+            user.first_name, user.last_name = names
+        if own or address:
+            user.email = address
         if made:
             user.set_unusable_password()
             audit.record(
@@ -62,10 +72,45 @@ def person_of(claims: Mapping[str, Any], *, groups_claim: str) -> User:
                 after={"username": name},
             )
         user.save()
-        persons.prove(user, user.email, way=persons.PROVIDER)
+        persons.prove(user, address, way=persons.PROVIDER)
         sync_groups(user, claims.get(groups_claim))
         ProviderCheck.objects.update_or_create(person=user, defaults={"at": clock.now()})
     return user
+
+
+def _account_of(name: str, address: str) -> tuple[User, bool]:
+    """The account of a subject, and whether it is made now: the one that it is linked to, the one that a sign-in made,
+    or one that a blueprint, a file or SCIM named before anybody signed in to it, which is linked now (decision 81).
+
+    Such a one is found by the provider's own name of the person, as SCIM wrote it, or by the address of mail that the
+    provider vouches for. It has no password and no rights of an administrator, nobody signs in to it yet, and no other
+    account is as good a match: otherwise nothing is guessed, and an account is made."""
+    subject = name.removeprefix(PREFIX)
+    accounts = User.objects.select_for_update(of=("self",))
+    found = accounts.filter(provider_identity__subject=subject).first() or accounts.filter(username=name).first()
+    if found is not None:
+        return found, False
+    free = accounts.filter(
+        kind=User.Kind.PERSON,
+        provider_identity=None,
+        is_superuser=False,
+        is_staff=False,
+        password__startswith=UNUSABLE_PASSWORD_PREFIX,
+    ).exclude(username__startswith=PREFIX)
+    rules = [("provider", free.filter(provisioned__external_id=subject))]
+    if address:
+        rules.append(("mail", free.filter(email__iexact=address)))
+    for rule, rows in rules:
+        candidates = list(rows.order_by("pk")[:2])
+        if len(candidates) == 1:
+            ProviderIdentity.objects.create(person=candidates[0], subject=subject, rule=rule)
+            return candidates[0], False
+    return User.objects.get_or_create(username=name, defaults={"kind": User.Kind.PERSON})
+
+
+def is_of_provider(user: User) -> bool:
+    """Whether somebody of the identity provider signs in to this account."""
+    return user.username.startswith(PREFIX) or ProviderIdentity.objects.filter(person=user).exists()
 
 
 def require_fresh(user: User, deed: str = "a decision") -> dict[str, Any]:
@@ -75,9 +120,10 @@ def require_fresh(user: User, deed: str = "a decision") -> dict[str, Any]:
     A person who signs in through a provider needs its recent confirmation. Local accounts have no provider to ask; in a
     session of a browser they need a password, passkey or code that was given lately. A program has no keyboard.
     """
-    if settings.OIDC["issuer"] and user.username.startswith(PREFIX):
+    of_provider = is_of_provider(user)
+    if settings.OIDC["issuer"] and of_provider:
         return _confirmed_by_provider(user, deed)
-    if not user.username.startswith(PREFIX) and not sessions.is_fresh():
+    if not of_provider and not sessions.is_fresh():
         raise Forbidden(
             "decision.sign_in_again",
             f"You proved who you are more than {settings.SIGN_IN_FRESH_MINUTES} minutes ago; {deed} needs a fresh "
@@ -114,7 +160,8 @@ def require_proof(user: User, deed: str = "a decision") -> dict[str, Any]:
 def signed_out_there(subject: str, *, sid: str, issued: datetime, skew: timedelta) -> int:
     """The provider said at `issued`, by its clock, that it ended a session of this person, or all of them; how many
     ended here. The two clocks may differ by `skew`. Told in the ledger. In a transaction."""
-    user = User.objects.filter(username=f"{PREFIX}{subject}").first() if subject else None
+    known = User.objects.filter(Q(username=f"{PREFIX}{subject}") | Q(provider_identity__subject=subject))
+    user = known.first() if subject else None
     if subject and user is None:
         return 0
     people = sessions.end_of_provider(user, sid=sid, issued=issued, skew=skew)
@@ -125,7 +172,8 @@ def signed_out_there(subject: str, *, sid: str, issued: datetime, skew: timedelt
 
 
 def sync_groups(user: User, claimed: Any) -> tuple[set[str], set[str]]:
-    """Names of groups joined and left. A missing or malformed claim names no group: unknown gives no right."""
+    """Names of groups joined and left. A missing or malformed claim names no group: unknown gives no right. Groups that
+    the provider keeps by SCIM count beside those of the claim."""
     words = (
         {word for word in claimed if isinstance(word, str)}
         if isinstance(claimed, list | tuple)
@@ -133,9 +181,10 @@ def sync_groups(user: User, claimed: Any) -> tuple[set[str], set[str]]:
         if isinstance(claimed, str)
         else set()
     )
-    mapped = dict(GroupMapping.objects.values_list("group_id", "group__name").distinct())
-    wanted = set(GroupMapping.objects.filter(claim__in=words).values_list("group_id", flat=True))
-    present = set(user.groups.filter(pk__in=mapped).values_list("pk", flat=True))
+    mappings = Mappings.load()
+    mapped = mappings.names
+    wanted = mappings.of(words | provisioned.words_of([user.pk]).get(user.pk, set()))
+    present = set(user.groups.filter(pk__in=mappings.reachable()).values_list("pk", flat=True))
     joins, leaves = wanted - present, present - wanted
     if joins or leaves:
         with acting.by(None, way=acting.PROVIDER, text="identity provider"), transaction.atomic():

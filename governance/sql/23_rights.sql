@@ -61,8 +61,24 @@ create or replace function governance_by_provider(said jsonb, person bigint) ret
   select coalesce(said ->> 'way', '') = 'provider'
      and exists (select from kernel_user u
                   where u.id = person
-                    and starts_with(u.username, 'oidc:')
+                    and (starts_with(u.username, 'oidc:')
+                         or exists (select from governance_provideridentity i where i.person_id = u.id))
                     and starts_with(u.password, '!'))
+$$;
+
+-- Whether a pattern of the provider's groups can mean this team.
+create or replace function governance_pattern_means(pattern text, roles boolean, member_of int) returns boolean
+language sql stable as $$
+  select exists (select from catalog_team t
+                  where t.group_id = member_of
+                    and t.key like replace(pattern, '*', '_%')
+                    and (roles or t.kind <> 'role'))
+$$;
+
+-- Whether some mapping, by name or by pattern, makes groups of the provider this one.
+create or replace function governance_is_mapped(member_of int) returns boolean language sql stable as $$
+  select exists (select from governance_groupmapping g where g.group_id = member_of)
+      or exists (select from governance_grouppattern p where governance_pattern_means(p.team, p.roles, member_of))
 $$;
 
 -- The entries of the ledger for which the right of this person as a member of this group does not count yet at this
@@ -94,18 +110,20 @@ returns table (entry bigint, verb text, given_by text, given_at timestamptz) lan
            when 'kernel.factor_given' then true
            when 'kernel.accounts_parted' then true
            when 'kernel.mail_proof_forgotten' then true
+           when 'governance.account_linked' then true
            when 'kernel.role_given' then (r.after ->> 'group')::int = member_of
                                      and not (governance_by_provider(r.after, person)
-                                              and exists (select from governance_groupmapping g
-                                                           where g.group_id = member_of))
+                                              and governance_is_mapped(member_of))
            when 'catalog.group_became_team' then true
            else false
          end
   union all
   select m.id, m.verb, m.actor_text, m.at
     from kernel_auditentry m
-   where m.subject_kind = 'group_mapping'
-     and (m.after ->> 'group')::int = member_of
+   where (m.subject_kind = 'group_mapping'
+          and (m.after ->> 'group')::int = member_of
+       or m.subject_kind = 'group_pattern'
+          and governance_pattern_means(m.after ->> 'team', (m.after ->> 'roles')::boolean, member_of))
      and hours > 0
      and m.at > governance_resting.at - make_interval(hours => hours)
      and m.at <= governance_resting.at

@@ -2,8 +2,6 @@
 
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("runtime", "0073_facts_of_changes")]
@@ -14,5 +12,4 @@ class Migration(migrations.Migration):
             name="at_gate",
             field=models.BooleanField(db_default=False),
         ),
-        ApplySql("runtime"),
     ]

@@ -124,7 +124,7 @@ def test_static_files_are_kept() -> None:
 
 # -- what no field can store -------------------------------------------------------------------------------------------
 def paths_of_forms() -> list[str]:
-    return [one for one in ADDRESSES if not one.startswith(("/api/", "/static/", "/.well-known/"))]
+    return [one for one in ADDRESSES if not one.startswith(("/api/", "/scim/", "/static/", "/.well-known/"))]
 
 
 def test_a_nul_in_any_form_is_refused_with_the_name_of_its_field() -> None:

@@ -71,6 +71,11 @@ REASONS: dict[str, str] = {
         ),
         _SEEN,
     ),
+    **dict.fromkeys(
+        ("governance_provisionedperson", "governance_provisionedgroup", "governance_provisionedgroup_members"),
+        "what a provider says of people and groups; it gives nobody a right, and each place in a team that a declared "
+        "mapping then gives is told",
+    ),
     "governance_absence": "somebody is away: a note that gives nobody a right",
     **dict.fromkeys(
         (

@@ -1,0 +1,29 @@
+"""Who left: the account is closed, and with it its sessions, tokens and every approval that is not in effect yet."""
+
+from __future__ import annotations
+
+from django.db.models import Q
+
+from kernel import audit, persons
+from kernel.models import User
+
+
+def close(account: User, *, actor: User | None) -> list[User]:
+    """Close the account and the person's other ones, except those of administrators, which an administrator closes;
+    those that stay open. In a transaction. Idempotent.
+
+    Triggers end sessions and revoke tokens; who is closed fills no slot from this moment."""
+    others = User.objects.select_for_update(no_key=True).filter(
+        pk__in=[pk for pk in persons.accounts_of(account.pk) if pk != account.pk], is_active=True, kind=User.Kind.PERSON
+    )
+    stay = list(others.filter(Q(is_superuser=True) | Q(is_staff=True)).order_by("pk"))
+    closed = list(others.filter(is_superuser=False, is_staff=False).order_by("pk"))
+    if not account.is_active and not closed:
+        return stay
+    User.objects.filter(pk__in=[account.pk, *(one.pk for one in closed)], is_active=True).update(is_active=False)
+    account.is_active = False
+    after = {"accounts": [account.username, *(one.username for one in closed)]}
+    if stay:
+        after["still_open"] = [one.username for one in stay]
+    audit.record("governance.person_left", "user", account.pk, actor=actor, after=after)
+    return stay
