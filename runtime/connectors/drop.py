@@ -18,10 +18,11 @@ import hashlib
 import io
 import os
 import re
+import zlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -31,8 +32,9 @@ from runtime.connectors.file_ages import state_of
 from runtime.connectors.file_moves import checksum, free, is_file, move, of_all_files, put_back
 from runtime.connectors.file_names import shown, why
 from runtime.connectors.incoming_files import IncomingFiles, IncomingRules, few
-from runtime.connectors.protocols import Health, Retriable
+from runtime.connectors.protocols import Health, Record, RejectedRecord, Retriable
 from runtime.connectors.unpacking import Packing, open_unpacked, packing_of
+from runtime.connectors.zip_files import matching
 
 # Claims of the releases before this one had such a name while their checksum was computed.
 _HALF_CLAIMED = re.compile(r"^\.(.+)\.[0-9]+$", re.DOTALL)
@@ -53,7 +55,7 @@ class Stamp(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ClaimedFile:
     """One file in `work/`. `name` is stable over crashes: `<original path with __>.<first 12 of its SHA-256>`.
-    `refusal`: why nothing of it is read."""
+    `refusal`: why nothing of it is read. `member`, `place`: which file of an archive this is, the first is 1."""
 
     name: str
     path: Path
@@ -61,6 +63,8 @@ class ClaimedFile:
     stamp: Stamp
     packing: Packing | None = None
     refusal: str = ""
+    member: str = ""
+    place: int = 0
 
     @property
     def whole(self) -> bool:
@@ -73,9 +77,22 @@ class ClaimedFile:
         known = file_names.sum_in(self.name)
         return not self.refusal and bool(known) and not self.checksum.startswith(known)
 
+    def parts(self, patterns: Sequence[str] = ("*",)) -> Iterator[ClaimedFile]:
+        """The files in it that one of the patterns fits, where it is an archive, each under a name that says which;
+        else itself. Raises Unreadable where none fits."""
+        if self.packing is None or self.packing.members is None:
+            yield self
+            return
+        found = matching(self.packing.members, patterns)
+        if not found:
+            raise Unreadable(f"the archive holds no file that fits {', '.join(patterns)}")
+        for place, name in enumerate(self.packing.members, 1):
+            if name in found:
+                yield replace(self, name=f"{self.name}!{shown(name)}", member=name, place=place)
+
     def open(self) -> io.BufferedReader:
         """Its content, unpacked where it is packed."""
-        return open_unpacked(self.path, self.packing)
+        return open_unpacked(self.path, self.packing, self.member)
 
     def verify(self) -> None:
         """Raises Unreadable where it was changed since it was opened."""
@@ -95,9 +112,9 @@ class DropFolder:
     patterns   which names are files for us; dotted names and `.part`, `.tmp` never are
     quiet      seconds for which a file must not have changed, by the clock of the file system (`file_ages`)
     done       suffix of a marker file that must stand beside (`sales.xml.done`), for writers who promise one
-    patience   seconds since its last change for which a gzip file that is cut off is not claimed: the rest may come.
+    patience   seconds since its last change for which a packed file that is cut off is not claimed: the rest may come.
                What is overdue after that is said on the run
-    unpacks    files that are gzip are read unpacked
+    unpacks    files that are gzip or zip archives are read unpacked
     """
 
     def __init__(self, root: str, rules: IncomingRules | None = None, *, incoming: str | None = None) -> None:
@@ -320,6 +337,25 @@ class DropFolder:
             return ClaimedFile(path.name, path, "", stamp, None, f"{stamp.size} bytes are more than the {most} allowed")
         packing = packing_of(path, most) if self.rules.unpacks else None
         return ClaimedFile(path.name, path, digest or checksum(path), stamp, packing)
+
+
+def each_part(
+    claimed: ClaimedFile,
+    records: Callable[[ClaimedFile], Iterator[Record | RejectedRecord]],
+    patterns: Sequence[str] = ("*",),
+) -> Iterator[Record | RejectedRecord]:
+    """The records of a file, or of the files in it. What is wrong with one of those keeps no other from being read:
+    Unreadable is raised behind the last one and names them."""
+    wrong = list[str]()
+    for part in claimed.parts(patterns):
+        try:
+            yield from records(part)
+        except (Unreadable, EOFError, zlib.error) as error:
+            if not part.member:
+                raise
+            wrong.append(f"{shown(part.member)}: {error}")
+    if wrong:
+        raise Unreadable(few(wrong, "; "))
 
 
 def stamp_of(path: Path) -> Stamp:

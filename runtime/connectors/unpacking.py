@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from runtime.connectors import zip_files
+
 CODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 _GZIP = b"\x1f\x8b"
 _CHUNK = 256 * 1024
@@ -69,11 +71,13 @@ Trouble = Literal["", "junk", "cut", "damaged", "too_large"]
 class Packing:
     """What a look through a packed file has shown. `size` bytes can be unpacked and are the content: of a file that is
     `cut` off those before its end, of a `damaged` one the members before the damage, whose checksums are right; behind
-    all of one with `junk` stands something that is not packed."""
+    all of one with `junk` stands something that is not packed. `members`: the files in a zip archive; of one that is
+    cut off or damaged nothing is read."""
 
     size: int
     trouble: Trouble = ""
     reason: str = ""
+    members: tuple[str, ...] | None = None
 
     @property
     def whole(self) -> bool:
@@ -82,7 +86,11 @@ class Packing:
 
 
 def packing_of(path: Path, limit: int) -> Packing | None:
-    """Look through a file that is gzip by its first bytes, whatever its name; None for every other file."""
+    """Look through a file that is gzip or a zip archive by its first bytes, whatever its name; None for every other
+    file."""
+    if (archive := zip_files.look(path, limit)) is not None:
+        trouble: Trouble = "cut" if archive.cut else "too_large" if archive.large else "damaged"
+        return Packing(archive.size, trouble if archive.reason else "", archive.reason, archive.members)
     with path.open("rb") as file:
         if file.peek(2)[:2] != _GZIP:
             return None
@@ -175,8 +183,11 @@ class _Content(io.RawIOBase):
         super().close()
 
 
-def open_unpacked(path: Path, packing: Packing | None) -> io.BufferedReader:
-    """The content of a file whose `packing_of` is known. Reading raises EOFError where it has changed since."""
+def open_unpacked(path: Path, packing: Packing | None, member: str = "") -> io.BufferedReader:
+    """The content of a file whose `packing_of` is known; of an archive that of a member. Reading raises EOFError where
+    it has changed since."""
+    if packing is not None and packing.members is not None:
+        return zip_files.open_member(path, member)
     file = path.open("rb")
     return file if packing is None else io.BufferedReader(_Content(file, packing.size), _CHUNK)
 

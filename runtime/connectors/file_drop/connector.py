@@ -11,11 +11,12 @@ from typing import Any
 import msgspec
 
 from runtime.connectors.charsets import by_mark, errors_of, misread
-from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
+from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable, each_part
 from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.file_drop.controls import ControlSums
 from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
 from runtime.connectors.file_drop.dialect import rows
+from runtime.connectors.file_drop.foreign import refuse_foreign
 from runtime.connectors.file_drop.formats import Numbered, objects
 from runtime.connectors.file_drop.settings import FileDropSettings
 from runtime.connectors.incoming_files import IncomingRules
@@ -74,10 +75,12 @@ class FileDropSource:
             content = self._content(claimed.path.read_bytes())
             body = msgspec.json.encode({"name": claimed.name, "checksum": claimed.checksum, "content": content})
             yield Record(claimed.checksum, body, datetime.now(UTC), origin=claimed.name)
-        elif self.objects is not None:
-            yield from self._judged(claimed, self.objects(claimed))
-        else:
-            yield from self._delimited(claimed)
+            return
+        yield from each_part(claimed, self._part, self.settings.members)
+
+    def _part(self, part: ClaimedFile) -> Iterator[Record | RejectedRecord]:
+        refuse_foreign(part)
+        yield from self._judged(part, self.objects(part)) if self.objects else self._delimited(part)
 
     def _content(self, data: bytes) -> str:
         if not self.settings.text:
@@ -125,7 +128,11 @@ class FileDropSource:
         return settings.stamps.judged(Record(key, payload, now, version))
 
     def _numbered(self, claimed: ClaimedFile, number: int) -> str:
-        return f"{claimed.checksum[:16]}/{number}"
+        return (
+            f"{claimed.checksum[:16]}/{claimed.place}/{number}"
+            if claimed.place
+            else f"{claimed.checksum[:16]}/{number}"
+        )
 
     def _delimited(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         settings, dialect, now = self.settings, self.settings.dialect, datetime.now(UTC)

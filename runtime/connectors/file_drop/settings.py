@@ -40,6 +40,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     root: str
     incoming: str | None = None
     patterns: list[str] = msgspec.field(default_factory=lambda: ["*"])
+    members: list[str] = msgspec.field(default_factory=lambda: ["*"])
     quiet: float = 2.0
     done: str | None = None
     max_size: int = 512 * 1024 * 1024

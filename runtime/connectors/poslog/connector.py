@@ -13,7 +13,7 @@ from lxml import etree
 
 from kernel import card_measures
 from kernel.card_data import MaskedCards
-from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
+from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable, each_part
 from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.incoming_files import IncomingRules
 from runtime.connectors.legible_xml import IllegibleXml, LegibleXml, illegible
@@ -127,9 +127,12 @@ class PosLogSource:
         return replace(page, warnings=warnings)
 
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
+        yield from each_part(claimed, self._part)
+
+    def _part(self, part: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         try:
-            with claimed.open() as file:
-                yield from documents(file, claimed.name, rules=self.settings, taken=self.taken)
+            with part.open() as file:
+                yield from documents(file, part.name, rules=self.settings, taken=self.taken)
         except NotPosLog as error:
             raise Unreadable(str(error)) from None
 

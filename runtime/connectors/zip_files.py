@@ -1,0 +1,114 @@
+"""Files in a zip archive: looked through before anything of them is read, and read one after the other."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, cast
+
+SIGNATURE = b"PK\x03\x04"
+EMPTY = b"PK\x05\x06"
+MOST_MEMBERS = 10_000
+_CHUNK = 256 * 1024
+_OFFICE = "[Content_Types].xml"  # a workbook or another office file is no archive
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, UnicodeError)
+
+
+@dataclass(frozen=True, slots=True)
+class ZipLook:
+    """What a look through an archive has shown. `members`: the names of its files, in their order; `size` bytes of
+    content. `cut`: it has no end, so its rest may still come; `reason`: why nothing of it is read."""
+
+    members: tuple[str, ...] = ()
+    size: int = 0
+    cut: bool = False
+    large: bool = False
+    reason: str = ""
+
+
+def look(path: Path, limit: int) -> ZipLook | None:
+    """None where the file is no archive, or an office file. Every member is read to its end, so that its checksum is
+    proven, and never beyond `limit` bytes of all of them."""
+    with path.open("rb") as file:
+        if file.read(4) not in (SIGNATURE, EMPTY):
+            return None
+        try:
+            archive = zipfile.ZipFile(file)
+        except zipfile.BadZipFile:
+            return ZipLook(cut=True, reason="it is cut off: the directory at the end of the archive is missing")
+        except _BROKEN as error:
+            return ZipLook(reason=f"it cannot be unpacked: it is damaged ({error})")
+        with archive:
+            return _looked(archive, limit)
+
+
+def _looked(archive: zipfile.ZipFile, limit: int) -> ZipLook | None:
+    infos = archive.infolist()
+    if any(info.filename == _OFFICE for info in infos):
+        return None
+    wanted = [info for info in infos if not info.is_dir() and _is_ours(info.filename)]
+    names = [info.filename for info in wanted]
+    if len(infos) > MOST_MEMBERS or len(set(names)) != len(names):
+        why = f"more than {MOST_MEMBERS} files" if len(infos) > MOST_MEMBERS else "two files of one name"
+        return ZipLook(large=True, reason=f"the archive has {why}")
+    if sum(info.file_size for info in wanted) > limit:
+        return ZipLook(large=True, reason=f"unpacked it has more than the {limit} bytes allowed")
+    size = 0
+    for info in wanted:
+        if info.flag_bits & 1:
+            return ZipLook(reason=f"{info.filename!r} in it is encrypted")
+        try:
+            with archive.open(info) as member:
+                while piece := member.read(_CHUNK):
+                    size += len(piece)
+        except _BROKEN as error:
+            return ZipLook(reason=f"{info.filename!r} in it cannot be unpacked ({error})")
+    return ZipLook(tuple(names), size)
+
+
+def _is_ours(name: str) -> bool:
+    """Not what systems put beside files: `__MACOSX/`, names that begin with a dot."""
+    return not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+
+
+class _Member(io.RawIOBase):
+    """A member that closes its archive."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.archive = zipfile.ZipFile(path)
+        try:
+            self.member: Any = self.archive.open(name)
+        except BaseException:
+            self.archive.close()
+            raise
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return cast(int, self.member.readinto(buffer))
+
+    def close(self) -> None:
+        if not self.closed:
+            self.member.close()
+            self.archive.close()
+        super().close()
+
+
+def open_member(path: Path, name: str) -> io.BufferedReader:
+    """The content of one file of an archive that was looked through. Raises EOFError where it has changed since."""
+    try:
+        return io.BufferedReader(_Member(path, name), _CHUNK)
+    except (*_BROKEN, KeyError) as error:
+        raise EOFError(f"{name!r} is not in the archive any more ({error})") from None
+
+
+def matching(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """The names that one of the patterns fits, by what stands behind their folders."""
+    wanted = list(patterns)
+    return [name for name in names if any(fnmatchcase(name.rpartition("/")[2], one) for one in wanted)]
