@@ -2,8 +2,8 @@
 
 Tills differ in what they count into the total. Taxes are added (sales tax) or are inside the prices (VAT). Tips and
 roundings are part of the total or stand beside it, and are paid with it. A discount reduces the total, or only sums up
-what the lines have already. Each receipt is read in the way in which it adds up to the last digit; one that adds up
-in none of them is nobody's to guess.
+what the lines have already; that of a line is in its amount, or comes off. Each receipt is read in the way in which it
+adds up to the last digit; one that adds up in none of them is nobody's to guess.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ class Stated:
 
     total: Decimal | None
     tax: Decimal | None
+    rounded: Decimal | None = None  # what is due of the total in cash
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Balance:
     basis: str = ""
     adjustments: Decimal | None = None
     rounding: Decimal = ZERO
+    off: bool = False  # the discounts of lines come off their amounts
 
     @property
     def control(self) -> dict[str, Any]:
@@ -84,8 +86,12 @@ def _by_article(made: Balance) -> dict[str, Decimal]:
     sums: dict[str, Decimal] = defaultdict(Decimal)
     for entry in made.kept:
         if entry.family == "lines":
-            sums[entry.name] += entry.effect or ZERO
+            sums[entry.name] += (_after(entry) if made.off else entry.effect) or ZERO
     return {name: amount for name, amount in sums.items() if amount}
+
+
+def _after(entry: Entry) -> Decimal | None:
+    return entry.effect if entry.discounted is None else entry.discounted
 
 
 def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLogRules) -> Balance:
@@ -98,7 +104,7 @@ def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLo
     if stated.total is None:
         return Balance(False, kept, voided, ["the transaction states no grand total", *reasons])
     sums = _Sums.of(kept)
-    tries = list(_tries(sums, stated.total, rules))
+    tries = list(_tries(sums, stated, rules))
     best = next((one for one in tries if one.holds), None)
     if best is None:
         reasons += _why_not(sums, min(tries, key=lambda one: abs(one.missing) + abs(one.unpaid)), stated.total)
@@ -107,7 +113,8 @@ def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLo
         reasons.append(f"taxes of {sums.taxes} are not the stated tax {stated.tax} {said}")
     if best is None or reasons:
         return Balance(False, kept, voided, reasons, best.basis if best else "")
-    return Balance(True, kept, voided, [], best.basis, stated.total - sums.goods, best.missing)
+    goods = sums.after if best.off else sums.goods
+    return Balance(True, kept, voided, [], best.basis, stated.total - goods, best.missing, best.off)
 
 
 @dataclass(frozen=True)
@@ -121,6 +128,8 @@ class _Sums:
     paid: Decimal
     tenders: int
     cash: bool
+    after: Decimal  # the goods, where discounts of lines come off
+    discounts: bool  # whether lines state discounts
 
     @classmethod
     def of(cls, kept: list[Entry]) -> _Sums:
@@ -143,6 +152,8 @@ class _Sums:
             sums["tenders"],
             len(tenders),
             any((entry.data.get("type") or "").rpartition(":")[2].lower() == "cash" for entry in tenders),
+            sum((_after(entry) or ZERO for entry in kept if entry.family == "lines"), ZERO),
+            any(entry.discounted is not None for entry in kept),
         )
 
 
@@ -159,15 +170,20 @@ class _Try:
     missing: Decimal
     unpaid: Decimal
     holds: bool
+    off: bool = False
 
 
-def _tries(sums: _Sums, total: Decimal, rules: PosLogRules) -> Iterator[_Try]:
+def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
     """Every way to count, the plainest first."""
+    total = stated.total or ZERO
+    tables = {"in": (False,), "off": (sums.discounts,), "auto": (False, True) if sums.discounts else (False,)}
+    dues = (ZERO,) if stated.rounded is None else (ZERO, stated.rounded - total)
     present = [name for name in _BESIDE if sums.charges.get(name)]
     beside = chain.from_iterable(combinations(present, size) for size in range(len(present) + 1))
     bases = [("taxes on top", sums.taxes), ("taxes included", ZERO)] if sums.tax_entries else [("taxes on top", ZERO)]
     discounts = (False, True) if sums.charges.get("discount") else (False,)
-    for outside, summary, (basis, tax) in product(list(beside), discounts, bases):
+    ways = product(tables[rules.line_discounts], dues, list(beside), discounts, bases)
+    for off, rounded, outside, summary, (basis, tax) in ways:
         inside = sum(
             (
                 amount
@@ -176,8 +192,8 @@ def _tries(sums: _Sums, total: Decimal, rules: PosLogRules) -> Iterator[_Try]:
             ),
             ZERO,
         )
-        missing = total - (sums.goods + sums.rewards + inside + tax)
-        due = total + sum((sums.charges[name] for name in outside), ZERO)
+        missing = total - ((sums.after if off else sums.goods) + sums.rewards + inside + tax)
+        due = total + rounded + sum((sums.charges[name] for name in outside), ZERO)
         unpaid = sums.paid - due if sums.tenders else ZERO
         if outside and not sums.tenders:
             continue
@@ -187,7 +203,7 @@ def _tries(sums: _Sums, total: Decimal, rules: PosLogRules) -> Iterator[_Try]:
             holds = _by_step(missing, total, unpaid, rules) or (
                 abs(missing) <= most and _paid_by_step(unpaid, due, rules)
             )
-        yield _Try(basis, missing, unpaid, holds)
+        yield _Try(basis, missing, unpaid, holds, off)
 
 
 def _by_step(missing: Decimal, total: Decimal, unpaid: Decimal, rules: PosLogRules) -> bool:
@@ -203,7 +219,9 @@ def _paid_by_step(unpaid: Decimal, due: Decimal, rules: PosLogRules) -> bool:
 def _why_not(sums: _Sums, best: _Try, total: Decimal) -> list[str]:
     reasons = []
     charges = sum(sums.charges.values(), ZERO)
-    parts = f"lines {sums.goods}, rewards {sums.rewards}" + (f", charges {charges}" if sums.charges else "")
+    parts = f"lines {sums.after if best.off else sums.goods}, rewards {sums.rewards}" + (
+        f", charges {charges}" if sums.charges else ""
+    )
     if best.missing:
         said = f"(a difference of {abs(best.missing)})"
         reasons.append(f"{parts} and taxes {sums.taxes} do not add up to the total {total} {said}")

@@ -19,9 +19,10 @@ from runtime.connectors.incoming_files import IncomingRules
 from runtime.connectors.legible_xml import IllegibleXml, LegibleXml, illegible
 from runtime.connectors.poslog.cards import without_cards
 from runtime.connectors.poslog.document import gaps, sale_document
-from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, transactions
+from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml
 from runtime.connectors.poslog.rules import PLAIN, PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction
+from runtime.connectors.poslog.stream import transactions
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
 from runtime.domain import masking
@@ -60,7 +61,7 @@ def documents(
         legible = LegibleXml(source, charset)
     except IllegibleXml as error:
         raise NotXml(str(error)) from None
-    for number, element in enumerate(transactions(legible), 1):
+    for number, element in enumerate(transactions(legible, rules), 1):
         cards = without_cards(element)
         card_measures.count("poslog", cards)
         if taken is not None:

@@ -1,18 +1,15 @@
-"""POSLog XML as a stream of transactions: constant memory, no entities, no network, any namespace prefix.
+"""Reading the elements of a POSLog, with any namespace prefix.
 
-Two dialects are read alike. 2.x (ARTS IXRetail): `RetailStoreID`, `WorkstationID`, `SequenceNumber`, `BusinessDayDate`
+Two versions are read alike. 2.x (ARTS IXRetail): `RetailStoreID`, `WorkstationID`, `SequenceNumber`, `BusinessDayDate`
 stand directly below `Transaction`. 6.0 (NRF ARTS): `BusinessUnit/UnitID`, flags as attributes, `TransactionID`
 optional.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from lxml import etree
-
-from runtime.connectors.legible_xml import IllegibleXml, LegibleXml
 
 Element = etree._Element
 ARTS = "http://www.nrf-arts.org/IXRetail/namespace/"
@@ -25,61 +22,6 @@ class NotPosLog(Exception):
 
 class NotXml(NotPosLog):
     """It is not even well-formed XML of a charset that is known."""
-
-
-def transactions(source: LegibleXml) -> Iterator[Element]:
-    """Each `Transaction` element, complete; it is emptied when the next one is asked for. Raises NotPosLog."""
-    readable: Any = source
-    events = etree.iterparse(
-        readable,
-        encoding="utf-8",  # whatever the file declares: what is read here is UTF-8
-        events=("start", "end"),
-        resolve_entities=False,
-        no_network=True,
-        load_dtd=False,
-        dtd_validation=False,
-        huge_tree=False,
-        remove_comments=True,
-        remove_pis=True,
-    )
-    root: Element | None = None
-    found, depth = False, 0  # whether it is a POSLog; how many transactions the place is in
-    try:
-        for event, element in events:
-            if root is None:
-                root = element
-                _check_doctype(element)
-            if local(element) == "POSLog":
-                found = True
-            elif local(element) == "Transaction":
-                depth += 1 if event == "start" else -1
-                if event == "end" and depth == 0:
-                    found = True
-                    yield element
-            if event == "end" and depth == 0:
-                _let_go(element)
-    except etree.XMLSyntaxError as error:
-        raise NotXml(f"line {error.lineno or 0}: {error.msg}") from None
-    except (OSError, IllegibleXml) as error:
-        raise NotXml(str(error)) from None
-    if root is None:
-        raise NotXml("it is empty")
-    if not found:
-        raise NotPosLog(f"the root element is {local(root)!r}, not 'POSLog', and there is no Transaction in it")
-
-
-def _let_go(element: Element) -> None:
-    """A transaction that was read, and those before it."""
-    parent = element.getparent()
-    element.clear()
-    while parent is not None and element.getprevious() is not None:
-        del parent[0]
-
-
-def _check_doctype(element: Element) -> None:
-    docinfo: Any = element.getroottree().docinfo
-    if docinfo.doctype:
-        raise NotPosLog("the file has a document type declaration; POSLog needs none, and entities are not read")
 
 
 def local(element: Any) -> str:

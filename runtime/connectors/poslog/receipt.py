@@ -31,11 +31,15 @@ _CHARGES = {
     "Rounding": ("rounding", 1),
     "SaleOfGiftCertificate": ("gift_certificate", 1),
     "PaymentOnAccount": ("payment_on_account", 1),
+    "Surcharge": ("surcharge", 1),
 }
 _AMOUNTS = ("ExtendedAmount", "Amount", "FaceValueAmount", "RoundingAmount", "DepositAmount", "TipAmount")
 # Children of the body that are read; all others are kept as they are.
 RECEIPT = frozenset(
-    ("LineItem", "Total", "TransactionLink", "ReceiptNumber", "Customer", "ReasonCode", "TransactionStatus", "TypeCode")
+    (
+        *("LineItem", "Total", "RoundedTotal", "TransactionLink", "ReceiptNumber", "Customer", "ReasonCode"),
+        *("TransactionStatus", "TypeCode"),
+    )
 )
 _OF_LINES = frozenset(
     (
@@ -45,6 +49,7 @@ _OF_LINES = frozenset(
     )
 )
 _OF_TENDERS = frozenset(("TenderID", "Amount", "TenderChange", "Cashback", "ForeignCurrency", "ItemLink", "TypeCode"))
+_MEMBERS = ("LoyaltyID", "LoyaltyMembershipID", "LoyaltyAccountID")
 _LISTS = ("lines", "tenders", "taxes", "rewards", "charges")
 
 
@@ -53,28 +58,20 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
     those that count; what was voided is under `voidedLines` and the like. Raises BadTransaction."""
     entries, other = _entries(body)
     _same_money(entries, currency)
-    loyalty: list[str] = []
-    for element in body.iter():
-        name = local(element)
-        if (
-            name in ("LoyaltyID", "LoyaltyMembershipID", "LoyaltyAccountID")
-            and (found := text(element))
-            and found.strip("0")
-        ):
-            loyalty.append(found)
     sums = [c for c in body if local(c) == "Total"]
     totals = [_total(one) for one in sums]
     total = _grand(sums, currency)
     tax = number(total_of(sums, "TransactionTaxAmount", currency), "Total")
-    balance = balanced(entries, Stated(total, tax), rules)
-    made: dict[str, Any] = {name: [e.data for e in balance.kept if e.family == name] for name in _LISTS}
+    rounded = number(stated(body, "RoundedTotal"), "RoundedTotal")
+    balance = balanced(entries, Stated(total, tax, rounded), rules)
+    made: dict[str, Any] = {name: [_counted(e, balance) for e in balance.kept if e.family == name] for name in _LISTS}
     for name in _LISTS:
         if gone := [{**one.data, "voided": True} for one in balance.voided if one.family == name]:
             made[f"voided{name.capitalize()}"] = gone
     if not made["charges"]:
         del made["charges"]
     made |= {
-        "loyalty": list(dict.fromkeys(loyalty)),
+        "loyalty": _members(body, rules.member),
         "totals": totals,
         "customer": text(body, "Customer", "CustomerID"),
         "receipt": text(body, "ReceiptNumber"),
@@ -83,7 +80,26 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
         "total": total,
         "control": balance.control,
     }
+    if rounded is not None:
+        made["roundedTotal"] = rounded
     return made, balance
+
+
+def _counted(entry: Entry, balance: Balance) -> dict[str, Any]:
+    """A line whose discount comes off has what is left as its amount."""
+    if not balance.off or entry.discounted is None:
+        return entry.data
+    return {**entry.data, "amount": entry.discounted, "grossAmount": entry.data["amount"]}
+
+
+def _members(body: Element, member: str) -> list[str]:
+    """Who collects points, each once; numbers of zeros are no account."""
+    if member:
+        accounts = [one for one in body.iter() if local(one) == "LoyaltyAccount"]
+        named = [one for account in accounts for one in account.iter() if local(one) == member]
+    else:
+        named = [one for one in body.iter() if local(one) in _MEMBERS]
+    return list(dict.fromkeys(found for one in named if (found := text(one)) and found.strip("0")))
 
 
 def _same_money(entries: list[Entry], currency: str | None) -> None:
@@ -101,7 +117,7 @@ def _entries(body: Element) -> tuple[list[Entry], list[Element]]:
     for place, line in enumerate((c for c in body if local(c) == "LineItem"), 1):
         about = {
             "sequence": whole(text(line, "SequenceNumber"), place),
-            "voided": flag(line, "VoidFlag"),
+            "voided": flag(line, "VoidFlag") or flag(line, "CancelFlag"),
             "entry": attribute(line, "EntryMethod"),
         }
         for part in line:
@@ -120,7 +136,8 @@ def _entry(part: Element, name: str, about: dict[str, Any], link: int | None) ->
     voided = about["voided"]
     if name in _GOODS:
         data = _line(part, _GOODS[name], about)
-        return Entry("lines", data, voided, data.get("item") or "", data.get("amount"), _signed(data), link)
+        name = data.get("item") or ""
+        return Entry("lines", data, voided, name, data.get("amount"), _signed(data), link, _discounted(data))
     if name == "Tender":
         data = _tender(part, about)
         return Entry("tenders", data, voided, data.get("type") or "", data.get("amount"), _paid(data), link)
@@ -252,10 +269,19 @@ def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
         "authorization": text(part, "Authorization", "AuthorizationCode"),
         "reference": text(part, "Authorization", "ReferenceNumber"),
         "foreign": _foreign(part),
+        "given_back": flag(part, "ChangeFlag") or None,
+        "rounding": _direction(part),
         "more": _more(part, _OF_TENDERS),
         "extensions": extensions([c for c in part if not standard(c)]) or None,
     }
     return {name: value for name, value in made.items() if value is not None}
+
+
+def _direction(part: Element) -> str | None:
+    """Of a rounding that is told as a tender: `up` is more than the total that was paid, and pays nothing of it."""
+    rounding = child(part, "Rounding")
+    said = (attribute(rounding, "RoundingDirection") or "").strip().lower() if rounding is not None else ""
+    return said if said in ("up", "down") else None
 
 
 def _tax(part: Element, about: dict[str, Any]) -> dict[str, Any]:
@@ -298,14 +324,25 @@ def _signed(line: dict[str, Any]) -> Decimal | None:
     return amount if amount is None or line["kind"] != "return" else -abs(amount)
 
 
+def _discounted(line: dict[str, Any]) -> Decimal | None:
+    """What a line comes to where its discount is not in its amount yet. None: it states none."""
+    effect = _signed(line)
+    discount: Decimal | None = line.get("discount")
+    if effect is None or not discount:
+        return None
+    return effect - abs(discount) if effect >= 0 else effect + abs(discount)
+
+
 def _paid(tender: dict[str, Any]) -> Decimal | None:
     """Change is a tender of its own (2.x: the same negative amount again inside) or is told beside the amount given
     (6.0)."""
     amount: Decimal | None = tender.get("amount")
     if amount is None:
         return None
-    if tender.get("use") == "Refund":
+    if tender.get("use") == "Refund" or tender.get("given_back"):
         return -abs(amount)
+    if "rounding" in tender:
+        return -abs(amount) if tender["rounding"] == "up" else abs(amount)
     change = tender.get("change")
     return amount if change is None or change == amount else amount - abs(change)
 

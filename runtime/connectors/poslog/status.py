@@ -29,7 +29,9 @@ _STATUSES = {
     **dict.fromkeys(("succeeded", "successful", "success", "approved", "settled", "committed", "posted", "paid"), ""),
     **dict.fromkeys(("suspended", "suspendeddeleted", "suspendedretrieved", "parked", "onhold"), "suspended"),
     **dict.fromkeys(("inprocess", "inprogress", "open", "started", "pending"), "suspended"),
-    **dict.fromkeys(("canceled", "cancelled", "cancel", "aborted", "failed", "declined", "abandoned"), "cancelled"),
+    **dict.fromkeys(
+        ("canceled", "cancelled", "cancel", "aborted", "failed", "declined", "abandoned", "cancelorphaned"), "cancelled"
+    ),
     **dict.fromkeys(("void", "voided", "postvoid", "postvoided"), "voided"),
     **dict.fromkeys(("training", "trainingmode"), "training"),
 }

@@ -28,6 +28,7 @@ class Entry:
     amount: Decimal | None
     effect: Decimal | None
     link: int | None = None
+    discounted: Decimal | None = None  # `effect` after the line's own discount, where the line states one
 
     @property
     def sequence(self) -> int:

@@ -13,7 +13,9 @@ from lxml import etree
 from runtime.connectors.legible_xml import LegibleXml
 from runtime.connectors.poslog.connector import documents, gap_warnings
 from runtime.connectors.poslog.document import gaps, sale_document
-from runtime.connectors.poslog.reading import NotPosLog, transactions
+from runtime.connectors.poslog.reading import NotPosLog
+from runtime.connectors.poslog.rules import PLAIN
+from runtime.connectors.poslog.stream import transactions
 from runtime.connectors.protocols import RejectedRecord
 from runtime.connectors.registry import open_source
 from runtime.mapping import decode
@@ -316,7 +318,7 @@ def test_what_was_read_is_let_go(tmp_path):
     path.write_bytes(document([sale(n) for n in range(1, 1_000)]))
     largest = 0
     with path.open("rb") as file:
-        for element in transactions(LegibleXml(file)):
+        for element in transactions(LegibleXml(file), PLAIN):
             root = element.getparent()
             largest = max(largest, len(root))
     assert largest < 60

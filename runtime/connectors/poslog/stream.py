@@ -1,0 +1,96 @@
+"""A file of a till as a stream of transactions: constant memory, no entities, no network.
+
+POSLog itself, in whatever envelope, and two other forms that become POSLog transactions here: the point of sale journal
+of NAXML (Conexxus), and the sales documents that SAP takes in from tills (IDoc WPUBON01).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from lxml import etree
+
+from runtime.connectors.legible_xml import IllegibleXml, LegibleXml
+from runtime.connectors.poslog import idoc, naxml
+from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, local, text
+from runtime.connectors.poslog.rules import PosLogRules
+
+
+class _Form(NamedTuple):
+    """`units`: the elements that are a transaction each. `context`: elements in front of them whose text they need."""
+
+    units: frozenset[str]
+    context: frozenset[str]
+    translated: Callable[[Element, Mapping[str, str], PosLogRules], Element]
+
+
+_POSLOG = _Form(frozenset(("Transaction",)), frozenset(), lambda element, context, rules: element)
+_FORMS = {
+    "NAXML-POSJournal": _Form(naxml.EVENTS, naxml.CONTEXT, naxml.transaction_of),
+    "WPUBON01": _Form(idoc.RECEIPTS, idoc.CONTEXT, idoc.transaction_of),
+}
+_SUMS = ("WPUUMS01", "WPUUMS02", "WPUTAB01", "NAXML-MovementReport")
+
+
+def transactions(source: LegibleXml, rules: PosLogRules) -> Iterator[Element]:
+    """Each transaction, complete, as POSLog has it; it is emptied when the next one is asked for. Raises NotPosLog."""
+    readable: Any = source
+    events = etree.iterparse(
+        readable,
+        encoding="utf-8",  # whatever the file declares: what is read here is UTF-8
+        events=("start", "end"),
+        resolve_entities=False,
+        no_network=True,
+        load_dtd=False,
+        dtd_validation=False,
+        huge_tree=False,
+        remove_comments=True,
+        remove_pis=True,
+    )
+    root: Element | None = None
+    form, context = _POSLOG, dict[str, str]()
+    found, depth = False, 0  # whether it is a file of a till; how many transactions the place is in
+    try:
+        for event, element in events:
+            if root is None:
+                root = element
+                _check_doctype(element)
+            name = local(element)
+            if depth == 0 and event == "start" and name in _SUMS:
+                raise NotPosLog(f"{name} has sums of a day and no receipts; have the till send its receipts")
+            if depth == 0 and name in _FORMS:
+                form, found = _FORMS[name], True
+            elif name == "POSLog":
+                found = True
+            elif name in form.units:
+                depth += 1 if event == "start" else -1
+                if event == "end" and depth == 0:
+                    found = True
+                    yield form.translated(element, context, rules)
+            if event == "end" and depth == 0:
+                if name in form.context:
+                    context[name] = text(element) or ""
+                _let_go(element)
+    except etree.XMLSyntaxError as error:
+        raise NotXml(f"line {error.lineno or 0}: {error.msg}") from None
+    except (OSError, IllegibleXml) as error:
+        raise NotXml(str(error)) from None
+    if root is None:
+        raise NotXml("it is empty")
+    if not found:
+        raise NotPosLog(f"the root element is {local(root)!r}, not 'POSLog', and there is no Transaction in it")
+
+
+def _let_go(element: Element) -> None:
+    """A transaction that was read, and those before it."""
+    parent = element.getparent()
+    element.clear()
+    while parent is not None and element.getprevious() is not None:
+        del parent[0]
+
+
+def _check_doctype(element: Element) -> None:
+    docinfo: Any = element.getroottree().docinfo
+    if docinfo.doctype:
+        raise NotPosLog("the file has a document type declaration; POSLog needs none, and entities are not read")
