@@ -82,6 +82,17 @@ def on_brown_out(event: Event) -> None:
     notices.write(event, people, "brown_out", text, reverse("catalog:version", args=[slug, label]))
 
 
+def on_import_needs_person(event: Event) -> None:
+    """`catalog.import_needs_person` → the team that the source names, else the architects."""
+    payload = event["payload"]
+    people = notices.members(payload["team"]) if payload["team"] else set()
+    run = payload["run_id"]
+    url = reverse("catalog:import", args=[run]) if run else reverse("catalog:imports")
+    if run and payload["outcome"]:
+        url = f"{url}?outcome={payload['outcome']}"
+    notices.write(event, people or notices.members("architects"), "import", payload["text"], url)
+
+
 def _page(application: str) -> str:
     return reverse("catalog:application", args=[application])
 

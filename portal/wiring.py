@@ -31,6 +31,7 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("catalog.brown_out_planned", "portal.catalog_notices:on_brown_out"),
     ("catalog.brown_out_cancelled", "portal.catalog_notices:on_brown_out"),
     ("catalog.import_requested", "catalog.tasks:import_requested"),
+    ("catalog.import_needs_person", "portal.catalog_notices:on_import_needs_person"),
     ("runtime.deployed", "portal.runtime_notices:on_deployed"),
     ("runtime.rolled_back", "portal.runtime_notices:on_deployed"),
     ("runtime.run_failed", "portal.runtime_notices:on_run_failed"),

@@ -14,7 +14,7 @@ from catalog.models.apis import (
 from catalog.models.consumers import Application, Subscription, UsageBatch, UsageDay
 from catalog.models.dependencies import Dependency
 from catalog.models.deprecations import BrownOut, SunsetNotice
-from catalog.models.imports import ContractUpload, ImportedThing, ImportFile, ImportRow, ImportRun
+from catalog.models.imports import ContractUpload, ImportedThing, ImportFile, ImportRow, ImportRun, ImportSchedule
 from catalog.models.observed import DriftReport, OperationUse
 from catalog.models.ownership import Domain, Team
 from catalog.models.provision import ProviderRight, RetailStore
@@ -53,6 +53,7 @@ __all__ = [
     "ImportFile",
     "ImportRow",
     "ImportRun",
+    "ImportSchedule",
     "ImportedThing",
     "OperationUse",
     "ProviderRight",

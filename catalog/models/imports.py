@@ -129,3 +129,31 @@ class ImportedThing(models.Model):
 
     def __str__(self) -> str:
         return self.ref
+
+
+class ImportSchedule(models.Model):
+    """A source that is imported every night, and what came of it last.
+
+    `kind` and `location` say where it is read: a folder or a Git checkout of the workers' machine, or a file with a
+    list of addresses. `apply` is whether differences are taken over: always, where nothing needs a person (clean), or
+    never. `told` is a digest of what people were told last, so that the same is told once.
+    """
+
+    source = models.CharField(max_length=200, unique=True)
+    kind = models.CharField(max_length=8)
+    location = models.CharField(max_length=1000)
+    hour = models.PositiveSmallIntegerField(default=2, help_text="From this hour of a day on, UTC")
+    apply = models.CharField(max_length=8, default="always")
+    defaults = models.JSONField(default=dict, blank=True)
+    team = models.ForeignKey("catalog.Team", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    done_on = models.DateField(null=True, blank=True)
+    last_run = models.ForeignKey(ImportRun, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    told = models.CharField(max_length=71, blank=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["source"]
+        constraints = [models.CheckConstraint(condition=models.Q(hour__lte=23), name="import_schedule_hour_of_a_day")]
+
+    def __str__(self) -> str:
+        return self.source

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.db.models import Count, Q, QuerySet
 
 from catalog import permissions
-from catalog.models import ImportedThing, ImportRun
+from catalog.models import ImportedThing, ImportRun, ImportSchedule
 from kernel.errors import Forbidden, NotFound
 from kernel.viewer import Viewer
 
@@ -59,3 +59,10 @@ def sources(viewer: Viewer) -> list[SourceLine]:
         for name, count in things.items()
         for run in [runs.get(name)]
     ]
+
+
+def schedules(viewer: Viewer) -> list[ImportSchedule]:
+    """What is imported every night, for those who import; at most 200."""
+    if not permissions.may_steward(viewer):
+        return []
+    return list(ImportSchedule.objects.select_related("last_run", "team")[:200])

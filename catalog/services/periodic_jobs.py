@@ -9,6 +9,7 @@ import time
 from django.db import connection
 
 from catalog.services import importing, search_index, sunset_notices
+from catalog.services.importing import nightly
 from kernel import periodic_jobs
 from kernel.periodic_jobs import run
 
@@ -53,8 +54,10 @@ class CatalogJobs:
 
 
 def import_due() -> int:
-    """Carry out the imports that no wake-up has brought to a worker, or whose worker ended; returns how many."""
-    return sum(importing.execute(run_id) is not None for run_id in run("imports", importing.due))
+    """Carry out the imports that no wake-up has brought to a worker, or whose worker ended, and those of the night;
+    returns how many."""
+    done = sum(importing.execute(run_id) is not None for run_id in run("imports", importing.due))
+    return done + run("nightly_imports", nightly.run_due)
 
 
 def start_imports() -> threading.Event:

@@ -53,6 +53,7 @@ def imports(request: HttpRequest) -> HttpResponse:
             "form": form,
             "permission": permission,
             "sources": selectors.sources(viewer),
+            "nightly": selectors.schedules(viewer),
         },
         status=status,
     )

@@ -233,6 +233,7 @@ WATCHED_NOT = {
         "catalog_destination",
         "catalog_driftreport",
         "catalog_importedthing",
+        "catalog_importschedule",
         "catalog_importfile",
         "catalog_importrow",
         "catalog_importrun",

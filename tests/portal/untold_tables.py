@@ -37,6 +37,7 @@ REASONS: dict[str, str] = {
             *("catalog_contract", "catalog_contractcomparison", "catalog_contractupload", "catalog_dailyjob"),
             *("catalog_importfile", "catalog_importrow", "catalog_importrun", "catalog_sunsetnotice"),
             "catalog_importedthing",
+            "catalog_importschedule",
             *("catalog_driftreport", "catalog_operationuse", "catalog_usagebatch", "catalog_usageday"),
         ),
         _SEEN,

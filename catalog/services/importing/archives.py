@@ -96,10 +96,14 @@ def in_folder(files: Sequence[ImportSource], paths: str) -> list[ImportSource]:
 
 @contextmanager
 def laid_out(sources: Sequence[ImportSource], folder: str) -> Iterator[list[ImportSource]]:
-    """Uploaded files with paths, in a folder of their own while they are imported, so that a contract finds the files
-    that it refers to; files without paths as they are."""
+    """The files of an upload with paths, or of the named source `folder`, in a folder of their own while they are
+    imported, so that a contract finds the files that it refers to; other files as they are."""
     names = [s.name for s in sources]
-    if not any("/" in n for n in names) or any(_clean(n) != n for n in names) or len(set(names)) != len(names):
+    if (
+        not (folder or any("/" in n for n in names))
+        or any(_clean(n) != n for n in names)
+        or len(set(names)) != len(names)
+    ):
         yield list(sources)
         return
     with TemporaryDirectory(prefix="import-") as made:

@@ -262,7 +262,7 @@ def _beside(name: str, item: ImportItem) -> bytes | None:
     path = posixpath.normpath(posixpath.join(posixpath.dirname(own), name))
     if path in item.siblings:
         return item.siblings[path]
-    if item.file is None or item.file.base_dir is not None or any("/" in other for other in item.siblings):
+    if item.file is None or any("/" in other for other in item.siblings):
         return None
     return item.siblings.get(PurePosixPath(name).name)
 

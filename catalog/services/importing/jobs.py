@@ -45,15 +45,16 @@ class _Lost(Exception):
 def request(
     sources: Sequence[ImportSource],
     *,
-    actor: User,
+    actor: User | None,
     source: str,
     dry_run: bool = False,
     defaults: dict[str, str] | None = None,
     source_key: str = "",
+    announce: bool = True,
 ) -> ImportRun:
     """Keep the files and answer at once; `catalog.import_requested` wakes a worker. Raises what can be known at once:
     Forbidden, Invalid for no files, an archive that cannot be read, too much at once, or a default that names nothing.
-    `source_key` names the source, as in `run`."""
+    `source_key` names the source, as in `run`. Without `announce` no worker is woken: the caller carries it out."""
     runs.require_steward(actor)
     sources = archives.opened(sources)
     source_key = storable(source_key).strip()[:200]
@@ -76,7 +77,8 @@ def request(
         }
     )
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).get(pk=actor.pk)  # what one person asks twice at once is one run
+        if actor is not None:  # what one person asks twice at once is one run
+            User.objects.select_for_update(no_key=True).get(pk=actor.pk)
         same = ImportRun.objects.filter(actor=actor, digest=digest, state__in=_OPEN).first()
         if same is not None:
             return same
@@ -92,7 +94,8 @@ def request(
             ImportFile(run=made, position=n, name=storable(s.name)[:500], data=s.data)
             for n, s in enumerate(sources, start=1)
         )
-        outbox.emit("catalog.import_requested", key=made.pk, payload={"run_id": made.pk})
+        if announce:
+            outbox.emit("catalog.import_requested", key=made.pk, payload={"run_id": made.pk})
     return made
 
 

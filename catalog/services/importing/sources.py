@@ -155,7 +155,7 @@ def _named_by_entity(item: ImportItem) -> Iterator[str]:
         if isinstance(key, str) and key.startswith("$") and isinstance(name, str) and "://" not in name:
             path = posixpath.normpath(posixpath.join(posixpath.dirname(item.file.name), name))
             yield path
-            if item.file.base_dir is None and not any("/" in other for other in item.siblings):
+            if not any("/" in other for other in item.siblings):
                 yield posixpath.basename(path)
 
 
