@@ -40,6 +40,8 @@ class DriftReportSerializer(serializers.Serializer[Any]):
     observed_until = serializers.DateTimeField()
     exchanges = serializers.IntegerField()
     skipped = serializers.IntegerField()
+    bodies = serializers.IntegerField(allow_null=True, help_text="Compared; null where the observer did not count")
+    unread_bodies = serializers.IntegerField(allow_null=True, help_text="Described, and not readable or not recorded")
     operations_known = serializers.IntegerField()
     operations_seen = serializers.IntegerField()
     differences = DriftFindingSerializer(many=True, help_text="Where traffic and contract contradict each other")

@@ -21,7 +21,8 @@ from tillgate_contracts.compare.groups import DESCRIPTIVE, FindingGroup, Finding
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.lint import LintFinding, LintReport, RuleOutcome
 from tillgate_contracts.observe import DRIFT_KINDS, DriftFinding, DriftResult, Exchange, Observer
-from tillgate_contracts.observe.kept import is_list_value, is_name
+from tillgate_contracts.observe.kept import is_call, is_list_value, is_name
+from tillgate_contracts.observe.report import speaks
 from tillgate_contracts.reading import DEFAULT as LIMITS
 from tillgate_contracts.reading import Document, document, text, yaml_text
 from tillgate_contracts.reading.limits import Clock
@@ -51,6 +52,7 @@ __all__ = [
     "from_value",
     "group",
     "groups_of",
+    "is_call",
     "is_list_value",
     "is_name",
     "lint",
@@ -60,6 +62,7 @@ __all__ = [
     "parse_yaml",
     "read",
     "schema_validator",
+    "speaks",
 ]
 
 P = ParamSpec("P")

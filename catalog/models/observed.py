@@ -60,6 +60,12 @@ class DriftReport(models.Model):
     observed_until = models.DateTimeField()
     exchanges = models.PositiveBigIntegerField(help_text="Exchanges or messages that were compared with the contract")
     skipped = models.PositiveBigIntegerField(default=0, help_text="Exchanges that could not be compared")
+    bodies = models.PositiveBigIntegerField(
+        null=True, help_text="Bodies that were compared; none in reports of observers that did not count them"
+    )
+    unread_bodies = models.PositiveBigIntegerField(
+        null=True, help_text="Bodies that the contract describes and that were not readable, or not recorded"
+    )
     operations_known = models.PositiveIntegerField(default=0)
     operations_seen = models.PositiveIntegerField(default=0)
     differences = models.JSONField(default=list, blank=True)

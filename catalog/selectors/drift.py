@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from catalog.domain.contract_engine import DriftFinding
+from catalog.domain.contract_engine import DriftFinding, speaks
 from catalog.models import DriftReport
 
 MOST = 20
@@ -16,7 +16,8 @@ MOST = 20
 @dataclass(frozen=True, slots=True)
 class ToldDrift:
     """One report. `differences` contradict the contract, `unseen` is what merely was not seen; each has `message`,
-    `operation`, `side`, `count` and `seen`. `present`: it is about the present contract of the version."""
+    `operation`, `side`, `count` and `seen`. `bodies` is None where the observer did not count them. `present`: it is
+    about the present contract of the version."""
 
     label: str
     version_id: int
@@ -26,6 +27,8 @@ class ToldDrift:
     observed_until: datetime
     exchanges: int
     skipped: int
+    bodies: int | None
+    unread_bodies: int | None
     operations_known: int
     operations_seen: int
     differences: tuple[DriftFinding, ...]
@@ -34,6 +37,13 @@ class ToldDrift:
     recorded_by: str
     recorded_at: datetime
     present: bool
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether it speaks for the contract where it has no contradiction: most of the bodies were compared."""
+        if self.bodies is None or self.unread_bodies is None:
+            return False
+        return speaks(self.exchanges, self.bodies, self.unread_bodies)
 
 
 def newest(version_ids: Iterable[int], *, since: datetime | None = None) -> list[ToldDrift]:
@@ -59,6 +69,8 @@ def _told(row: DriftReport) -> ToldDrift:
         observed_until=row.observed_until,
         exchanges=row.exchanges,
         skipped=row.skipped,
+        bodies=row.bodies,
+        unread_bodies=row.unread_bodies,
         operations_known=row.operations_known,
         operations_seen=row.operations_seen,
         differences=tuple(one for one in listed if one.contradicts),

@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 
 from catalog import permissions
-from catalog.domain.contract_engine import DRIFT_KINDS, Document, is_list_value, is_name
+from catalog.domain.contract_engine import DRIFT_KINDS, Document, is_call, is_list_value, is_name
 from catalog.models import ApiVersion, DriftReport, Environment
 from catalog.selectors import contracts
 from catalog.services.findings import Findings
@@ -24,6 +24,8 @@ from kernel.viewer import Viewer
 MOST_DIFFERENCES = 500
 KEPT_OF_A_VERSION = 50
 _COUNTS = ("exchanges", "skipped", "operations_known", "operations_seen", "left_out")
+#: Counts that reports of earlier observers do not have.
+_LATER = ("bodies", "unread_bodies")
 _MOST = 2**31 - 1
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
 _NAMING = frozenset({"undeclared-member", "parameter-undeclared"})
@@ -109,6 +111,9 @@ class _Reading:
 
     def values(self) -> dict[str, Any]:
         made: dict[str, Any] = {name: self._count(self.report.get(name), f"/report/{name}") for name in _COUNTS}
+        for name in _LATER:
+            given = self.report.get(name)
+            made[name] = None if given is None else self._count(given, f"/report/{name}")
         made["source"] = self.found.choice(
             self.report.get("source"), DriftReport.Source.choices, "/report/source", noun="source"
         )
@@ -166,8 +171,7 @@ class _Reading:
         if kind == "operation-uncalled":
             return text in self._operations
         if kind == "operation-undeclared":
-            method, _, first = text.partition(" /")
-            return is_name(method) and (not first or is_name(first))
+            return is_call(text)
         return kind.startswith("enum-value") and (is_list_value(text) or text in ("null", "true", "false"))
 
     def _place(self, place: str) -> str:

@@ -281,7 +281,15 @@ def _observe(arguments: argparse.Namespace, stream: IO[str]) -> int:
     else:
         text = as_text(result)
     _emit(text, arguments, stream)
-    return WARNED if result.contradictions and arguments.fail_on == "warning" else OK
+    if result.contradictions and arguments.fail_on == "warning":
+        return WARNED
+    if not result.is_evidence and arguments.fail_on == "warning":
+        raise ContractError(
+            "observe.nothing_compared",
+            f"Nothing speaks for the contract: {result.exchanges:,} exchanges, {result.bodies:,} bodies compared and "
+            f"{result.unread_bodies:,} not readable. Record JSON bodies as plain text.",
+        )
+    return OK
 
 
 def _rules(arguments: argparse.Namespace, stream: IO[str]) -> int:

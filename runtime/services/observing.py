@@ -19,6 +19,8 @@ from runtime.models import Message, RejectedMessage, Release, Stream
 
 MOST = 50_000
 _CHUNK = 500
+#: What was refused because it is no JSON.
+_UNREADABLE = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,10 @@ def observe(stream: Stream, *, since: datetime, most: int = MOST) -> list[Observ
                 observer = observers[found.api] = contract_engine.observer(contracts.document(found.contract))
             except DomainError:
                 continue  # a contract whose format carries no JSON
-        observer.add_value(found.schema or "", value, accepted=accepted, at=at)
+        if value is _UNREADABLE:
+            observer.add_unread()
+        else:
+            observer.add_value(found.schema or "", value, accepted=accepted, at=at)
     made = []
     for reference, observer in sorted(observers.items()):
         facts = versions.by_reference(reference)
@@ -95,7 +100,7 @@ def _values(stream: Stream, since: datetime, most: int) -> Iterator[tuple[int | 
         try:
             value = json.loads(raw)
         except ValueError:
-            continue
+            value = _UNREADABLE
         yield release_id, source, key, value, False, at
 
 

@@ -46,6 +46,8 @@ def report(*differences: dict[str, Any], **more: Any) -> dict[str, Any]:
         "observed_until": (now - timedelta(days=1)).isoformat(),
         "exchanges": 9,
         "skipped": 0,
+        "bodies": 9,
+        "unread_bodies": 0,
         "operations_known": 1,
         "operations_seen": 1,
         "differences": list(differences),
@@ -189,3 +191,22 @@ def test_the_api_page_shows_what_was_observed():
 
 def test_the_api_page_says_nothing_where_nothing_was_observed():
     assert "Observed traffic" not in make.shown(make.client("stan").get("/catalog/apis/price-api/"))
+
+
+def test_counts_of_bodies_are_kept_and_reports_of_earlier_observers_are_taken_without_them():
+    hand_in(report(bodies=7, unread_bodies=2))
+    (told,) = reports.newest([version().pk])
+    assert (told.bodies, told.unread_bodies) == (7, 2)
+    earlier = report()
+    del earlier["bodies"], earlier["unread_bodies"]
+    hand_in(earlier, report_id="r2")
+    assert DriftReport.objects.get(report_id="r2").bodies is None
+    with pytest.raises(Invalid) as refused:
+        hand_in(report(bodies=-1), report_id="r3")
+    assert [one["pointer"] for one in refused.value.findings] == ["/report/bodies"]
+
+
+def test_a_word_that_is_no_method_of_http_is_dropped():
+    receipt = hand_in(report(difference("operation-undeclared", "JANSEN /api", "GET /api")))
+    assert receipt.dropped == 1
+    assert receipt.report.differences[0]["what"] == ["GET /api"]

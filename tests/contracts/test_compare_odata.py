@@ -111,3 +111,12 @@ def test_findings_point_into_the_metadata_with_the_line() -> None:
 
 def test_the_same_metadata_finds_nothing() -> None:
     assert judge(EDMX.replace("\n      ", "\n   ")).findings == []
+
+
+def test_the_version_of_a_service_is_told_by_its_own_name() -> None:
+    old = EDMX.replace('<Schema Namespace="shop"', '<Schema Namespace="shop" xmlns:sap="urn:s" sap:schema-version="1"')
+    old = old.replace("urn:s", "http://www.sap.com/Protocols/SAPData")
+    result = compare(read(old.encode()), read(old.replace(NOTE, "").encode()))
+    (told,) = [one for one in result.findings if one.rule == "api-version-not-bumped"]
+    assert told.message == "The contract breaks, and its sap:schema-version is still 1."
+    assert not [one for one in judge(EDMX.replace(NOTE, "")).findings if "version" in one.rule]

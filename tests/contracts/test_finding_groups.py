@@ -156,3 +156,32 @@ def test_different_levels_schemas_and_rules_stay_apart() -> None:
 )
 def test_a_place_is_named_by_its_component_and_member(pointer: str, expected: tuple[str, str]) -> None:
     assert place_of(pointer) == expected
+
+
+def _removed(member: str, operation: str) -> FindingText:
+    return FindingText(
+        "response-optional-property-removed",
+        "warning",
+        f"`{member}` of {operation} went.",
+        f"/components/schemas/Price/properties/{member}",
+        operations=(operation,),
+    )
+
+
+def test_a_group_counts_fields_and_not_the_places_where_they_are_met():
+    pairs = [_removed(name, operation) for name in ("amount", "unit") for operation in ("GET /a", "GET /b")]
+    (told,) = group(pairs)
+    assert told.message.startswith("`Price`: 2 optional properties removed at 4 places: `amount`, `unit`.")
+    (one,) = group(pairs[:2])
+    assert one.message == "`amount` of GET /a went. The same at 1 further place."
+    assert (told.count, one.count) == (4, 2)
+
+
+def test_a_group_counts_values_where_they_are_what_changed():
+    def value(text: str, place: str) -> FindingText:
+        return FindingText(
+            "response-property-enum-value-added", "warning", text, f"/components/schemas/Price/properties/{place}"
+        )
+
+    (told,) = group([value("`unit` takes a", "unit"), value("`unit` takes b", "unit"), value("`unit` takes c", "unit")])
+    assert told.message.startswith("`Price`: 3 values newly allowed: `unit`.")

@@ -305,3 +305,60 @@ def test_names_and_values_are_told_apart_from_data(text: str, name: bool, value:
     assert (is_name(text), is_list_value(text)) == (name, value)
     assert is_sensitive("customer.email_address")
     assert not is_sensitive("channel")
+
+
+def _archive(*bodies: dict[str, Any]) -> dict[str, Any]:
+    """An archive of calls that are answered with bodies as HAR writes them (`text`, `encoding`)."""
+    request = {"method": "POST", "url": "https://pos.example.test/api/v1/sales", "postData": {"text": '{"lines": []}'}}
+    return {"log": {"entries": [{"request": request, "response": {"status": 201, "content": one}} for one in bodies]}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"text": "H4sIAAAAAAAA/w==", "encoding": "base64"},
+        {"text": "%%%", "encoding": "base64"},
+        {"text": '{"id": 5'},
+        {"text": "<id>5</id>"},
+        {"text": '"' + "x" * (1024 * 1024) + '"'},
+        {},
+    ],
+    ids=["packed", "no base64", "broken", "XML", "too large", "not recorded"],
+)
+def test_a_body_that_cannot_be_read_is_counted_and_is_no_agreement(
+    body: dict[str, Any], tmp_path: Path, capsys
+) -> None:
+    traffic, contract = tmp_path / "a.har", tmp_path / "c.json"
+    traffic.write_text(json.dumps(_archive(body, body)))
+    contract.write_text(json.dumps(CONTRACT))
+    result = observed(*read_exchanges(traffic)[1])
+    assert (result.bodies, result.unread_bodies, result.contradictions) == (2, 2, 0)
+    assert not result.is_evidence
+    out = io.StringIO()
+    assert main(["observe", str(contract), str(traffic)], out=out) == 3
+    assert "bodies      2 compared, 2 not readable" in out.getvalue()
+    assert "observe.nothing_compared" in capsys.readouterr().err
+    assert main(["observe", str(contract), str(traffic), "--fail-on", "never"], out=io.StringIO()) == 0
+
+
+def test_a_call_without_bodies_in_the_contract_needs_none() -> None:
+    result = observed(call(method="GET", path="/stores", status=200))
+    assert (result.bodies, result.unread_bodies, result.is_evidence) == (0, 0, True)
+    assert not observed().is_evidence
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.har"])
+def test_traffic_may_begin_with_the_mark_of_utf_8(name: str, tmp_path: Path) -> None:
+    text = '{"method": "POST", "url": "/sales", "status": 201, "request": "\\ufeff{\\"lines\\": 5}"}\n'
+    if name.endswith("har"):
+        text = json.dumps(_archive({"text": '\ufeff{"id": 5, "lines": []}'}))
+    (tmp_path / name).write_text(text, encoding="utf-8-sig")
+    source, exchanges = read_exchanges(tmp_path / name)
+    assert source == name[2:]
+    assert {one.kind for one in observed(*exchanges).differences if one.contradicts} == {"wrong-type"}
+
+
+def test_a_word_that_is_no_method_of_http_is_not_kept() -> None:
+    found = contradictions(*[call(method=word, path="/api/v1/sales") for word in ("JANSEN", "DELETE")])
+    assert found["operation-undeclared", ""].what == ("DELETE /api",)
+    assert found["operation-undeclared", ""].unnamed == 1

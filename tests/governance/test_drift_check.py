@@ -62,3 +62,28 @@ def test_no_kind_has_it_by_itself_and_a_policy_may_ask_for_it():
     assert "contract.drift" not in dict(assessment._checks(kind, ()))
     assert dict(assessment._checks(kind, ("contract.drift",)))["contract.drift"] == "Observed traffic"
     assert "contract.drift" in policy_names._known()["checks"]
+
+
+@pytest.mark.parametrize(
+    ("bodies", "unread"), [(None, None), (0, 4), (3, 3)], ids=["not counted", "none read", "half of them not read"]
+)
+def test_an_observation_that_compared_too_little_is_no_evidence(bodies: int | None, unread: int | None):
+    hand_in(report(bodies=bodies, unread_bodies=unread))
+    outcome = run(DRIFT, "price-api@v3")
+    assert outcome.status == "not_run"
+    assert "too little" in outcome.why
+
+
+def test_a_few_bodies_that_are_not_readable_do_not_speak_against_the_others():
+    hand_in(report(bodies=90, unread_bodies=10))
+    assert run(DRIFT, "price-api@v3").status == "passed"
+
+
+def test_an_observation_of_nothing_is_no_evidence():
+    hand_in(report(exchanges=0, bodies=0))
+    assert run(DRIFT, "price-api@v3").status == "not_run"
+
+
+def test_a_contradiction_counts_however_little_was_compared():
+    hand_in(report(difference("undeclared-member", "loyalty"), bodies=1, unread_bodies=9))
+    assert run(DRIFT, "price-api@v3").status == "failed"

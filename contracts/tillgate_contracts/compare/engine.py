@@ -139,15 +139,16 @@ def _version(base: DocumentLike, revision: DocumentLike, collector: FindingColle
     if before is None or after is None:
         return
     place: dict[str, Any] = {"base": "/info/version", "revision": "/info/version"}
-    shown = [".".join(map(str, side)) for side in (before, after)]
+    shown = [str(document.tree["info"]["version"]).strip()[:80] for document in (base, revision)]
+    word = "sap:schema-version" if base.format.startswith("edmx") and revision.format.startswith("edmx") else "version"
     if after < before:
-        text = f"The version went down from {shown[0]} to {shown[1]}."
+        text = f"The {word} went down from {shown[0]} to {shown[1]}."
         collector.add("api-version-decreased", text, old=shown[0], new=shown[1], **place)
     elif collector.is_breaking() and after == before:
-        text = f"The contract breaks, and its version is still {shown[0]}."
+        text = f"The contract breaks, and its {word} is still {shown[1]}."
         collector.add("api-version-not-bumped", text, old=shown[0], new=shown[1], **place)
     elif collector.is_breaking() and after[0] == before[0] and (after[0] or after[1] == before[1]):
-        text = f"The contract breaks, and its version only went from {shown[0]} to {shown[1]}."
+        text = f"The contract breaks, and its {word} only went from {shown[0]} to {shown[1]}."
         collector.add("api-major-version-not-bumped", text, old=shown[0], new=shown[1], **place)
 
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tillgate_contracts.compare.nouns import is_document_wide, noun_of, reason_of_several
+from tillgate_contracts.compare.nouns import counts_fields, is_document_wide, noun_of, reason_of_several
 from tillgate_contracts.compare.rules import iter_rules
 
 SHOWN_MEMBERS = 8
@@ -115,10 +115,13 @@ def _told(entries: list[_Entry]) -> FindingGroup:
 def _sentence(entries: list[_Entry], component: str, members: Sequence[str]) -> str:
     """One sentence about several differences, with the reason of their level."""
     first, count = entries[0].one, len(entries)
-    if all(entry.one.message == first.message for entry in entries):
+    several = len(members) if members and counts_fields(first.rule) else len({entry.one.message for entry in entries})
+    if several == 1:
         return f"{first.message} {same_elsewhere(count)}"
     text = f"`{component}`: " if component else ""
-    text += f"{count:,} {noun_of(first.rule)}"
+    text += f"{several:,} {noun_of(first.rule)}"
+    if several != count:
+        text += f" at {count:,} places"
     if members:
         text += ": " + ", ".join(f"`{name}`" for name in members[:SHOWN_MEMBERS])
         if len(members) > SHOWN_MEMBERS:

@@ -121,6 +121,8 @@ _RULES: Final[dict[str, str]] = {
     "graphql-required-input-field-added": "required fields added",
 }
 
+#: What a field has several of.
+_LISTED = ("values", "alternatives", "subtypes", "discriminator values", "members with")
 _WIDE = ("api-", "endpoint-", "channel-", "schema-", "graphql-type-")
 
 #: Reasons and hints that speak of one thing, said of several.
@@ -160,6 +162,11 @@ def noun_of(rule: str) -> str:
         return known
     kind = _DIRECTION.sub("", rule)
     return _KINDS.get(kind) or _KINDS.get(_PLACE.sub("", kind), "")
+
+
+def counts_fields(rule: str) -> bool:
+    """True where the noun of a rule counts the fields concerned, and not what is listed in them."""
+    return bool(noun_of(rule)) and not noun_of(rule).startswith(_LISTED)
 
 
 def is_document_wide(rule: str) -> bool:

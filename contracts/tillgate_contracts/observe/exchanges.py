@@ -19,12 +19,15 @@ MOST_BYTES_OF_ARCHIVE = 64 * 1024 * 1024
 MOST_BYTES_OF_LINE = 2 * 1024 * 1024
 MOST_BYTES_OF_BODY = 1024 * 1024
 MOST_EXCHANGES = 1_000_000
-_NOTHING = object()
+#: The mark that UTF-8 may begin with.
+_MARK = b"\xef\xbb\xbf"
+_NOTHING, _UNREAD = object(), object()
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One call or message. Bodies are parsed JSON; `skipped` says why one cannot be compared.
+    """One call or message. Bodies are parsed JSON; `skipped` says why one cannot be compared. `unread_request` and
+    `unread_response`: a body was there that is no JSON, or too large.
 
     A call has `method` and `path`; a message of an event has `message` (its name) and `request`. `accepted` is False
     for what its receiver refused.
@@ -42,6 +45,8 @@ class Exchange:
     at: dt.datetime | None = None
     accepted: bool = True
     skipped: str = ""
+    unread_request: bool = False
+    unread_response: bool = False
 
 
 def read_exchanges(path: Path) -> tuple[str, Iterator[Exchange]]:
@@ -52,7 +57,7 @@ def read_exchanges(path: Path) -> tuple[str, Iterator[Exchange]]:
     """
     try:
         with path.open("rb") as file:
-            head = file.read(4096).lstrip()
+            head = file.read(4096).removeprefix(_MARK).lstrip()
         size = path.stat().st_size
     except OSError as error:
         raise ContractError("observe.unreadable", f"{path} cannot be read: {error.strerror}.") from None
@@ -68,7 +73,7 @@ def read_exchanges(path: Path) -> tuple[str, Iterator[Exchange]]:
 
 def _of_archive(path: Path) -> Iterator[Exchange]:
     try:
-        tree = orjson.loads(path.read_bytes())
+        tree = orjson.loads(path.read_bytes().removeprefix(_MARK))
     except orjson.JSONDecodeError as error:
         raise ContractError("observe.not_traffic", f"{path} is no HTTP archive: {error}.") from None
     log = tree.get("log") if isinstance(tree, dict) else None
@@ -86,12 +91,13 @@ def _of_entry(entry: Any) -> Exchange:
         return Exchange(skipped="no request")
     sent = _map(request.get("postData")).get("text", _NOTHING)
     content = _map(response.get("content"))
-    given = content.get("text", _NOTHING)
+    # An archive may leave out a body that was there.
+    given = content.get("text", _NOTHING if content.get("size", -1) == 0 else _UNREAD)
     if content.get("encoding") == "base64" and isinstance(given, str):
         try:
             given = base64.b64decode(given, validate=True)
         except (binascii.Error, ValueError):
-            given = _NOTHING
+            given = _UNREAD
     status = response.get("status")
     return _call(method, url, status, sent, given, _map(entry).get("startedDateTime"), accepted=True)
 
@@ -107,6 +113,8 @@ def _of_lines(path: Path) -> Iterator[Exchange]:
                     line = file.readline(MOST_BYTES_OF_LINE)
                 yield Exchange(skipped="too long")
                 continue
+            if number == 1:
+                line = line.removeprefix(_MARK)
             if not line.strip():
                 continue
             try:
@@ -151,26 +159,35 @@ def _call(method: str, url: str, status: Any, sent: Any, given: Any, at: Any, *,
         path=parts.path,
         query=query,
         status=code,
-        request=None if request is _NOTHING else request,
-        response=None if response is _NOTHING else response,
-        has_request=request is not _NOTHING,
-        has_response=response is not _NOTHING,
+        request=None if _is_absent(request) else request,
+        response=None if _is_absent(response) else response,
+        has_request=not _is_absent(request),
+        has_response=not _is_absent(response),
+        unread_request=request is _UNREAD,
+        unread_response=response is _UNREAD,
         at=_moment(at),
         accepted=accepted and code not in (400, 422),
     )
 
 
+def _is_absent(body: Any) -> bool:
+    return body is _NOTHING or body is _UNREAD
+
+
 def _body(given: Any) -> Any:
-    """The parsed body; text that is no JSON, and what is too large, counts as not there."""
+    """The parsed body; _NOTHING where there is none, _UNREAD for text that is no JSON and for what is too large."""
     if not isinstance(given, str | bytes):
         return given
     data = given.encode("utf-8", "surrogatepass") if isinstance(given, str) else given
-    if not data.strip() or len(data) > MOST_BYTES_OF_BODY:
+    data = data.removeprefix(_MARK)
+    if not data.strip():
         return _NOTHING
+    if len(data) > MOST_BYTES_OF_BODY:
+        return _UNREAD
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError:
-        return _NOTHING
+        return _UNREAD
 
 
 def _moment(value: Any) -> dt.datetime | None:

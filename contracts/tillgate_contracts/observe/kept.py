@@ -25,6 +25,16 @@ def is_name(text: str) -> bool:
     return bool(_NAME.match(text)) and not _DIGITS.search(text) and not _TURNS.search(text)
 
 
+#: Methods of HTTP (RFC 9110 section 9.3, RFC 5789, and QUERY).
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH", "QUERY"))
+
+
+def is_call(text: str) -> bool:
+    """True for a method of HTTP and the first part of a path that may be kept: `GET /orders`."""
+    method, _, first = text.partition(" /")
+    return method in _METHODS and (not first or is_name(first))
+
+
 def is_list_value(value: Any) -> bool:
     """True for what may be a value of a closed list: one word without a long number."""
     return isinstance(value, str) and bool(_WORD.match(value)) and is_name(value)

@@ -12,7 +12,7 @@ import orjson
 
 from tillgate_contracts.compare.groups import place_of
 from tillgate_contracts.observe.exchanges import Exchange
-from tillgate_contracts.observe.kept import is_list_value, is_name, is_sensitive, type_of
+from tillgate_contracts.observe.kept import is_call, is_list_value, is_name, is_sensitive, type_of
 from tillgate_contracts.observe.operations import Operation, Operations
 from tillgate_contracts.observe.report import MOST_FINDINGS, MOST_NAMES, DriftFinding, DriftResult
 from tillgate_contracts.observe.shapes import SchemaShape, Shapes, same
@@ -88,6 +88,7 @@ class Observer:
         self._pointed: dict[str, dict[str, str]] = {}
         self._crowded = 0
         self.exchanges = self.skipped = 0
+        self.bodies = self.unread_bodies = 0
         self._whole = False  # whether whole calls or messages were seen, not values of one schema alone
         self._first: dt.datetime | None = None
         self._last: dt.datetime | None = None
@@ -114,6 +115,7 @@ class Observer:
             self._strange.add(exchange.message, exchange.accepted, kept=is_name(exchange.message))
             return
         self._calls[operation.label] += 1
+        self.bodies += 1
         self._learn(operation.label, "request", "", operation.request, exchange.request, exchange.accepted)
 
     def add_value(self, pointer: str, value: Any, *, accepted: bool = True, at: dt.datetime | None = None) -> None:
@@ -123,8 +125,14 @@ class Observer:
             self._first, self._last = min(self._first or at, at), max(self._last or at, at)
         label = place_of(pointer)[0]
         self._calls[label] += 1
+        self.bodies += 1
         schema = self._pointed.setdefault(pointer, {"$ref": "#" + pointer})
         self._learn(label, "", "", [schema], value, accepted)
+
+    def add_unread(self) -> None:
+        """Learn that a value could not be read."""
+        self.exchanges += 1
+        self.unread_bodies += 1
 
     def _call(self, exchange: Exchange) -> None:
         self._whole = True
@@ -132,10 +140,9 @@ class Observer:
         self.exchanges += 1
         if operation is None:
             # A path holds numbers of customers and orders, so only the method and its first part are told.
-            first = exchange.path.strip("/").partition("/")[0]
-            kept = is_name(exchange.method) and (not first or is_name(first))
+            call = f"{exchange.method} /{exchange.path.strip('/').partition('/')[0]}"
             self._strange.times.add(exchange.accepted)
-            self._strange.add(f"{exchange.method} /{first}", exchange.accepted, kept=kept)
+            self._strange.add(call, exchange.accepted, kept=is_call(call))
             return
         label, accepted = operation.label, exchange.accepted
         self._calls[label] += 1
@@ -146,6 +153,9 @@ class Observer:
                 names.times.add(accepted)
                 for name in strange:
                     names.add(name, accepted, kept=is_name(name))
+        if operation.request:
+            self.bodies += exchange.has_request
+            self.unread_bodies += exchange.unread_request
         if exchange.has_request and operation.request:
             self._learn(label, "request", "", operation.request, exchange.request, accepted)
         if exchange.status:
@@ -158,7 +168,12 @@ class Observer:
             names = self._statuses.setdefault(operation.label, _Names())
             names.times.add(exchange.accepted)
             names.add(name, exchange.accepted, kept=True)
-        elif exchange.has_response and schemas:
+        elif not schemas:
+            return
+        elif not exchange.has_response:
+            self.unread_bodies += exchange.unread_response
+        else:
+            self.bodies += 1
             self._learn(operation.label, f"response {exchange.status}", "", schemas, exchange.response, True)
 
     def _learn(
@@ -252,6 +267,8 @@ class Observer:
             observed_until=self._last,
             exchanges=self.exchanges,
             skipped=self.skipped,
+            bodies=self.bodies,
+            unread_bodies=self.unread_bodies,
             operations_known=len(known),
             operations_seen=sum(1 for label in known if self._calls[label]) or len(self._calls),
             differences=tuple(found[:MOST_FINDINGS]),

@@ -62,7 +62,8 @@ class DriftFinding(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DriftResult(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that one observation found."""
+    """Everything that one observation found. `bodies` were compared with what the contract says of them,
+    `unread_bodies` could not be: no JSON, too large, or not recorded."""
 
     contract: str
     format: str
@@ -71,6 +72,8 @@ class DriftResult(msgspec.Struct, frozen=True, kw_only=True):
     observed_until: dt.datetime | None
     exchanges: int
     skipped: int
+    bodies: int
+    unread_bodies: int
     operations_known: int
     operations_seen: int
     differences: tuple[DriftFinding, ...]
@@ -80,12 +83,23 @@ class DriftResult(msgspec.Struct, frozen=True, kw_only=True):
     def contradictions(self) -> int:
         return sum(1 for one in self.differences if one.contradicts)
 
+    @property
+    def is_evidence(self) -> bool:
+        """Whether what was seen speaks for the contract where nothing contradicts it."""
+        return speaks(self.exchanges, self.bodies, self.unread_bodies)
+
     def as_dict(self) -> dict[str, Any]:
         """Plain data, ready for JSON; each difference with its sentence."""
         found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(self))
         for made, one in zip(found["differences"], self.differences, strict=True):
             made["message"] = one.message
         return {"schema_version": "1", "command": "observe", **found}
+
+
+def speaks(exchanges: int, bodies: int, unread_bodies: int) -> bool:
+    """Whether an observation without contradiction is evidence: something was seen, and of the bodies that the contract
+    describes more were compared than could not be read."""
+    return exchanges > 0 and (bodies > unread_bodies or unread_bodies == 0)
 
 
 def as_text(result: DriftResult) -> str:
@@ -96,6 +110,7 @@ def as_text(result: DriftResult) -> str:
             f"  observed    {result.observed_from:%Y-%m-%d %H:%M} to {result.observed_until:%Y-%m-%d %H:%M} UTC"
         )
     lines.append(f"  exchanges   {result.exchanges:,} compared, {result.skipped:,} not comparable")
+    lines.append(f"  bodies      {result.bodies:,} compared, {result.unread_bodies:,} not readable")
     lines.append(f"  operations  {result.operations_seen:,} of {result.operations_known:,} seen")
     for one in result.differences:
         mark = "DIFFERS" if one.contradicts else "unseen"

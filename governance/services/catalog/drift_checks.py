@@ -50,7 +50,20 @@ def _drift(context: CheckContext, facts: SubjectFacts, version: VersionFacts) ->
             listed,
             ["Correct the contract or the system behind it, or ask for a waiver of a difference."],
         )
+    weak = [report for report in reports if not report.is_evidence]
+    if weak:
+        return not_run(
+            f"No contradiction, but what was compared says too little: {'; '.join(_compared(one) for one in weak)}.",
+            ["Record JSON bodies as plain text, observe with the present version, and hand the report in."],
+        )
     return passed(f"Traffic and contract agree, {observed}.")
+
+
+def _compared(report: drift.ToldDrift) -> str:
+    if report.bodies is None:
+        return f"{report.environment}, the observer did not count the bodies that it compared"
+    unread = f"{counted(report.bodies, 'body', 'bodies')} compared, {report.unread_bodies} not readable"
+    return f"{report.environment}, {counted(report.exchanges, 'exchange')}, {unread}"
 
 
 DRIFT = Check("contract.drift", "Observed traffic", _drift)
