@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalog', '0027_leaving_things'),
+        ('catalog', '0028_import_schedules'),
     ]
 
     operations = [
