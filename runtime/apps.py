@@ -14,12 +14,13 @@ class RuntimeConfig(AppConfig):
     def ready(self) -> None:
         from kernel import acting
         from runtime.selectors import inbox
-        from runtime.services import change_kinds, destination_kind, event_sight_rules, reading_kind
+        from runtime.services import change_kinds, destination_kind, event_sight_rules, reader_checks, reading_kind
 
         acting.watch("runtime_integration", "runtime_retention")
         change_kinds.register_all()
         reading_kind.register()
         destination_kind.register()
+        reader_checks.register()
         event_sight_rules.register_all()
         inbox.register_all()
         post_migrate.connect(_make_partitions, sender=self)

@@ -16,7 +16,7 @@ from catalog.domain.contract_engine import DESCRIPTIVE
 from catalog.selectors import apis, contracts, touched
 from catalog.selectors.apis import VersionLine
 from catalog.selectors.touched import KnownConsumers
-from catalog.web import comparison_findings
+from catalog.web import comparison_findings, links
 from catalog.web.comparison_findings import LEVELS, SHOWS, ComponentFindings
 from kernel import clock
 from kernel.errors import Invalid
@@ -63,7 +63,7 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
         return render(request, "catalog/compare.html", context | {"refused": error}, status=error.status)
     chosen = [f for f in found.findings if shown.show in ("all", f.level)]
     known = touched.known_consumers(old.id)
-    context |= _head(found, shown) | {"known": len(known.names)}
+    context |= _head(found, shown) | {"known": len(known.names), "readers_url": _readers_url(old, new)}
     if shown.reading == "words":
         context |= _in_words(chosen, known, shown, everything=request.GET.get("all") == "1")
     elif shown.reading == "tree":
@@ -73,6 +73,12 @@ def compare(request: HttpRequest, slug: str) -> HttpResponse:
             contracts.document(old.digest).tree, contracts.document(new.digest).tree
         )
     return render(request, "catalog/compare.html", context)
+
+
+def _readers_url(old: VersionLine, new: VersionLine) -> str:
+    """The fragment of the room above that says who uses the fields that differ, or ""."""
+    base = links.address("runtime:readers-panel", subject=old.reference)
+    return f"{base}?{urlencode({'to': new.label})}" if base else ""
 
 
 def _chosen(request: HttpRequest, lines: list[VersionLine]) -> tuple[VersionLine | None, VersionLine | None]:

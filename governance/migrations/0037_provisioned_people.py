@@ -7,21 +7,6 @@ import uuid
 from django.conf import settings
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
-# The trigger that counts planned freezes is made here: counted anew, so that none is left out that was planned before.
-_COUNT = """
-lock table governance_freezewindow in share row exclusive mode;
-update governance_releasetally
-   set live = (select count(*) from governance_freezewindow)
- where environment = '' and kind = 'freeze' and name = '';
-insert into governance_releasetally (environment, kind, name, live)
-select '', 'freeze', '', count(*)
-  from governance_freezewindow
-having count(*) > 0
-   and not exists (select from governance_releasetally where environment = '' and kind = 'freeze' and name = '');
-"""
-
 
 class Migration(migrations.Migration):
 
@@ -96,6 +81,4 @@ class Migration(migrations.Migration):
             model_name='provisionedgroup',
             constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('name'), name='provisioned_group_once'),
         ),
-        ApplySql("governance"),
-        migrations.RunSQL(_COUNT, migrations.RunSQL.noop),
     ]

@@ -17,6 +17,7 @@ from kernel.errors import DomainError
 from kernel.viewer import Viewer
 
 HIDDEN = "This is about a restricted API that you may not see."
+HIDDEN_FLOW = "This is about an integration that you may not see."
 _REFERENCE = re.compile(r"\b([a-z0-9][a-z0-9-]*)@[A-Za-z0-9._-]+")
 
 
@@ -67,6 +68,7 @@ def checks(change: ChangeRequest, results: Iterable[CheckResult], viewer: Viewer
     """The results as the viewer is told them, in memory alone: what is about an API that they may not see says only
     that."""
     rows = list(results)
+    _without_flows(rows, viewer)
     if _reaching_further(change) is None:
         return rows
     named = {row.pk: [_apis(found) for found in row.findings] for row in rows}
@@ -77,9 +79,7 @@ def checks(change: ChangeRequest, results: Iterable[CheckResult], viewer: Viewer
     for row in rows:
         silent = {str(f.get("message")) for f, apis in zip(row.findings, named[row.pk], strict=True) if unseen & apis}
         row.findings = [
-            {**{name: found.get(name) for name in ("rule", "level", "pointer")}, "message": HIDDEN}
-            if unseen & apis
-            else found
+            {**_place(found), "message": HIDDEN} if unseen & apis else found
             for found, apis in zip(row.findings, named[row.pk], strict=True)
         ]
         if row.why in silent or unseen & whys[row.pk]:
@@ -87,12 +87,32 @@ def checks(change: ChangeRequest, results: Iterable[CheckResult], viewer: Viewer
     return rows
 
 
+def _without_flows(rows: Iterable[CheckResult], viewer: Viewer) -> None:
+    """Findings name the integrations that they are about in `flows`; of one that the viewer may not see, they tell the
+    place alone, once."""
+    named = {key for row in rows for found in row.findings for key in found.get("flows", ())}
+    if not (unseen := sight.unseen(viewer, "integration", named)):
+        return
+    for row in rows:
+        told = [
+            {**_place(found), "message": HIDDEN_FLOW} if unseen.intersection(found.get("flows", ())) else found
+            for found in row.findings
+        ]
+        row.findings = [found for number, found in enumerate(told) if found not in told[:number]]
+
+
+def _place(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: found.get(name) for name in ("rule", "level", "pointer")}
+
+
 def messages(findings: Iterable[Mapping[str, Any]], viewer: Viewer) -> list[str]:
     """The words of findings that stand apart from their change; of those about an API that the viewer may not see,
     only that."""
-    rows = [(str(found.get("message", "")), _apis(found)) for found in findings]
-    unseen = sight.unseen(viewer, "api", set().union(*(apis for _, apis in rows)))
-    return list(dict.fromkeys(HIDDEN if unseen & apis else message for message, apis in rows))
+    rows = [(str(found.get("message", "")), _apis(found), set(found.get("flows", ()))) for found in findings]
+    unseen = sight.unseen(viewer, "api", set().union(*(apis for _, apis, _ in rows)))
+    hidden = sight.unseen(viewer, "integration", set().union(*(flows for *_, flows in rows)))
+    told = (HIDDEN if unseen & apis else HIDDEN_FLOW if hidden & flows else message for message, apis, flows in rows)
+    return list(dict.fromkeys(told))
 
 
 def _apis(found: Mapping[str, Any]) -> set[str]:

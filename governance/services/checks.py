@@ -12,7 +12,7 @@ from governance.domain import checks as domain
 from governance.domain import kinds
 from governance.domain.checks import ChangeFacts, Check, CheckContext, CheckOutcome
 from governance.domain.subject import Subject, SubjectFacts
-from governance.models import ChangeEvent, ChangeRequest, CheckResult
+from governance.models import ChangeEvent, ChangeRequest, ChangeSubject, CheckResult
 from governance.services import change_events, changes, sealing
 from governance.services.builtin_checks import BUILT_IN
 from kernel import clock, outbox
@@ -93,6 +93,16 @@ def ask_again(change: ChangeRequest, *, actor: Any) -> None:
         if locked.state == ChangeRequest.State.IN_REVIEW:
             ChangeRequest.objects.filter(pk=change.pk).update(checks_state=Running.QUEUED, checks_done=0)
             outbox.emit("governance.change_submitted", key=change.pk, payload=change_events.payload(locked))
+
+
+def ask_again_of_api(slug: str) -> int:
+    """Queue another run for the changes in review that are about versions of an API. Returns how many there are."""
+    about = ChangeSubject.objects.filter(kind="version", subject_id__startswith=f"{slug}@")
+    found = ChangeRequest.objects.filter(state=ChangeRequest.State.IN_REVIEW, pk__in=about.values("change"))
+    waiting = list(found)
+    for change in waiting:
+        ask_again(change, actor=None)
+    return len(waiting)
 
 
 def _facts_or_none(entry: kinds.ChangeKind, subject: Subject, change: ChangeRequest) -> SubjectFacts | None:

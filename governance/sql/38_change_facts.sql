@@ -210,7 +210,8 @@ language sql stable as $$
    where t.team::int <> all(c.owner_team_ids)
 $$;
 
--- The checks that each kind has, whatever the policies ask for; the built-in ones are of all.
+-- The checks that each kind has, whatever the policies ask for; the built-in ones are of all, and `flow.readers` comes
+-- from the runtime.
 create or replace function governance_checks_of_kinds() returns table (kind text, checks text[])
 language sql immutable as $$
   select k.kind,
@@ -218,12 +219,12 @@ language sql immutable as $$
     from (values
       ('version.publish', array['contract.readable', 'contract.comparison', 'contract.lint', 'consumers.affected',
                                 'sor.direction', 'tier.coherence', 'data.security', 'flow.observability',
-                                'style.supported', 'order.upgrade', 'sunset.coherence']),
+                                'style.supported', 'order.upgrade', 'sunset.coherence', 'flow.readers']),
       ('contract.change', array['contract.readable', 'contract.comparison', 'contract.lint', 'consumers.affected',
                                 'sor.direction', 'tier.coherence', 'data.security', 'flow.observability',
-                                'style.supported', 'order.upgrade']),
+                                'style.supported', 'order.upgrade', 'flow.readers']),
       ('version.deprecate', array['consumers.affected', 'deprecation.notice', 'sunset.coherence']),
-      ('version.retire', array['consumers.affected', 'retire.consumers', 'retire.sunset']),
+      ('version.retire', array['consumers.affected', 'retire.consumers', 'retire.sunset', 'flow.readers']),
       ('boundary.move', array['boundary.move']),
       ('tier.change', array['tier.coherence']),
       ('environment.records', array['records.complete']),

@@ -15,6 +15,7 @@ from runtime.mapping.explain import ExplainedField, diff, explain, lineage
 from runtime.mapping.fit import check_against
 from runtime.mapping.model import Mapping
 from runtime.mapping.spec import parse
+from runtime.mapping.uses import read_fields, written_fields
 
 __all__ = [
     "ExplainedField",
@@ -29,4 +30,6 @@ __all__ = [
     "explain",
     "lineage",
     "parse",
+    "read_fields",
+    "written_fields",
 ]

@@ -1,11 +1,9 @@
-"""The SQL of this room, after that of governance."""
+"""Stands for a migration that applied the SQL of the runtime anew."""
 
 from django.db import migrations
-
-from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0037_provisioned_people"), ("runtime", "0075_progress_at_gate")]
 
-    operations = [ApplySql("runtime")]
+    operations = []

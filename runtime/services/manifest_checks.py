@@ -220,13 +220,13 @@ def _fit(
         resolve=source_document.resolve if source_document else None,
         resolve_target=target_document.resolve if target_document else None,
     ):
-        if one.severity != "error" or _filled_by_connector(target, one.member):
+        if one.severity != "error" or filled_by_connector(target, one.member):
             continue
-        if not _serves_the_address(target, mapping, one.pointer):
+        if not serves_the_address(target, mapping, one.pointer):
             yield finding(pointer + one.pointer, one.message, code=one.code)
 
 
-def _filled_by_connector(target: ManifestTarget, member: str) -> bool:
+def filled_by_connector(target: ManifestTarget, member: str) -> bool:
     """Whether the connection itself fills a required member (with the idempotency key, say), so that the mapping
     need not.
     """
@@ -236,7 +236,7 @@ def _filled_by_connector(target: ManifestTarget, member: str) -> bool:
     return member in (settings.get("idempotency_field"), settings.get("correlation_field"))
 
 
-def _serves_the_address(target: ManifestTarget, mapping: Any, pointer: str) -> bool:
+def serves_the_address(target: ManifestTarget, mapping: Any, pointer: str) -> bool:
     """Whether a finding is about the place of a field that only an address or an ETag needs: it is not sent at all."""
     place, _, rest = pointer.removeprefix("/fields/").partition("/")
     if target.connection is None or not place.isdecimal() or rest != "to":

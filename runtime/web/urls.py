@@ -12,6 +12,7 @@ from runtime.web import (
     intake_grants,
     integrations,
     panels,
+    readers,
     readings,
     reconciliation,
     recovery,
@@ -95,5 +96,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runtime/panels/destinations/<path:subject>/", panels.destination, name="destination-panel"),
     path("runtime/panels/integrations/<slug:key>/", panels.deploy, name="integration-panel"),
     path("runtime/panels/deploy/<slug:key>/", panels.deploy, name="deploy-panel"),
+    path("runtime/panels/readers/<path:subject>/", readers.panel, name="readers-panel"),
     path("runtime/panels/apis/<slug:slug>/", panels.of_api, name="integrations-of-api"),
 ]

@@ -1,0 +1,11 @@
+"""The SQL of the runtime behind that of governance, which knows the check of the fields that integrations use."""
+
+from django.db import migrations
+
+from kernel.sql_files import ApplySql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("governance", "0038_fields_of_flows"), ("runtime", "0076_provisioned_people")]
+
+    operations = [ApplySql("runtime")]
