@@ -16,6 +16,7 @@ from runtime.connectors.file_names import shown, stem_of, wanted, why, without_s
 from runtime.connectors.unpacking import packing_of
 
 UNFINISHED = (".part", ".tmp")
+HIDDEN = (".", "~$")  # the second is what Office keeps beside a workbook that somebody has open
 _NAMED = 3  # files that a warning or an error names; it counts the others
 _KINDS = {
     stat.S_IFLNK: "a link",
@@ -113,11 +114,11 @@ class IncomingFiles:
     def _is_for_us(self, path: str, found: os.stat_result) -> bool:
         """A file that one of the patterns names and whose writer does not say that it is still at work."""
         name = os.path.basename(path)
-        hidden, end = name.startswith("."), next((one for one in UNFINISHED if name.endswith(one)), "")
+        hidden, end = name.startswith(HIDDEN), next((one for one in UNFINISHED if name.endswith(one)), "")
         if stat.S_ISLNK(found.st_mode) and os.path.isdir(path):
             self.listing.no_files.append(f"{self.name(path)} (a link to a folder)")
             return False
-        if not wanted(name.lstrip(".").removesuffix(end), self.rules.patterns):
+        if not wanted(name.lstrip(".").removeprefix("~$").removesuffix(end), self.rules.patterns):
             return False
         if not stat.S_ISREG(found.st_mode):
             if not hidden:

@@ -1,4 +1,4 @@
-"""Files that arrive in a folder: delimited text of any dialect, JSON lines, or whole files as they are."""
+"""Files that arrive in a folder: tables, objects of each format of `formats`, or whole files as they are."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from runtime.connectors.file_drop.dialect import rows
 from runtime.connectors.file_drop.foreign import refuse_foreign
 from runtime.connectors.file_drop.formats import Numbered, objects
 from runtime.connectors.file_drop.settings import FileDropSettings
+from runtime.connectors.file_drop.xlsx_rows import SheetLayout, xlsx_rows
 from runtime.connectors.incoming_files import IncomingRules
 from runtime.connectors.page_cards import without_cards
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
@@ -79,7 +80,7 @@ class FileDropSource:
         yield from each_part(claimed, self._part, self.settings.members)
 
     def _part(self, part: ClaimedFile) -> Iterator[Record | RejectedRecord]:
-        refuse_foreign(part)
+        refuse_foreign(part, workbook=self.settings.format == "xlsx")
         yield from self._judged(part, self.objects(part)) if self.objects else self._delimited(part)
 
     def _content(self, data: bytes) -> str:
@@ -136,7 +137,10 @@ class FileDropSource:
 
     def _delimited(self, claimed: ClaimedFile) -> Iterator[Record | RejectedRecord]:
         settings, dialect, now = self.settings, self.settings.dialect, datetime.now(UTC)
-        source = rows(claimed, dialect, settings.control.marker if settings.control else "")
+        workbook = settings.format == "xlsx"
+        marker = settings.control.marker if settings.control else ""
+        sheet = settings.sheet or SheetLayout()
+        source = xlsx_rows(claimed, sheet) if workbook else rows(claimed, dialect, marker)
         names = self._header(next(source, (1, []))[1]) if dialect.header else list(dialect.columns)
         self._names(names, claimed)
         control = settings.control
@@ -158,6 +162,8 @@ class FileDropSource:
                 said = "the header stands here again, so files were joined; the rows behind it are read by it"
                 yield RejectedRecord(origin, said, dialect.delimiter.join(fields).encode())
                 continue
+            if workbook:
+                fields += [""] * (len(names) - len(fields))
             if len(fields) != len(names):
                 tally.add(None, "")
                 text = dialect.delimiter.join(fields)[:10_000].encode()

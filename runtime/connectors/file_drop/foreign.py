@@ -21,10 +21,10 @@ _KINDS = (
 )
 
 
-def refuse_foreign(claimed: ClaimedFile) -> None:
-    """Raises Unreadable, saying what a file is that cannot be text."""
+def refuse_foreign(claimed: ClaimedFile, *, workbook: bool) -> None:
+    """Raises Unreadable, saying what a file is that is neither text nor, where one is wanted, a workbook."""
     with claimed.open() as file:
         head = file.peek(8)[:8]
     for signature, kind in _KINDS:
-        if head.startswith(signature):
+        if head.startswith(signature) and not (workbook and signature == _KINDS[0][0]):
             raise Unreadable(f"it is {kind}")

@@ -12,6 +12,7 @@ from runtime.connectors.file_drop.dialect import FileDialect
 from runtime.connectors.file_drop.edi_messages import EdiLayout
 from runtime.connectors.file_drop.json_documents import JsonLayout
 from runtime.connectors.file_drop.line_layout import LineLayout
+from runtime.connectors.file_drop.xlsx_rows import SheetLayout
 from runtime.connectors.file_drop.xml_records import XmlLayout
 from runtime.connectors.stamps import StampRules
 
@@ -20,6 +21,7 @@ LAYOUTS = {
     "xml": ("xml",),
     "lines": ("fixed", "typed"),
     "edi": ("edifact", "x12"),
+    "sheet": ("xlsx",),
 }  # what says more about which formats
 
 
@@ -30,6 +32,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
                   them unpacked too, and `patience` is as in `drop.DropFolder`
     text          of a whole file: `content` is its text, by the encoding of the dialect, and not base64
     json, xml     where the records of such a file stand; JSON may do without
+    sheet         which sheet of a workbook, and where its names stand
     edi           charset, loops and the like of EDI messages
     lines         what the lines of `fixed` and `typed` files are
     key_fields    columns, or paths, that identify a record; without them file checksum and record number do
@@ -45,12 +48,15 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
-    format: Literal["delimited", "jsonl", "json", "xml", "fixed", "typed", "edifact", "x12", "whole"] = "delimited"
+    format: Literal["delimited", "jsonl", "json", "xml", "fixed", "typed", "edifact", "x12", "xlsx", "whole"] = (
+        "delimited"
+    )
     text: bool = False
     json: JsonLayout | None = None
     xml: XmlLayout | None = None
     lines: LineLayout | None = None
     edi: EdiLayout | None = None
+    sheet: SheetLayout | None = None
     dialect: FileDialect = msgspec.field(default_factory=FileDialect)
     key_fields: list[str] = msgspec.field(default_factory=list)
     version_field: str | None = None
@@ -76,6 +82,8 @@ class FileDropSettings(msgspec.Struct, frozen=True):
             self.json.verify()
         if self.xml:
             self.xml.verify()
+        if self.sheet:
+            self.sheet.verify()
         if self.edi:
             self.edi.verify()
         if self.lines:
