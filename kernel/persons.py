@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Sequence
 
 from django.db import connection
+from django.db.models.functions import Lower
 
 from kernel import acting
 from kernel.models import ProvedMail, User
@@ -65,3 +67,39 @@ def is_unsettled(person_id: int) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("select kernel_unsettled(%s)", [person_id])
         return bool(cursor.fetchone()[0])
+
+
+class Finder:
+    """The accounts of people whom somebody names by user name and address of mail: the account of that name, or one
+    that has proved the address. Read once for all of them, and locked until the transaction ends."""
+
+    def __init__(self, named: Sequence[tuple[str, str]]) -> None:
+        names = {name for name, _ in named} | {name.lower() for name, _ in named}
+        rows = User.objects.annotate(low=Lower("username")).filter(low__in={name.lower() for name in names})
+        proofs = ProvedMail.objects.filter(digest__in={digest_of(mail) for _, mail in named if mail})
+        self._proved: dict[str, list[int]] = {}
+        for digest, person in proofs.values_list("digest", "user_id"):
+            self._proved.setdefault(digest, []).append(person)
+        wanted = {row.pk for row in rows} | {person for several in self._proved.values() for person in several}
+        self._rows = {row.pk: row for row in User.objects.select_for_update(no_key=True).filter(pk__in=wanted)}
+        self._exact = {row.username: row for row in self._rows.values()}
+        self._folded: dict[str, list[User]] = {}
+        for row in self._rows.values():
+            self._folded.setdefault(row.username.lower(), []).append(row)
+
+    def ids(self) -> list[int]:
+        return sorted(self._rows)
+
+    def of(self, name: str, mail: str) -> tuple[User | None, str]:
+        """The account, or None for somebody new; or why it cannot be said. Of several that have proved the address,
+        which are one person, the open one of the identity provider, then the oldest."""
+        if (exact := self._exact.get(name)) is not None:
+            return exact, ""
+        if len(folded := self._folded.get(name.lower(), [])) > 1:
+            return None, f"{len(folded)} accounts are called {name[:60]!r} but for capitals. Write the name exactly."
+        if folded:
+            return folded[0], ""
+        proved = [self._rows[pk] for pk in self._proved.get(digest_of(mail), [])] if mail else []
+        people = [row for row in proved if row.kind == User.Kind.PERSON]
+        people.sort(key=lambda row: (not row.is_active, not row.username.startswith("oidc:"), row.pk))
+        return (people[0] if people else None), ""

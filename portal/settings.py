@@ -328,6 +328,7 @@ SPECTACULAR_SETTINGS = {
         "LevelEnum": ["breaking", "warning", "info"],
         "VerdictEnum": ["breaking", "warning", "compatible", "none"],
         "LintLevel": ["error", "warning", "info"],
+        "WrittenPersonOutcome": ["created", "changed", "closed", "reopened", "unchanged"],
     },
 }
 

@@ -13,6 +13,7 @@ from catalog.api import (
     imports,
     landscape,
     lint,
+    people,
     provision,
     search,
     versions,
@@ -21,6 +22,7 @@ from catalog.api import (
 app_name = "catalog-api"
 
 urlpatterns = [
+    path("people", people.People.as_view(), name="people"),
     path("apis", apis.ApiList.as_view(), name="apis"),
     path("apis/bulk", apis.ApiBulk.as_view(), name="apis-bulk"),
     path("apis/enforcement", apis.ApiEnforcement.as_view(), name="apis-enforcement"),

@@ -15,8 +15,7 @@ from governance.domain.scim.schema import PEOPLE, read, required
 from governance.models import ProvisionedPerson
 from governance.selectors import provisioned
 from governance.services import group_mappings
-from governance.services.provisioning import leaving
-from kernel import acting, audit, clock
+from kernel import acting, audit, clock, leaving
 from kernel.models import User
 
 WAY = "provisioning"
@@ -131,16 +130,20 @@ def _address(said: dict[str, Any]) -> str:
 
 
 def _account_for(said: dict[str, Any]) -> tuple[User, str]:
-    """The account of a person that comes in, and by which rule it is this one: its user name, its address of mail, or
-    made. One that may be signed in to by a password, or has more rights, is nobody's to take: then ScimError."""
+    """The account of a person that comes in, and by which rule it is this one: the provider's own name of who signed
+    in, its user name, its address of mail, or made. One that may be signed in to by a password, or has more rights, is
+    nobody's to take: then ScimError."""
     name = said["userName"]
     free = User.objects.select_for_update(no_key=True, of=("self",)).filter(
         kind=User.Kind.PERSON, provisioned=None, is_superuser=False, is_staff=False
     )
-    for rule, about in (
+    own = said.get("externalId", "")
+    rules = (
+        ("provider", Q(username=f"oidc:{own}") | Q(provider_identity__subject=own) if own else Q(pk=None)),
         ("user_name", Q(username__iexact=name)),
         ("mail", Q(email__iexact=_address(said)) & ~Q(email="")),
-    ):
+    )
+    for rule, about in rules:
         found = [one for one in free.filter(about).order_by("pk")[:2] if not one.has_usable_password()]
         if len(found) == 1:
             return found[0], rule

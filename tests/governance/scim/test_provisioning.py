@@ -9,7 +9,7 @@ from django.test import Client
 from catalog.selectors import teams
 from governance.models import GroupMapping, GroupPattern, ProvisionedPerson
 from governance.permissions import may_fill
-from governance.services import approvals, policies
+from governance.services import approvals, identity, policies
 from kernel import clock, persons, tokens
 from kernel.errors import Invalid, NotApproved
 from kernel.models import AuditEntry, User
@@ -113,7 +113,7 @@ def test_a_leaver_has_no_other_account_left_but_that_of_an_administrator_is_clos
     directory.patch(f"/Users/{olga['id']}", {"op": "replace", "path": "active", "value": False})
     closed = {u.username: u.is_active for u in User.objects.filter(pk__in=persons.accounts_of(local.pk))}
     assert closed == {"olga@shop.example": False, "olga.local": False, "olga.root": True}
-    left = AuditEntry.objects.get(verb="governance.person_left")
+    left = AuditEntry.objects.get(verb="kernel.person_left")
     assert left.after == {"accounts": ["olga@shop.example", "olga.local"], "still_open": ["olga.root"]}
 
 
@@ -203,6 +203,15 @@ def test_an_account_that_somebody_named_before_is_taken_over_and_not_made_twice(
     assert account(directory.person("Olga@shop.example")).pk == named.pk
 
 
+@pytest.mark.parametrize("by", ["externalId", "mail"])
+def test_who_has_signed_in_before_is_the_person_that_comes_in(directory: Directory, by: str):
+    claims = {"sub": "abc-1", "email": "olga@shop.example", "email_verified": by == "mail"}
+    signed_in = identity.person_of(claims, groups_claim="groups")
+    olga = directory.person("olga@shop.example", **({"externalId": "abc-1"} if by == "externalId" else {}))
+    assert account(olga) == signed_in
+    assert identity.person_of(claims, groups_claim="groups") == signed_in
+
+
 @pytest.mark.parametrize("kind", ["password", "administrator", "service"])
 def test_an_account_with_a_password_or_rights_of_its_own_is_nobodys_to_take(directory: Directory, kind: str):
     made = make.person("olga@shop.example", kind="service" if kind == "service" else "person")
@@ -234,6 +243,6 @@ def test_all_that_was_done_stands_in_the_ledger_in_the_name_of_the_token(directo
         "kernel.role_taken",
         "governance.provider_group_taken_out",
         "kernel.account_closed",
-        "governance.person_left",
+        "kernel.person_left",
         "governance.person_taken_out",
     ]

@@ -25,5 +25,5 @@ def close(account: User, *, actor: User | None) -> list[User]:
     after = {"accounts": [account.username, *(one.username for one in closed)]}
     if stay:
         after["still_open"] = [one.username for one in stay]
-    audit.record("governance.person_left", "user", account.pk, actor=actor, after=after)
+    audit.record("kernel.person_left", "user", account.pk, actor=actor, after=after)
     return stay
