@@ -18,7 +18,7 @@ from governance.services import approvals
 from kernel.errors import Conflict, NotApproved, NotFound
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
-from runtime.selectors import connection_faults, lane_changes, runs, schedules, service_levels
+from runtime.selectors import connection_faults, lane_changes, runs, schedules, service_levels, unused_fields
 from runtime.selectors import integrations as selectors
 from runtime.selectors.integrations import DeployedIntegration
 from runtime.services import deployments
@@ -179,7 +179,13 @@ def _overview(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
 
 
 def _mapping(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:
-    return {"tables": selectors.mapping_tables(job.manifest) if job.manifest else [], "names": _names()}
+    if job.manifest is None:
+        return {"tables": [], "unused": [], "names": _names()}
+    return {
+        "tables": selectors.mapping_tables(job.manifest),
+        "unused": unused_fields.of_flow(job.manifest, job.environment),
+        "names": _names(),
+    }
 
 
 def _runs(viewer: Viewer, job: DeployedIntegration) -> dict[str, Any]:

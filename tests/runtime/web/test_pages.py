@@ -435,6 +435,20 @@ def test_the_mapping_panel_says_what_a_new_release_does_differently(client, day)
     assert "&#x27;R7&#x27; is new" in page.text
 
 
+def test_fields_that_no_target_reads_are_listed_with_how_often_they_are_there(client, day):
+    day.sales.put(*[scene.sale(n, weather="rain", brand=None) for n in range(500, 600)])
+    client.force_login(day.people.sofia)
+    page = client.get(reverse("runtime:integration-view", args=["sales", "mapping"]))
+    assert "Unused fields" in page.text
+    assert "in the newest 200 messages" in page.text
+    rows = [
+        " ".join(row.split()) for row in re.findall(r'<th scope="row"><span class="mono">(.*?)</tr>', page.text, re.S)
+    ]
+    listed = {row.partition("<")[0]: row for row in rows}
+    assert "50 %" in listed["weather"]
+    assert not {"transaction", "total", "lines[].price", "brand"} & set(listed)
+
+
 def test_an_api_page_neither_names_nor_counts_users_that_the_viewer_may_not_see(client, day):
     from runtime.models import Pin
 
