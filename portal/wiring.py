@@ -36,6 +36,7 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("runtime.rolled_back", "portal.runtime_notices:on_deployed"),
     ("runtime.deployed", "portal.field_readers:on_deployed"),
     ("runtime.rolled_back", "portal.field_readers:on_deployed"),
+    ("runtime.retired", "portal.field_readers:on_deployed"),
     ("runtime.run_failed", "portal.runtime_notices:on_run_failed"),
     ("runtime.source_late", "portal.runtime_notices:on_source_late"),
     ("runtime.source_read_again", "portal.runtime_notices:on_source_read_again"),

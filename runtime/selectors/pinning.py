@@ -14,8 +14,8 @@ from runtime.selectors.sql_rows import rows
 
 @dataclass(frozen=True, slots=True)
 class PinningRelease:
-    """`runs_in`: the environments where it is deployed; `approved_in`: where it may be deployed in place of what runs
-    there. `seen`: whether the viewer sees the integration."""
+    """`runs_in`: the environments where it is deployed; `approved_in`: where it may be deployed for the
+    first time. `seen`: whether the viewer sees the integration."""
 
     key: str
     title: str
@@ -27,8 +27,7 @@ class PinningRelease:
     seen: bool
 
 
-# An approved release that is older than the one that runs was replaced by it; it comes back by a rollback, which is a
-# change of its own.
+# What ran there before, and what is older than what runs there, comes back by a change of its own: a rollback.
 _PINNING = f"""
 select i.key, i.title, g.name as team, r.digest, r.manifest, {SEEN} as seen,
        array(select d.environment
@@ -43,8 +42,7 @@ select i.key, i.title, g.name as team, r.digest, r.manifest, {SEEN} as seen,
                 and not exists (select from runtime_deployment d
                                  where d.integration_id = i.id
                                    and d.environment = a.environment
-                                   and d.active
-                                   and d.release_id >= r.id)
+                                   and (d.release_id = r.id or d.active and d.release_id > r.id))
               order by a.environment) as approved_in
   from runtime_release r
   join runtime_integration i on i.id = r.integration_id

@@ -317,7 +317,13 @@ def test_a_redeployment_is_what_counts_and_an_approved_release_counts_before_it_
         put_live(made[-1])
         assert readers() == [(made[-1].digest, ("production",), ())]
     assert found(proposed(contract(without("amount"), Offer=OFFER)))[0] == "passed"
-    assert found(proposed(contract(without("sku"), Offer=OFFER)))[0] == "failed"
+    change = proposed(contract(without("sku"), Offer=OFFER))
+    everything_told()
+    assert found(change)[0] == "failed"
+    deployments.retire("prices-to-stores", "production", reason="The stores are closed.", actor=None)
+    assert readers() == [], "neither release runs, and none waits to be deployed for the first time"
+    everything_told()
+    assert found(change)[0] == "passed", "the end of a deployment is told to open changes"
 
 
 def everything_told() -> None:
