@@ -328,7 +328,6 @@ SPECTACULAR_SETTINGS = {
         "LevelEnum": ["breaking", "warning", "info"],
         "VerdictEnum": ["breaking", "warning", "compatible", "none"],
         "LintLevel": ["error", "warning", "info"],
-        "WrittenPersonOutcome": ["created", "changed", "closed", "reopened", "unchanged"],
     },
 }
 

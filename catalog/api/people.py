@@ -53,7 +53,7 @@ class PeopleRequestSerializer(_Request):
 class WrittenPersonSerializer(serializers.Serializer[Any]):
     line = serializers.IntegerField(help_text="Of the CSV, or the place in `people` from 1")
     username = serializers.CharField()
-    outcome = serializers.ChoiceField(choices=["created", "changed", "closed", "reopened", "unchanged"])
+    done = serializers.ChoiceField(choices=["created", "changed", "closed", "reopened", "unchanged"])
     note = serializers.CharField(allow_blank=True)
 
 
@@ -116,6 +116,6 @@ def _require_right(user: User, *, by_token: bool) -> None:
 
 def _told(report: people.PeopleReport) -> dict[str, Any]:
     words = ("created", "changed", "closed", "reopened", "unchanged")
-    columns = ("line", "username", "outcome", "note")
+    columns = ("line", "username", "done", "note")
     lines = [dict(zip(columns, line, strict=True)) for line in report.lines]
     return {"dry_run": report.dry_run, **{word: report.number(word) for word in words}, "lines": lines}

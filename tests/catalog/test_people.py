@@ -174,7 +174,7 @@ def test_an_administrator_writes_people_by_api(boss: User):
     answer = post(body | {"dry_run": False}, user=boss)
     assert (answer.status_code, answer.json()["lines"]) == (
         200,
-        [{"line": 1, "username": "ann@shop.example", "outcome": "created", "note": "joins price"}],
+        [{"line": 1, "username": "ann@shop.example", "done": "created", "note": "joins price"}],
     )
     assert post({"csv": TEXT}, user=boss).json()["created"] == 1
     wrong = post({"people": [{"username": "x"}, {"username": "y", "teams": ["no"]}, 5]}, user=boss)
