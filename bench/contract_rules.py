@@ -231,7 +231,8 @@ leave the place out (`request-property-became-required`). Where the meaning is t
 (oasdiff, Apache-2.0), the id is the same too.
 
 A property that readers can never get again (its schema became one that no value fits) is told as one that was removed;
-a body of which that is true, as a media type that was removed.
+a body of which that is true, as a media type that was removed; a list or a map of which that is true has `items-ended`
+or `entries-ended`, a warning.
 
 The **content model** decides what a new property in an open object means: `tolerant` (the default) notes it, `strict`
 counts it as a narrowing, because another value may have stood under that name before.

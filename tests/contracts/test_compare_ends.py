@@ -98,3 +98,26 @@ def test_a_schema_that_some_value_fits_is_no_end() -> None:
     ):
         old, new = ({"type": "object", "properties": {"a": side}} for side in ({}, schema))
         assert "response-optional-property-removed" not in rules(judge(with_response(old), with_response(new)))
+
+
+@pytest.mark.parametrize("nothing", NOTHING.values(), ids=NOTHING)
+@pytest.mark.parametrize(
+    ("word", "rule", "holder"),
+    [("items", "items-ended", {"type": "array"}), ("additionalProperties", "entries-ended", {"type": "object"})],
+)
+def test_a_list_or_a_map_that_can_have_nothing_in_it_any_more_is_a_warning(
+    word: str, rule: str, holder: dict[str, Any], nothing: Any
+) -> None:
+    old, new = ({**holder, word: inner} for inner in (STRING, nothing))
+    result = judge(with_response(old), with_response(new))
+    assert result.verdict in ("warning", "breaking"), [finding.message for finding in result.findings]
+    assert f"response-body-{rule}" in rules(result, "warning")
+    below = [{"type": "object", "properties": {"a": one}} for one in (old, new)]
+    assert f"response-property-{rule}" in rules(judge(*(with_response(one) for one in below)), "warning")
+    for pair in ((with_response(new), with_response(old)), (with_request(old), with_request(new))):
+        assert not any(rule in one for one in rules(judge(*pair), "warning"))
+
+
+def test_an_object_with_named_properties_that_is_closed_has_not_come_to_an_end() -> None:
+    old = {"type": "object", "properties": {"a": STRING}, "additionalProperties": STRING}
+    assert judge(with_response(old), with_response({**old, "additionalProperties": False})).verdict == "compatible"

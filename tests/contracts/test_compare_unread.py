@@ -263,3 +263,18 @@ def test_what_is_new_and_was_not_read_is_not_decided(wrap: Any, missing: Any) ->
 def test_a_reference_to_nothing_that_no_operation_reaches_is_no_doubt_about_them() -> None:
     document = openapi({"/a": {"get": {"responses": OK}}}, components={"schemas": {"Unused": MISSING}})
     assert judge(document, document).findings == []
+
+
+def test_several_problems_of_one_place_are_told_each() -> None:
+    def schema(*locations: str) -> bytes:
+        imports = "".join(
+            f'<xs:import namespace="urn:{one}" schemaLocation="http://x/{one}.xsd"/>' for one in locations
+        )
+        text = f'<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">{imports}<xs:element name="a" type="xs:int"/>'
+        return f"{text}</xs:schema>".encode()
+
+    for old, new in ((schema("a", "b"), schema("a", "b")), (schema(), schema("a", "b")), (schema("a", "b"), schema())):
+        result = compare(read(old), read(new), as_of=TODAY)
+        said = " ".join(one.message for one in result.findings if one.rule == "contract-not-read")
+        assert "a.xsd" in said
+        assert "b.xsd" in said

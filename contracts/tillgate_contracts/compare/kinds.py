@@ -78,6 +78,8 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "content-media-type-removed": Kind(WIDENS, "need no longer hold {old}", "contentMediaType"),
     "content-media-type-changed": Kind(BOTH, "holds {new} instead of {old}", "contentMediaType"),
     **_present("content-schema", "contentSchema", "a schema of its embedded content"),
+    "items-ended": Kind(NONE, "can have no item any more", "items"),
+    "entries-ended": Kind(NONE, "can have no entry any more", "additionalProperties"),
     **_present("unique-items", "uniqueItems", "unique items"),
     "prefix-items-added": Kind(BOTH, "has its own schema for the item at position {new}", "prefixItems"),
     "prefix-items-removed": Kind(BOTH, "no longer has its own schema for the item at position {old}", "prefixItems"),

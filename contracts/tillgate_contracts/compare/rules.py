@@ -18,7 +18,7 @@ from tillgate_contracts.compare.soap.kinds import XML_RULES
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
 #: Goes up whenever the same two documents and policy could give another verdict.
-RULE_PACK = "2026.11.15"
+RULE_PACK = "2026.11.16"
 
 BREAKING, WARNING, INFO = "breaking", "warning", "info"
 LEVELS = (BREAKING, WARNING, INFO)
@@ -63,6 +63,8 @@ _FORCED: dict[tuple[str, str], str] = {
     ("request", "optional-property-removed-before-sunset"): BREAKING,
     ("response", "required-property-removed"): BREAKING,
     ("response", "optional-property-removed"): WARNING,
+    ("response", "items-ended"): WARNING,
+    ("response", "entries-ended"): WARNING,
     ("response", "required-property-removed-and-refused"): BREAKING,
     ("response", "optional-property-removed-and-refused"): WARNING,
     ("response", "required-property-removed-before-sunset"): BREAKING,

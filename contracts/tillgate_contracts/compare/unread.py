@@ -11,6 +11,8 @@ from tillgate_contracts.compare.schema.source import Part, SchemaDialect, Schema
 _STARTS = ("paths", "webhooks", "x-webhooks", "channels", "operations")
 #: Problems that count where an operation reaches them.
 _REACHED = frozenset(("ref.unresolved", "ref.loop"))
+#: Place, code and message of a problem.
+_Key = tuple[str, str, str]
 HINT = "Bundle the contract into one file, or give the folder that its files are read from."
 
 
@@ -97,7 +99,7 @@ def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None
         if finding.rule.endswith("reference-unresolved")
         for pointer in (finding.base_pointer, finding.revision_pointer)
     }
-    sides: list[dict[str, Any]] = []
+    sides: list[dict[_Key, Any]] = []
     for document in (base, revision):
         problems = [
             item
@@ -107,9 +109,9 @@ def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None
         if any(item.code in _REACHED for item in problems):
             met = _reached(document.tree)
             problems = [item for item in problems if item.code not in _REACHED or item.pointer in met]
-        sides.append({item.pointer: item for item in problems})
-    for pointer in dict.fromkeys([*sides[0], *sides[1]]):
-        left, right = sides[0].get(pointer), sides[1].get(pointer)
+        sides.append({(item.pointer, item.code, item.message): item for item in problems})
+    for key in _paired(*sides):
+        pointer, left, right = key[0][0], sides[0].get(key[0]), sides[1].get(key[1])
         problem = right or left
         if problem is None or (left == right and problem.ambiguous and not _counts(problem, base, revision)):
             continue
@@ -120,6 +122,19 @@ def tell_problems(collector: FindingCollector, base: Any, revision: Any) -> None
             revision=pointer if right else None,
             hint=HINT if problem.unread else "",
         )
+
+
+def _paired(old: dict[_Key, Any], new: dict[_Key, Any]) -> list[tuple[_Key, _Key]]:
+    """The keys of equal problems, then of those that stand at one place with the same code in turn, then the rest."""
+    pairs = [(key, key) for key in old if key in new]
+    left, right = [key for key in old if key not in new], [key for key in new if key not in old]
+    for key in list(left):
+        found = next((other for other in right if other[:2] == key[:2]), None)
+        if found is not None:
+            right.remove(found)
+            left.remove(key)
+            pairs.append((key, found))
+    return [*pairs, *((key, key) for key in left), *((key, key) for key in right)]
 
 
 def _counts(problem: Any, base: Any, revision: Any) -> bool:

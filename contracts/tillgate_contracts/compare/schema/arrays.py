@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, WIDENS
+from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
+from tillgate_contracts.compare.schema.empty import STILL_LOOKED_FOR, is_ended
 from tillgate_contracts.compare.schema.limits import compare_least, compare_most
 from tillgate_contracts.compare.schema.node import Contains, Node, is_plain
 from tillgate_contracts.compare.schema.source import Parts
@@ -50,6 +51,8 @@ def compare_positions(comparison: NodeComparison) -> None:
                 kind, effect, index if gone else None, None if gone else index, word, data={"closed": closed}
             )
     tail_old, tail_new = _tail(old), _tail(new)
+    if not old.prefix and not new.prefix and is_ended(comparison, tail_old, tail_new):
+        comparison.add("items-ended", NONE, keyword="items", data={"reason": STILL_LOOKED_FOR})
     said = (
         old.items is None and new.items is None and (old.unevaluated_items is None) != (new.unevaluated_items is None)
     )

@@ -6,6 +6,7 @@ from tillgate_contracts.compare.schema.accepts import accepts
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import BESIDE, NodeComparison
+from tillgate_contracts.compare.schema.empty import STILL_LOOKED_FOR, is_ended
 from tillgate_contracts.compare.schema.limits import compare_least, compare_most
 from tillgate_contracts.compare.schema.node import Node, is_plain
 from tillgate_contracts.compare.schema.patterns import is_free
@@ -37,6 +38,8 @@ def compare_additional_properties(comparison: NodeComparison) -> None:
     closed_new = new is not None and comparison.graph.new.node(new).never
     if closed_old and closed_new:
         return
+    if not comparison.old.properties and comparison.old.additional and is_ended(comparison, old or (), new or ()):
+        comparison.add("entries-ended", NONE, **places, data={"reason": STILL_LOOKED_FOR})
     if closed_new:
         comparison.add("additional-properties-closed", NARROWS, True, False, **places)
     elif closed_old:

@@ -8,7 +8,7 @@ from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.accepts import parts_for
 from tillgate_contracts.compare.schema.change import EXACT, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
-from tillgate_contracts.compare.schema.empty import is_empty
+from tillgate_contracts.compare.schema.empty import is_ended
 from tillgate_contracts.compare.schema.node import Node, describe
 from tillgate_contracts.compare.schema.source import Parts, join
 
@@ -61,7 +61,7 @@ class _Properties:
             return
         if gone[0] != gone[1]:
             return
-        if not same and self._is_ended(before, after):
+        if not same and is_ended(self.comparison, mine, theirs):
             strength = "required" if required[0] else "optional"
             kind = f"{strength}-property-removed{self._removal_stage(before)}"
             place = {**self._places(mine, theirs), "name": name}
@@ -70,11 +70,6 @@ class _Properties:
             self._required(name, mine, theirs, now=required[1])
         if not same:
             self.comparison.child(mine, theirs, direction=self.direction.of_property)
-
-    def _is_ended(self, before: Node, after: Node) -> bool:
-        """True where the owner sends a property that can have no value any more: readers never see it again."""
-        graph = self.comparison.graph
-        return self.direction.outward and is_empty(graph.new, after) and not is_empty(graph.old, before)
 
     def _mutability(self, name: str, mine: Parts, theirs: Parts, required: tuple[bool, bool]) -> None:
         before, after = self.comparison.graph.old.node(mine), self.comparison.graph.new.node(theirs)
