@@ -1,8 +1,8 @@
 -- Who may do what is in the ledger, whatever wrote it. A service tells more than a row can, so the database looks at
 -- the end of the transaction whether an entry of this very transaction says it, and writes one where none does.
 
--- Whether a row that we can see was written by this very transaction: it alone has not committed yet. A row knows 32
--- bits of the number of its transaction; the rest is that of the numbers nearby.
+-- Whether a row that we can see was written by this very transaction, within a savepoint or outside of one: it alone
+-- has not committed yet. A row knows 32 bits of the number of its transaction; the rest is that of the numbers nearby.
 create or replace function catalog_written_here(by_transaction xid) returns boolean language plpgsql volatile as $$
 declare
   near bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;

@@ -1,4 +1,5 @@
-"""An approval of every kind of change is sealed by facts that ask for no less than what it is about."""
+"""An approval of every kind of change is sealed by facts that ask for no less than what it is about; its SQL is applied
+by a later migration."""
 
 from django.db import migrations
 

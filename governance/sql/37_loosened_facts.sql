@@ -35,7 +35,7 @@ begin
                       where a.subject_kind = 'api'
                         and a.subject_id = new.slug
                         and a.used_at is not null
-                        and governance_written_here(a.xmin)) then
+                        and catalog_written_here(a.xmin)) then
     insert into governance_loosenedfact (api_id, fact, was)
     values (new.id, 'tier', coalesce(old_tier::text, ''));
   end if;

@@ -2,16 +2,6 @@
 -- database says when an entry was written and by which transaction, so neither one of before nor one of another will
 -- do.
 
--- Whether a row that we can see was written by this very transaction, within a savepoint or outside of one: it alone
--- has not committed yet. A row knows 32 bits of the number of its transaction; the rest is that of the numbers nearby.
-create or replace function governance_written_here(by_transaction xid) returns boolean language plpgsql volatile as $$
-declare
-  near bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
-  given bigint := by_transaction::text::bigint;
-begin
-  return pg_xact_status((near + ((given - near + 2147483648) & 4294967295) - 2147483648)::text::xid8) = 'in progress';
-end $$;
-
 create or replace function governance_on_record(
   verbs text[], about text, subject text, person bigint default null, holding jsonb default '{}'
 ) returns boolean language sql stable as $$
@@ -20,7 +10,7 @@ create or replace function governance_on_record(
                     and e.subject_id = subject
                     and e.verb = any(verbs)
                     and e.at >= now()
-                    and governance_written_here(e.xmin)
+                    and catalog_written_here(e.xmin)
                     and (person is null or e.actor_id = person)
                     and coalesce(e.after, '{}') @> holding)
 $$;
@@ -139,7 +129,7 @@ create or replace function governance_release_on_record() returns trigger langua
 begin
   if not exists (select from kernel_auditentry e
                   where e.at >= now()
-                    and governance_written_here(e.xmin)
+                    and catalog_written_here(e.xmin)
                     and e.subject_kind = 'application'
                     and e.verb in ('governance.release_ended', 'governance.application_undeployed',
                                    'governance.application_deployed', 'governance.application_released')

@@ -1,4 +1,4 @@
-"""Lanes whose gate stays closed sleep until it opens."""
+"""Lanes whose gate stays closed sleep until it opens; the SQL for it is applied by a later migration."""
 
 from django.db import migrations, models
 

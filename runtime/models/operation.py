@@ -178,7 +178,6 @@ class Worker(models.Model):
     shards: Any = models.JSONField(default=list)
     started_at = models.DateTimeField(db_default=Now())
     beat_at = models.DateTimeField(db_default=Now())
-    claimed_at = models.DateTimeField(null=True, blank=True)
     draining = models.BooleanField(db_default=False)
 
     def __str__(self) -> str:

@@ -79,20 +79,26 @@ class Estate:
         return int(row[0])
 
     def _place(self) -> list[object]:
-        """Banner, channel, region and zone of a store; any of them may be unknown."""
-        named = [self.values[one, self.dice.choice("ab")] if self.dice.random() < 0.7 else None for one in DIMENSIONS]
-        return [*named, self.dice.choice(["", "Europe/Berlin", "Europe/Paris"])]
+        """Banner, channel, region and zone of a store. Most stores differ in one of them, which may be unknown."""
+        place: list[object] = [*(self.values[dimension, "a"] for dimension in DIMENSIONS), "Europe/Berlin"]
+        differs = self.dice.randrange(6)
+        if differs < len(DIMENSIONS):
+            place[differs] = self.dice.choice([self.values[DIMENSIONS[differs], "b"], None])
+        elif differs == len(DIMENSIONS):
+            place[-1] = self.dice.choice(["", "Europe/Paris"])
+        return place
 
     # -- what happens --------------------------------------------------------------------------------------------------
     def message(self) -> None:
         flow = self.dice.choice(self.flows)
-        append(self.conn, flow.ref, [flow.item(f"k{self.dice.randrange(40)}", self.dice.randrange(10_000))])
+        keys = {f"k{self.dice.randrange(40)}" for _ in range(3)}
+        append(self.conn, flow.ref, [flow.item(key, self.dice.randrange(10_000)) for key in sorted(keys)])
 
     def work(self) -> None:
         taken = claim(self.conn, owner="w")
         if taken is None:
             return
-        if self.dice.random() < 0.6:
+        if self.dice.random() < 0.4:
             self.conn.execute(
                 "update runtime_progress p set position = l.next - 1 from runtime_lane l "
                 "where p.subscription_id = %s and p.lane = %s and l.stream_id = %s and l.lane = p.lane",
@@ -123,7 +129,9 @@ class Estate:
             self.look()
 
     def freeze(self) -> None:
-        chosen = self.dice.choice(["all", "tier", "zone", *DIMENSIONS])
+        if len(self.freezes) > 1:
+            return
+        chosen = self.dice.choice(["all", "tier", *(["zone", *DIMENSIONS] * 3)])
         given = dict.fromkeys(("tier", "banner_id", "channel_id", "region_id", "store_zone"))
         if chosen == "tier":
             given["tier"] = "1"
@@ -157,14 +165,12 @@ class Estate:
         )
 
     def pause_or_resume(self) -> None:
-        self.conn.execute(
-            "update runtime_deployment set paused = not paused where id = %s",
-            (self.dice.choice(self.flows).deployment,),
-        )
+        flow, paused = self.dice.choice(self.flows), self.dice.random() < 0.3
+        self.conn.execute("update runtime_deployment set paused = %s where id = %s", (paused, flow.deployment))
 
     def void_or_deploy(self) -> None:
         flow = self.dice.choice(self.flows)
-        if self.dice.random() < 0.5:
+        if self.dice.random() < 0.25:
             make.void(self.conn, flow.approval)
         else:
             flow.deploy({"integration": flow.key, "build": self.dice.randrange(10**9)})
@@ -227,6 +233,7 @@ WHAT = [
     *OFTEN,
     Estate.die,
     Estate.look_beside_a_lock,
+    Estate.freeze,
     Estate.freeze,
     Estate.thaw,
     Estate.thaw,

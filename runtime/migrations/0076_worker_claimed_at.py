@@ -1,0 +1,15 @@
+"""Nobody wrote when a worker claimed last, and nobody reads it. The column stays while processes of the release before
+still read it; the SQL is applied behind that of governance."""
+
+from django.db import migrations
+
+from kernel.sql_files import ApplySql
+
+
+class Migration(migrations.Migration):
+    dependencies = [("governance", "0037_written_here"), ("runtime", "0075_progress_at_gate")]
+
+    operations = [
+        migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("worker", "claimed_at")]),
+        ApplySql("runtime"),
+    ]
