@@ -1,11 +1,10 @@
-"""The SQL of the runtime behind that of governance, which knows the check of the fields that integrations use."""
+"""The SQL of the runtime behind that of governance, which knows the check of the fields that integrations use; a later
+migration applies it."""
 
 from django.db import migrations
-
-from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0038_fields_of_flows"), ("runtime", "0076_provisioned_people")]
 
-    operations = [ApplySql("runtime")]
+    operations = []

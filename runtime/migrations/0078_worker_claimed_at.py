@@ -7,7 +7,7 @@ from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
-    dependencies = [("governance", "0037_written_here"), ("runtime", "0075_progress_at_gate")]
+    dependencies = [("governance", "0039_written_here"), ("runtime", "0077_fields_of_flows")]
 
     operations = [
         migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("worker", "claimed_at")]),

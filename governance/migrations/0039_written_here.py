@@ -19,6 +19,6 @@ having count(*) > 0
 
 
 class Migration(migrations.Migration):
-    dependencies = [("governance", "0036_facts_of_changes"), ("catalog", "0027_leaving_things")]
+    dependencies = [("governance", "0038_fields_of_flows")]
 
     operations = [ApplySql("governance"), migrations.RunSQL(_COUNT, migrations.RunSQL.noop)]
