@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -16,7 +19,11 @@ EMPTY = b"PK\x05\x06"
 MOST_MEMBERS = 10_000
 _CHUNK = 256 * 1024
 _OFFICE = "[Content_Types].xml"  # a workbook or another office file is no archive
-_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, UnicodeError)
+# What `zipfile` and its unpackers raise for content that makes no sense; an OSError of the system has a number.
+BROKEN = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, RuntimeError),
+    *(ValueError, OverflowError, LookupError, TypeError, AttributeError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +48,19 @@ def look(path: Path, limit: int) -> ZipLook | None:
             archive = zipfile.ZipFile(file)
         except zipfile.BadZipFile:
             return ZipLook(cut=True, reason="it is cut off: the directory at the end of the archive is missing")
-        except _BROKEN as error:
+        except BROKEN as error:
             return ZipLook(reason=f"it cannot be unpacked: it is damaged ({error})")
+        except OSError as error:
+            return ZipLook(reason=f"it cannot be unpacked: it is damaged ({of_content(error)})")
         with archive:
             return _looked(archive, limit)
+
+
+def of_content(error: OSError) -> OSError:
+    """An error that damaged content gave; raises every other one."""
+    if error.errno not in (None, errno.EINVAL):
+        raise error
+    return error
 
 
 def _looked(archive: zipfile.ZipFile, limit: int) -> ZipLook | None:
@@ -66,8 +82,10 @@ def _looked(archive: zipfile.ZipFile, limit: int) -> ZipLook | None:
             with archive.open(info) as member:
                 while piece := member.read(_CHUNK):
                     size += len(piece)
-        except _BROKEN as error:
+        except BROKEN as error:
             return ZipLook(reason=f"{info.filename!r} in it cannot be unpacked ({error})")
+        except OSError as error:
+            return ZipLook(reason=f"{info.filename!r} in it cannot be unpacked ({of_content(error)})")
     return ZipLook(tuple(names), size)
 
 
@@ -104,7 +122,7 @@ def open_member(path: Path, name: str) -> io.BufferedReader:
     """The content of one file of an archive that was looked through. Raises EOFError where it has changed since."""
     try:
         return io.BufferedReader(_Member(path, name), _CHUNK)
-    except (*_BROKEN, KeyError) as error:
+    except (*BROKEN, KeyError) as error:
         raise EOFError(f"{name!r} is not in the archive any more ({error})") from None
 
 

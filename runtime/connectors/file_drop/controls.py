@@ -30,8 +30,8 @@ class ControlSums:
     """How many records were seen, and what they add up to. An empty amount adds nothing; one that cannot be read makes
     the sum unknown."""
 
-    def __init__(self, column: str, form: NumberForm, what: str = "records") -> None:
-        self.column, self.form, self.what = column, form, what
+    def __init__(self, column: str, form: NumberForm, what: str = "records", who: str = "the trailer") -> None:
+        self.column, self.form, self.what, self.who = column, form, what, who
         self.count, self.total = 0, Decimal(0)
         self.unread = ""  # the first amount that is no number, with its place
 
@@ -48,16 +48,16 @@ class ControlSums:
     def contradictions(self, count: str | None, total: str | None) -> Iterator[str]:
         """What the trailer says (None: it says nothing of it) that the records do not; one sentence each."""
         if count is not None and whole_number(count) != self.count:
-            yield f"the trailer says {count.strip() or 'nothing'}, and there are {self.count} {self.what}"
+            yield f"{self.who} says {count.strip() or 'nothing'}, and there are {self.count} {self.what}"
         if total is None:
             return
         if self.unread:
             yield f"the total of {self.column} cannot be checked: {self.unread} is no number {self._spelled()}"
         elif (stated := self.form.read(total)) is None:
             said = f"is {total.strip()!r}, no number {self._spelled()}" if total.strip() else "is missing"
-            yield f"the trailer's total of {self.column} {said}, and the records add up to {self.total}"
+            yield f"{self.who}'s total of {self.column} {said}, and the records add up to {self.total}"
         elif stated != self.total:
-            yield f"the trailer's total of {self.column} is {total.strip()}, and the records add up to {self.total}"
+            yield f"{self.who}'s total of {self.column} is {total.strip()}, and the records add up to {self.total}"
 
     def _spelled(self) -> str:
         grouping = f" and {self.form.grouping!r} between its digits" if self.form.grouping else ""

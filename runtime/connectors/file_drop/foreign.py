@@ -24,7 +24,9 @@ _KINDS = (
 def refuse_foreign(claimed: ClaimedFile, *, workbook: bool) -> None:
     """Raises Unreadable, saying what a file is that is neither text nor, where one is wanted, a workbook."""
     with claimed.open() as file:
-        head = file.peek(8)[:8]
+        head = file.peek(512)[:512]
+    if head[257:262] == b"ustar":
+        raise Unreadable("it is a tar archive; zip and gzip are unpacked")
     for signature, kind in _KINDS:
         if head.startswith(signature) and not (workbook and signature == _KINDS[0][0]):
             raise Unreadable(f"it is {kind}")

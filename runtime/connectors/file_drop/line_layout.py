@@ -31,8 +31,8 @@ class LineField(msgspec.Struct, frozen=True):
 
 class LineSums(msgspec.Struct, frozen=True):
     """What a trailer says: field `count` how many `of` there are between it and the line that it closes, `lines` or
-    (in a trailer of the file) `records`; `ends` counts both of them, too. Field `total` says what field `sum` of the
-    lines of type `in_lines` adds up to."""
+    (in a header or trailer of the file) `records`; `ends` counts those two, too. Field `total` says what field `sum`
+    of the lines of type `in_lines` adds up to."""
 
     count: str = ""
     of: Literal["lines", "records"] = "lines"
@@ -50,7 +50,7 @@ class LineType(msgspec.Struct, frozen=True):
     name     of a part: under which name it stands in what it belongs to, and of a header in each record; without it,
              its type
     closes   of a part: the record is whole only when it has come. It is an object, no list
-    sums     what a trailer of the file, or a part, says of the lines before it
+    sums     what a trailer of the file, or a part, says of the lines before it, or a header of those behind it
     """
 
     type: str
@@ -142,8 +142,8 @@ def _wrong_type(one: LineType, known: dict[str, LineType]) -> Iterator[str]:
     if one.sums is None:
         return
     sums, names = one.sums, {field.name for field in one.fields}
-    if one.role not in ("trailer", "part") or (sums.of == "records" and one.role != "trailer"):
-        yield f"{one.type} says no sums: a trailer does, or a part over the lines of its record"
+    if one.role in ("record", "skip") or (sums.of == "records" and one.role == "part"):
+        yield f"{one.type} says no sums: a header or trailer does, or a part over the lines of its record"
     if not (sums.count or sums.total) or bool(sums.total) != bool(sums.sum and sums.in_lines):
         yield f"'sums' of {one.type} has a 'count', or a 'total' with 'sum' and 'in_lines'"
     if any(name not in names for name in (sums.count, sums.total) if name):

@@ -62,7 +62,9 @@ class LineRecords:
         self.begun: _Begun | None = None
         self.ended = False
         self.count = self.records = 0  # of the file so far: lines that are no header and no trailer; records
-        self.sums = self._sums(self.trailer)
+        self.ends = sum(any(one.role == role for one in layout.types) for role in ("header", "trailer"))
+        self.sums = self._of_file()  # what headers and the trailer of the file speak of
+        self.stated = dict[str, tuple[int, str, dict[str, str]]]()  # what headers say: line, text, values
 
     def read(self, claimed: ClaimedFile) -> Iterator[Numbered]:
         """(number of its first line, the record as JSON, why it cannot be read: empty where it can). Raises Unreadable
@@ -70,6 +72,7 @@ class LineRecords:
         for number, came in self._lines(claimed):
             yield from self._one(number, came) if self.layout.types else self._alone(number, came)
         yield from self._whole()
+        yield from self._headers_hold()
         if self.trailer and not self.ended:
             raise Unreadable(f"the trailer {self.trailer.type!r} is missing: the file may be cut off")
 
@@ -99,7 +102,7 @@ class LineRecords:
         if kind is not None and kind.role in ("record", "header", "trailer"):
             yield from self._whole()
         if kind is not None and kind.role == "header":
-            self._begin(number, kind, came)
+            yield from self._begin(number, kind, came)
         elif self.ended:
             yield number, text.encode(), "it stands behind the trailer, whose count and sum do not cover it"
         elif kind is not None and kind.role == "trailer":
@@ -115,29 +118,45 @@ class LineRecords:
             elif self.begun is not None:
                 self.begun.count += 1
 
-    def _begin(self, number: int, kind: LineType, came: str | list[str]) -> None:
+    def _begin(self, number: int, kind: LineType, came: str | list[str]) -> Iterator[Numbered]:
         """A header: of the file, or of the next one of several that were joined."""
-        if self.ended:
-            self.ended, self.count, self.records, self.sums = False, 0, 0, self._sums(self.trailer)
-            self.header = {}
+        if self.ended or (self.trailer is None and (kind.name or kind.type) in self.header):
+            yield from self._headers_hold()
+            self.ended, self.count, self.records, self.sums, self.header = False, 0, 0, self._of_file(), {}
         try:
-            self.header[kind.name or kind.type] = self._shown(self._values(came, kind.fields))
+            values = self._values(came, kind.fields)
         except WrongLine as error:
             raise Unreadable(f"line {number}, {kind.type}: {error}") from None
+        self.header[kind.name or kind.type] = self._shown(values)
+        if kind.sums is not None:
+            self.stated[kind.type] = number, self._text(came), values
+
+    def _headers_hold(self) -> Iterator[Numbered]:
+        """What headers say of the lines behind them is compared at the end of the file."""
+        stated, self.stated = self.stated, {}
+        for name, (number, text, values) in stated.items():
+            for said in self._of_whole(self.types[name], values):
+                yield number, text.encode(), said
 
     def _end(self, number: int, kind: LineType, came: str | list[str]) -> Iterator[Numbered]:
         self.ended = True
-        sums = kind.sums
         try:
             values = self._values(came, kind.fields)
         except WrongLine as error:
             yield number, self._text(came).encode(), f"{kind.type}: {error}"
             return
-        if sums is None:
-            return
-        self.sums.count = (self.records if sums.of == "records" else self.count) + 2 * sums.ends
-        for said in self._contradictions(self.sums, kind, sums, values):
+        for said in self._of_whole(kind, values):
             yield number, self._text(came).encode(), said
+
+    def _of_file(self) -> dict[str, ControlSums]:
+        return {one.type: self._sums(one) for one in self.layout.types if one.sums and one.role != "part"}
+
+    def _of_whole(self, kind: LineType, values: dict[str, str]) -> Iterator[str]:
+        """Contradictions of the file and what a header or its trailer says of it."""
+        if (sums := kind.sums) is not None:
+            held = self.sums[kind.type]
+            held.count = (self.records if sums.of == "records" else self.count) + self.ends * sums.ends
+            yield from self._contradictions(held, kind, sums, values)
 
     def _record(self, number: int, kind: LineType, came: str | list[str]) -> None:
         self.records += 1
@@ -175,8 +194,9 @@ class LineRecords:
         except WrongLine as error:
             begun.wrong(f"line {number}, {kind.type}: {error}")
             return
-        if self.trailer and self.trailer.sums and self.trailer.sums.in_lines == kind.type:
-            self.sums.add(self._amount(kind, self.trailer.sums.sum, read), f"line {number}")
+        for name, held in self.sums.items():
+            if (sums := self.types[name].sums) is not None and sums.in_lines == kind.type:
+                held.add(self._amount(kind, sums.sum, read), f"line {number}")
 
     def _check(self, number: int, kind: LineType, sums: LineSums, came: str | list[str], begun: _Begun) -> None:
         """What a trailer within a record says of the lines before it."""
@@ -198,9 +218,9 @@ class LineRecords:
         count = values[sums.count] if sums.count else None
         return held.contradictions(count, self._amount(kind, sums.total, values) if sums.total else None)
 
-    def _sums(self, kind: LineType | None) -> ControlSums:
-        sums = kind.sums if kind else None
-        return ControlSums(sums.sum if sums else "", self.dialect.numbers, sums.of if sums else "records")
+    def _sums(self, kind: LineType) -> ControlSums:
+        sums, who = kind.sums or LineSums(), "the header" if kind.role == "header" else "the trailer"
+        return ControlSums(sums.sum, self.dialect.numbers, sums.of, who)
 
     def _amount(self, kind: LineType, name: str, values: dict[str, str]) -> str:
         """An amount as the dialect writes it: a point that is implied is written as `.`."""

@@ -16,6 +16,7 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.drop import ClaimedFile, Unreadable
 from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
+from runtime.connectors.zip_files import BROKEN, of_content
 
 MOST_UNPACKED = 256 * 1024 * 1024  # bytes of all parts
 MOST_TEXTS = 64 * 1024 * 1024  # bytes of the table of texts, which is held in memory
@@ -41,7 +42,7 @@ def xlsx_rows(claimed: ClaimedFile, layout: SheetLayout) -> Iterator[tuple[int, 
     """Number of the row in its sheet, and its texts without empty cells at the end; empty rows are none. A number is
     written with the 15 digits that a workbook keeps, a date as `2026-03-02`, a time behind it after a `T`. Raises
     Unreadable for what is no workbook, or larger than allowed."""
-    import openpyxl  # a third of a second and 20 MB, which only those who read workbooks pay
+    import openpyxl  # it loads slowly, and only those who read workbooks wait for it
 
     with claimed.open() as content:
         file: IO[bytes] = content if content.seekable() else io.BytesIO(content.read())
@@ -51,8 +52,12 @@ def xlsx_rows(claimed: ClaimedFile, layout: SheetLayout) -> Iterator[tuple[int, 
             values = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
             formulas = openpyxl.load_workbook(file, read_only=True, data_only=False, keep_links=False)
             yield from _rows(_sheet(values, layout), _sheet(formulas, layout), layout.header_row)
-        except (KeyError, ValueError, TypeError, AttributeError, IndexError, SyntaxError, zipfile.BadZipFile) as error:
-            raise Unreadable(f"the workbook cannot be read ({error})") from None
+        except (Unreadable, MemoryError):
+            raise
+        except OSError as error:
+            raise Unreadable(f"the workbook cannot be read ({of_content(error)})") from None
+        except Exception as error:  # whatever the library meets in a file is the file's
+            raise Unreadable(f"the workbook cannot be read ({type(error).__name__}: {error})") from None
         finally:
             for book in (values, formulas):
                 if book is not None:
@@ -72,8 +77,10 @@ def _bounded(file: IO[bytes]) -> None:
                     raise Unreadable(f"the texts of the workbook have more than {MOST_TEXTS} bytes")
                 if one.filename.lower().endswith((".xml", ".rels")):
                     _plain(archive, one)
-    except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError) as error:
+    except BROKEN as error:
         raise Unreadable(f"it is no workbook (.xlsx): {error}") from None
+    except OSError as error:
+        raise Unreadable(f"it is no workbook (.xlsx): {of_content(error)}") from None
 
 
 def _plain(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
