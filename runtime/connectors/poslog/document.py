@@ -29,6 +29,7 @@ _KINDS = {
     "ForeCourtTransaction": "forecourt",
 }
 _RECEIPTS = ("retail", "customer_order")  # bodies that may have goods and tenders
+_IN_BODIES = ("LineItem", "Total", "Tender", "Sale", "Return")
 _CONTROLS = {
     "NoSale": "no_sale",
     "OperatorSignOn": "sign_on",
@@ -52,7 +53,7 @@ def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str,
     """The canonical document; `sale` says of a receipt whether it is one that counts. Raises BadTransaction, for a
     sale that does not add up, too."""
     header = header_of(transaction, rules)
-    body = next((c for c in transaction if local(c).endswith("Transaction")), None)
+    body = _body(transaction)
     kind = _KINDS.get(local(body), f"other:{local(body)}") if body is not None else "empty"
     document: dict[str, Any] = {
         **header,
@@ -85,6 +86,19 @@ def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str,
         more += [c for c in body if local(c) and local(c) not in read]
     document["extensions"] = extensions(more)
     return {name: value for name, value in document.items() if value is not None}
+
+
+def _body(transaction: Element) -> Element | None:
+    """What happened. A receipt counts more than what stands beside it (`FoodServiceTransaction`). Raises BadTransaction
+    where goods and money stand outside of a body, or in two."""
+    bodies = [one for one in transaction if local(one).endswith("Transaction")]
+    receipts = [one for one in bodies if _KINDS.get(local(one)) in _RECEIPTS]
+    if len(receipts) > 1:
+        said = " and ".join(local(one) for one in receipts)
+        raise BadTransaction(f"it has {said}: two receipts under one number; have the till send a transaction for each")
+    if not bodies and (outside := next((local(c) for c in transaction if local(c) in _IN_BODIES), None)):
+        raise BadTransaction(f"{outside} stands directly below the transaction; it belongs into a RetailTransaction")
+    return next(iter(receipts or bodies), None)
 
 
 def _is_sale(document: dict[str, Any]) -> bool:

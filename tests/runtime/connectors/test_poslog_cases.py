@@ -1,0 +1,126 @@
+"""Single cases of tills in the field: parts in places where the standard does not have them, and receipts of one kind
+of money alone."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+import yaml
+
+from runtime.mapping import compile_mapping, parse
+from runtime.services.mappers import filter_mapping
+from tests.runtime.connectors.receipts import charge, entry, goods, held, poslog, read, receipt, tender, total
+from tests.runtime.connectors.test_poslog_sums import DEMO, posted_total, posting
+
+RUNG = (goods(1, "10.00"), tender(9, "10.00"), total("10.00"))
+
+
+def reaches_the_erp(document: Any) -> bool:
+    formula = yaml.safe_load(DEMO.read_text())["targets"][0]["when"]
+    return compile_mapping(parse(filter_mapping(formula)))(document).get("keep") is True
+
+
+@pytest.mark.parametrize("name", ["SaleOfGiftCertificate", "PaymentOnAccount", "Deposit"])
+def test_a_receipt_without_an_article_brings_its_money_to_the_books(name: str) -> None:
+    made = read(receipt(charge(1, name, "50.00"), tender(2, "50.00"), total("50.00")))
+    assert reaches_the_erp(made)
+    assert posted_total(posting(made)) == Decimal("50.00")
+
+
+def test_a_deposit_of_an_order_reaches_the_books_as_well() -> None:
+    parts = goods(1, "100.00"), charge(2, "Deposit", "20.00"), tender(3, "20.00"), total("100.00")
+    made = read(receipt(*parts).replace("RetailTransaction", "CustomerOrderTransaction"))
+    assert reaches_the_erp(made)
+    assert posted_total(posting(made)) == Decimal("20.00")
+
+
+@pytest.mark.parametrize("part", ["LineItem", "Total", "Tender"])
+def test_goods_and_money_outside_of_a_body_are_not_passed_over(part: str) -> None:
+    """ARTS 1.0 has them directly below the transaction, which says its kind by `xsi:type`."""
+    content = receipt(*RUNG)
+    begin, end = content.index("<RetailTransaction"), content.index("</Transaction>")
+    placed = {"LineItem": "".join(RUNG[:2]), "Total": RUNG[2], "Tender": "<Tender><Amount>10.00</Amount></Tender>"}
+    reason = held(content[:begin] + placed[part] + content[end:])
+    assert part in reason
+    assert "RetailTransaction" in reason
+
+
+def test_a_transaction_with_two_bodies_is_nobodys_to_guess() -> None:
+    content = receipt(*RUNG)
+    begin, end = content.index("<RetailTransaction"), content.index("</Transaction>")
+    assert "RetailTransaction" in held(content[:end] + content[begin:end] + content[end:])
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_what_a_vendor_puts_beside_a_receipt_does_not_take_its_place(before: bool) -> None:
+    """R10 has a FoodServiceTransaction beside the RetailTransaction."""
+    beside = "<FoodServiceTransaction><OrderTime/></FoodServiceTransaction>"
+    content = receipt(*RUNG, head=beside if before else "")
+    made = read(content if before else content.replace("</Transaction>", f"{beside}</Transaction>"))
+    assert (made["kind"], made["sale"]) == ("retail", True)
+    assert made["extensions"] == {"FoodServiceTransaction": {"OrderTime": ""}}
+
+
+def test_elements_of_a_vendor_without_a_namespace_are_kept_wherever_they_stand() -> None:
+    inside = "<DocumentNumber>77</DocumentNumber><Instalments><Count>3</Count></Instalments>"
+    line = goods(1, "10.00").replace("</Sale>", "<SellerId>12</SellerId></Sale>")
+    more = entry("<TotalDiscountLine><Rut>1-9</Rut></TotalDiscountLine>", 3)
+    content = receipt(line, more, *RUNG[1:], inside, head="<Branch>B</Branch>")
+    made = read(f"<POSLog>{content}</POSLog>".encode())
+    assert made["extensions"] == {"Branch": "B", "DocumentNumber": "77", "Instalments": {"Count": "3"}}
+    assert made["lines"][0]["more"] == {"SellerId": "12"}
+    assert made["events"] == [{"name": "TotalDiscountLine", "value": {"Rut": "1-9"}}]
+
+
+@pytest.mark.parametrize(
+    ("said", "kind"),
+    [
+        ("NoSale", "no_sale"),
+        ("EndOfDay", "end_of_day"),
+        ("StartOfDay", "start_of_day"),
+        ("TrainingModeStart", "training"),
+        ("v:PostVoid", "post_void"),
+        ("Unheard", "other"),
+    ],
+)
+@pytest.mark.parametrize(
+    "form", ['<ControlTransaction TypeCode="{}"/>', "<ControlTransaction><TypeCode>{}</TypeCode></ControlTransaction>"]
+)
+def test_a_control_says_its_kind_by_its_code(said: str, kind: str, form: str) -> None:
+    content = receipt().replace("<RetailTransaction ></RetailTransaction>", form.format(said))
+    assert read(content)["control_kind"] == kind
+
+
+def test_a_receipt_that_only_says_its_total_is_kept_and_posts_nothing() -> None:
+    """A receipt for spotting a customer (Ecrebo): no till, no number, no goods and no money."""
+    content = (
+        b"<POSLog><Transaction><BusinessUnit><UnitID>BK</UnitID></BusinessUnit><ReceiptNumber>T-1</ReceiptNumber>"
+        b'<POSLogDateTime TypeCode="Transaction">2026-03-02T12:00:00</POSLogDateTime><CurrencyCode>GBP</CurrencyCode>'
+        b'<CustomerOrderTransaction TypeCode="Transaction" TransactionStatus="Tendered">'
+        b'<Total TotalType="TransactionGrandAmount">7.50</Total></CustomerOrderTransaction></Transaction></POSLog>'
+    )
+    assert "workstation, business date, sequence number" in held(content)
+    made = read(content, till="0", number="receipt", day_begins="00:00")
+    assert (made["id"], made["sale"], made["total"]) == ("BK/0/2026-03-02/T-1", False, Decimal("7.50"))
+
+
+def test_times_that_stand_for_several_steps_are_read_once() -> None:
+    """Decathlon's receipts have a time of the sale and one of the payment."""
+    head = "".join(
+        f'<{name} TypeCode="D:{step}">2026-03-02T1{at}:00:00</{name}>'
+        for name in ("BeginDateTime", "EndDateTime")
+        for at, step in enumerate(("Sales", "Payment"))
+    )
+    content = receipt(*RUNG, head=head, inside='TransactionStatus="Finished"')
+    content = content.replace("<BusinessDayDate>2026-03-02</BusinessDayDate>", "")
+    made = read(content, day_begins="00:00")
+    assert (made["businessDate"], made["beginAt"], made["sale"]) == ("2026-03-02", "2026-03-02T10:00:00", True)
+
+
+def test_a_vendor_that_states_an_amount_and_its_own_currency_keeps_both() -> None:
+    foreign = tender(9, "10.00", more="<v:Paid v:Currency='USD'>11.00</v:Paid>")
+    made = read(poslog(receipt(RUNG[0], foreign, RUNG[2])))
+    assert made["tenders"][0]["extensions"] == {"Paid": {"@Currency": "USD", "#text": "11.00"}}
+    assert made["currency"] == "EUR"
