@@ -63,7 +63,7 @@ class _Entity:
         if ref.kind == "user":
             self.notes.append(f"owner {ref} is a person; teams own things here")
             return None
-        team: Team | None = identity.resolve(ref) if ref.kind == "group" else None
+        team: Team | None = self.target.names.resolve(ref) if ref.kind == "group" else None
         if team is None:
             self.notes.append(f"owner {plain(self.spec.get('owner'), 60)!r} is not known")
         return team
@@ -159,6 +159,7 @@ def _row(
         result = "changed" if new else "unchanged"
     if identity.keep(thing, said, entity.facts()) and result == "unchanged":
         result = "changed"
+    entity.target.names.forget(thing)
     if result != "unchanged":
         _say(entity.target, thing.table, thing.key)
     return entity.outcome(result, thing.key)
@@ -180,8 +181,8 @@ def _group(entity: _Entity) -> ImportOutcome:
 
 def _api(entity: _Entity) -> ImportOutcome:
     thing, owner, spec = entity.claim(), entity.owner(), entity.spec
-    system = identity.resolve(entity.named("system", "system"))
-    domain = identity.resolve(entity.named("domain", "domain")) or _domain_of(system)
+    system = entity.target.names.resolve(entity.named("system", "system"))
+    domain = entity.target.names.resolve(entity.named("domain", "domain")) or entity.target.names.domain_of(system)
     if spec.get("system") and system is None:
         entity.notes.append(f"system {plain(spec['system'], 60)!r} is not known")
     values = {
@@ -195,7 +196,7 @@ def _api(entity: _Entity) -> ImportOutcome:
     if spec.get("type") and not values["style"]:
         entity.notes.append(f"type {plain(spec['type'], 40)!r} has no style here")
     said = {k: v for k, v in values.items() if v}
-    there = identity.row_of("api", thing.key) is not None
+    there = entity.target.names.row("api", thing.key) is not None
     anew = {k: v for k, v in said.items() if not there or thing.said.get(k) != v}
     held: list[str] = []
     api, first = entity.target.api(thing.key, anew, notes=held)
@@ -210,24 +211,13 @@ def _api(entity: _Entity) -> ImportOutcome:
     wanted = lifecycle.DRAFT if version.contract_id is None and state in lifecycle.LIVE else state
     if second == "unchanged" and word in _STATE and version.state != wanted:
         entity.differs.append(f"lifecycle {word}: {version} is {version.state}; a state moves by a decision")
-    if reading is not None:
+    if reading is not None and "created" in (first, second):
         entity.target.entities(api, reading)
     kept = {k: v for k, v in said.items() if getattr(getattr(api, k), "key", getattr(api, k)) == v or k in thing.said}
     facts = identity.keep(thing, kept, entity.facts())
+    entity.target.names.forget(thing)
     result = entity.target.finish(api, first, second, "changed" if facts else "unchanged")
     return entity.outcome(result, str(version))
-
-
-def _domain_of(system: System | None) -> Domain | None:
-    """The domain that the source of a system names for it."""
-    thing = ImportedThing.objects.filter(table="system", key=system.key).first() if system else None
-    if thing is None:
-        return None
-    namespace = thing.ref.partition(":")[2].partition("/")[0]
-    found: Domain | None = identity.resolve(
-        identity.parsed(thing.facts.get("domain"), kind="domain", namespace=namespace)
-    )
-    return found
 
 
 def _pointed(value: Any) -> str:
@@ -281,9 +271,9 @@ def _component(entity: _Entity, thing: ImportedThing, team: Team | None) -> Impo
         )
     needs = 0
     for provided in refs("providesApis"):
-        api = identity.resolve(provided)
+        api = entity.target.names.resolve(provided)
         for needed in consumed:
-            other = identity.resolve(needed)
+            other = entity.target.names.resolve(needed)
             if other is None:
                 entity.notes.append(f"API {needed.name!r} is not known")
             elif isinstance(api, Api) and api.pk != other.pk:

@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from catalog.services.importing.values import mapping, plain
 
-_MARKS: Final = re.compile(rb"DataContract|dataContractSpecification|apiVersion[\"']?\s*:\s*[\"']?v2\.|datasetName")
+_MARKS: Final = re.compile(
+    rb"DataContract|dataContractSpecification|apiVersion[\"']?\s*:\s*[\"']?v2\.|datasetName|quantumName"
+)
 _TYPES: Final = {
     "string": ("string", "text", "varchar", "char", "character", "uuid", "nvarchar", "nchar", "clob", "enum"),
     "integer": ("int", "integer", "long", "bigint", "smallint", "tinyint", "int32", "int64"),
@@ -20,7 +22,7 @@ _TYPES: Final = {
     "date": ("date",),
     "time": ("time",),
     "timestamp": ("timestamp", "timestamp_tz", "timestamp_ntz", "timestamptz", "datetime", "datetime2"),
-    "object": ("object", "record", "struct"),
+    "object": ("object", "record", "struct", "map"),
     "array": ("array", "list"),
 }
 LOGICAL: Final = {word: logical for logical, words in _TYPES.items() for word in words}
@@ -45,7 +47,11 @@ def in_version_3(value: Any) -> dict[str, Any] | None:
         return value
     if "dataContractSpecification" in value:
         return _of_specification(value)
-    is_second = plain(value.get("apiVersion"), 20).startswith("v2.") and ("dataset" in value or "datasetName" in value)
+    names = "datasetName" in value or "quantumName" in value
+    version = plain(value.get("apiVersion"), 20)
+    is_second = (version.startswith("v2.") and (names or "dataset" in value)) or (
+        not version and names and isinstance(value.get("dataset"), list)  # the template that came before the standard
+    )
     return _of_version_2(value) if is_second else None
 
 
@@ -63,7 +69,7 @@ def _of_version_2(value: dict[str, Any]) -> dict[str, Any]:
     return made | {
         "kind": "DataContract",
         "apiVersion": "v3.0.0",
-        "id": plain(value.get("uuid")) or plain(value.get("datasetName")),
+        "id": plain(value.get("uuid")) or plain(value.get("datasetName")) or plain(value.get("quantumName")),
         "name": plain(value.get("datasetName")) or plain(value.get("quantumName")),
         "domain": value.get("datasetDomain"),
         "status": {"current": "active"}.get(status, status),
@@ -115,7 +121,10 @@ def _of_specification(value: dict[str, Any]) -> dict[str, Any]:
             {
                 "name": name,
                 "quality": model.get("quality"),
-                "properties": [_field(key, field, definitions, 0) for key, field in mapping(model, "fields").items()],
+                "properties": [
+                    _field(key, field, definitions, 0)
+                    for key, field in (mapping(model, "fields") or mapping(model, "columns")).items()
+                ],
             }
             for name, model in models.items()
             if isinstance(model, dict)

@@ -69,19 +69,77 @@ def row_of(table: str, key: str) -> Any:
     return TABLES[table].objects.filter(**{_key_field(table): key}).first()
 
 
-def resolve(ref: Ref | None) -> Any:
-    """The row that an entity of this name is here; None where there is none. Users are no rows: they own nothing."""
-    table = TABLE_OF.get(ref.kind) if ref else None
-    if ref is None or table is None:
-        return None
-    thing = ImportedThing.objects.filter(ref=str(ref)).first()
-    if thing is not None:
-        return row_of(table, thing.key)
-    if ref.namespace.lower() != DEFAULT:
-        return None
-    key = naming.slug_of(ref.name, fallback="")
-    taken = ImportedThing.objects.filter(table=table, key=key).exists()
-    return None if taken or not key else row_of(table, key)
+class Names:
+    """What references mean, kept for the time of one import: most entities name the same few owners and systems.
+
+    Only what is there is kept. What an import writes about a thing is forgotten here, and everything is where an item
+    of it was undone.
+    """
+
+    def __init__(self) -> None:
+        self._things: dict[str, ImportedThing] = {}
+        self._rows: dict[tuple[str, str], Any] = {}
+        self._domains: dict[str, Domain | None] = {}
+
+    def preload(self, refs: Iterable[str]) -> None:
+        """Read at once what an import is going to ask for."""
+        for thing in ImportedThing.objects.filter(ref__in=set(refs)):
+            self._things[thing.ref] = thing
+        for table in TABLES:
+            keys = [t.key for t in self._things.values() if t.table == table]
+            field = _key_field(table)
+            found = TABLES[table].objects.filter(**{f"{field}__in": keys}) if keys else []
+            self._rows |= {(table, getattr(row, field)): row for row in found}
+
+    def forget(self, thing: ImportedThing) -> None:
+        self._things.pop(thing.ref, None)
+        self._rows.pop((thing.table, thing.key), None)
+        self._domains.pop(thing.key, None)
+
+    def clear(self) -> None:
+        self._things, self._rows, self._domains = {}, {}, {}
+
+    def resolve(self, ref: Ref | None) -> Any:
+        """The row that an entity of this name is here; None where there is none. Users are no rows: they own
+        nothing."""
+        table = TABLE_OF.get(ref.kind) if ref else None
+        if ref is None or table is None:
+            return None
+        thing = self._thing(str(ref))
+        if thing is not None:
+            return self.row(table, thing.key)
+        if ref.namespace.lower() != DEFAULT:
+            return None
+        key = naming.slug_of(ref.name, fallback="")
+        taken = ImportedThing.objects.filter(table=table, key=key).exists()
+        return None if taken or not key else self.row(table, key)
+
+    def domain_of(self, system: System | None) -> Domain | None:
+        """The domain that the source of a system names for it."""
+        if system is None:
+            return None
+        if system.key not in self._domains:
+            thing = ImportedThing.objects.filter(table="system", key=system.key).first()
+            place = thing.ref.partition(":")[2].partition("/")[0] if thing else ""
+            said = parsed(thing.facts.get("domain"), kind="domain", namespace=place) if thing else None
+            self._domains[system.key] = self.resolve(said)
+        return self._domains[system.key]
+
+    def _thing(self, ref: str) -> ImportedThing | None:
+        if ref not in self._things:
+            thing = ImportedThing.objects.filter(ref=ref).first()
+            if thing is None:
+                return None
+            self._things[ref] = thing
+        return self._things[ref]
+
+    def row(self, table: str, key: str) -> Any:
+        if (table, key) not in self._rows:
+            row = row_of(table, key)
+            if row is None:
+                return None
+            self._rows[table, key] = row
+        return self._rows[table, key]
 
 
 def claim(ref: str, table: str, *, names: Iterable[str], title: str, source: str, adopt: bool) -> ImportedThing:
@@ -94,7 +152,7 @@ def claim(ref: str, table: str, *, names: Iterable[str], title: str, source: str
     if thing is not None:
         if thing.source and thing.source != source:
             raise _another(thing, ref, source)
-        thing.source, thing.gone_since = source or thing.source, None
+        _named(thing, source)
         return thing
     wanted = [naming.slug_of(n, fallback="")[: _LONGEST[table]].strip("-") for n in names]
     plainest = naming.slug_of(title, fallback="")[: _LONGEST[table]].strip("-")
@@ -132,8 +190,15 @@ def claim_slug(slug: str, *, source: str, notes: list[str], may_edit: bool) -> I
         return None
     if not source:
         return None
-    thing.source, thing.gone_since = source, None
+    _named(thing, source)
     return thing
+
+
+def _named(thing: ImportedThing, source: str) -> None:
+    """It is named, by this source: stored at once where that is new."""
+    if thing.gone_since is not None or (source and thing.source != source):
+        thing.source, thing.gone_since = source or thing.source, None
+        thing.save(update_fields=["source", "gone_since"])
 
 
 def _another(thing: ImportedThing, name: str, source: str) -> Conflict:
@@ -148,8 +213,9 @@ def _another(thing: ImportedThing, name: str, source: str) -> Conflict:
 def keep(thing: ImportedThing, said: Mapping[str, Any], facts: Mapping[str, Any]) -> bool:
     """Store what the source said; True when one of the kept facts differs from before."""
     differs: bool = thing.pk is not None and thing.facts != dict(facts)
-    thing.said, thing.facts = dict(said), dict(facts)
-    thing.save()
+    if thing.pk is None or differs or thing.said != dict(said):
+        thing.said, thing.facts = dict(said), dict(facts)
+        thing.save()
     return differs
 
 

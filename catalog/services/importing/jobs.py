@@ -121,6 +121,7 @@ def execute(run_id: int) -> ImportRun | None:
             items = runs.whole(sources, record.source_key)
             _keep(record, mine, total=len(items))
             target = ImportTarget(actor=record.actor, defaults=record.defaults, source=record.source_key)
+            target.names.preload(ref for item in items for ref in runs.refs_in(item))
             if record.dry_run:
                 _try(record, mine, items, target)
             else:

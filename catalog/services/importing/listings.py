@@ -66,6 +66,17 @@ def listed_in(value: Any) -> list[Listed | None] | None:
     return None
 
 
+def includes(value: Any) -> list[str]:
+    """The addresses of other lists that an apis.json names: those are not fetched."""
+    said = value if isinstance(value, dict) else {}
+    rows = [*_rows(said.get("includes")), *_rows(said.get("include"))]
+    return [address for one in rows if (address := _web(one.get("url")))]
+
+
+def _key(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")
+
+
 def _web(value: Any) -> str:
     address = plain(value, 500)
     return address if address.startswith(("https://", "http://")) else ""
@@ -91,24 +102,30 @@ def _of_apis_json(entry: Any) -> Listed | None:
     slug = naming.slug_of(name, fallback="")
     if not slug:
         return None
-    properties = _rows(entry.get("properties"))
-    links = [{"title": plain(p.get("type"), 100), "url": plain(p.get("url"), 500)} for p in properties]
-    told = [link for link in links if link["title"].lower().startswith(_CONTRACTS) and link["url"]]
+    said = {_key(k): v for k, v in entry.items() if isinstance(k, str)}  # humanURL, humanUrl, human-url
+    human, base, machine = (_web(said.get(key)) for key in ("humanurl", "baseurl", "machineurl"))
+    properties = [*_rows(said.get("properties")), *_rows(said.get("urls"))]
+    links = [
+        {"title": plain(p.get("type"), 100).removeprefix("x-").removeprefix("X-"), "url": plain(p.get("url"), 500)}
+        for p in properties
+    ]
+    links = [link for link in links if link["url"]]
+    told = [link["url"] for link in links if link["title"].lower().startswith(_CONTRACTS)] or [machine]
     known = {link["title"].lower(): _web(link["url"]) for link in links}
-    links += [{"title": k, "url": _web(entry.get(k))} for k in ("humanURL", "baseURL") if _web(entry.get(k))]
+    links += [{"title": title, "url": url} for title, url in (("humanURL", human), ("baseURL", base)) if url]
     return Listed(
         f"apis.json:{plain(entry.get('aid'), 400) or slug}".lower(),
         slug,
         name,
         _values(
             purpose=_sentence(entry.get("description")),
-            documentation_url=_web(entry.get("humanURL")) or known.get("documentation", ""),
+            documentation_url=human or known.get("documentation", ""),
             status_url=known.get("statuspage", "") or known.get("status", ""),
         ),
         label=plain(entry.get("version"), 100),
-        definition=told[0]["url"] if told else "",
+        definition=told[0],
         facts={"links": links, "tags": entry.get("tags", [])},
-        notes=[] if told else ["no definition"],
+        notes=[] if told[0] else ["no definition"],
     )
 
 

@@ -22,6 +22,7 @@ from kernel.models import User
 from kernel.viewer import Viewer
 
 log = logging.getLogger(__name__)
+PROGRESS = 10  # items between two notes of how far an import is
 Progress = Callable[[int, int, str], None]
 
 
@@ -70,6 +71,7 @@ def run(
     source_key = storable(source_key)[:200]
     target = ImportTarget(actor=actor, defaults=defaults or {}, source=source_key)
     items = whole(sources, source_key)
+    target.names.preload(ref for item in items for ref in refs_in(item))
     record = ImportRun.objects.create(
         actor=actor,
         source=storable(source)[:500],
@@ -123,7 +125,8 @@ def _take_all(record: ImportRun, items: Sequence[ImportItem], target: ImportTarg
     for n, item in enumerate(items, start=1):
         with transaction.atomic():
             take(record, n, item, target)
-            ImportRun.objects.filter(pk=record.pk).update(done=n)
+            if n % PROGRESS == 0 or n == len(items):
+                ImportRun.objects.filter(pk=record.pk).update(done=n)
         if progress:
             progress(n, len(items), item.source)
 
@@ -195,15 +198,18 @@ def _import(item: ImportItem, target: ImportTarget) -> ImportOutcome:
                 return item.value(target)  # type: ignore[no-any-return]
             raise item.value
     except DomainError as error:
+        target.names.clear()
         told = [f for f in error.findings if str(f.get("message", "")).rstrip(".") not in error.message]
         details = "; ".join(f"{f.get('pointer') or '/'}: {f['message']}" for f in told[:5])
         return ImportOutcome("refused", "", error.code, f"{error.message}{f' ({details})' if details else ''}")
     except IntegrityError as error:
+        target.names.clear()
         message = f"The database refuses this: {violated(error) or error}"
         return ImportOutcome("refused", "", "import.refused_by_database", message)
     except (OperationalError, InterfaceError):
         raise
     except Exception as error:  # an item may be odd in a way that nobody has thought of
+        target.names.clear()
         log.exception("an item of an import failed: %s", item.source)
         said = f"{type(error).__name__}: {str(error).partition(chr(10))[0][:300]}"
         message = f"This cannot be taken in ({said}). Nothing of it was kept; the next ones go on."

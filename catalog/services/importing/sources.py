@@ -232,12 +232,20 @@ def _structured(file: ImportSource, by_name: dict[str, bytes]) -> list[ImportIte
     listed = listings.listed_in(value)
     if listed is None:
         return []
-    if len(listed) == 1:
+    if others := listings.includes(value):
+        reason = f"it includes other lists, which are not fetched: {', '.join(others[:10])}"
+        aside = [ImportItem(f"{file.name}, includes", "aside", 9, natural(file.name), reason, file)]
+    else:
+        aside = []
+    if not listed:
+        empty = ImportItem(file.name, "aside", 9, natural(file.name), "it lists no API", file)
+        return aside or [empty]
+    if len(listed) == 1 and not aside:
         return [ImportItem(file.name, "listed", 3, (file.name, 0), listed[0], file, by_name)]
     return [
         ImportItem(f"{file.name}, API {n}", "listed", 3, (file.name, n), one, file, by_name)
         for n, one in enumerate(listed, start=1)
-    ]
+    ] + aside
 
 
 def _looks_like(data: bytes, mark: bytes) -> bool:

@@ -15,6 +15,7 @@ from catalog.services import api_values, audit_snapshots, contracts, governed_fa
 from catalog.services.contract_proposal import entity_names, operation_texts
 from catalog.services.contracts import ReadContract
 from catalog.services.findings import Findings
+from catalog.services.importing import identity
 from kernel import audit, clock, outbox
 from kernel.errors import Invalid
 from kernel.models import User
@@ -35,6 +36,7 @@ class ImportTarget:
 
     def __init__(self, *, actor: User | None, defaults: dict[str, str], source: str = "") -> None:
         self.source = source
+        self.names = identity.Names()
         self.actor, self.defaults = actor, {k: v for k, v in defaults.items() if v}
         found = Findings()
         api_values.read(dict(self.defaults), found)
@@ -48,7 +50,8 @@ class ImportTarget:
         given = {k: v for k, v in values.items() if v not in (None, "", [])}
         fields = {k: v for k, v in api_values.read(given, found).items() if v not in (None, "", [])}
         notes += [f"{f['pointer'].strip('/')}: {f['message']}" for f in found.items]
-        api = Api.objects.select_for_update(of=("self",)).filter(slug=slug).first()
+        rows = Api.objects.select_related("owner_team", "domain", "system", "tier")
+        api = rows.select_for_update(of=("self",)).filter(slug=slug).first()
         if api is None:
             assumed = {
                 k: v
@@ -102,8 +105,10 @@ class ImportTarget:
         api, result = self.api(slug, {k: v for k, v in said.items() if known.get(k) != v}, notes=held)
         notes += held
         waiting = {n.partition(":")[0] for n in held if "is proposed and not taken over" in n}
-        thing.said = {**thing.said, of: {k: v for k, v in said.items() if k not in waiting}}
-        thing.save()
+        taken = {k: v for k, v in said.items() if k not in waiting}
+        if thing.pk is None or before != taken:
+            thing.said = {**thing.said, of: taken}
+            thing.save()
         return api, result
 
     def version(
