@@ -7,7 +7,8 @@ class GovernanceConfig(AppConfig):
     verbose_name = "Changes, approvals and the gate"
 
     def ready(self) -> None:
-        from governance.services import change_kinds
+        from catalog.services import blueprint
+        from governance.services import blueprint_groups, change_kinds
         from kernel import acting
 
         acting.watch(
@@ -17,3 +18,4 @@ class GovernanceConfig(AppConfig):
             "governance_checkresult",
         )
         change_kinds.register_all()
+        blueprint.register("groups", blueprint_groups.write)

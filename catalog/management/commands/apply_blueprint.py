@@ -19,20 +19,37 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument("--dry-run", action="store_true")
+        parser.add_argument(
+            "--prune",
+            action="store_true",
+            help="people whom a blueprint named before and this one does not: show them; with --yes, close them",
+        )
+        parser.add_argument("--yes", action="store_true", help="with --prune: close the people that it shows")
         in_the_name_of.add_argument(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["file"]
+        if options["yes"] and not options["prune"]:
+            raise CommandError("--yes belongs to --prune: it closes the people that --prune shows.")
         try:
             document = bounded_yaml.load_file(path)
             with in_the_name_of.person(options["username"]) as actor:
-                report = blueprint.apply(document, actor=actor, dry_run=options["dry_run"], base_dir=path.parent)
+                report = blueprint.apply(
+                    document,
+                    actor=actor,
+                    dry_run=options["dry_run"],
+                    base_dir=path.parent,
+                    prune=options["prune"] and options["yes"],
+                )
         except OSError as error:
             raise CommandError(f"{path} cannot be read: {error.strerror}") from None
         except DomainError as error:
             lines = [f"  {f['pointer']}: {f['message']}" for f in error.findings]
             raise CommandError("\n".join([error.message, *lines])) from None
         for outcome, kind, key, note in report.lines:
-            if options["verbosity"] > 1 or outcome in ("kept", "waits"):
+            told = ("kept", "waits", "closed", *(("missing",) if options["prune"] else ()))
+            if options["verbosity"] > 1 or outcome in told:
                 self.stdout.write(f"{outcome:<10} {kind} {key} {note}")
         self.stdout.write(report.summary())
+        if options["prune"] and not options["yes"] and report.number("missing"):
+            self.stdout.write("Nobody was closed. Say --prune --yes to close those who are no longer named.")

@@ -2,7 +2,7 @@
 
 ```yaml
 blueprint: 1
-teams:        [{key, name, kind: role|domain|consumer, email, on_call}]
+teams:        [{key, name, kind: role|domain|consumer, email, on_call, exclusive}]
 people:       [{username, first_name, last_name, email, kind: person|service, superuser, teams: [key]}]
 environments: [{key, name, is_fleet, records_complete_since, records_enforced_from}]
 domains:      [{key, name, owner_team}]
@@ -22,11 +22,13 @@ providers:    [{application, api, reason}]
 subscriptions: [{application, version: slug@label, environment, state: active|requested, from, until}]
 dependencies: [{api, needs: slug | needs_system: key, criticality, degraded_mode}]
 campaigns:    [{key, name, point, due_on, owner_team}]
+groups:       [{group: a name at the identity provider, or one with a star, team: key or a star, roles, note}]
 ```
 
 Each item is found by its key and changed only where the document differs. A field that an item leaves out stays as it
 is; only what is new gets the defaults. What a change request has decided (a
-version's state, its contract, a boundary in force) is kept and reported, never overwritten.
+version's state, its contract, a boundary in force) is kept and reported, never overwritten. Nobody is taken out of a
+team that is not `exclusive`, and nobody who is no longer named is closed without `prune`.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 
 from catalog.services import search_index
-from catalog.services.blueprint import api_sections, landscape_sections
+from catalog.services.blueprint import api_sections, landscape_sections, people_section
 from catalog.services.blueprint.writer import BlueprintReport, BlueprintWriter
 from catalog.services.findings import Findings
 from kernel import acting, audit
@@ -50,7 +52,7 @@ from kernel.ui.wording import counted
 
 SECTIONS: dict[str, Callable[[BlueprintWriter, dict[str, Any], str], None]] = {
     "teams": landscape_sections.teams,
-    "people": landscape_sections.people,
+    "people": people_section.people,
     "environments": landscape_sections.environments,
     "domains": landscape_sections.domains,
     "systems": landscape_sections.systems,
@@ -68,6 +70,11 @@ SECTIONS: dict[str, Callable[[BlueprintWriter, dict[str, Any], str], None]] = {
 }
 
 
+def register(section: str, write: Callable[[BlueprintWriter, dict[str, Any], str], None]) -> None:
+    """A section of a room above, written after all others."""
+    SECTIONS[section] = write
+
+
 class _Undo(Exception):
     """Ends a dry run: the transaction is rolled back."""
 
@@ -80,9 +87,11 @@ def apply(
     base_dir: Path | None = None,
     passwords: dict[str, str] | None = None,
     keeps: bool = False,
+    prune: bool = False,
 ) -> BlueprintReport:
     """Apply a blueprint in one transaction: all of it or nothing. With `keeps` a field that somebody else has changed
-    since the same actor wrote it stays as it is, and is reported as kept.
+    since the same actor wrote it stays as it is, and is reported as kept. With `prune` people whom a blueprint named
+    before, and this one does not, are closed; otherwise they are reported as missing.
 
     `base_dir` is the folder that contract files are read from and never left; `passwords` gives sign-in passwords to
     *new* people by user name. Raises Invalid `estate.invalid` with every finding (`/apis/3/tier` …). A dry run does the
@@ -95,7 +104,9 @@ def apply(
             _require_blueprint(document, found)
             _build(
                 document,
-                BlueprintWriter(found, report, actor, base_dir, passwords or {}, document=document, keeps=keeps),
+                BlueprintWriter(
+                    found, report, actor, base_dir, passwords or {}, document=document, keeps=keeps, prune=prune
+                ),
             )
             if dry_run:
                 raise _Undo
@@ -133,6 +144,8 @@ def _build(document: dict[str, Any], writer: BlueprintWriter) -> None:
                 )
             if len(writer.found.items) > before + 200:
                 break
+        if section == "people" and document.get("people"):
+            people_section.after_all(writer)
     writer.found.require_none(
         "estate.invalid",
         f"The blueprint cannot be applied: {counted(len(writer.found.items), 'finding')}. Nothing was changed.",
@@ -145,7 +158,7 @@ def _build(document: dict[str, Any], writer: BlueprintWriter) -> None:
             verb="catalog.blueprint_applied",
             subject_kind="estate",
             subject_id="estate",
-            after={o: writer.report.number(o) for o in ("created", "changed", "unchanged", "kept")},
+            after={o: writer.report.number(o) for o in ("created", "changed", "closed", "unchanged", "kept")},
         )
 
 

@@ -1,4 +1,4 @@
-"""Sections of a blueprint on who and what there is: teams, people, systems, tiers, scopes, business entities and their
+"""Sections of a blueprint on who and what there is: teams, systems, tiers, scopes, business entities and their
 records."""
 
 from __future__ import annotations
@@ -27,15 +27,22 @@ from catalog.models import (
 from catalog.services import audit_snapshots, endpoints, provision
 from catalog.services.blueprint.writer import BLUEPRINT, BlueprintWriter
 from kernel import acting, authorities, clock
-from kernel.models import User
 from kernel.ui.wording import counted
 
 MOST_FURTHER_HOSTS = 20
 
 
 def teams(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
-    """A team with its group of people; its key never changes."""
+    """A team with its group of people; its key never changes. Who belongs to one that is `exclusive` says the section
+    of people alone."""
     key = writer.key(item, pointer)
+    if writer.flag(item, "exclusive", pointer):
+        if writer.document.get("people"):
+            writer.exclusive.add(key)
+        else:
+            writer.found.add(
+                f"{pointer}/exclusive", "The document names no people, so the team would lose all of its members."
+            )
     name = writer.text(item, "name", pointer, 120) or key
     kind = writer.found.choice(item.get("kind") or "domain", Team.Kind.choices, f"{pointer}/kind", noun="kind of team")
     values = {
@@ -52,33 +59,6 @@ def teams(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
         writer.record("created", "team", key, None, values)
     else:
         writer.upsert(Team, "team", {"key": key}, values, key, said=writer.said(item, "name", "kind"))
-
-
-def people(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
-    """A person or a service account with its teams. Applying never removes anybody from a team."""
-    username = writer.text(item, "username", pointer, 150, "Every person has a user name.")
-    if not username:
-        return
-    kind = writer.found.choice(item.get("kind") or "person", User.Kind.choices, f"{pointer}/kind", noun="kind of user")
-    values: dict[str, Any] = {n: writer.text(item, n, pointer, 150) for n in ("first_name", "last_name", "email")} | {
-        "kind": kind
-    }
-    said = writer.said(item, "kind")
-    if writer.flag(item, "superuser", pointer):
-        values |= {"is_superuser": True, "is_staff": True}
-        said |= {"is_superuser", "is_staff"}
-    user = writer.upsert(User, "person", {"username": username}, values, username, said=said)
-    if not user.password:
-        user.set_password(writer.passwords.get(username))
-        user.save(update_fields=["password"])
-    wanted = {k: writer.found.row_by_key(Team, k, f"{pointer}/teams", noun="team") for k in item.get("teams") or []}
-    have = set(user.groups.values_list("id", flat=True))
-    new = [team.pk for team in wanted.values() if team is not None and team.pk not in have]
-    if new:
-        user.groups.add(*new)
-        writer.record(
-            "changed", "membership", username, None, {"joined": [t.key for t in wanted.values() if t and t.pk in new]}
-        )
 
 
 def environments(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:

@@ -19,14 +19,15 @@ from kernel.errors import Invalid
 from kernel.models import User
 
 BLUEPRINT = "blueprint"
-OUTCOMES = ("created", "changed", "unchanged", "kept", "waits")
-TOLD_BY_THE_DATABASE = {"endpoint"}
+OUTCOMES = ("created", "changed", "closed", "unchanged", "kept", "waits", "missing")
+TOLD_BY_THE_DATABASE = {"endpoint", "group_mapping", "group_pattern"}
+UNREAD: Any = object()
 
 
 @dataclass(slots=True)
 class BlueprintReport:
     """What applying a blueprint did, or would do. `lines` are (outcome, kind, key, note); what `waits` is to be
-    proposed."""
+    proposed, and who is `missing` was named by a blueprint before and is not any more."""
 
     dry_run: bool
     lines: list[tuple[str, str, str, str]] = field(default_factory=list)
@@ -39,12 +40,12 @@ class BlueprintReport:
 
     @property
     def changed_anything(self) -> bool:
-        return any(line[0] in {"created", "changed"} for line in self.lines)
+        return any(line[0] in {"created", "changed", "closed"} for line in self.lines)
 
     def summary(self) -> str:
         counts = (
             ", ".join(
-                f"{self.number(o)} {o}" for o in ("created", "changed", "unchanged", "kept", "waits") if self.number(o)
+                f"{self.number(o)} {'no longer named' if o == 'missing' else o}" for o in OUTCOMES if self.number(o)
             )
             or "nothing"
         )
@@ -65,6 +66,12 @@ class BlueprintWriter:
     document: dict[str, Any] = field(default_factory=dict)
     keeps: bool = False
     """Whether what somebody else has changed since the same actor wrote it stays as it is."""
+    people: Any = None
+    """What the section of people has read and said."""
+    prune: bool = False
+    """Whether people who were named before, and are not any more, are closed."""
+    exclusive: set[str] = field(default_factory=set)
+    """Keys of the teams to which nobody belongs but whom the document names."""
 
     def key(self, item: dict[str, Any], pointer: str, name: str = "key") -> str:
         """The key of an item, noted when absent. Raises Invalid `estate.key` when it is no slug."""
@@ -87,15 +94,19 @@ class BlueprintWriter:
         *,
         said: Collection[str],
         held: Callable[[dict[str, Any]], str] = lambda wanted: "",
+        row: Any = UNREAD,
+        untold: dict[str, Any] | None = None,
     ) -> Any:
         """Create with all `values`, or change those that are `said` and differ, and record it in the audit log. `held`
-        gets what differs and says why it is not written; "" where it is."""
-        row = model._default_manager.filter(**lookup_by).first()
+        gets what differs and says why it is not written; "" where it is. `row` is what is there, where the caller has
+        read it; `untold` are further values of a new one, which nobody is told."""
+        if row is UNREAD:
+            row = model._default_manager.filter(**lookup_by).first()
         if row is None:
             if why := held({name: value for name, value in values.items() if value not in ("", [])}):
                 self.report.add("waits", kind, key, why)
                 return None
-            row = model._default_manager.create(**lookup_by, **values)
+            row = model._default_manager.create(**lookup_by, **values, **(untold or {}))
             self.record("created", kind, key, None, values)
             return row
         changed = {name: value for name, value in values.items() if name in said and getattr(row, name) != value}
