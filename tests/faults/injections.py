@@ -187,9 +187,10 @@ class Injections:
             self.undo.append((time.monotonic() + 1.5, servers.postgres.clear))
 
     def _restart(self) -> None:
-        if self.own:
+        servers = self.installation.servers
+        if self.own and not (servers.wal is not None and servers.wal.filled):  # else it would not start
             self.installation.history.note("restart")
-            self.installation.servers.restart_postgres()
+            servers.restart_postgres()
 
     def _redis(self) -> None:
         servers, note = self.installation.servers, self.installation.history.note

@@ -40,6 +40,10 @@ class SmallVolume:
             while ballast.write(b"\0" * 65536):
                 pass
 
+    @property
+    def filled(self) -> bool:
+        return (self.folder / "ballast").exists()
+
     def free(self) -> None:
         (self.folder / "ballast").unlink(missing_ok=True)
 
