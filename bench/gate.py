@@ -87,10 +87,11 @@ def ask_for(count: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
         for n in range(count):
             application, own = dice.choice(edges)
             listed.append(base | {"application": application, "consumes": dice.sample(own if n % 2 else names, size)})
-    made["provides 1"] = [
-        base | {"application": "price-service", "consumes": [], "provides": [dice.choice(names)]} for _ in range(count)
+    provides = base | {"application": edges[0][0], "consumes": []}
+    made["provides 1"] = [provides | {"provides": [dice.choice(names)]} for _ in range(count)]
+    made["provides 1, misspelt"] = [
+        provides | {"application": "ap-service", "provides": [dice.choice(names)]} for _ in range(count)
     ]
-    provides = base | {"application": "price-service", "consumes": []}
     made[f"provides 1 for {CONSUMERS}"] = [provides | {"provides": [dice.choice(used)]} for _ in range(count)]
     return made
 

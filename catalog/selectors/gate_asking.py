@@ -177,20 +177,32 @@ def called(application_key: str, environment: str) -> dict[str, RecentUse] | Non
     return {reference: RecentUse(*use) for reference, *use in rows}
 
 
+# Names are compared by trigrams, with the help of an index: of many thousands only those that are alike are read.
+_NEAR_KEY = """
+select key from {table}
+ where {there} and key %% %s
+ order by similarity(key, %s) desc, key
+ limit 3"""
 _NEAR = {
-    "instance": "select key from catalog_retailstore where retired_at is null "
-    "order by similarity(key, %s) desc, key limit 3",
-    "application": "select key from catalog_application where retired_at is null "
-    "order by similarity(key, %s) desc, key limit 3",
+    "instance": _NEAR_KEY.format(table="catalog_retailstore", there="retired_at is null"),
+    "application": _NEAR_KEY.format(table="catalog_application", there="retired_at is null"),
     "environment": "select key from catalog_environment order by similarity(key, %s) desc, key limit 3",
-    "version": "select p.slug || '@' || v.label from catalog_apiversion v join catalog_api p on p.id = v.api_id "
-    "where p.visibility = 'internal' and v.state in ('published', 'deprecated', 'approved') and p.slug %% %s "
-    "order by similarity(p.slug || '@' || v.label, %s) desc, 1 limit 3",
+    "version": """
+select p.slug || '@' || v.label
+  from (select id, slug
+          from catalog_api
+         where visibility = 'internal' and slug %% %s
+         order by similarity(slug, %s) desc, slug
+         limit 20) p
+  join catalog_apiversion v on v.api_id = p.id and v.state in ('published', 'deprecated', 'approved')
+ order by similarity(p.slug || '@' || v.label, %s) desc, 1
+ limit 3""",
 }
 
 
 def near(kind: str, word: str) -> list[str]:
     """What is written alike, best first: for telling a person who mistyped. Restricted APIs are never named."""
     text = word.replace("\x00", "")
-    asked = [text.partition("@")[0], text] if kind == "version" else [text]
+    slug = text.partition("@")[0]
+    asked = {"version": [slug, slug, text], "environment": [text]}.get(kind, [text, text])
     return [row[0] for row in prepared_queries.rows(_NEAR[kind], asked)]

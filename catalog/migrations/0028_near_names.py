@@ -1,0 +1,20 @@
+"""What is written alike is found by trigrams: names of applications, stores and APIs."""
+
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations
+
+
+def _trigrams(model: str, field: str, name: str) -> AddIndexConcurrently:
+    return AddIndexConcurrently(model, GinIndex(fields=[field], name=name, opclasses=["gin_trgm_ops"]))
+
+
+class Migration(migrations.Migration):
+    atomic = False  # `concurrently` cannot run inside a transaction
+    dependencies = [("catalog", "0027_leaving_things")]
+
+    operations = [
+        _trigrams("application", "key", "application_key_trigrams"),
+        _trigrams("retailstore", "key", "store_key_trigrams"),
+        _trigrams("api", "slug", "api_slug_trigrams"),
+    ]
