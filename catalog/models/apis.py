@@ -3,7 +3,7 @@
 import pgtrigger
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -129,7 +129,7 @@ class Api(models.Model):
     class Meta:
         ordering = ["name"]
         verbose_name = "API"
-        indexes = [GinIndex(fields=["slug"], name="api_slug_trigrams", opclasses=["gin_trgm_ops"])]
+        indexes = [GistIndex(fields=["slug"], name="api_slug_trigrams", opclasses=["gist_trgm_ops(siglen=256)"])]
         triggers = [
             never_deleted("api"),
             pgtrigger.Trigger(

@@ -2,7 +2,7 @@
 
 import pgtrigger
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -50,7 +50,7 @@ class Application(models.Model):
 
     class Meta:
         ordering = ["name"]
-        indexes = [GinIndex(fields=["key"], name="application_key_trigrams", opclasses=["gin_trgm_ops"])]
+        indexes = [GistIndex(fields=["key"], name="application_key_trigrams", opclasses=["gist_trgm_ops(siglen=256)"])]
         triggers = [
             never_deleted("application"),
             pgtrigger.Trigger(

@@ -1,7 +1,7 @@
 """Who may provide an API, and the stores in which instances run."""
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GistIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -56,7 +56,7 @@ class RetailStore(models.Model):
 
     class Meta:
         ordering = ["key"]
-        indexes = [GinIndex(fields=["key"], name="store_key_trigrams", opclasses=["gin_trgm_ops"])]
+        indexes = [GistIndex(fields=["key"], name="store_key_trigrams", opclasses=["gist_trgm_ops(siglen=256)"])]
         triggers = [never_deleted("store"), *counted(("store", "0", "0", f"date '{BEGINNING}'"))]
 
     def __str__(self) -> str:

@@ -177,24 +177,22 @@ def called(application_key: str, environment: str) -> dict[str, RecentUse] | Non
     return {reference: RecentUse(*use) for reference, *use in rows}
 
 
-# Names are compared by trigrams, with the help of an index: of many thousands only those that are alike are read.
+# By an index, so that of many thousands of names only those that are most alike are read. Of a row of equals the index
+# gives any: a few more are read, and put in order.
 _NEAR_KEY = """
-select key from {table}
- where {there} and key %% %s
+select key
+  from (select key from {table} where retired_at is null order by key <-> %s limit 12) alike
  order by similarity(key, %s) desc, key
  limit 3"""
 _NEAR = {
-    "instance": _NEAR_KEY.format(table="catalog_retailstore", there="retired_at is null"),
-    "application": _NEAR_KEY.format(table="catalog_application", there="retired_at is null"),
+    "instance": _NEAR_KEY.format(table="catalog_retailstore"),
+    "application": _NEAR_KEY.format(table="catalog_application"),
     "environment": "select key from catalog_environment order by similarity(key, %s) desc, key limit 3",
     "version": """
 select p.slug || '@' || v.label
-  from (select id, slug
-          from catalog_api
-         where visibility = 'internal' and slug %% %s
-         order by similarity(slug, %s) desc, slug
-         limit 20) p
+  from (select id, slug from catalog_api where visibility = 'internal' order by slug <-> %s limit 12) p
   join catalog_apiversion v on v.api_id = p.id and v.state in ('published', 'deprecated', 'approved')
+ where p.slug %% %s
  order by similarity(p.slug || '@' || v.label, %s) desc, 1
  limit 3""",
 }
