@@ -29,7 +29,7 @@ def table(simulated: simulation.Report, real: Total) -> str:
     """Both parts and their sum, one line each."""
     left = dict.fromkeys(Verdict.KINDS, 0) | simulated.totals
     right = {kind: real.counts[kind] for kind in Verdict.KINDS}
-    words = ("lost", "twice", "out of order", "unauthorised", "unknown left", "untrue")
+    words = ("lost", "twice", "out of order", "unauthorised", "unknown left", "untrue", "held up")
     rows = [
         ("", "schedules", "messages", *words, "minutes"),
         (

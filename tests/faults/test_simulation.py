@@ -7,13 +7,15 @@ from collections import Counter
 
 import pytest
 
+from tests.faults.__main__ import table
+from tests.faults.campaign import Total
 from tests.faults.plant_names import REAL_ONLY, WHAT
 from tests.faults.plants import changed
 from tests.faults.sim_clock import SteppedWorld, stepped_shape
 from tests.faults.sim_lanes import LaneWorld, changing_shape
 from tests.faults.sim_replays import ReplayWorld, RewoundReplayWorld, replay_after_rewind_shape, replay_shape
 from tests.faults.sim_rewind import RewoundWorld, rewound_shape
-from tests.faults.simulation import simulate
+from tests.faults.simulation import Report, simulate
 from tests.faults.world import Shape, World
 
 pytestmark = pytest.mark.faults
@@ -171,3 +173,9 @@ def test_without_faults_nothing_is_asked_and_nothing_waits() -> None:
         verdict = world.run()
         assert verdict.clean, verdict.found()
         assert world.counts["fenced"] == world.counts["absorbed by the vendor's key"] == 0
+
+
+def test_the_table_of_a_run_has_a_column_for_each_kind_of_finding() -> None:
+    head, *rows = table(Report(), Total(0)).splitlines()
+    assert len(rows) == 3
+    assert "held up" in head
