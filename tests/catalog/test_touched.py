@@ -96,6 +96,12 @@ def test_the_compare_page_says_whom_a_difference_touches():
     assert "2 known consumers of v2" in text
 
 
+def test_the_compare_page_says_once_what_holds_for_every_difference():
+    text = make.shown(make.client("stan").get("/catalog/apis/price-api/compare/?from=v2&to=v1"))
+    assert text.count("which operations they call was not reported") == 1
+    assert "What breaks: May touch 1 of 1 known consumer: Till programme" in text
+
+
 def test_the_api_tells_groups_with_whom_they_touch_and_keeps_its_findings():
     report("1", "web-shop", operations={CALL: 4})
     address = "/api/v1/apis/price-api/versions/v1/comparison?with=v2"

@@ -217,3 +217,13 @@ def test_boolean_schemas_are_read_from_values() -> None:
 )
 def test_the_format_is_recognised(text: bytes, kind: str) -> None:
     assert read(text).format == kind
+
+
+def test_a_comment_behind_a_tab_is_a_comment() -> None:
+    text = "openapi: 3.0.3\n\t\t# words\ninfo:\n  title: a\n \t # more\n\t\n  version: '1'\npaths: {}\n"
+    assert read(text.encode()).tree["info"] == {"title": "a", "version": "1"}
+    kept = "openapi: 3.0.3\ninfo:\n  title: |\n    a\n    \t# no comment\n  version: '1'\npaths: {}\n"
+    assert read(kept.encode()).tree["info"]["title"] == "a\n\t# no comment\n"
+    with pytest.raises(ContractError) as refused:
+        read(b"openapi: 3.0.3\ninfo:\n\ttitle: a\npaths: {}\n")
+    assert refused.value.code == "contract.yaml_syntax"

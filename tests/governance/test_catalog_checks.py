@@ -98,6 +98,11 @@ def test_a_database_of_a_cloud_system_is_no_interface():
     assert run(landscape_checks.INTEGRATION_STYLE, "price-api@v3").status == "not_run"
 
 
+def test_a_style_is_told_with_the_deployment_of_its_system_where_it_is_known():
+    System.objects.filter(apis__slug="price-api").update(deployment="")
+    assert run(landscape_checks.INTEGRATION_STYLE, "price-api@v3").why == "rest to Price engine."
+
+
 def test_a_copy_that_claims_to_be_the_record_fails():
     Api.objects.filter(slug="price-api").update(system=System.objects.get(key="erp"), layer="system")
     outcome = run(landscape_checks.RECORD_DIRECTION, "price-api@v3")

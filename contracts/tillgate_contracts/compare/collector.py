@@ -210,7 +210,7 @@ class FindingCollector:
         pointer = change.new_pointer if change.new_pointer is not None else change.old_pointer
         tree = self.base.tree if change.new_pointer is None else self.revision.tree
         message = f"{_subject(pointer or '', change, place, tree)} {phrase}."
-        reason = change.data.get("reason")
+        reason = "" if change.undecided and level == INFO else change.data.get("reason")
         if reason:
             message += f" {reason}"
         elif level != INFO:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from tillgate_contracts.errors import ContractError
 from tillgate_contracts.reading.json_text import fit_float, fit_integer
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, refusal, too_deep, too_many
 from tillgate_contracts.reading.pointers import escape
@@ -32,6 +33,9 @@ _WORDS: dict[str, Any] = {
 }
 _NUMBER_START = frozenset("0123456789+-.")
 _CORE = "tag:yaml.org,2002:"
+#: A line that is blank or a comment, with a tab before it.
+_TABBED = re.compile(r"([ \t]*\t[ \t]*)(?:#|\r?\Z)")
+_MOST_TABS = 100
 _MERGE = "<<"
 
 
@@ -249,8 +253,33 @@ class _Builder:
 def parse_yaml(text: str, limits: ReadingLimits, clock: Clock) -> Any:
     """The value of YAML text.
 
-    Raises ContractError: `contract.yaml_syntax`, `contract.duplicate_key`, `contract.too_many_values`, …
+    A comment behind a tab is one (YAML 1.2.2 section 6.6), which the parser does not know: such lines are read as if
+    blanks stood there. Raises ContractError: `contract.yaml_syntax`, `contract.duplicate_key`, …
     """
+    for _ in range(_MOST_TABS):
+        try:
+            return _parse(text, limits, clock)
+        except ContractError as error:
+            repaired = _without_tabs(text, error)
+            if repaired is None:
+                raise
+            text = repaired
+    return _parse(text, limits, clock)
+
+
+def _without_tabs(text: str, error: ContractError) -> str | None:
+    """The text with blanks for the tabs before the comment at which the parser stopped; None where it is another
+    fault."""
+    line = next((one.get("line") for one in error.findings), None) if error.code == "contract.yaml_syntax" else None
+    lines = text.split("\n") if isinstance(line, int) else []
+    found = _TABBED.match(lines[line - 1]) if isinstance(line, int) and 0 < line <= len(lines) else None
+    if found is None or line is None:
+        return None
+    lines[line - 1] = found[1].replace("\t", " ") + lines[line - 1][found.end(1) :]
+    return "\n".join(lines)
+
+
+def _parse(text: str, limits: ReadingLimits, clock: Clock) -> Any:
     builder = _Builder(limits, clock)
     steps = 0
     try:

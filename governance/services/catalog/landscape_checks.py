@@ -105,7 +105,8 @@ def _integration_style(context: CheckContext, facts: SubjectFacts, version: Vers
             finding("style.discouraged", "", f"Reading {system.name} by SQL depends on its tables.", level="warning")
         ]
         return passed("Direct database access to a system on premises is allowed but discouraged.", found)
-    return passed(f"{version.style} to {system.name} ({system.deployment}).")
+    where = f" ({system.deployment})" if system.deployment else ""
+    return passed(f"{version.style} to {system.name}{where}.")
 
 
 def _boundary_known(context: CheckContext) -> CheckOutcome:
