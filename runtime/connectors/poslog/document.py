@@ -63,6 +63,8 @@ def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str,
     }
     if kind not in _RECEIPTS:
         del document["voided"]
+    if body is not None and local(body) == "PostVoidTransaction" and rules.post_voids == "held":
+        _reversed_by_hand(body, document)
     if body is not None and kind == "control":
         document["control_kind"] = _control_kind(body)
     if body is not None and kind in _RECEIPTS:
@@ -106,6 +108,19 @@ def _is_sale(document: dict[str, Any]) -> bool:
     if any(document[name] for name in ("training", "cancelled", "suspended", "voided")):
         return False
     return any(document.get(name) for name in ("lines", "charges", "tenders", "voidedLines", "voidedCharges"))
+
+
+def _reversed_by_hand(body: Element, document: dict[str, Any]) -> None:
+    """A post-void that names a sale and no amounts: the sale is in the books, and nothing takes it out by itself."""
+    if any(document[name] for name in ("training", "cancelled", "suspended")):
+        return
+    link = next((one for one in body if local(one) == "TransactionLink"), None)
+    names = ("RetailStoreID", "WorkstationID", "BusinessDayDate", "SequenceNumber")
+    sale = "/".join(said for name in names if (said := text(link, name))) if link is not None else ""
+    raise BadTransaction(
+        f"it takes the transaction {sale or 'that it links to'} back and states no amounts; reverse that one in the "
+        "books and dismiss this, or keep such transactions (`post_voids: kept`)"
+    )
 
 
 def _take_back(document: dict[str, Any]) -> None:

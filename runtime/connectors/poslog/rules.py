@@ -34,9 +34,10 @@ class PosLogRules(msgspec.Struct, frozen=True):
     it ended earlier than that. `till`: the workstation of transactions that name none. `number`: what numbers a
     transaction without a sequence number, its `TransactionID` or its `ReceiptNumber`. `numbers_per`: whether numbers
     begin anew with each operator of a till. `statuses`: what a vendor's words in `TransactionStatus` mean. `orders`:
-    whether what a customer order takes in is posted, or is another system's. `line_discounts`: whether the amount of a
-    line has its own discount in it, or that comes off. `member`: the element of a `LoyaltyAccount` that names who
-    collects. `deducted`: the types of conditions and discounts of SAP that reduce, whatever their sign."""
+    whether what a customer order takes in is posted, or is another system's. `post_voids`: whether a post-void without
+    amounts waits for a person. `line_discounts`: whether the amount of a line has its own discount in it, or that comes
+    off. `member`: the element of a `LoyaltyAccount` that names who collects. `deducted`: the types of conditions and
+    discounts of SAP that reduce, whatever their sign."""
 
     voids: Voids = "auto"
     tolerance: str = "0"
@@ -50,6 +51,7 @@ class PosLogRules(msgspec.Struct, frozen=True):
     numbers_per: Literal["till", "operator"] = "till"
     statuses: dict[str, Meaning] = {}
     orders: Literal["payments", "apart"] = "payments"
+    post_voids: Literal["held", "kept"] = "held"
     line_discounts: Literal["auto", "in", "off"] = "auto"
     member: str = ""
     deducted: list[str] = []

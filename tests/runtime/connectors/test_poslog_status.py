@@ -108,3 +108,18 @@ def test_a_message_that_was_stored_before_it_said_so_is_judged_by_its_flags() ->
     stored = decode(b'{"kind": "retail", "lines": [{}], "loyalty": ["M"], "total": 5, "suspended": true}')
     assert is_for(stored) == {"erp-sales": False, "loyalty-earn": False}
     assert is_for(stored | {"suspended": False}) == {"erp-sales": True, "loyalty-earn": True}
+
+
+VOIDED = (
+    '<PostVoidTransaction><TransactionLink ReasonCode="Void"><RetailStoreID>7</RetailStoreID>'
+    "<WorkstationID>1</WorkstationID><SequenceNumber>12</SequenceNumber></TransactionLink></PostVoidTransaction>"
+)
+
+
+def test_a_post_void_without_amounts_waits_for_a_person_who_takes_the_sale_out_of_the_books() -> None:
+    content = receipt().replace("<RetailTransaction ></RetailTransaction>", VOIDED)
+    reason = held(content)
+    assert "7/1/12" in reason
+    assert "reverse" in reason
+    assert read(content, post_voids="kept")["kind"] == "other:PostVoidTransaction"
+    assert read(content.replace("<Transaction ", '<Transaction TrainingModeFlag="true" '))["training"] is True
