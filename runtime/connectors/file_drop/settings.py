@@ -71,6 +71,9 @@ class FileDropSettings(msgspec.Struct, frozen=True):
             raise Invalid("connection.settings", "'page_size' is at least 1.")
         if self.text and self.format != "whole":
             raise Invalid("connection.settings", "'text' is for 'format: whole'; all other formats are read as text.")
+        if self.control and self.format not in ("delimited", "xlsx", "jsonl", "whole"):  # the last two pass over it
+            said = "'control' is for tables; of lines of fixed width and of several types 'sums' of 'lines' says it"
+            raise Invalid("connection.settings", f"{said}.")
         for name, formats in LAYOUTS.items():
             layout = getattr(self, name)
             if layout is None and self.format in formats and name in ("xml", "lines"):

@@ -302,3 +302,10 @@ def test_any_till_log_that_is_written_is_read_back(sales: list[Any], encoding: s
             (sign, sku.strip(), Decimal(amount).scaleb(-4), [Decimal(one).scaleb(-4) for one in discounts])
             for sign, sku, amount, discounts in items
         ]
+
+
+@pytest.mark.parametrize("kind", ["fixed", "json", "x12"])
+def test_a_trailer_of_tables_is_no_trailer_of_other_formats(kind: str) -> None:
+    settings = {"root": "/tmp", "format": kind, "control": {"marker": "T"}}
+    with pytest.raises(Invalid, match="'control' is for tables"):
+        open_source("file_drop", settings | ({"lines": TILL} if kind == "fixed" else {}))
