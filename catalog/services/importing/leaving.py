@@ -124,7 +124,7 @@ def take(ref: str, thing: ImportedThing | None, choice: str, target: ImportTarge
         subject_id=thing.key,
         after={"retired_at": row.retired_at.isoformat(), "source": thing.source},
     )
-    return ImportOutcome("changed", thing.key, "import.retired", f"Retired: {thing.source!r} names it no more.")
+    return ImportOutcome("changed", thing.key, "import.retired", f"{thing.source!r} names it no more.")
 
 
 def _withdraw(api: Api, target: ImportTarget) -> ImportOutcome:
@@ -147,7 +147,7 @@ def _withdraw(api: Api, target: ImportTarget) -> ImportOutcome:
             version, "version_withdrawn", actor=target.actor, before=before, reason=reason, payload={}
         )
     search_index.refresh([api.pk])
-    return ImportOutcome("changed", api.slug, "import.retired", "Its drafts are withdrawn.")
+    return ImportOutcome("changed", api.slug, "import.retired", "Its drafts are withdrawn for good.")
 
 
 def _names(noun: str, found: Sequence[str]) -> list[str]:
