@@ -11,6 +11,7 @@ from tillgate_contracts.compare.asyncapi.view import EventView
 from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.findings import ComparisonReport, Finding, verdict_of
 from tillgate_contracts.compare.graphql.comparison import GraphqlComparison
+from tillgate_contracts.compare.libraries import compare_definitions, compare_libraries
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.document import compare_documents
 from tillgate_contracts.compare.openapi.view import OpenApiView
@@ -108,14 +109,17 @@ def _findings(
     if kind == "openapi":
         views = OpenApiView(base.tree, old), OpenApiView(revision.tree, new)
         compare_documents(DocumentComparison(*views, graph, collector))
+        compare_libraries(graph, collector)
     elif kind == "asyncapi":
         EventComparison(EventView(base.tree, old), EventView(revision.tree, new), graph, collector).run()
+        compare_libraries(graph, collector)
     elif kind == "graphql":
         GraphqlComparison(base.tree, revision.tree, collector).run()
     elif kind in ("wsdl", "xsd"):
         XmlComparison(base.tree, revision.tree, collector).run()
     else:
         _schemas(graph, collector)
+        compare_definitions(graph, collector)
     collector.collect()
     tell_problems(collector, base, revision)
     _version(base, revision, collector)
