@@ -197,7 +197,8 @@ condition of `if`, an unknown keyword, a reference that leads nowhere, `unevalua
   or `one-of-coverage-undecided`, and whether `oneOf` branches overlap differently is `one-of-overlap-changed`. Both are
   warnings where the direction could be harmed.
 
-- **A child stands for itself**, also behind the mapping that it inherits; a child that is taken for its parent, or the
+- **A child stands for itself**, also behind the mapping that it inherits; other tags for it there are
+  `discriminator-tag-undecided` where it is used without its parent; a child that is taken for its parent, or the
   reverse, is `subtypes-coverage-undecided` where the tag of its values may choose another schema.
 - **What stands beside alternatives** holds together with each of them. Where one of them says something new of a
   property that is described beside it, that is no new property of an open object: `…-coverage-undecided`.

@@ -347,3 +347,23 @@ def test_a_circle_of_references_alone_is_listed_and_not_decided() -> None:
             assert judge(wrap(ref("A"), components=old), wrap(ref("A"), components=new)).verdict == "warning"
     unused = with_request({"type": "string"}, components=circle)
     assert judge(unused, unused).verdict == "none"
+
+
+@pytest.mark.parametrize("word", ["anyOf", "oneOf", "alone"])
+@pytest.mark.parametrize("wrap", [with_request, with_response])
+def test_the_tags_of_a_child_that_is_used_without_its_parent_are_told(word: str, wrap: Any) -> None:
+    def side(**mapping: str) -> dict[str, Any]:
+        tag = {"propertyName": "kind", "mapping": mapping}
+        parent = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
+        children = {
+            name: {"allOf": [ref("Tender"), {"properties": {name: {"type": "string"}}}]} for name in ("Cash", "Card")
+        }
+        body = ref("Cash") if word == "alone" else {word: [ref("Cash"), ref("Card")]}
+        return wrap(body, components={"schemas": {"Tender": {**parent, "discriminator": tag}, **children}})
+
+    plain = side(cash="Cash", card="#/components/schemas/Card")
+    for other in (side(CASH="Cash", card="Card"), side(cash="Card", card="Cash"), side(card="Card")):
+        for pair in ((plain, other), (other, plain)):
+            result = judge(*pair)
+            assert result.verdict in ("warning", "breaking"), [finding.message for finding in result.findings]
+    assert judge(plain, side(cash="#/components/schemas/Cash", card="Card")).verdict == "none"

@@ -241,6 +241,9 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "discriminator-default-removed": Kind(
         NARROWS, "no longer judges values without a known discriminator value by {old}", "discriminator"
     ),
+    "discriminator-tag-undecided": Kind(
+        BOTH, "is chosen by the discriminator value {new} instead of {old}", "discriminator"
+    ),
     "subtypes-coverage-undecided": Kind(BOTH, "became one of several subtypes, or was one of them", "discriminator"),
     "subtype-added": Kind(WIDENS, "has the new subtype {new}", "allOf"),
     "subtype-removed": Kind(NARROWS, "no longer has the subtype {old}", "allOf"),

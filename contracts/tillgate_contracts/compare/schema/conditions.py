@@ -7,7 +7,7 @@ from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE,
 from tillgate_contracts.compare.schema.comparison import NodeComparison, is_odata
 from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.source import DROP_IF, Parts
-from tillgate_contracts.compare.schema.tags import Tags, read_tags
+from tillgate_contracts.compare.schema.tags import Tags, own_tags, read_tags
 
 
 def compare_discriminators(comparison: NodeComparison) -> None:
@@ -34,6 +34,30 @@ def compare_discriminators(comparison: NodeComparison) -> None:
     before, after = str(old.get("propertyName")), str(new.get("propertyName"))
     if before != after:
         comparison.add("discriminator-property-name-changed", BOTH, before, after, "discriminator")
+    else:
+        _own_tags(comparison)
+
+
+def _own_tags(comparison: NodeComparison) -> None:
+    """The tags that choose this schema itself by the mapping of a parent, which its values carry wherever they stand.
+
+    Where the schema is a union, or a parent with children, its tags are compared one by one (`tagged.py`).
+    """
+    old, new = comparison.old, comparison.new
+    builders = comparison.graph.old, comparison.graph.new
+    if any(read_tags(builder, node) is not None for builder, node in zip(builders, (old, new), strict=True)):
+        return
+    before, after = (own_tags(builder, node) for builder, node in zip(builders, (old, new), strict=True))
+    if before != after:
+        comparison.add(
+            "discriminator-tag-undecided",
+            BOTH,
+            ", ".join(before) or "none",
+            ", ".join(after) or "none",
+            "discriminator",
+            undecided=True,
+            data={"reason": "Cannot tell automatically whether its values are told apart by it."},
+        )
 
 
 def _reach(comparison: NodeComparison, *, gone: bool) -> tuple[int, str]:

@@ -128,3 +128,17 @@ def _implicit(builder: Builder, candidate: TagTarget, name: str) -> tuple[str, l
     listed = builder.node(parts).enum if parts else None
     values: list[Any] = [] if listed is None else [value for value in listed.values() if isinstance(value, str)]
     return ("name", [candidate.name]) if not values or candidate.name in values else ("values", values)
+
+
+def own_tags(builder: Builder, node: Node) -> list[str]:
+    """The tags that lead to the node itself, by the mapping that it inherits."""
+    itself = builder.source.resolve(node.refs[0]) if node.refs else None
+    if itself is None:
+        return []
+    mapping = as_mapping(as_mapping(node.discriminator).get("mapping"))
+    family = builder.source.family
+    return sorted(
+        str(tag)
+        for tag, text in mapping.items()
+        if isinstance(text, str) and _key(builder, family.reference_of(text)) == itself.pointer
+    )
