@@ -217,7 +217,8 @@ def test_what_the_reading_could_not_read_is_a_warning_though_no_operation_uses_i
     folder.mkdir()
     (folder / "broken.yaml").write_text("a: [")
     main = folder / "api.json"
-    main.write_text(json.dumps(openapi({}, components={"schemas": {"A": {"$ref": ref}}})))
+    paths = {"/a": {"get": {"responses": {"200": {"description": "OK"}}}}}
+    main.write_text(json.dumps(openapi(paths, components={"schemas": {"A": {"$ref": ref}}})))
     document = read_file(main)
     result = compare(document, document, as_of=TODAY)
     assert result.verdict == "warning"

@@ -14,7 +14,10 @@ from tillgate_contracts.compare.schema.values import as_mapping, signature
 
 _OPERATIONS = ("paths", "webhooks", "x-webhooks", "channels", "operations")
 #: Components that only describe.
-_WORDS = ("examples", "tags", "externalDocs")
+_WORDS = ("examples", "links", "tags", "externalDocs")
+#: Fields that only describe, or hold data.
+_IDLE = frozenset(("description", "summary", "title", "example", "examples", "links", "externalDocs"))
+_NAMES = frozenset(("properties", "patternProperties", "content", "headers", "callbacks", "encoding", "variables"))
 
 
 def compare_libraries(graph: SchemaGraph, collector: FindingCollector) -> None:
@@ -55,10 +58,23 @@ def _schemas(
                 collector.use(graph.link(left, right, Direction(direction)), "payload", where)
 
 
+def _bare(value: Any, *, names: bool = False) -> Any:
+    """A component without what only describes. `names`: the keys are names, not fields."""
+    if isinstance(value, list):
+        return [_bare(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _bare(one, names=not names and key in _NAMES)
+        for key, one in value.items()
+        if names or (key not in _IDLE and not str(key).startswith("x-"))
+    }
+
+
 def _others(collector: FindingCollector, section: str, old: dict[str, Any], new: dict[str, Any]) -> None:
     """Parameters, answers and their like: what a change does depends on the operation that uses them."""
     for name in dict.fromkeys([*old, *new]):
-        if name in old and name in new and signature(old[name]) == signature(new[name]):
+        if name in old and name in new and signature(_bare(old[name])) == signature(_bare(new[name])):
             continue
         place = join("", "components", section, name)
         verb = "was added" if name not in old else "was removed" if name not in new else "changed"
