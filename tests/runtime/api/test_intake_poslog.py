@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ KEY = {"name": "sale", "meaning": "fact", "key": "/id", "schema": {"type": "obje
 RUNG = (goods(1, "10.00"), tender(9, "10.00"), total("10.00"))
 NO_MONEY = poslog(receipt(*RUNG, currency=""))
 CARD = "4111111111111111"
+TILLS = Path(__file__).parents[1] / "connectors" / "tills"
 
 
 def with_source(**members: Any) -> dict[str, Any]:
@@ -97,6 +100,16 @@ def test_of_several_sources_the_address_names_the_one_that_counts(hand_in) -> No
     assert Message.objects.get().key.startswith("abroad:")
     answer = hand_in(None, NO_MONEY, "?source=nowhere")
     assert (answer.status_code, answer.json()["code"]) == (404, "intake.source")
+
+
+def test_a_journal_of_another_form_is_handed_in_as_well(hand_in) -> None:
+    """NAXML by the profile of its source: one item an event."""
+    content = (TILLS / "naxml.xml").read_bytes()
+    declared = {"profile": "naxml-journal", "settings": {"currency": "USD"}}
+    answer = hand_in(with_source(poslog=declared), content)
+    assert answer.status_code == 202, answer.content
+    assert [one["key"] for one in answer.json()["receipts"]] == [f"14/1/2026-03-02/{n}" for n in range(1472, 1477)]
+    assert Message.objects.get(key__endswith="1472").payload["total"] == Decimal("36.48")
 
 
 def test_what_was_refused_is_judged_again_and_corrected_as_the_xml_that_came(hand_in) -> None:
