@@ -18,17 +18,19 @@ from runtime.connectors.poslog.rules import PosLogRules
 
 
 class _Form(NamedTuple):
-    """`units`: the elements that are a transaction each. `context`: elements in front of them whose text they need."""
+    """`units`: the elements that are a transaction each. `context`: elements in front of them whose text they need, of
+    the part of the file that begins with `head`."""
 
     units: frozenset[str]
     context: frozenset[str]
+    head: str
     translated: Callable[[Element, Mapping[str, str], PosLogRules], Element]
 
 
-_POSLOG = _Form(frozenset(("Transaction",)), frozenset(), lambda element, context, rules: element)
+_POSLOG = _Form(frozenset(("Transaction",)), frozenset(), "", lambda element, context, rules: element)
 _FORMS = {
-    "NAXML-POSJournal": _Form(naxml.EVENTS, naxml.CONTEXT, naxml.transaction_of),
-    "WPUBON01": _Form(idoc.RECEIPTS, idoc.CONTEXT, idoc.transaction_of),
+    "NAXML-POSJournal": _Form(naxml.EVENTS, naxml.CONTEXT, "TransmissionHeader", naxml.transaction_of),
+    "WPUBON01": _Form(idoc.RECEIPTS, idoc.CONTEXT, "IDOC", idoc.transaction_of),
 }
 _SUMS = ("WPUUMS01", "WPUUMS02", "WPUTAB01", "NAXML-MovementReport")
 
@@ -59,6 +61,8 @@ def transactions(source: LegibleXml, rules: PosLogRules) -> Iterator[Element]:
             name = local(element)
             if depth == 0 and event == "start" and name in _SUMS:
                 raise NotPosLog(f"{name} has sums of a day and no receipts; have the till send its receipts")
+            if depth == 0 and event == "start" and name == form.head:
+                context.clear()
             if depth == 0 and name in _FORMS:
                 form, found = _FORMS[name], True
             elif name == "POSLog":

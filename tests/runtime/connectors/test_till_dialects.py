@@ -267,3 +267,24 @@ def test_a_damaged_file_gives_records_or_rejections_or_one_refusal_and_nothing_e
                     continue  # an article without a name or a quantity: the target refuses it, with the reason
                 assert posted_total(sent) == Decimal(document["total"])
     assert kept, "no damaged file was read at all"
+
+
+@pytest.mark.parametrize(
+    ("name", "begin", "end", "store"),
+    [
+        ("SAP POS inbound", "<IDOC", "</IDOC>", "<SNDPRN>0000007708</SNDPRN>"),
+        ("NAXML", "<TransmissionHeader>", "</JournalReport>", "<StoreLocationID>14</StoreLocationID>"),
+    ],
+)
+def test_a_store_that_one_part_of_a_file_names_is_not_that_of_the_next_part(
+    name: str, begin: str, end: str, store: str
+) -> None:
+    content = (FOLDER / TILLS[name].file).read_text()
+    part = content[content.index(begin) : content.index(end) + len(end)]
+    assert store in part
+    content = content.replace(part, part + part.replace(store, ""))
+    found = read_file(TILLS[name], content.encode())
+    half = len(found) // 2
+    assert all(isinstance(one, Record) for one in found[:half])
+    assert all("missing: store" in one.reason for one in found[half:] if isinstance(one, RejectedRecord))
+    assert not [one for one in found[half:] if isinstance(one, Record)]
