@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
@@ -65,7 +65,7 @@ def matrix(request: HttpRequest) -> HttpResponse:
         "mine": mine,
         "environments": places.values(),
         "rows": [_row(row, places) for row in gate_matrix.rows(page.object_list, viewer=viewer)],
-        "reported": [_line(verdict) for verdict in gate_matrix.only_reported(now, viewer=viewer)],
+        "reported": _reported(gate_matrix.only_reported(now, viewer=viewer), places),
         "days": gate_matrix.REPORTED_DAYS,
         "picks": [
             {"label": "All", "url": "?", "current": not mine},
@@ -92,6 +92,22 @@ def _row(row: gate_matrix.GateRow, places: Mapping[str, str]) -> dict[str, Any]:
 def _line(verdict: Any) -> dict[str, Any]:
     enforcing = gate_matrix.is_enforcing(verdict)
     return {"verdict": verdict, "tone": tone_of(verdict.word, enforcing=enforcing)}
+
+
+def _reported(found: Sequence[Verdict], places: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Lines by the names of applications and environments, each with what its reasons say."""
+    names = {one.key: one.name for one in application_usage.named({verdict.application for verdict in found})}
+    return [
+        _line(verdict)
+        | {
+            "name": names.get(verdict.application, verdict.application),
+            "place": places.get(verdict.environment, verdict.environment),
+            "reasons": [
+                str(one["message"]) for one in gate_matrix.document(verdict)["reasons"] if not one.get("waived_by")
+            ],
+        }
+        for verdict in found
+    ]
 
 
 @require_safe

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -15,6 +17,26 @@ from runtime import permissions
 from runtime.models import RetentionPolicy
 from runtime.selectors import retention as selectors
 from runtime.services import retention as services
+
+PARTS = {
+    "deliveries": "Deliveries",
+    "attempts": "Attempts at deliveries",
+    "runspan": "Positions that runs read",
+    "firing": "Starts by schedules",
+    "run": "Runs",
+    "rejected": "Rejected messages",
+    "conflict": "Conflicts",
+    "unkept": "Counts of what was only counted",
+    "comparison": "Comparisons with targets",
+    "outboxevent": "Events",
+    "webhookdelivery": "Deliveries to webhooks",
+    "pipelinedelivery": "Webhooks of pipelines",
+    "pipelinereview": "Reviews of pipelines",
+    "indicatorday": "Service levels by day",
+    "alertentry": "Entries of alerts",
+    "alert": "Alerts",
+}
+"""The parts of what is due by the names of their tables; a month of messages is called by its own."""
 
 
 class RetentionForm(forms.Form):
@@ -43,11 +65,19 @@ def retention(request: HttpRequest) -> HttpResponse:
         "own": [
             one for one in selectors.own_policies() if one.integration and permissions.may_see(viewer, one.integration)
         ],
-        "due": services.due(viewer) if request.GET.get("show") == "due" and allowed else None,
+        "due": _due(viewer) if request.GET.get("show") == "due" and allowed else None,
         "form": form,
         "allowed": allowed,
     }
     return render(request, "runtime/retention.html", context, status=status)
+
+
+def _due(viewer: Viewer) -> list[dict[str, Any]]:
+    titles = dict(RetentionPolicy.DataClass.choices)
+    return [
+        {"part": PARTS.get(one.what, one.what), "kind": titles.get(one.data_class, one.data_class), "due": one}
+        for one in services.due(viewer)
+    ]
 
 
 def _set(form: RetentionForm, viewer: Viewer) -> bool:

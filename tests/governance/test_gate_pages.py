@@ -103,6 +103,11 @@ def test_what_only_reports_is_listed_as_what_would_have_been_stopped():
     assert "Would have been stopped" in html
     assert f"/gate/verdicts/{made.pk}/" in html.partition("Would have been stopped")[2]
     assert "Unknown, reported only" in html
+    told = html.partition("Would have been stopped")[2]
+    assert f"Till programme {made.version}</a>" in told, "by its name"
+    assert "to Production," in told
+    assert "nobody@v9 is not in the catalog." in told
+    assert "version.unknown" not in told, "words for people, no code"
     assert "Would have been stopped" not in seen(catalog.client("lea"), "gate")
 
 
