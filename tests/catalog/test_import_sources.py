@@ -192,6 +192,7 @@ BROKEN = {
     "cut": archive(ESTATE)[:-40],
     "nothing to read in it": archive({"a.png": "x"}),
     "much in little": archive({f"{n}.json": " " * 9_000_000 for n in range(9)}),
+    "packed in a way that may take all memory": archive({"a.csv": "slug\na\n"}, method=zipfile.ZIP_LZMA),
     "a damaged member": archive({"a.csv": "slug\na\n"}, method=zipfile.ZIP_STORED).replace(b"slug\na", b"slug\nb", 1),
 }
 
@@ -226,3 +227,14 @@ def test_a_folder_of_two_hundred_files_is_taken(files, status):
     answer = make.client("ada").post("/catalog/imports/", {"folder": sent, "folder_paths": ""})
     assert answer.status_code == status
     assert "200" in make.shown(answer) or status == 302
+
+
+def test_a_state_that_a_csv_says_anew_needs_a_decision():
+    files = {"apis.csv": "slug,contract,label,state\norders,o.json,v1,published\n", "o.json": OPENAPI % ("Orders", "1")}
+    run(files, source="shop")
+    files["apis.csv"] = files["apis.csv"].replace("published", "deprecated")
+    row = run(files, source="shop").rows.get()
+    assert (row.outcome, row.code) == ("unchanged", "import.differs")
+    assert "decision" in row.message
+    files["apis.csv"] = files["apis.csv"].replace("deprecated", "")
+    assert run(files, source="shop").rows.get().code == ""

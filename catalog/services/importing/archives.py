@@ -44,6 +44,8 @@ def _unpacked(source: ImportSource) -> list[ImportSource]:
             for member in members:
                 if member.flag_bits & 1:
                     raise _refused(f"{name} is protected by a password. Pack it without one.")
+                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                    raise _refused(f"{name} is packed in a way that is not read. Pack it as an ordinary zip (deflate).")
                 with archive.open(member) as one:
                     data = one.read(left + 1)
                 left -= len(data)

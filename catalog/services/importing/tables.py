@@ -7,7 +7,7 @@ import re
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from catalog.domain import naming
+from catalog.domain import lifecycle, naming
 from catalog.domain.api_fields import API_FIELDS, KEYS, ApiField, names_in
 from catalog.services import contracts
 from catalog.services.importing import identity
@@ -32,16 +32,18 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     reading = _contract(row.get("contract", ""), item)
     second = "unchanged"
     reference = slug
+    differs = [n for n in notes if "is proposed and not taken over" in n]
+    notes = [n for n in notes if n not in differs]
     if reading is not None or row.get("label"):
-        version, second = target.version(
-            api, reading, label=row.get("label", ""), state=row.get("state", "").lower() or "published"
-        )
+        state = row.get("state", "").lower()
+        version, second = target.version(api, reading, label=row.get("label", ""), state=state or "published")
         reference = str(version)
         if reading is None:
             notes.append("no contract was given: the version stays a draft")
-    return ImportOutcome(
-        target.finish(api, first, second), reference, "import.noticed" if notes else "", "; ".join(notes[:8])
-    )
+        elif second == "unchanged" and state in lifecycle.STATES and version.state != state:
+            differs.append(f"state {state}: {version} is {version.state}; a state moves by a decision")
+    code = "import.differs" if differs else "import.noticed" if notes else ""
+    return ImportOutcome(target.finish(api, first, second), reference, code, "; ".join([*differs, *notes][:8]))
 
 
 def slug_of(item: ImportItem) -> str:
