@@ -29,7 +29,7 @@ REFUSALS: dict[str, tuple[Callable[[], Any], str]] = {
     "observer": (lambda: engine.observer(engine.read(b"type Query { a: Int }", name="a.graphql")), "observe.format"),
     "lint": (lambda: engine.lint(engine.from_value(OPENAPI), tier=9), "lint.context"),
 }
-REFUSES_NOTHING = {"group", "groups_of", "is_list_value", "is_name", "lint_groups"}
+REFUSES_NOTHING = {"group", "groups_of", "is_call", "is_list_value", "is_name", "lint_groups", "speaks"}
 """They arrange or judge what the engine has made."""
 
 
