@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.mapping.conversions import ValueType
-from runtime.mapping.formula import spell
+from runtime.mapping.formula import aggregates, spell
 from runtime.mapping.model import Field, LookupTable, Mapping
-from runtime.mapping.paths import Path
+from runtime.mapping.paths import Path, show
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +154,10 @@ def _sources(one: Field, around: tuple[Field, ...]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     for path in one.sources():
         found[full_path(path, around if path == one.source else inner)] = None
+    for node in (one.formula, one.when):
+        for total in aggregates(node) if node is not None else ():
+            if total.rest:
+                found[f"{full_path(total.items, inner)}[].{show(total.rest)}"] = None
     return tuple(found)
 
 

@@ -103,6 +103,15 @@ def reads(node: Node) -> Iterator[Path]:
             yield from reads(arg)
 
 
+def aggregates(node: Node) -> Iterator[Aggregate]:
+    """Every sum and count of a formula."""
+    if isinstance(node, Aggregate):
+        yield node
+    elif isinstance(node, FormulaOperation | FunctionCall):
+        for arg in node.args:
+            yield from aggregates(arg)
+
+
 def spell(node: Node) -> str:
     """The formula in one normal spelling, for people and for comparing two releases."""
     if isinstance(node, Literal):

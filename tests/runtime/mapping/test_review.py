@@ -249,3 +249,17 @@ def test_nothing_may_be_written_as_null_where_the_target_takes_none():
     assert {
         f.pointer for f in check_against(parse(one(**{"from": "d", "type": "string", "write_null": True})), {}, target)
     } == {"/fields/0/write_null"}
+
+
+def test_lineage_names_what_a_sum_is_over():
+    fields = [
+        {"to": "total", "formula": "sum(lines[].price.amount) + count(lines[])", "type": "decimal"},
+        {
+            "to": "rows",
+            "from": "lines",
+            "when": "sum(taxes[].due) > 0",
+            "each": [{"to": "sku", "from": "sku", "type": "string"}],
+        },
+    ]
+    found = lineage(parse({"mapping": "m", "version": 1, "fields": fields}))
+    assert found == {"total": ["lines[].price.amount"], "rows[].sku": ["lines[].taxes[].due", "lines[].sku"]}
