@@ -27,6 +27,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.evidence",),
     ("bench.command_line",),
     ("bench.retention",),
+    ("bench.people",),
     ("bench.catalog", "--apis", "10000"),
     ("bench.catalog", "--apis", "30000"),
 )
