@@ -57,7 +57,7 @@ def in_version_3(value: Any) -> dict[str, Any] | None:
 
 def _of_version_2(value: dict[str, Any]) -> dict[str, Any]:
     tables = value.get("dataset")
-    made = {
+    made: dict[str, Any] = {
         key: value[key]
         for key in ("version", "status", "description", "slaProperties", "roles", "price", "tags")
         if key in value
