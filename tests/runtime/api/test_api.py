@@ -78,6 +78,8 @@ def reads(day: scene.Day) -> list[str]:
 
 FOR_DECIDERS = "runtime-api:retention-due"
 """Names integrations of every team, so only those who decide for all may read it."""
+OF_VERSIONS = "version-readers"
+"""Answers who may see the version, with what they may see: `tests/runtime/api/test_readers_api.py`."""
 
 
 def vendor() -> int:
@@ -174,7 +176,7 @@ def test_every_address_is_among_those_that_are_tried(day):
         resolve(address.partition("?")[0]).url_name
         for address in reads(day) + [reverse(FOR_DECIDERS)] + [address for _, address, _ in writes(day)]
     }
-    assert named == tried
+    assert named == tried | {OF_VERSIONS}
 
 
 def test_every_read_answers_its_owner_and_nobody_else(client, day):
