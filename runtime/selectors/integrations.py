@@ -88,9 +88,13 @@ select i.key, i.title, i.domain_key as domain, g.name as team, n.tier, coalesce(
                         and s.replay_of_id is null) w on true
   left join runtime_schedule c on c.integration_id = i.id and c.environment = %(environment)s and c.enabled
   left join lateral (select n.id, n.state, n.started_at
-                       from runtime_run n
-                       join runtime_stream st on st.id = n.stream_id
-                      where n.integration_id = i.id
+                       from runtime_stream st
+                       cross join lateral (select m.id, m.state, m.started_at
+                                             from runtime_run m
+                                            where m.stream_id = st.id
+                                            order by m.id * -1
+                                            limit 1) n
+                      where st.integration_id = i.id
                         and st.environment = %(environment)s
                       order by n.id desc
                       limit 1) u on true

@@ -124,10 +124,7 @@ class ServiceLevel:
 
     @property
     def left_words(self) -> str:
-        left = None if self.rolling is None else self.rolling.left
-        if left is None:
-            return "unknown"
-        return f"{left * 100:.0f} %" if left > -9.99 else "overdrawn"
+        return budget_left(None if self.rolling is None else self.rolling.left)
 
     @property
     def left_share(self) -> float | None:
@@ -184,9 +181,16 @@ class WindowWords:
     paused: str
 
 
+def budget_left(share: float | None) -> str:
+    """What is left of an error budget, as pages say it; `share` is 1 for all of it, None where nobody knows."""
+    if share is None:
+        return "unknown"
+    return f"{share * 100:.0f} %" if share > -9.99 else "overdrawn"
+
+
 def window_words(window: WindowStanding, of: ServiceLevel) -> WindowWords:
     tone = {MET: tones.ok("Met"), MISSED: tones.stop("Missed")}.get(window.state, tones.quiet("Unknown", "info"))
-    left = "unknown" if window.left is None else f"{window.left:.0%}" if window.left > -9.99 else "overdrawn"
+    left = budget_left(window.left)
     return WindowWords(
         window.first,
         tone,

@@ -17,7 +17,7 @@ from kernel.counts import CountedSoFar
 from kernel.viewer import Viewer
 from runtime.ledger import retention
 from runtime.models import QuarantinedMessage
-from runtime.selectors import daily_totals, dead_letters, runs, traces, vendors
+from runtime.selectors import daily_totals, dead_letters, integrations, runs, traces, vendors
 from runtime.services import daily_accounts, day_sums
 from tests.runtime import scene
 
@@ -128,6 +128,10 @@ def pages(day: scene.Day) -> dict[str, Callable[[], Any]]:
         "the number of dead letters": lambda: dead_letters.count_all(viewer),
         "dead letters decided today": lambda: dead_letters.settled_today(viewer, "production"),
         "runs": lambda: runs.latest(viewer),
+        "runs where there are none": lambda: runs.latest(viewer, environment="test"),
+        "runs of nothing that one may see": lambda: runs.latest(Viewer.of(day.people.zoe)),
+        "runs of a flow where it has none": lambda: runs.latest(viewer, integration=sales.key, environment="test"),
+        "flows where nothing ran": lambda: integrations.listed(viewer, "test"),
         "vendors": lambda: vendors.listed(viewer, "production"),
         "traces of a key": lambda: [traces.trace(one) for one in traces.search(viewer, "old17")],
     }

@@ -27,6 +27,7 @@ from runtime.models import (
     StreamSource,
     VendorState,
 )
+from runtime.selectors.service_levels import budget_left
 from runtime.services import measuring, service_level_jobs, standings
 from tests.runtime import scene
 
@@ -101,6 +102,13 @@ def test_a_burn_rate_is_the_error_over_the_budget() -> None:
     sums = Sums(looked=60, counted=60, good=60 - 0.864)
     assert sums.burn(0.001) == pytest.approx(14.4)
     assert Sums(looked=60).burn(0.001) is None, "nothing was called, so nothing is known"
+
+
+@pytest.mark.parametrize(
+    ("share", "said"), [(1.0, "100 %"), (0.5, "50 %"), (-0.2, "-20 %"), (-20.0, "overdrawn"), (None, "unknown")]
+)
+def test_what_is_left_of_a_budget_is_said_in_the_same_way_everywhere(share: float | None, said: str) -> None:
+    assert budget_left(share) == said
 
 
 def test_quantiles_come_from_buckets_within_a_quarter() -> None:
