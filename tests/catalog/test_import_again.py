@@ -304,6 +304,7 @@ def page_of(run: ImportRun, outcome: str = "") -> str:
     return make.shown(page).split('id="import"')[1]
 
 
+@pytest.mark.thorough
 def test_an_estate_of_300_entities_over_six_sources_is_right_each_time():
     """Each time, one of the sources is tried by a dry run before: it says what the real run does."""
     tries = iter(range(6))
