@@ -7,11 +7,11 @@ from typing import Literal
 from kernel import measures
 from kernel.card_data import MaskedCards
 
-Way = Literal["poslog", "files", "intake", "correction"]
+Way = Literal["poslog", "files", "sources", "intake", "correction"]
 TAKEN = measures.counter(
     "card_data",
     "Cardholder data that was kept out: card numbers that were masked, and codes and tracks that were dropped, by the "
-    "way they came: poslog, files, intake, correction.",
+    "way they came: poslog, files, sources, intake, correction.",
     ("way", "kind"),
 )
 

@@ -12,21 +12,25 @@ from msgspec import structs
 from kernel import card_measures
 from kernel.card_data import MaskedCards
 from runtime.connectors.charsets import by_mark, is_utf8
-from runtime.connectors.protocols import Page
+from runtime.connectors.protocols import Page, Record
 from runtime.domain import masking
 
 
-def without_cards(page: Page, *, whole: bool = False, text: bool = False) -> Page:
+def without_cards(page: Page, *, whole: bool = False, text: bool = False, way: card_measures.Way = "files") -> Page:
     """The page with what was taken as a warning; the same page where there was nothing. `whole`: its records are files,
-    as base64 in `content`, or as `text`."""
+    as base64 in `content`, or as `text`. `way`: how it comes in, for the measures."""
     count = MaskedCards()
     of_record = partial((_of_text if text else _of_file) if whole else _masked, count=count)
-    records = [structs.replace(one, payload=of_record(one.payload)) for one in page.records]
+    records = [_with_payload(one, of_record(one.payload)) for one in page.records]
     rejected = [replace(one, payload=_masked(one.payload, count)) for one in page.rejected]
     if not count:
         return page
-    card_measures.count("files", count)
+    card_measures.count(way, count)
     return replace(page, records=records, rejected=rejected, warnings=[*page.warnings, masking.said_of(count)])
+
+
+def _with_payload(record: Record, payload: bytes) -> Record:
+    return record if payload is record.payload else structs.replace(record, payload=payload)
 
 
 def _masked(payload: bytes, count: MaskedCards) -> bytes:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from runtime.connectors.page_cards import without_cards
 from runtime.connectors.protocols import (
     CallContext,
     CallError,
@@ -228,7 +229,7 @@ class SourceReader:
         for attempt in range(attempts):
             self.looked_at = self.lease.hold(call.deadline)
             try:
-                return _with_place(self.connector.read(self.at, call=call))
+                return _with_place(without_cards(self.connector.read(self.at, call=call), way="sources"))
             except Retriable as error:
                 if error.after is not None and error.after > self.lease.share:
                     raise NotNow(error.reason, error.after) from error
