@@ -265,19 +265,6 @@ def test_warnings_of_pages_are_kept_on_the_run(feed: Feed, script: Callable[...,
     assert run.warned == 3
 
 
-def test_card_numbers_of_polled_records_do_not_enter_and_the_run_says_so(
-    feed: Feed, script: Callable[..., Scripted]
-) -> None:
-    feed.deploy()
-    paid = order(1) | {"note": "paid with 4111111111111111"}
-    script([paid, order(2)], Page([], {}, True, rejected=[RejectedRecord("7", "no key", b'{"cvv": "123"}')]))
-    run = feed.run()
-    assert "4111111111111111" not in str(list(Message.objects.values_list("payload", flat=True)))
-    assert "123" not in RejectedMessage.objects.get().raw
-    assert any("1 card number masked" in one for one in run.warnings)
-    assert any("1 code dropped" in one for one in run.warnings)
-
-
 def test_a_source_that_was_read_to_its_end_says_until_when(feed: Feed, script: Callable[..., Scripted]) -> None:
     source = script([order(1)], Refused("http.500", "down"))
     feed.deploy()
