@@ -116,7 +116,8 @@ def attend(
     many seconds; a scheduler that stands still in here meanwhile adds to them, by `monotonic`.
 
     After a step back a pause ends when it would have, at the earliest now; a lease that could not be as long as it
-    looks is one of before. After a step ahead the pauses and leases that it ran over go on, but for what may have been
+    looks is one of before, and so is a last send further ahead than the longest lease, to whose end a lost owner may
+    send. A last send within that may have been stored since, and waits longer where it was not. After a step ahead the pauses and leases that it ran over go on, but for what may have been
     stored, and may have ended, since the step.
     """
     begun = monotonic()
@@ -126,7 +127,8 @@ def attend(
 
     if step < 0:
         moved = _move(conn, "clock_back", _PAUSES, step, 0.0) + _move(conn, "clock_back", _LEASES, step, LONGEST_LEASE)
-        moved += _move(conn, "clock_sent_back", _SENT + _LOOKS, step, 0.0)
+        moved += _move(conn, "clock_sent_back", _LOOKS, step, 0.0)
+        moved += _move(conn, "clock_sent_back", _SENT, step, LONGEST_LEASE)
         moved += sum(conn.execute(text, {"step": step, "since": ago()}).rowcount for text in FIRST_SENT_BACK)
         _move(conn, "clock_back", _PLACES_IN_LINE, step, 0.0)
     else:

@@ -149,7 +149,7 @@ def _back(value: float, now: float, given: Row) -> float | None:
 
 
 def _sent_back(value: float, now: float, given: Row) -> float | None:
-    return min(now, value + given["step"]) if value > now else None
+    return min(now, value + given["step"]) if value > now + given["beyond"] else None
 
 
 def _bound(value: float, now: float, given: Row) -> float | None:

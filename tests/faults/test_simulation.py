@@ -128,7 +128,8 @@ def test_a_clock_that_is_set_doubles_nothing_and_stops_nothing_for_long() -> Non
     counts: Counter[str] = Counter()
     stood_still = 1527852  # the scheduler, while it moved what was stored before a step
     lost_at_once = 1641510  # a worker lost the database at its first look, and claimed without one
-    for seed in (*range(1, 35), stood_still, lost_at_once):
+    stored_since = 1809078  # what may be sent until the end of a lease, stored after a step back
+    for seed in (*range(1, 35), stood_still, lost_at_once, stored_since):
         verdict = SteppedWorld(stepped_shape(seed)).run()
         assert verdict.clean, (seed, verdict.found())
         counts.update(verdict.counts)

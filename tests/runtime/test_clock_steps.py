@@ -119,6 +119,14 @@ def test_a_lease_that_was_stored_after_the_step_back_is_left_as_it_is(ledger, fl
     assert left(ledger, "lease_until") > leases.LEASE_SECONDS - 10
 
 
+def test_a_last_send_that_was_stored_after_the_step_back_is_left_as_it_is(ledger, flow):
+    """It is the end of a lease, until which its lost owner may send: of before it would be further ahead."""
+    assert claim(ledger, "first")
+    ledger.execute("update runtime_progress set sent_at = clock_timestamp() + interval '14 s'")
+    clock_steps.attend(ledger, -DAY)
+    assert 10 < left(ledger, "sent_at") <= 14
+
+
 def test_what_nobody_saw_is_bounded(ledger, flow):
     assert claim(ledger, "first")
     set_back(ledger, DAY)
