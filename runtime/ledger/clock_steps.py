@@ -117,8 +117,8 @@ def attend(
 
     After a step back a pause ends when it would have, at the earliest now; a lease that could not be as long as it
     looks is one of before, and so is a last send further ahead than the longest lease, to whose end a lost owner may
-    send. A last send within that may have been stored since, and waits longer where it was not. After a step ahead the pauses and leases that it ran over go on, but for what may have been
-    stored, and may have ended, since the step.
+    send. A last send within that may have been stored since, and waits longer where it was not. After a step ahead the
+    pauses and leases that it ran over go on, but for what may have been stored, and may have ended, since the step.
     """
     begun = monotonic()
 
