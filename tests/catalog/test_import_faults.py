@@ -117,3 +117,36 @@ def test_a_csv_cell_or_a_file_name_with_a_nul_is_a_row(tmp_path):
     )
     assert run.state == "done"
     assert run.rows.count() == 2
+
+
+TOGETHER = {
+    "catalog-info.yaml": "# backstage.io/\n" + GOOD % "first" + "---\njust text\n",
+    "kindless/catalog-info.yaml": "# backstage.io/\nmetadata: {name: a}\n---\n" + GOOD % "second",
+    "bomb.yaml": "# backstage.io/\na: &a [1]\n---\n" + "x: " + "[" * 100 + "]" * 100,
+    "package.json": '{"name": "x", "version": "1.0.0"}',
+    "compose.yaml": "services: {}",
+    "1.raml": "#%RAML 1.0",
+    "10.raml": "#%RAML 1.0",
+    "_.csv": "title\n\x00",
+    "apis.csv": "slug,title,owner\n",
+    "apis.json": '{"apis": [], "specificationVersion": "0.16", "include": [{"name": "a", "url": "https://a.example"}]}',
+}
+
+
+def imported(*names: str) -> ImportRun:
+    files = [ImportSource(name, TOGETHER[name].encode()) for name in names]
+    return importing.run(files, actor=None, source="odd", dry_run=True)
+
+
+def test_odd_files_of_every_kind_stand_beside_each_other_and_each_has_its_row():
+    alone = {name: imported(name).rows.count() for name in TOGETHER}
+    together = imported(*TOGETHER)
+    assert (together.state, together.error) == ("done", "")
+    assert together.rows.count() == sum(alone.values())
+    for other in TOGETHER:
+        assert imported("catalog-info.yaml", *{other} - {"catalog-info.yaml"}).state == "done", other
+
+
+def test_a_name_of_more_digits_than_a_number_may_have_is_a_row_as_well():
+    record = importing.run([ImportSource("7" * 5000 + ".raml", b"#%RAML 1.0")], actor=None, source="odd", dry_run=True)
+    assert (record.state, record.rows.get().code) == ("done", "import.format_unread")

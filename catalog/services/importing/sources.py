@@ -190,20 +190,20 @@ def _whole(file: ImportSource, by_name: dict[str, bytes]) -> list[ImportItem]:
     except Exception as error:  # files may be odd in a way that nobody has thought of
         log.exception("a file of an import failed: %s", file.name)
         reason = Invalid("import.failed", f"This file cannot be taken apart ({type(error).__name__}).")
-        return [ImportItem(file.name, "blocked", 9, natural(file.name), reason, file)]
+        return [ImportItem(file.name, "blocked", 9, place(file.name), reason, file)]
 
 
 def _items_of_file(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
     path = PurePosixPath(file.name)
     suffix = path.suffix.lower()
-    plain_contract = ImportItem(file.name, "contract", 4, natural(file.name), None, file)
+    plain_contract = ImportItem(file.name, "contract", 4, place(file.name), None, file)
     if suffix == ".csv":
         yield from _csv_items(file, by_name)
     elif suffix in UNREAD:
         reason = Invalid("import.format_unread", f"{path.name[:100]}: {UNREAD[suffix]}.")
-        yield ImportItem(file.name, "blocked", 9, natural(file.name), reason, file)
+        yield ImportItem(file.name, "blocked", 9, place(file.name), reason, file)
     elif path.name.lower() in _OF_TOOLS:
-        yield ImportItem(file.name, "aside", 9, natural(file.name), "it configures a tool, and describes no API", file)
+        yield ImportItem(file.name, "aside", 9, place(file.name), "it configures a tool, and describes no API", file)
     elif suffix in {".edmx", ".xml", ".xsd", ".wsdl", ".graphql", ".graphqls", ".gql", ".sdl"}:
         yield plain_contract
     elif _looks_like(file.data, b"backstage.io/"):
@@ -224,26 +224,26 @@ def _structured(file: ImportSource, by_name: dict[str, bytes]) -> list[ImportIte
         )
     except Invalid as error:
         if data_contracts.may_be_one(file.data):
-            return [ImportItem(file.name, "blocked", 9, natural(file.name), error, file)]
+            return [ImportItem(file.name, "blocked", 9, place(file.name), error, file)]
         return []
     contract = data_contracts.in_version_3(value)
     if contract is not None:
-        return [ImportItem(file.name, "odcs", 4, natural(file.name), contract, file)]
+        return [ImportItem(file.name, "odcs", 4, place(file.name), contract, file)]
     listed = listings.listed_in(value)
     if listed is None:
         return []
     if others := listings.includes(value):
         reason = f"it includes other lists, which are not fetched: {', '.join(others[:10])}"
-        aside = [ImportItem(f"{file.name}, includes", "aside", 9, natural(file.name), reason, file)]
+        aside = [ImportItem(f"{file.name}, includes", "aside", 9, place(file.name), reason, file)]
     else:
         aside = []
     if not listed:
-        empty = ImportItem(file.name, "aside", 9, natural(file.name), "it lists no API", file)
+        empty = ImportItem(file.name, "aside", 9, place(file.name), "it lists no API", file)
         return aside or [empty]
     if len(listed) == 1 and not aside:
-        return [ImportItem(file.name, "listed", 3, (file.name, 0), listed[0], file, by_name)]
+        return [ImportItem(file.name, "listed", 3, place(file.name), listed[0], file, by_name)]
     return [
-        ImportItem(f"{file.name}, API {n}", "listed", 3, (file.name, n), one, file, by_name)
+        ImportItem(f"{file.name}, API {n}", "listed", 3, place(file.name, n), one, file, by_name)
         for n, one in enumerate(listed, start=1)
     ] + aside
 
@@ -304,43 +304,50 @@ def _csv_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[Import
     try:
         rows = _rows(file)
     except Invalid as error:
-        yield ImportItem(file.name, "blocked", 9, natural(file.name), error, file)
+        yield ImportItem(file.name, "blocked", 9, place(file.name), error, file)
         return
     for n, row in enumerate(rows, start=2):
         if not any(row.values()):  # Excel keeps rows that were emptied
             continue
-        yield ImportItem(f"{file.name}, line {n}", "csv", 3, (file.name, n), row, file, by_name)
+        yield ImportItem(f"{file.name}, line {n}", "csv", 3, place(file.name, n), row, file, by_name)
 
 
 def _backstage_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
     try:
         documents = list(bounded_yaml.each(contract_engine.decode(file.data)))
     except Invalid as error:
-        yield ImportItem(file.name, "blocked", 9, natural(file.name), error, file)
+        yield ImportItem(file.name, "blocked", 9, place(file.name), error, file)
         return
     for n, document in enumerate(documents):
         if document is None:
             continue
         where = file.name if len(documents) == 1 else f"{file.name}, document {n + 1}"
         if isinstance(document, Invalid):
-            yield ImportItem(where, "blocked", 9, (file.name, n), document, file)
+            yield ImportItem(where, "blocked", 9, place(file.name, n), document, file)
             continue
         if not isinstance(document, dict) or not isinstance(document.get("kind"), str):
             yield ImportItem(
                 where,
                 "blocked",
                 9,
-                (file.name, n),
+                place(file.name, n),
                 Invalid("import.backstage", "The document must be an entity with a kind."),
                 file,
             )
             continue
-        yield ImportItem(where, "backstage", _RANK.get(document["kind"], 6), (file.name, n), document, file, by_name)
+        yield ImportItem(
+            where, "backstage", _RANK.get(document["kind"], 6), place(file.name, n), document, file, by_name
+        )
+
+
+def place(name: str, number: int = 0) -> tuple[Any, ...]:
+    """The order of an item, of one form for every kind: by its file, then its number in it."""
+    return natural(name), number
 
 
 def natural(text: str) -> tuple[Any, ...]:
     """Sorts v2 before v10."""
-    return tuple((0, int(p)) if p.isdecimal() else (1, p) for p in re.split(r"(\d+)", text.lower()) if p)
+    return tuple((0, int(p)) if p.isdecimal() else (1, p) for p in re.split(r"(\d{1,1000})", text.lower()) if p)
 
 
 def names_from_path(name: str, *, folder: str = "") -> tuple[str, str, str]:
