@@ -11,7 +11,9 @@ class KernelConfig(AppConfig):
     verbose_name = "Accounts, ledger and outbox"
 
     def ready(self) -> None:
+        from kernel import request_charsets
         from kernel.model_triggers import never_left_out
 
+        request_charsets.install()
         egress.configure(settings.EGRESS_SYSTEMS, settings.EGRESS_RECEIVERS)
         post_migrate.connect(never_left_out, sender=self)

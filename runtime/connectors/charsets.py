@@ -20,6 +20,7 @@ _MARKS = (
 _CONTROLS = re.compile("[\x80-\x9f]")
 _ESCAPED = re.compile("[\ud800-\udfff]")
 _KEPT = "tillgate-kept"
+_NO_CHARSETS = frozenset(("idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"))
 _CHARSET = re.compile(r"""charset\s*=\s*["']?([^\s"';]+)""", re.IGNORECASE)
 
 
@@ -57,10 +58,12 @@ codecs.register_error(_KEPT, _keep)
 
 
 def is_charset(name: str) -> bool:
-    """Whether Python can decode text with it; `hex` and the like are codecs and no charsets."""
+    """Whether Python can decode text with it; `hex`, `idna` and the like are codecs and no charsets."""
     try:
+        if codecs.lookup(name).name.replace("_", "-") in _NO_CHARSETS:
+            return False
         return isinstance("".encode(name), bytes) and b"".decode(name) == ""
-    except (LookupError, UnicodeError):
+    except (LookupError, ValueError):
         return False
 
 
@@ -115,7 +118,7 @@ def json_body(body: bytes, content_type: str, setting: str | None) -> JsonBody:
     """The body of an answer as UTF-8, without byte order mark. JSON is UTF-8 (RFC 8259 §8.1); a declared charset counts
     where the bytes are not. Bytes that are not of that charset stay, so that the rows that hold them are found out.
     Raises Refused for a charset that is not known."""
-    codec = by_mark(body[:4], _by_zeros(body[:4]))
+    codec = by_mark(body[:4], by_zeros(body[:4]))
     if codec == "utf-8-sig":
         return JsonBody(body[3:])
     if codec:
@@ -124,15 +127,15 @@ def json_body(body: bytes, content_type: str, setting: str | None) -> JsonBody:
     named = setting or (declared[1] if declared else "")
     if not named or body.isascii() or named.lower().replace("_", "-") in ("utf-8", "utf8"):
         return JsonBody(body)
-    try:
-        codecs.lookup(named)
-    except LookupError:
+    if not is_charset(named):
         raise Refused(
             "response.charset", f"The answer declares the charset {named!r}, which is not known; set 'charset' instead."
-        ) from None
+        )
     if is_utf8(body):
         return JsonBody(body, "", f"the answer declares the charset {named} and is UTF-8; it was read as UTF-8")
-    return JsonBody(body.decode(named, "surrogateescape").encode("utf-8", "surrogateescape"), named)
+    if _extends_ascii(named):
+        return JsonBody(body.decode(named, "surrogateescape").encode("utf-8", "surrogateescape"), named)
+    return JsonBody(body.decode(named, _KEPT).encode("utf-8", "surrogatepass"), named)
 
 
 def converted_badly(row: bytes, converted: str) -> str:
@@ -142,8 +145,8 @@ def converted_badly(row: bytes, converted: str) -> str:
     return misread(row.decode("utf-8", "surrogateescape"), converted)
 
 
-def _by_zeros(head: bytes) -> str:
-    """UTF-16 and UTF-32 without a mark: JSON begins with two ASCII characters (RFC 4627 §3)."""
+def by_zeros(head: bytes) -> str:
+    """UTF-16 and UTF-32 without a mark: JSON and XML begin with two ASCII characters (RFC 4627 §3)."""
     if len(head) < 4:
         return ""
     zeros = [byte == 0 for byte in head]

@@ -101,7 +101,7 @@ class DropReader:
             raise Unreadable(f"{packing.reason}; nothing of it was read: have it sent again")
         try:
             yield from self.records(claimed)
-        except (Unreadable, EOFError, zlib.error) as error:
+        except (Unreadable, EOFError, zlib.error, UnicodeError) as error:
             if claimed.whole:
                 raise Unreadable(str(error)) from None
         if packing is not None and not packing.whole:

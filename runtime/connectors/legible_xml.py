@@ -8,7 +8,7 @@ import io
 import re
 from typing import IO, Any
 
-from runtime.connectors.charsets import by_mark, is_utf8, single_byte
+from runtime.connectors.charsets import by_mark, by_zeros, is_charset, is_utf8, single_byte
 
 CHUNK = 32 * 1024
 MARK = "\ufdd0"  # stands where bytes are not of the charset, or a character is none that XML has
@@ -31,9 +31,7 @@ class LegibleXml:
         raw: Any = source
         self.file = raw if isinstance(raw, io.BufferedReader) else io.BufferedReader(raw)
         self.marks, self._rest = 0, ""
-        head = self.file.peek(1024)[:1024]
-        declared = _DECLARED.search(head)
-        self.codec = by_mark(head, charset or (declared[1].decode("ascii") if declared else "utf-8"))
+        self.codec = _codec_of(self.file.peek(1024)[:1024], charset)
         keeps = _codec(self.codec).startswith("utf-8") or single_byte(self.codec)
         self.single = single_byte(self.codec)
         self._decoder: Any = codecs.getincrementaldecoder(self.codec)("surrogateescape" if keeps else "replace")
@@ -43,7 +41,11 @@ class LegibleXml:
         """About so many bytes, and at least one unless the file has ended."""
         while True:
             chunk = self.file.read(size if size > 0 else CHUNK)
-            text = self._legible(self._decoder.decode(chunk, final=not chunk), last=not chunk)
+            try:
+                decoded = self._decoder.decode(chunk, final=not chunk)
+            except UnicodeError:
+                raise IllegibleXml(f"it cannot be read as {self.codec}, the charset that it declares") from None
+            text = self._legible(decoded, last=not chunk)
             if self.single:
                 self._check(chunk)
             if text or not chunk:
@@ -76,11 +78,28 @@ class LegibleXml:
             raise IllegibleXml(f"it declares the charset {self.codec} and is UTF-8; the writer has to declare UTF-8")
 
 
+def _codec_of(head: bytes, charset: str) -> str:
+    """Of a file by its first bytes and the charset that came with it. Raises IllegibleXml where they contradict."""
+    if codec := by_mark(head, by_zeros(head[:4])):
+        return codec
+    declared = _DECLARED.search(head)
+    named = charset or (declared[1].decode("ascii") if declared else "utf-8")
+    codec = _codec(named)
+    if (first := head.lstrip()[:1]) == b"<" and (b"<".decode(codec, "replace") != "<" or _wide(codec)):
+        said = "is written in ASCII or UTF-8; the writer has to declare that"
+        raise IllegibleXml(f"it declares the charset {named} and {said}")
+    return named if first else "utf-8"
+
+
+def _wide(codec: str) -> bool:
+    """Whether its characters have two bytes or four."""
+    return len("<".encode(codec)) > 1
+
+
 def _codec(name: str) -> str:
-    try:
-        return codecs.lookup(name).name
-    except LookupError:
-        raise IllegibleXml(f"it declares the charset {name}, which is not known") from None
+    if not is_charset(name):
+        raise IllegibleXml(f"it declares the charset {name[:40]}, which is not known")
+    return codecs.lookup(name).name
 
 
 def illegible(text: str) -> str:
