@@ -29,7 +29,7 @@ def test_a_charset_is_one(name: str) -> None:
     assert is_charset(name)
 
 
-@pytest.mark.parametrize("name", (*NO_CHARSETS, *FALSE))
+@pytest.mark.parametrize("name", [*NO_CHARSETS, *FALSE])
 def test_an_xml_file_with_a_wrong_declaration_goes_aside_alone(name: str) -> None:
     wrong = f'<?xml version="1.0" encoding="{name}"?><a><r><k>1</k></r></a>'
     files = {"a.xml": wrong, "b.xml": "<a><r><k>2</k></r></a>"}
@@ -39,7 +39,7 @@ def test_an_xml_file_with_a_wrong_declaration_goes_aside_alone(name: str) -> Non
     assert name in rejected[-1].reason
 
 
-@pytest.mark.parametrize("name", (*NO_CHARSETS, *FALSE))
+@pytest.mark.parametrize("name", [*NO_CHARSETS, *FALSE])
 @pytest.mark.parametrize("where", ["declared", "beside"])
 def test_a_till_file_of_a_wrong_charset_is_no_xml(name: str, where: str) -> None:
     head = f'<?xml version="1.0" encoding="{name}"?>'.encode() if where == "declared" else b""
