@@ -19,6 +19,7 @@ from runtime.connectors.poslog.rules import PosLogRules
 from runtime.connectors.poslog.voids import Entry, UnclearVoid, readings
 
 ZERO = Decimal(0)
+USUAL_STEP = Decimal("0.05")  # of a rounded total, where no `cash_step` is declared
 _BESIDE = ("tip", "rounding")  # charges that may stand beside the total
 
 
@@ -29,6 +30,7 @@ class Stated:
     total: Decimal | None
     tax: Decimal | None
     rounded: Decimal | None = None  # what is due of the total in cash
+    order: bool = False  # of a customer order, which may be paid later
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,9 @@ def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLo
     tries = list(_tries(sums, stated, rules))
     best = next((one for one in tries if one.holds), None)
     if best is None:
+        if not _rounds(stated, rules):
+            said = f"a RoundedTotal of {stated.rounded} is not {stated.total} rounded to what can be paid in cash"
+            reasons.append(f"{said} (`cash_step` says the smallest sum)")
         reasons += _why_not(sums, min(tries, key=lambda one: abs(one.missing) + abs(one.unpaid)), stated.total)
     if stated.tax is not None and sums.tax_entries and abs(stated.tax - sums.taxes) > max(rules.most, sums.fractions):
         said = f"(a difference of {abs(stated.tax - sums.taxes)})"
@@ -177,7 +182,7 @@ def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
     """Every way to count, the plainest first."""
     total = stated.total or ZERO
     tables = {"in": (False,), "off": (sums.discounts,), "auto": (False, True) if sums.discounts else (False,)}
-    dues = (ZERO,) if stated.rounded is None else (ZERO, stated.rounded - total)
+    dues = (ZERO, stated.rounded - total) if stated.rounded is not None and _rounds(stated, rules) else (ZERO,)
     present = [name for name in _BESIDE if sums.charges.get(name)]
     beside = chain.from_iterable(combinations(present, size) for size in range(len(present) + 1))
     bases = [("taxes on top", sums.taxes), ("taxes included", ZERO)] if sums.tax_entries else [("taxes on top", ZERO)]
@@ -194,7 +199,7 @@ def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
         )
         missing = total - ((sums.after if off else sums.goods) + sums.rewards + inside + tax)
         due = total + rounded + sum((sums.charges[name] for name in outside), ZERO)
-        unpaid = sums.paid - due if sums.tenders else ZERO
+        unpaid = ZERO if stated.order and not sums.tenders else sums.paid - due
         if outside and not sums.tenders:
             continue
         most = max(rules.most, sums.fractions if tax else ZERO)
@@ -204,6 +209,14 @@ def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
                 abs(missing) <= most and _paid_by_step(unpaid, due, rules)
             )
         yield _Try(basis, missing, unpaid, holds, off)
+
+
+def _rounds(stated: Stated, rules: PosLogRules) -> bool:
+    """Whether the stated rounded total, where there is one, is the total rounded by less than a step of cash."""
+    if stated.rounded is None:
+        return True
+    step, gap = rules.step or USUAL_STEP, abs(stated.rounded - (stated.total or ZERO))
+    return gap <= rules.most or (gap < step and stated.rounded % step == 0)
 
 
 def _by_step(missing: Decimal, total: Decimal, unpaid: Decimal, rules: PosLogRules) -> bool:

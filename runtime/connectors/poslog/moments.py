@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -46,7 +46,11 @@ def _offset(written: str, zone: str) -> str:
 def currency_of(stated: str | None, body: Element, default: str) -> str | None:
     """The currency of a receipt: what it states, else what its amounts state, else that of the store. Raises
     BadTransaction where it is stated in several ways, or is no currency."""
-    lines = _codes(amount for part in _parts(body) if local(part) not in _PAID for amount in part)
+    inside = text(body, "CurrencyCode")
+    if stated and inside and stated != inside:
+        raise BadTransaction(f"its currency is {stated[:20]!r}, and that of its body {inside[:20]!r}")
+    stated = stated or inside
+    lines = _codes(amount for part in _parts(body) if local(part) not in _PAID for amount in _within(part))
     if len(lines) > 1:
         raise BadTransaction(f"its lines are in several currencies: {', '.join(sorted(lines))}")
     if stated and lines and stated not in lines:
@@ -62,6 +66,10 @@ def currency_of(stated: str | None, body: Element, default: str) -> str | None:
         found = next(iter(totals or tenders), None) or default or None
     if found is not None and not _CODE.match(found):
         raise BadTransaction(f"its currency is {found[:20]!r}, not a code of three capitals")
+    for code in _codes(_beside(body)) - {found}:
+        raise BadTransaction(
+            f"change, cash or a rounded total is in the currency {code[:20]!r}, the receipt in {found}"
+        )
     return found
 
 
@@ -69,11 +77,31 @@ def _parts(body: Element) -> Iterable[Element]:
     return (part for line in body if local(line) == "LineItem" for part in line if local(part))
 
 
+def _within(part: Element) -> Iterator[Element]:
+    """The part, what stands in it, and below that what is no vendor's; money of another currency is told apart."""
+    yield part
+    for one in part:
+        if local(one) and local(one) != "ForeignCurrency":
+            yield from _within(one) if _space(one) == _space(part) else (one,)
+
+
+def _space(element: Element) -> str:
+    return str(element.tag).rpartition("}")[0]
+
+
+def _beside(body: Element) -> Iterator[Element]:
+    """Sums that are read beside those of lines, tenders and totals."""
+    yield from (one for one in body if local(one) == "RoundedTotal")
+    for part in _parts(body):
+        if local(part) in _PAID:
+            yield from (inner for one in part if local(one) in ("TenderChange", "Cashback") for inner in _within(one))
+
+
 def _codes(amounts: Iterable[Element]) -> set[str]:
     """Of elements that are amounts, by their names."""
     found = set()
     for one in amounts:
-        if local(one).endswith(("Amount", "Total")):
+        if local(one).endswith(("Amount", "Total", "Price", "Cashback")):
             code = attribute(one, "Currency") or attribute(one, "CurrencyCode")
             if code and code.strip():
                 found.add(code.strip())

@@ -38,7 +38,7 @@ _AMOUNTS = ("ExtendedAmount", "Amount", "FaceValueAmount", "RoundingAmount", "De
 RECEIPT = frozenset(
     (
         *("LineItem", "Total", "RoundedTotal", "TransactionLink", "ReceiptNumber", "Customer", "ReasonCode"),
-        *("TransactionStatus", "TypeCode"),
+        *("TransactionStatus", "TypeCode", "CurrencyCode"),
     )
 )
 _OF_LINES = frozenset(
@@ -63,7 +63,7 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
     total = _grand(sums, currency)
     tax = number(total_of(sums, "TransactionTaxAmount", currency), "Total")
     rounded = number(stated(body, "RoundedTotal"), "RoundedTotal")
-    balance = balanced(entries, Stated(total, tax, rounded), rules)
+    balance = balanced(entries, Stated(total, tax, rounded, local(body) == "CustomerOrderTransaction"), rules)
     made: dict[str, Any] = {name: [_counted(e, balance) for e in balance.kept if e.family == name] for name in _LISTS}
     for name in _LISTS:
         if gone := [{**one.data, "voided": True} for one in balance.voided if one.family == name]:
@@ -106,8 +106,12 @@ def _same_money(entries: list[Entry], currency: str | None) -> None:
     """A sum in another currency pays nothing that can be told, unless the till has changed it already."""
     for one in entries:
         code = one.data.get("currency") if one.family == "tenders" else None
-        if code and currency and code != currency and "foreign" not in one.data:
+        given: dict[str, Any] = one.data.get("foreign", {}) if one.family == "tenders" else {}
+        if code and currency and code != currency and "amount" not in given:
             raise BadTransaction(f"tender {one.sequence} is in the currency {code}, the receipt in {currency}")
+        if currency and given.get("currency", currency) != currency and "amount" not in given:
+            said = f"was given in {given['currency']}, and how much of it is not said"
+            raise BadTransaction(f"tender {one.sequence} {said}; the receipt is in {currency}")
 
 
 def _entries(body: Element) -> tuple[list[Entry], list[Element]]:

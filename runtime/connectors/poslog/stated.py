@@ -49,7 +49,7 @@ def total_of(totals: Iterable[Element], kind: str, currency: str | None) -> str 
             continue
         of = attribute(total, "Currency") or attribute(total, "CurrencyCode")
         (mine if of is None or of == currency else others).setdefault(_value(content), content)
-    found = list((mine or others).values())
+    found = list((mine if mine or currency is not None else others).values())
     if len(found) > 1:
         said = "contradict each other" if mine else "are of several currencies, and the transaction says none of them"
         raise BadTransaction(f"totals of the type {kind} {said}: {', '.join(one[:40] for one in found[:5])}")
