@@ -20,7 +20,7 @@ from typing import Any
 
 from governance.domain.scim import filters
 from governance.domain.scim.errors import ScimError, invalid_value
-from governance.domain.scim.schema import Attribute, ResourceType, bare, only_one_primary, single, value_of
+from governance.domain.scim.schema import Attribute, ResourceType, bare, only_one_primary, single, unwrapped, value_of
 
 MESSAGE = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 MOST_OPERATIONS = 1_000
@@ -85,8 +85,8 @@ def _carry_out(kind: ResourceType, document: dict[str, Any], operation: Any) -> 
             raise ScimError(400, "remove needs a `path`.", "noTarget")
         if not isinstance(value, dict):
             raise invalid_value("without a `path`, `value` is an object of attributes.")
-        for name, one in value.items():
-            target = _target(kind, str(name), whole=True)
+        for name, one in unwrapped(kind, value):
+            target = _target(kind, name, whole=True)
             if target is not None and not _is_read_only(target):
                 _write(document, word, target, one)
         return

@@ -210,6 +210,18 @@ def bare(name: str) -> str:
     return name
 
 
+def unwrapped(kind: ResourceType, said: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Names and values of attributes; those that stand in an object below the kind's own URN are the resource's, as
+    those of an extension stand below its URN (RFC 7643 §3.3). Raises ScimError `invalidValue` for no such object."""
+    for name, value in said.items():
+        if str(name).lower() != kind.urn.lower():
+            yield str(name), value
+        elif not isinstance(value, dict) or any(str(inner).lower() == kind.urn.lower() for inner in value):
+            raise invalid_value(f"{kind.urn}: an object of attributes.")
+        else:
+            yield from ((str(inner), one) for inner, one in value.items())
+
+
 def read(kind: ResourceType, body: Any) -> dict[str, Any]:
     """What of a resource that came is kept, by the names of the schema. Raises ScimError for what is no resource of
     this kind, or a value of another type. Attributes that are written here alone (`id`, `meta`, `groups`) are
@@ -222,8 +234,8 @@ def read(kind: ResourceType, body: Any) -> dict[str, Any]:
         if kind.urn.lower() not in [str(one).lower() for one in named]:
             raise ScimError(400, f"`schemas` does not name {kind.urn}.", "invalidSyntax")
     made: dict[str, Any] = {}
-    for name, value in body.items():
-        attribute = kind.attribute(bare(str(name)))
+    for name, value in unwrapped(kind, body):
+        attribute = kind.attribute(bare(name))
         if attribute is not None and not attribute.read_only and value is not None:
             made[attribute.name] = value_of(attribute, value)
     return {name: value for name, value in made.items() if value not in (None, [], {})}

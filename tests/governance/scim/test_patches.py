@@ -9,7 +9,7 @@ import pytest
 
 from governance.domain.scim import patches
 from governance.domain.scim.errors import ScimError
-from governance.domain.scim.schema import ENTERPRISE, GROUPS, PEOPLE, USER
+from governance.domain.scim.schema import ENTERPRISE, GROUPS, PEOPLE, USER, read
 
 OLGA: dict[str, Any] = {
     "userName": "olga",
@@ -198,3 +198,21 @@ def test_okta_sends_the_id_beside_a_new_name():
 
 def test_a_single_operation_needs_no_list():
     assert patches.apply(PEOPLE, OLGA, {"Operations": op("replace", "active", value=False)})["active"] is False
+
+
+@pytest.mark.parametrize("urn", [USER, USER.upper()])
+@pytest.mark.parametrize("word", ["add", "replace"])
+def test_attributes_below_the_urn_of_the_schema_are_those_of_the_resource(urn: str, word: str):
+    said = {urn: {"active": "False", "name.givenName": "Olga", "title": "Dr"}, ENTERPRISE: {"department": "x"}}
+    made = patches.apply(PEOPLE, {"userName": "o", "active": True}, {"Operations": [{"op": word, "value": said}]})
+    assert made == {"userName": "o", "active": False, "name": {"givenName": "Olga"}}
+    assert read(PEOPLE, {"userName": "o", urn: {"active": False}}) == {"userName": "o", "active": False}
+
+
+def test_what_stands_below_the_urn_of_the_schema_is_an_object():
+    for value in (False, "x", [{"active": False}], {USER: False}, {USER: {USER: {"active": False}}}):
+        with pytest.raises(ScimError) as caught:
+            patches.apply(PEOPLE, {"active": True}, {"Operations": [{"op": "replace", "value": {USER: value}}]})
+        assert caught.value.scim_type == "invalidValue"
+        with pytest.raises(ScimError):
+            read(PEOPLE, {"userName": "o", USER: value})
