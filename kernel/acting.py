@@ -22,6 +22,7 @@ from kernel.request import request_id
 
 SET = "select set_config('tillgate.acting', %s, true)"
 PROVIDER = "provider"  # what the identity provider said at a sign-in
+PROVISIONING = "provisioning"  # what a provider's or a program's token wrote about people
 STORED_ANEW = "stored_anew"  # the same password, hashed in a newer way
 command = ""
 """The command of manage.py that this process is; empty in servers and workers."""

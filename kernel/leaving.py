@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.db.models import Q
 
-from kernel import audit, persons
-from kernel.models import User
+from kernel import acting, audit, persons
+from kernel.models import AuditEntry, User
 
 
 def close(account: User, *, actor: User | None) -> list[User]:
@@ -27,3 +29,25 @@ def close(account: User, *, actor: User | None) -> list[User]:
         after["still_open"] = [one.username for one in stay]
     audit.record("kernel.person_left", "user", account.pk, actor=actor, after=after)
     return stay
+
+
+def closed_by_provisioning(accounts: Iterable[int]) -> set[int]:
+    """Of these closed accounts, those whose newest closing was written by provisioning, or by a service account that is
+    no administrator: what a provider closed it may open, and what anybody else closed it may not. Of an account that
+    came in closed, who made it counts."""
+    wanted = {str(pk): pk for pk in accounts}
+    rows = (
+        AuditEntry.objects.filter(
+            subject_kind="user",
+            subject_id__in=list(wanted),
+            verb__in=("kernel.account_closed", "kernel.account_created"),
+        )
+        .order_by("subject_id", "-id")
+        .distinct("subject_id")
+        .values_list("subject_id", "after__way", "actor__kind", "actor__is_superuser")
+    )
+    return {
+        wanted[key]
+        for key, way, kind, boss in rows
+        if way == acting.PROVISIONING or (kind == User.Kind.SERVICE and not boss)
+    }

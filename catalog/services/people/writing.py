@@ -49,6 +49,7 @@ class _Todo:
     line: PersonLine
     account: User
     made: bool = False
+    stays_closed: bool = False
     changed: dict[str, str] = field(default_factory=dict)
     joins: list[Team] = field(default_factory=list)
 
@@ -58,13 +59,13 @@ def write(
 ) -> PeopleReport:
     """All lines in one transaction, or none. Nobody is taken out of a team, and who is not named stays as it is: SCIM,
     a blueprint with `exclusive` teams, and `active: no` take away. `by_token`: a program writes, which puts nobody into
-    a team and touches no account with a password or with rights of an administrator.
+    a team, touches no account with a password or with rights of an administrator, and opens none that others closed.
 
     Raises Invalid `people.invalid` with every finding by line, those that `found` has already among them. A dry run
     does the same work and undoes it."""
     report = PeopleReport(dry_run)
     try:
-        with transaction.atomic(), acting.by(actor):
+        with transaction.atomic(), acting.by(actor, way=acting.PROVISIONING if by_token else ""):
             todo = _judged(lines, found, actor=actor, by_token=by_token)
             found.items.sort(key=lambda one: one.get("line", 0))
             found.require_none(
@@ -108,6 +109,11 @@ def _judged(lines: Sequence[PersonLine], found: Findings, *, actor: User | None,
                 one.joins.append(teams[word])
         _judge(one, found, actor=actor, by_token=by_token)
         todo.append(one)
+    if by_token:
+        opened = [one for one in todo if one.line.active and not one.made and not one.account.is_active]
+        its_own = leaving.closed_by_provisioning(one.account.pk for one in opened)
+        for one in opened:
+            one.stays_closed = one.account.pk not in its_own
     return todo
 
 
@@ -166,7 +172,9 @@ def _write_one(one: _Todo, actor: User | None) -> tuple[str, str]:
     for name, value in one.changed.items():
         setattr(account, name, value)
     fields = list(one.changed)
-    reopened = active is True and not account.is_active
+    reopened = active is True and not account.is_active and not one.stays_closed
+    if one.stays_closed:
+        note = "; ".join(filter(None, [note, "stays closed: it was closed here, and is opened by an administrator"]))
     if reopened:
         account.is_active = True
         fields.append("is_active")

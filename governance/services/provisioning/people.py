@@ -18,7 +18,7 @@ from governance.services import group_mappings
 from kernel import acting, audit, clock, leaving
 from kernel.models import User
 
-WAY = "provisioning"
+WAY = acting.PROVISIONING
 NOT_THERE = "There is no such person, or it was taken out."
 
 
@@ -63,6 +63,7 @@ def take_out(key: Any, *, actor: User, if_match: str = "") -> None:
     ledger refers to them; the same name given again opens it."""
     with acting.by(actor, way=WAY), transaction.atomic():
         row = _locked(key, if_match)
+        _require_no_administrator(row.account)
         words = provisioned.words_of([row.account_id])
         leaving.close(row.account, actor=actor)
         row.groups.clear()
@@ -80,6 +81,7 @@ def _change(key: Any, how: Any, *, actor: User, if_match: str) -> ProvisionedPer
             new = how(old)
             required(PEOPLE, new)
             if new != old:
+                _require_no_administrator(row.account)
                 active = new.pop("active")
                 _require_sense(new)
                 row.changed_at = clock.now()
@@ -106,6 +108,17 @@ def require_version(present: str, if_match: str) -> None:
     wanted = [one.strip().removeprefix("W/") for one in if_match.split(",") if one.strip()]
     if wanted and "*" not in wanted and present.removeprefix("W/") not in wanted:
         raise ScimError(412, "It has changed since you read it. Read it again and repeat your change.")
+
+
+def _require_no_administrator(account: User) -> None:
+    """Raises ScimError 403: a provider's fault must not lock everybody out, nor its token take an administrator's mail
+    (decision 77)."""
+    if account.is_superuser or account.is_staff:
+        raise ScimError(
+            403,
+            f"The account {account.username!r} has rights of an administrator: nobody changes or closes it by SCIM. "
+            "Nothing was done. An administrator closes it here, or takes these rights away from it.",
+        )
 
 
 def _taken(name: str) -> ScimError:
@@ -172,9 +185,11 @@ def _names(said: dict[str, Any]) -> tuple[str, str]:
 
 def _save(row: ProvisionedPerson, said: dict[str, Any], active: bool, *, actor: User) -> None:
     """Raises IntegrityError where another person has the user name. An account that was closed here, while the provider
-    called it active, is opened here alone."""
+    called it active, or by anybody but a provider, is opened here alone."""
     account = row.account
-    closed_here = not account.is_active and row.said.get("active", False)
+    closed_here = not account.is_active and (
+        row.said.get("active", False) or not leaving.closed_by_provisioning([account.pk])
+    )
     row.user_name, row.external_id, row.said = said["userName"], said.get("externalId", ""), {**said, "active": active}
     row.save()
     first, last = _names(said)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth import SESSION_KEY
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 
 from catalog.selectors import teams
 from governance.models import GroupMapping, GroupPattern, ProvisionedPerson
 from governance.permissions import may_fill
 from governance.services import approvals, identity, policies
-from kernel import clock, persons, tokens
+from kernel import acting, clock, persons, tokens
 from kernel.errors import Invalid, NotApproved
 from kernel.models import AuditEntry, User
 from tests.governance import make
@@ -133,6 +134,49 @@ def test_a_person_who_is_taken_out_is_closed_kept_and_comes_back_by_the_same_nam
     assert (account(again).pk, account(again).is_active) == (gone.pk, True)
 
 
+@pytest.mark.parametrize("way", ["PATCH", "false then true", "DELETE and POST", "POST", "people"])
+@pytest.mark.parametrize("closed_by", ["administrator", "provider"])
+def test_only_an_account_that_the_provider_closed_is_opened_by_its_token(
+    directory: Directory, way: str, closed_by: str
+):
+    name = "olga@shop.example"
+    olga = directory.person(name)
+    made = account(olga)
+    path, boss = f"/Users/{olga['id']}", make.person("boss")
+    if closed_by == "provider":
+        directory.patch(path, {"op": "replace", "path": "active", "value": False})
+    else:
+        with acting.by(boss):
+            User.objects.filter(pk=made.pk).update(is_active=False)
+    if way == "false then true":
+        directory.patch(path, {"op": "replace", "value": {"active": False, "displayName": "Olga"}})
+    if way in ("POST", "DELETE and POST"):
+        if way == "POST":
+            ProvisionedPerson.objects.all().delete()
+        else:
+            assert directory.call("DELETE", path).status_code == 204
+        assert directory.person(name)["active"] is (closed_by == "provider")
+    elif way == "people":
+        told = directory.people({"username": name, "active": True})
+        assert told["reopened"] == (1 if closed_by == "provider" else 0)
+        assert ("closed here" in told["lines"][0]["note"]) is (closed_by == "administrator")
+    else:
+        directory.patch(path, {"op": "replace", "path": "active", "value": True})
+    made.refresh_from_db()
+    assert made.is_active is (closed_by == "provider")
+
+
+def test_what_the_token_closed_by_a_list_it_opens_and_what_came_in_closed_by_an_administrator_it_does_not(
+    directory: Directory,
+):
+    directory.people({"username": "ann"}, {"username": "eve", "active": False})
+    directory.people({"username": "ann", "active": False})
+    assert directory.people({"username": "ann", "active": True}, {"username": "eve", "active": True})["reopened"] == 2
+    with acting.by(make.person("boss")):
+        User.objects.create(username="zoe", is_active=False, password=make_password(None))
+    assert directory.person("zoe")["active"] is False
+
+
 # -- what a token of this scope cannot do ---------------------------------------------------------------------------
 def test_no_group_makes_a_decider_an_administrator_or_staff_without_a_mapping(directory: Directory):
     olga = directory.person("olga@shop.example", roles=[{"value": "admin"}], password="a-long-password")
@@ -145,6 +189,29 @@ def test_no_group_makes_a_decider_an_administrator_or_staff_without_a_mapping(di
         False,
         False,
     )
+
+
+@pytest.mark.parametrize("right", ["is_superuser", "is_staff"])
+def test_an_account_that_became_an_administrator_is_neither_changed_nor_closed(directory: Directory, right: str):
+    olga = directory.person("olga@shop.example", externalId="abc-1")
+    path, pk = f"/Users/{olga['id']}", account(olga).pk
+    User.objects.filter(pk=pk).update(**{right: True})
+    before = User.objects.filter(pk=pk).values().get()
+    same = {"op": "replace", "path": "active", "value": True}
+    assert directory.patch(path, same).status_code == 200
+    for answer in (
+        directory.patch(path, {"op": "replace", "path": "active", "value": False}),
+        directory.patch(path, {"op": "replace", "path": "emails", "value": [{"value": "evil@x.example"}]}),
+        directory.patch(path, {"op": "replace", "path": "externalId", "value": "evil"}),
+        directory.call("PUT", path, {"userName": "evil@x.example"}),
+        directory.call("DELETE", path),
+    ):
+        assert (answer.status_code, "administrator" in answer.json()["detail"]) == (403, True)
+    assert User.objects.filter(pk=pk).values().get() == before
+    row = ProvisionedPerson.objects.get(pk=olga["id"])
+    assert (row.user_name, row.external_id) == ("olga@shop.example", "abc-1")
+    User.objects.filter(pk=pk).update(**{right: False})
+    assert directory.patch(path, {"op": "replace", "path": "active", "value": False}).json()["active"] is False
 
 
 def test_a_pattern_reaches_teams_that_decide_across_domains_only_where_it_says_so(directory: Directory):
