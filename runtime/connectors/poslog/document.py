@@ -29,6 +29,7 @@ _KINDS = {
     "ForeCourtTransaction": "forecourt",
 }
 _RECEIPTS = ("retail", "customer_order")  # bodies that may have goods and tenders
+_RECEIPT = "{*}RetailTransaction"
 _IN_BODIES = ("LineItem", "Total", "Tender", "Sale", "Return")
 _CONTROLS = {
     "NoSale": "no_sale",
@@ -98,8 +99,11 @@ def _body(transaction: Element) -> Element | None:
     if len(receipts) > 1:
         said = " and ".join(local(one) for one in receipts)
         raise BadTransaction(f"it has {said}: two receipts under one number; have the till send a transaction for each")
-    if not bodies and (outside := next((local(c) for c in transaction if local(c) in _IN_BODIES), None)):
+    if outside := next((local(c) for c in transaction if local(c) in _IN_BODIES), None):
         raise BadTransaction(f"{outside} stands directly below the transaction; it belongs into a RetailTransaction")
+    if any(one.getparent() is not transaction for one in transaction.iter(_RECEIPT)):
+        said = "a RetailTransaction stands further in, and nothing of it would be booked"
+        raise BadTransaction(f"{said}; have the till send a Transaction for each RetailTransaction")
     return next(iter(receipts or bodies), None)
 
 

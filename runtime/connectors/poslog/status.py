@@ -15,11 +15,11 @@ from runtime.connectors.poslog.reading import Element, attribute, local, text
 from runtime.connectors.poslog.stated import BadTransaction
 
 _FLAGS = {
-    "training": ("TrainingModeFlag", "TrainingFlag"),
-    "cancelled": ("CancelFlag", "CancelledFlag", "CanceledFlag"),
+    "training": ("TrainingModeFlag", "TrainingFlag", "TrainingMode"),
+    "cancelled": ("CancelFlag", "CancelledFlag", "CanceledFlag", "Cancelled", "Canceled"),
     "offline": ("OfflineFlag",),
-    "suspended": ("SuspendFlag", "SuspendedFlag"),
-    "voided": ("VoidFlag", "VoidedFlag", "PostVoidFlag", "PostVoidedFlag"),
+    "suspended": ("SuspendFlag", "SuspendedFlag", "Suspend", "Suspended"),
+    "voided": ("VoidFlag", "VoidedFlag", "PostVoidFlag", "PostVoidedFlag", "Voided"),
 }
 # What a status makes of a transaction; "" leaves it a sale.
 _STATUSES = {
@@ -39,8 +39,9 @@ _LETTERS = re.compile("[^a-z]")
 
 
 def flag(element: Element, name: str) -> bool:
-    """An attribute as XML Schema reads a boolean, in capitals, too. Raises BadTransaction."""
-    return boolean(attribute(element, name), name)
+    """An attribute, or an element in it, as XML Schema reads a boolean, in capitals, too. Raises BadTransaction."""
+    read = [boolean(value, name) for value in _all([element], name)]
+    return any(read)
 
 
 def boolean(value: str | None, name: str) -> bool:
@@ -61,7 +62,7 @@ def status_of(transaction: Element, body: Element | None, declared: Mapping[str,
     for name, spellings in _FLAGS.items():
         read = [boolean(value, spelling) for spelling in spellings for value in _all(places, spelling)]
         made[name] = any(read)
-    said = [value.strip() for value in _all(places, "TransactionStatus") if value.strip()]
+    said = [value.strip() for value in _all(places, "TransactionStatus")]
     for one in said:
         meaning = of_vendor.get(_plain(one), _STATUSES.get(_LETTERS.sub("", _plain(one))))
         if meaning is None:
@@ -73,6 +74,9 @@ def status_of(transaction: Element, body: Element | None, declared: Mapping[str,
             made[meaning] = True
     made["status"] = said[0] if said else None
     made["typeCode"] = next((value.strip() for value in _all(places, "TypeCode") if value.strip()), None)
+    kind = _STATUSES.get(_LETTERS.sub("", _plain(made["typeCode"] or "")), "")
+    if kind and kind != "voided":  # that is a sale which takes another one back
+        made[kind] = True
     return made
 
 
@@ -93,8 +97,15 @@ def _all(places: list[Element], name: str) -> list[str]:
     """Every value of the name: as an attribute, and as an element."""
     found = [value for one in places if (value := attribute(one, name)) is not None]
     for place in places:
-        found += [value for one in place if local(one) == name and (value := text(one)) is not None]
+        found += [_content(one) for one in place if local(one) == name and attribute(one, "nil") not in ("true", "1")]
     return found
+
+
+def _content(element: Element) -> str:
+    """The text of an element, else its attribute `value` or `Status`, where `yes` and `no` are words of a flag."""
+    names = ("value", "Value", "Status", "status")
+    said = text(element) or next((value for name in names if (value := attribute(element, name)) is not None), "")
+    return {"yes": "true", "no": "false"}.get(said.strip().lower(), said) if text(element) is None else said
 
 
 __all__ = ["boolean", "flag", "is_post_void", "status_of"]
