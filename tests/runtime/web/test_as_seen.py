@@ -9,7 +9,7 @@ import pytest
 from django.urls import reverse
 
 from kernel import clock
-from runtime.models import QuarantinedMessage
+from runtime.models import QuarantinedMessage, TargetSubscription
 from tests.runtime import scene
 from tests.runtime.api.test_api import bearer
 from tests.runtime.web.test_actions import settle
@@ -39,6 +39,7 @@ def group_of(day):
 def test_what_has_changed_since_its_page_was_opened_is_not_decided(client, day, act, change):
     client.force_login(day.people.sofia)
     letter = day.letters[0]
+    TargetSubscription.objects.update(settle=0)  # the vendor acts at once, or not at all
     seen = standing_on(page_of(client, letter))
     QuarantinedMessage.objects.filter(pk=letter.pk).update(**change)
     refused = settle(client, letter, act=act, reason="as I saw it", standing=seen)
