@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from kernel.card_data import MaskedCards, masked_text
 from runtime.domain.correlation import trace_context
 from runtime.domain.secret_spellings import spellings
 
@@ -140,12 +141,16 @@ class Record(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
-    """Input that could not become a record: it becomes a dead letter, never a silent skip."""
+    """Input that could not become a record: it becomes a dead letter, never a silent skip. Its reason is shown to
+    people, and quotes what came: card numbers in it lose their middle."""
 
     origin: str
     reason: str
     payload: bytes = b""
     key: str | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", masked_text(self.reason, MaskedCards()))
 
 
 @dataclass(frozen=True, slots=True)

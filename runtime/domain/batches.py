@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kernel import strict_json
+from kernel.card_data import holds_number
 from kernel.digest import canonical_json, canonical_without_decimals
 from kernel.errors import Invalid, Malformed
 from kernel.strict_json import Flaw
@@ -116,6 +117,10 @@ def correlations(given: Sequence[Any]) -> tuple[list[str | None], dict[int, str]
     for index, one in enumerate(given):
         text = one.strip() if isinstance(one, str) else one
         usable = isinstance(text, str) and 0 < len(text) <= MOST_CORRELATION and not _CONTROLS.search(one)
+        if usable and holds_number(text):
+            found.append(None)
+            unusable[index] = "it holds a card number"
+            continue
         found.append(text if usable else None)
         if not usable and one is not None:
             why = (

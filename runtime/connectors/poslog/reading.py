@@ -11,13 +11,18 @@ from typing import Any
 
 from lxml import etree
 
+from kernel.card_data import MaskedCards, masked_text
+
 Element = etree._Element
 ARTS = "http://www.nrf-arts.org/IXRetail/namespace/"
 
 
 class NotPosLog(Exception):
     """The file is not well-formed XML, not POSLog, or tries something that POSLog never needs; the message says
-    where."""
+    where, without card numbers."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(masked_text(said, MaskedCards()))
 
 
 class NotXml(NotPosLog):
