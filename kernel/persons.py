@@ -12,9 +12,11 @@ import unicodedata
 from collections.abc import Sequence
 
 from django.db import connection
-from django.db.models.functions import Lower
+from django.db.models import CharField, F, Func, Value
+from django.db.models.functions import Lower, Upper
+from django.db.models.lookups import Exact
 
-from kernel import acting
+from kernel import acting, user_names
 from kernel.models import ProvedMail, User
 
 LINK, PROVIDER = "link", "provider"
@@ -69,13 +71,23 @@ def is_unsettled(person_id: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
+def stored_name(column: str) -> Func:
+    """A stored name in form KC; one of before this rule may be in another form."""
+    return Func(F(column), template="normalize(%(expressions)s, NFKC)", output_field=CharField())
+
+
+def has_name(column: str, name: str) -> Exact:
+    """A condition: the stored name is this one, whatever its form and case."""
+    return Exact(Upper(stored_name(column)), Upper(Value(user_names.prepared(name))))
+
+
 class Finder:
     """The accounts of people whom somebody names by user name and address of mail: the account of that name, or one
     that has proved the address. Read once for all of them, and locked until the transaction ends."""
 
     def __init__(self, named: Sequence[tuple[str, str]]) -> None:
-        names = {name for name, _ in named} | {name.lower() for name, _ in named}
-        rows = User.objects.annotate(low=Lower("username")).filter(low__in={name.lower() for name in names})
+        names = {user_names.prepared(name).lower() for name, _ in named}
+        rows = User.objects.annotate(low=Lower(stored_name("username"))).filter(low__in=names)
         proofs = ProvedMail.objects.filter(digest__in={digest_of(mail) for _, mail in named if mail})
         self._proved: dict[str, list[int]] = {}
         for digest, person in proofs.values_list("digest", "user_id"):
@@ -85,7 +97,7 @@ class Finder:
         self._exact = {row.username: row for row in self._rows.values()}
         self._folded: dict[str, list[User]] = {}
         for row in self._rows.values():
-            self._folded.setdefault(row.username.lower(), []).append(row)
+            self._folded.setdefault(user_names.folded(row.username), []).append(row)
 
     def ids(self) -> list[int]:
         return sorted(self._rows)
@@ -95,7 +107,7 @@ class Finder:
         which are one person, the open one of the identity provider, then the oldest."""
         if (exact := self._exact.get(name)) is not None:
             return exact, ""
-        if len(folded := self._folded.get(name.lower(), [])) > 1:
+        if len(folded := self._folded.get(user_names.folded(name), [])) > 1:
             return None, f"{len(folded)} accounts are called {name[:60]!r} but for capitals. Write the name exactly."
         if folded:
             return folded[0], ""

@@ -12,6 +12,7 @@ from django.db.models import Q, QuerySet
 from governance.domain.scim import filters
 from governance.domain.scim.schema import GROUPS, PEOPLE, ResourceType
 from governance.models import ProvisionedGroup, ProvisionedPerson
+from kernel import persons
 
 Members = ProvisionedGroup.members.through
 
@@ -131,7 +132,7 @@ def narrowed(kind: ResourceType, made: filters.Filter) -> QuerySet[Any] | None:
         elif path == "externalid":
             wanted &= Q(external_id=value)
         elif path == "username" and kind is PEOPLE:
-            wanted &= Q(user_name__iexact=value)
+            wanted &= Q(persons.has_name("user_name", value))
         elif path == "displayname" and kind is GROUPS:
             wanted &= Q(name__iexact=value)
     if not wanted:

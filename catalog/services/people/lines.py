@@ -14,6 +14,7 @@ from django.core.validators import validate_email
 
 from catalog.services.findings import Findings
 from kernel.errors import Invalid
+from kernel.user_names import prepared
 
 MOST = 20_000
 FIELDS = ("username", "first_name", "last_name", "email", "active", "teams")
@@ -120,7 +121,7 @@ def _column(name: str) -> str:
 
 def _line(value: Mapping[str, Any], pointer: str, number: int, found: Findings, *, said: set[str]) -> PersonLine:
     email = _text(value, "email", 254, pointer, number, found) if "email" in said else None
-    username = _text(value, "username", 150, pointer, number, found) or email or ""
+    username = prepared(_text(value, "username", 150, pointer, number, found) or email or "")[:150]
     if not username and not any(
         one["pointer"] == f"{pointer}/username" and one["line"] == number for one in found.items
     ):

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 from governance.domain.scim.errors import ScimError
 from governance.domain.scim.schema import Attribute, ResourceType, bare
+from kernel.user_names import prepared
 
 MOST_CHARACTERS = 4_000
 MOST_LEVELS = 30
@@ -240,6 +241,8 @@ def _compared(values: list[Any], attribute: Attribute | None, operator: str, wan
     if wanted is None:
         return not values
     exact = attribute.case_exact if attribute is not None else False
+    if attribute is not None and attribute.prepared and isinstance(wanted, str):
+        values, wanted = [prepared(value) for value in values], prepared(wanted)
     return any(_holds(value, operator, wanted, exact) for value in values)
 
 

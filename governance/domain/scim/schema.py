@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from governance.domain.scim.errors import ScimError, invalid_value
+from kernel.user_names import prepared
 
 USER = "urn:ietf:params:scim:schemas:core:2.0:User"
 GROUP = "urn:ietf:params:scim:schemas:core:2.0:Group"
@@ -34,6 +35,7 @@ class Attribute:
     longest: int = MOST_TEXT
     most: int = MOST_VALUES
     stays: bool = False
+    prepared: bool = False
     sub: tuple[Attribute, ...] = ()
     canonical: tuple[str, ...] = ()
     refers_to: tuple[str, ...] = ()
@@ -113,7 +115,9 @@ PEOPLE = ResourceType(
     "/Users",
     "A person. The account here is closed while `active` is false.",
     (
-        Attribute("userName", "Unique, whatever its case.", required=True, uniqueness="server", longest=150),
+        Attribute(
+            "userName", "Unique, whatever its case.", required=True, uniqueness="server", longest=150, prepared=True
+        ),
         Attribute(
             "name",
             "The person's name.",
@@ -271,7 +275,7 @@ def single(attribute: Attribute, value: Any, where: str) -> Any:
         raise invalid_value(f"{where}: a text, not {str(value)[:40]!r}.")
     if any(ord(letter) < 32 or ord(letter) == 127 for letter in value):
         raise invalid_value(f"{where}: a text of one line.")
-    text = value.strip()
+    text = prepared(value) if attribute.prepared else value.strip()
     if len(text) > attribute.longest:
         raise invalid_value(f"{where}: at most {attribute.longest} characters, not {len(text)}.")
     return text

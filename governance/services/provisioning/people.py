@@ -15,7 +15,7 @@ from governance.domain.scim.schema import PEOPLE, read, required
 from governance.models import ProvisionedPerson
 from governance.selectors import provisioned
 from governance.services import group_mappings
-from kernel import acting, audit, clock, leaving
+from kernel import acting, audit, clock, leaving, persons
 from kernel.models import User
 
 WAY = acting.PROVISIONING
@@ -151,23 +151,26 @@ def _account_for(said: dict[str, Any]) -> tuple[User, str]:
         kind=User.Kind.PERSON, provisioned=None, is_superuser=False, is_staff=False
     )
     own = said.get("externalId", "")
+    named = list(User.objects.filter(persons.has_name("username", name)).values_list("pk", flat=True))
+    if ProvisionedPerson.objects.filter(persons.has_name("user_name", name)).exists():
+        raise _taken(name)
     rules = (
         ("provider", Q(username=f"oidc:{own}") | Q(provider_identity__subject=own) if own else Q(pk=None)),
-        ("user_name", Q(username__iexact=name)),
+        ("user_name", Q(pk__in=named)),
         ("mail", Q(email__iexact=_address(said)) & ~Q(email="")),
     )
     for rule, about in rules:
         found = [one for one in free.filter(about).order_by("pk")[:2] if not one.has_usable_password()]
         if len(found) == 1:
             return found[0], rule
-    if User.objects.filter(username__iexact=name, provisioned=None).exists():
+    if User.objects.filter(pk__in=named, provisioned=None).exists():
         raise ScimError(
             409,
             f"An account called {name!r} is there already, with a password or rights of its own, so nobody else takes "
             "it. An administrator takes these away from it, or renames it.",
             "uniqueness",
         )
-    taken = User.objects.filter(username__iexact=name).exists()
+    taken = bool(named)
     account = User(username=name if not taken else f"scim:{clock.now():%Y%m%d%H%M%S%f}", kind=User.Kind.PERSON)
     account.set_unusable_password()
     account.email = _address(said)

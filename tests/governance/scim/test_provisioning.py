@@ -270,6 +270,30 @@ def test_an_account_that_somebody_named_before_is_taken_over_and_not_made_twice(
     assert account(directory.person("Olga@shop.example")).pk == named.pk
 
 
+SPELLINGS = ("Zoe\u0308@shop.example", "ｚｏë@shop.example", "zo\u200bë@shop.example", "\u2060ZOË@shop.example\ufeff")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_one_user_name_is_one_account_however_its_letters_are_written(directory: Directory, spelling: str):
+    before = set(User.objects.values_list("pk", flat=True))
+    olga = directory.person("Zoë@shop.example", emails=[])
+    answer = directory.call("POST", "/Users", {"userName": spelling})
+    assert (answer.status_code, answer.json()["scimType"]) == (409, "uniqueness")
+    found = directory.call("POST", "/.search", {"filter": f'userName eq "{spelling}"'}).json()
+    assert [one["id"] for one in found["Resources"]] == [olga["id"]]
+    assert directory.people({"username": spelling, "first_name": "Zoë"})["created"] == 0
+    assert [one.username for one in User.objects.exclude(pk__in=before)] == ["Zoë@shop.example"]
+    other = directory.person("other@shop.example")
+    said = {"op": "replace", "path": "userName", "value": spelling}
+    assert directory.patch(f"/Users/{other['id']}", said).status_code == 409
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_a_new_account_has_the_prepared_name(directory: Directory, spelling: str):
+    assert directory.person(spelling, emails=[])["userName"].casefold() == "zoë@shop.example"
+    assert directory.people({"username": "a" + spelling})["lines"][0]["username"].casefold() == "azoë@shop.example"
+
+
 @pytest.mark.parametrize("by", ["externalId", "mail"])
 def test_who_has_signed_in_before_is_the_person_that_comes_in(directory: Directory, by: str):
     claims = {"sub": "abc-1", "email": "olga@shop.example", "email_verified": by == "mail"}
