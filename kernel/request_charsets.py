@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Any
 
 from django.http import HttpRequest
-from django.http.request import parse_header_parameters
+from django.utils.http import parse_header_parameters
 
 _ASCII = string.printable.encode("ascii")
 
