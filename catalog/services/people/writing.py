@@ -43,7 +43,7 @@ class _Undo(Exception):
 
 
 @dataclass(slots=True)
-class _Todo:
+class _PlannedLine:
     """A line with its account, and what of it is new."""
 
     line: PersonLine
@@ -66,13 +66,13 @@ def write(
     report = PeopleReport(dry_run)
     try:
         with transaction.atomic(), acting.by(actor, way=acting.PROVISIONING if by_token else ""):
-            todo = _judged(lines, found, actor=actor, by_token=by_token)
+            planned = _judged(lines, found, actor=actor, by_token=by_token)
             found.items.sort(key=lambda one: one.get("line", 0))
             found.require_none(
                 "people.invalid",
                 f"The people cannot be written: {counted(len(found.items), 'finding')}. Nothing was changed.",
             )
-            _write(todo, report, actor)
+            _write(planned, report, actor)
             if dry_run:
                 raise _Undo
     except _Undo:
@@ -80,7 +80,7 @@ def write(
     return report
 
 
-def _judged(lines: Sequence[PersonLine], found: Findings, *, actor: User | None, by_token: bool) -> list[_Todo]:
+def _judged(lines: Sequence[PersonLine], found: Findings, *, actor: User | None, by_token: bool) -> list[_PlannedLine]:
     accounts = persons.Finder([(line.username, line.email or "") for line in lines if line.username])
     teams = {team.key: team for team in Team.objects.filter(retired_at=None)}
     present: dict[int, set[int]] = {}
@@ -89,7 +89,7 @@ def _judged(lines: Sequence[PersonLine], found: Findings, *, actor: User | None,
     ):
         present.setdefault(person, set()).add(group)
     seen: dict[str | int, int] = {}
-    todo = []
+    planned = []
     for line in lines:
         if not line.username:
             continue
@@ -101,23 +101,23 @@ def _judged(lines: Sequence[PersonLine], found: Findings, *, actor: User | None,
         if (before := seen.setdefault(same, line.number)) != line.number:
             found.add(f"{line.pointer}/username", f"Line {before} is about the same person.", line=line.number)
             continue
-        one = _Todo(line, account or User(username=line.username, kind=User.Kind.PERSON), made=account is None)
+        one = _PlannedLine(line, account or User(username=line.username, kind=User.Kind.PERSON), made=account is None)
         for word in line.teams:
             if word not in teams:
                 found.add(f"{line.pointer}/teams", f"There is no team {word[:60]!r}.", line=line.number)
             elif teams[word].pk not in present.get(one.account.pk, set()):
                 one.joins.append(teams[word])
         _judge(one, found, actor=actor, by_token=by_token)
-        todo.append(one)
+        planned.append(one)
     if by_token:
-        opened = [one for one in todo if one.line.active and not one.made and not one.account.is_active]
+        opened = [one for one in planned if one.line.active and not one.made and not one.account.is_active]
         its_own = leaving.closed_by_provisioning(one.account.pk for one in opened)
         for one in opened:
             one.stays_closed = one.account.pk not in its_own
-    return todo
+    return planned
 
 
-def _judge(one: _Todo, found: Findings, *, actor: User | None, by_token: bool) -> None:
+def _judge(one: _PlannedLine, found: Findings, *, actor: User | None, by_token: bool) -> None:
     line, account = one.line, one.account
     for name in ("first_name", "last_name", "email"):
         value = getattr(line, name)
@@ -139,19 +139,19 @@ def _judge(one: _Todo, found: Findings, *, actor: User | None, by_token: bool) -
         found.add(f"{line.pointer}/username", said, line=line.number)
 
 
-def _write(todo: list[_Todo], report: PeopleReport, actor: User | None) -> None:
-    new = [one for one in todo if one.made]
+def _write(planned: list[_PlannedLine], report: PeopleReport, actor: User | None) -> None:
+    new = [one for one in planned if one.made]
     for one in new:
         one.account.password = make_password(None)
         one.account.is_active = one.line.active is not False
         for name, value in one.changed.items():
             setattr(one.account, name, value)
     User.objects.bulk_create([one.account for one in new], batch_size=500)
-    for one in todo:
+    for one in planned:
         report.lines.append((one.line.number, one.account.username, *_write_one(one, actor)))
     memberships = User.groups.through
     memberships._default_manager.bulk_create(
-        [memberships(user_id=one.account.pk, group_id=team.pk) for one in todo for team in one.joins],
+        [memberships(user_id=one.account.pk, group_id=team.pk) for one in planned for team in one.joins],
         batch_size=1000,
         ignore_conflicts=True,
     )
@@ -160,7 +160,7 @@ def _write(todo: list[_Todo], report: PeopleReport, actor: User | None) -> None:
         audit.record("catalog.people_written", "estate", "people", actor=actor, after=done)
 
 
-def _write_one(one: _Todo, actor: User | None) -> tuple[str, str]:
+def _write_one(one: _PlannedLine, actor: User | None) -> tuple[str, str]:
     """The outcome, and what is to say of it."""
     account, active = one.account, one.line.active
     joins = f"joins {', '.join(team.key for team in one.joins)}" if one.joins else ""
