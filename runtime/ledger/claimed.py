@@ -187,11 +187,18 @@ class Claim:
 
 
 def ago(now: float, seconds: float | None) -> float | None:
-    """The monotonic time that was `seconds` ago by the database's clock. `now` is read before the question for a time
-    that must not be taken for later than it was, and after the answer for one that must not be taken for earlier: a
-    worker may stand still in between. None lies further ahead than the longest lease (until whose end a lost owner may
-    send): a clock that was set back a moment ago says so of what it stamped before."""
+    """The monotonic time of a last send, `seconds` ago by the database's clock. It must not be taken for earlier than
+    it was, so `now` is read after the answer: a worker may stand still in between. None lies further ahead than the
+    longest lease (until whose end a lost owner may send): a clock that was set back a moment ago says so of what it
+    stamped before."""
     return None if seconds is None else now - max(seconds, -clock_steps.LONGEST_LEASE)
+
+
+def first_ago(now: float, seconds: float | None) -> float | None:
+    """The same of a first send, from which on a vendor keeps a key. It must not be taken for later than it was: `now`
+    is read before the question, and a clock that was set back proves nothing (`ClockWatch.no_less_ago`)."""
+    longest = clock_steps.watch.no_less_ago(seconds)
+    return None if longest is None else now - longest
 
 
 def seconds_since(moment: float | None) -> float | None:

@@ -17,7 +17,17 @@ from psycopg.rows import dict_row
 from runtime.domain.shards import SHARDS
 from runtime.ledger import clock_steps, replay_order, sql
 from runtime.ledger.append import Fenced
-from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope, Lease, ago, limits_of, seconds_since, target_of
+from runtime.ledger.claimed import (
+    EVERYTHING,
+    Claim,
+    ClaimScope,
+    Lease,
+    ago,
+    first_ago,
+    limits_of,
+    seconds_since,
+    target_of,
+)
 from runtime.ledger.connections import Connection
 from runtime.ledger.evidence import DeliveryEvidence, evidence_arguments
 from runtime.ledger.lane_locks import LOCK_WAIT, usual_wait
@@ -175,7 +185,7 @@ def _take(conn: Connection, statement: str, arguments: dict[str, Any], lease: fl
         target_of(row),
         limits_of(row),
         row["ask_until"],
-        first_sent=ago(started, row["first_sent_ago"]),
+        first_sent=first_ago(started, row["first_sent_ago"]),
         last_sent=ago(answered, clock_steps.watch.at_least_ago(row["sent_ago"])),
         rounds=row["rounds"],
     )

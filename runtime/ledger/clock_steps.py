@@ -20,6 +20,7 @@ LEAST_STEP = 2.0  # seconds; a clock that is kept right moves less between two l
 SPENT = 1.0  # seconds that moving may take
 UNATTENDED = 5.0  # seconds after a step in which what was stored before it may not have been moved yet
 LONGEST_LEASE = sql.LONGEST_LEASE
+NOBODY_KNOWS = 366 * 86_400.0  # seconds since something that lies ahead of the clock: no key that ends is kept as long
 LONGEST_PAUSE = 3600.0  # what a vendor may ask for (Retry-After)
 LONGEST_OF_WEBHOOKS = 6 * 3600.0  # the ceiling of their pauses
 NOW = "select extract(epoch from clock_timestamp())::float8"
@@ -94,6 +95,19 @@ class ClockWatch:
         lie within the longest lease from it (`sql.lease_is_over`). Where there was no step it is a little more than the
         time as it is, and judges none. None before the first look."""
         return None if self._trusted is None else self._trusted + self.monotonic() + LEAST_STEP
+
+    def no_less_ago(self, seconds: float | None) -> float | None:
+        """The longest time that may have passed since something of which the database's clock says `seconds`: a step
+        back of just now makes it seem as much less, and may not have been moved with it yet. What lies ahead even so
+        was stored before a step that this process has not seen: nobody knows when (NOBODY_KNOWS)."""
+        if seconds is None:
+            return None
+        longest = seconds + self.back_lately()
+        return NOBODY_KNOWS if longest < 0 else longest
+
+    def back_lately(self) -> float:
+        """Seconds by which the clock was set back just now; 0 some seconds after the step."""
+        return max(0.0, -self._lately) if self.monotonic() - self._stepped_at <= UNATTENDED else 0.0
 
     def ahead_lately(self) -> float:
         """Seconds by which the clock was set ahead just now: what was stored before may not have been moved yet, and

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from runtime.domain.correlation import prefix
+from runtime.ledger import clock_steps
 from runtime.ledger.claimed import Claim
 from runtime.ledger.connections import Connection
 
@@ -105,9 +106,11 @@ def decoded(messages: Sequence[LoggedMessage]) -> list[LoggedMessage]:
 
 
 def oldest_age(conn: Connection, taken: Claim, first: int, last: int) -> float:
-    """Seconds since the oldest of some messages arrived; none of them can have been sent before."""
+    """Seconds since the oldest of some messages arrived; none of them can have been sent before. What arrived ahead of
+    the clock, before it was set back, arrived nobody knows when."""
     row = conn.execute(_OLDEST_AGE, (taken.target.stream, taken.lane, first, last)).fetchone()
-    return float(row[0]) if row and row[0] is not None else 0.0
+    longest = clock_steps.watch.no_less_ago(row[0] if row else None)
+    return 0.0 if longest is None else longest
 
 
 def quarantined_keys(conn: Connection, taken: Claim, messages: Sequence[LoggedMessage]) -> set[str]:

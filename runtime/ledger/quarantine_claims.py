@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 
 from runtime.domain.recovery import QUESTION_AT_FAULT
 from runtime.ledger import clock_steps, sql
-from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope, Lease, ago, limits_of, target_of
+from runtime.ledger.claimed import EVERYTHING, Claim, ClaimScope, Lease, ago, first_ago, limits_of, target_of
 from runtime.ledger.claims import ClaimAbandoned, VendorHeld, admit, gate_closed, hold_others, spend, without
 from runtime.ledger.connections import Connection
 from runtime.ledger.leases import LEASE_SECONDS, MOST_CALLS
@@ -163,7 +163,7 @@ def _take(
         reason_class=row["reason_class"],
         payload=row["payload"],
         not_arrived=row["not_arrived"],
-        first_sent=ago(started, row["first_sent_ago"]),
+        first_sent=first_ago(started, row["first_sent_ago"]),
         last_sent=ago(answered, clock_steps.watch.at_least_ago(row["sent_ago"])),
         rounds=row["rounds"],
         lost=row["lost"],

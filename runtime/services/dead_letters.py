@@ -259,7 +259,7 @@ def dry_run(chosen: DeadLetterFilter, *, actor: User | None, limit: int = 10_000
         not_askable += decides
         unproven += earlier
         asks = (state in ("unknown", "sending") and not decides) or (earlier and subscription.idempotency in "KL")
-        forgotten += asks and age is not None and age >= keys_hold_for
+        forgotten += asks and age is not None and not 0 <= age < keys_hold_for
         fresh += state == "dead" and key_was_reused(reason)
         try:
             mapper.one(LoggedMessage(position, key, decode(payload.encode()), ""))

@@ -32,6 +32,9 @@ components:
   securitySchemes: {sasl: {type: scramSha256}}
 """
 
+PROBLEMS = {f"adyen/checkout-v{version}.json": {"keyword.other_version"} for version in (70, 71, 72)}
+"""Of real contracts, what is wrong in the file itself: OpenAPI 3.1 with `nullable`."""
+
 
 def test_channels_are_operations() -> None:
     two = read(ASYNC_2)
@@ -76,13 +79,17 @@ def test_component_digests_change_only_where_the_text_changes() -> None:
 def test_every_real_contract_is_read(shared_data: Path) -> None:
     files = [path for path in sorted((shared_data / "specs").rglob("*")) if path.is_file() and path.suffix != ".md"]
     assert len(files) >= 60
+    found: set[str] = set()
     for path in files:
         document = read_file(path)
         assert document.operations or document.format.startswith("jsonschema"), path
-        assert {problem.code for problem in document.problems} <= {"ref.network"}, path
+        said = {problem.code for problem in document.problems} - {"ref.network"}
+        assert said <= PROBLEMS.get(path.relative_to(shared_data / "specs").as_posix(), set()), path
+        found |= said
         again = Document.from_canonical(document.canonical)
         assert again.digest == document.digest
         assert again.tree == document.tree
+    assert found == {"keyword.other_version"}, "the publisher's own mistakes are told"
 
 
 @pytest.mark.shared_data

@@ -42,6 +42,7 @@ WHAT = {
     "blocking": "a partition is made by a statement that locks the whole log, and waits for it",
     "body_threads": "a thread waits for each body",
     "clock_history": "leases and pauses are believed, whatever the clock has done since",
+    "clock_first": "what was sent first ahead of the clock is believed to be sent then",
     "clock_sent": "what was sent is as long ago as a clock says that was set just now",
     "clock_since": "a step of the clock moves what was stored after it as well",
     "new_key": "what is sent again after a failure has another key",
@@ -74,7 +75,7 @@ REAL_ONLY = frozenset(
 IN_THE_CAMPAIGN = frozenset({"limitless", "blocking"})
 """Plants that are in the campaign's own process, too: it stands for one of the product that is frozen, or makes
 partitions."""
-IN_STEPPED = frozenset({"clock_history", "clock_sent", "clock_since"})
+IN_STEPPED = frozenset({"clock_first", "clock_history", "clock_sent", "clock_since"})
 """Bugs that show only where the database's clock is set."""
 IN_REWOUND = frozenset({"rekeyed", "short_pause", "unnoticed"})
 """Plants that show only in worlds whose database goes back (`sim_rewind.py`)."""

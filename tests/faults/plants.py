@@ -176,6 +176,7 @@ SIMULATED: dict[str, list[tuple[Any, str, Any]]] = {
     "rehashed": [],
     "rejects": [(SourceReader, "_place", _past_rejects)],
     "clock_history": [],
+    "clock_first": [],
     "clock_sent": [],
     "clock_since": [],
     "new_key": [(vendor_target, "idempotency_key", _another_key)],

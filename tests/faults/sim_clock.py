@@ -113,6 +113,13 @@ class SteppedWorld(World):
             return seconds
         return self._watch(self.current).at_least_ago(seconds)
 
+    def no_less_ago(self, seconds: float | None) -> float | None:
+        if self.current is None or "clock_history" in self.plants:
+            return seconds
+        if "clock_first" in self.plants:
+            return None if seconds is None else max(seconds, -clock_steps.LONGEST_LEASE)
+        return self._watch(self.current).no_less_ago(seconds)
+
     def patches(self) -> list[tuple[Any, str, Any]]:
         return [(clock_steps, "watch", self), (clock_steps, "log", _Silent())]
 

@@ -26,6 +26,7 @@ FOUND_WITHIN = 500  # seeds
 # Where each plant was found last: these seeds are tried first. One that does not show there any more is looked for.
 SHOWS_AT = {
     "clock_history": 12,
+    "clock_first": 1901886,
     "clock_sent": 659,
     "clock_since": 288,
     "forgetful": 26,
@@ -129,7 +130,8 @@ def test_a_clock_that_is_set_doubles_nothing_and_stops_nothing_for_long() -> Non
     stood_still = 1527852  # the scheduler, while it moved what was stored before a step
     lost_at_once = 1641510  # a worker lost the database at its first look, and claimed without one
     stored_since = 1809078  # what may be sent until the end of a lease, stored after a step back
-    for seed in (*range(1, 35), stood_still, lost_at_once, stored_since):
+    sent_ahead = 1901886  # a first send that a worker read before it was moved
+    for seed in (*range(1, 35), stood_still, lost_at_once, stored_since, sent_ahead):
         verdict = SteppedWorld(stepped_shape(seed)).run()
         assert verdict.clean, (seed, verdict.found())
         counts.update(verdict.counts)

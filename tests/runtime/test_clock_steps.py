@@ -31,6 +31,7 @@ from tests.runtime import make
 
 pytestmark = pytest.mark.django_db
 DAY = 86_400.0
+NEVER_MOVED = 100.0  # seconds ahead of the clock, of which no lease tells
 _LEFT = "select extract(epoch from {} - clock_timestamp())::float8 from {}"
 
 
@@ -70,6 +71,20 @@ def set_back(conn: Connection, seconds: float) -> None:
 
 def left(conn: Connection, column: str, table: str = "runtime_progress") -> float:
     return conn.execute(_LEFT.format(column, table)).fetchone()[0]
+
+
+def since_first_send(conn: Connection, *, ahead: float) -> float:
+    """Seconds for which the next claim takes the open call of a lost owner to be out, which is stored as begun so many
+    seconds ahead of the clock."""
+    conn.execute(
+        "update runtime_progress set intent = 1, intent_at = clock_timestamp() + make_interval(secs => %s), "
+        "lease_until = 'epoch', not_before = 'epoch'",
+        (ahead,),
+    )
+    taken = claim(conn)
+    assert taken is not None
+    assert taken.first_sent is not None
+    return time_module.monotonic() - taken.first_sent
 
 
 def claim(conn: Connection, owner: str = "second", **more: Any) -> claims.Claim | None:
@@ -261,6 +276,41 @@ def test_a_claim_just_after_a_step_ahead_takes_what_was_sent_for_no_longer_ago_t
     assert again is not None
     assert again.last_sent is not None
     assert 9 < time_module.monotonic() - again.last_sent < 20
+
+
+def test_a_first_send_that_lies_ahead_of_the_clock_was_sent_nobody_knows_when(ledger, flow, monkeypatch):
+    monkeypatch.setattr(clock_steps, "watch", ClockWatch())  # a worker that began after the step
+    assert 0 < NEVER_MOVED < LONGEST_LEASE
+    assert since_first_send(ledger, ahead=NEVER_MOVED) > 30 * DAY
+    assert since_first_send(ledger, ahead=2 * DAY) > 30 * DAY
+
+
+def test_a_claim_just_after_a_step_back_takes_what_was_sent_first_for_as_long_ago_as_it_may_be(
+    ledger, flow, monkeypatch
+):
+    watch = ClockWatch()
+    monkeypatch.setattr(clock_steps, "watch", watch)
+    watch.look(ledger)
+    watch._offset += 7_200  # the clock is set back by two hours, and what was stored before has not been moved
+    assert 7_190 < since_first_send(ledger, ahead=5) < 7_200
+    assert 7_290 < since_first_send(ledger, ahead=-95) < 7_300, "the worker knows of the step for some seconds"
+
+
+def test_a_quarantined_message_whose_first_send_lies_ahead_is_believed_no_longer(ledger, flow, monkeypatch):
+    monkeypatch.setattr(clock_steps, "watch", ClockWatch())
+    taken = claim(ledger, "first")
+    assert taken is not None
+    entry = quarantine.QuarantineEntry(1, "a", "unknown", "unknown", "no answer")
+    quarantine.quarantine(ledger, taken, [entry])
+    ledger.execute(
+        "update runtime_quarantine set state = 'sending', not_before = 'epoch', "
+        "first_sent_at = clock_timestamp() + make_interval(secs => %s)",
+        (NEVER_MOVED,),
+    )
+    again = quarantine_claims.claim_quarantined(ledger)
+    assert again is not None
+    assert again.first_sent is not None
+    assert time_module.monotonic() - again.first_sent > 30 * DAY
 
 
 def test_a_worker_that_lost_the_database_looks_at_its_clock_before_it_claims_again(ledger, monkeypatch):
