@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import psycopg
 from psycopg.errors import LockNotAvailable
 
 from runtime.domain.correlation import lane_of
@@ -55,9 +54,8 @@ def held_lanes(conn: Connection, stream: int, lanes: Iterable[int]) -> frozenset
 def wait_for(conn: Connection, stream: int, lanes: Iterable[int]) -> None:
     """Wait until each of them could be locked, and lock none. Raises LockNotAvailable after the session's limit."""
     for lane in sorted(lanes):
-        with conn.transaction():
+        with conn.transaction(force_rollback=True):
             conn.execute(LOCK_LANES, (stream, [lane]))
-            raise psycopg.Rollback
 
 
 def lock_lanes(conn: Connection, stream: StreamRef, keys: Iterable[str]) -> dict[int, int]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
-from psycopg import Rollback
 from psycopg.sql import SQL, Identifier
 
 from kernel import audit
@@ -78,18 +78,22 @@ def settle_conflict(conflict_id: int, *, keep: bool, actor: User | None, note: s
     record_decision(ConflictCase, conflict_id, "replaced", integration, actor, note, after)
 
 
+class _NameTaken(Exception):
+    """Another correction has this name; this one makes no case of its own."""
+
+
 def _append_correction(conn: Connection, case: ConflictCase) -> None:
     stream = load_stream(conn, case.stream_id)
     names = [f"{case.key}#{number}" for number in range(2, MOST_CORRECTIONS)]
     correction_order.replace_what_waits(conn, stream, case.key, names, case.pk)
     payload = canonical_json(case.payload)
     for name in names:
-        with conn.transaction():
-            item = IncomingMessage(name, 0, payload, causation=f"conflict {case.pk}")
+        item = IncomingMessage(name, 0, payload, causation=f"conflict {case.pk}")
+        with suppress(_NameTaken), conn.transaction():
             done = append(conn, stream, [item])
-            if done.accepted or done.unchanged:
-                return
-            raise Rollback  # another correction has this name: no case of its own
+            if not (done.accepted or done.unchanged):
+                raise _NameTaken
+            return
     raise Conflict("conflict.too_many", "This key has been corrected too often.")
 
 

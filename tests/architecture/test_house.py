@@ -87,6 +87,18 @@ def test_text_is_a_number_only_where_python_can_make_one_of_it():
     assert found == []
 
 
+def test_nobody_raises_the_rollback_of_psycopg():
+    """It is taken back by `transaction()` only where the connection still stands: where the server has closed it, it
+    goes through to callers who expect an `OperationalError`. `force_rollback` and exceptions of one's own do not."""
+    found = [
+        f"{path}:{node.lineno}"
+        for path in modules().values()
+        for node in ast.walk(ast.parse(text(path)))
+        if isinstance(node, ast.Raise) and "Rollback" in ast.unparse(node)
+    ]
+    assert found == []
+
+
 def test_no_module_is_named_after_nothing():
     empty_words = {"utils", "helpers", "common", "misc", "manager", "util", "helper"}
     assert [path for path in tracked("*.py") if Path(path).stem in empty_words] == []

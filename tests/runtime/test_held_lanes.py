@@ -212,3 +212,20 @@ def test_a_table_that_somebody_locks_is_no_lane_that_somebody_holds(
     assert {error.code for error in errors if isinstance(error, Unavailable)} == {"database.busy"}
     assert asked == []
     assert not held_lanes.of(stream)
+
+
+def test_a_wait_whose_connection_ends_lets_no_rollback_of_its_own_through(
+    stream: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with connections.connected(role="unlimited") as ending, connections.connected(role="unlimited") as conn:
+        execute = conn.execute
+
+        def executed_at_last(*arguments: Any) -> Any:
+            found = execute(*arguments)
+            ending.execute("select pg_terminate_backend(%s, 5000)", (conn.info.backend_pid,))
+            return found
+
+        monkeypatch.setattr(conn, "execute", executed_at_last)
+        lane_locks.wait_for(conn, stream, [HELD])
+        with pytest.raises(psycopg.OperationalError):
+            execute("select 1")

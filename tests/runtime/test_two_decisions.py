@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from bench.order_server import order
 from kernel.errors import Conflict
+from runtime.ledger.append import Appended
+from runtime.ledger.connections import connected
 from runtime.models import ConflictCase, Message, RejectedMessage
 from runtime.services import cases, intake, rejudging, resubmitting
 from tests.runtime.test_resubmitting import BY_ARRIVAL
@@ -51,6 +54,25 @@ def test_several_corrections_of_one_key_have_names_of_their_own_and_are_no_new_c
     assert not ConflictCase.objects.exclude(state="replaced").exists()
     keys = sorted(Message.objects.values_list("key", flat=True))
     assert [key.partition("#")[2] for key in keys] == ["", "2", "3"]
+
+
+def test_a_correction_whose_connection_ends_says_that_the_database_is_away(
+    catalog: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployed(event=FACT)
+    intake.accept(FEED, "production", [order(1), {**order(1), "total": 5}])
+    real = cases.append
+
+    def ended_after(conn: psycopg.Connection[Any], *args: Any) -> Any:
+        real(conn, *args)
+        with connected(name="tillgate-other") as other:
+            other.execute("select pg_terminate_backend(%s, 5000)", (conn.info.backend_pid,))
+        return Appended()
+
+    monkeypatch.setattr(cases, "append", ended_after)
+    with pytest.raises(psycopg.OperationalError):
+        cases.settle_conflict(ConflictCase.objects.get().pk, keep=False, actor=None, note="corrected")
+    assert ConflictCase.objects.get().state == "open"
 
 
 @pytest.fixture
