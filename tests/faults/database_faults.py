@@ -197,11 +197,17 @@ class DatabaseFaults:
         if not eat_wal(servers.postgres_url):
             self.installation.history.note("the write-ahead log found room")
 
+        spell, seconds = self.spells[-1], self.random.uniform(1.0, 3.0)
+
         def room() -> None:
+            """By itself: whoever decides something meanwhile waits for this server."""
+            self._over.wait(seconds)
             volume.free()
             servers.restart_postgres()
+            spell.over = time.time()
+            self.quiet_until = time.monotonic() + ALONE
 
-        self._later(self.random.uniform(1.0, 3.0), room)
+        self._run(room)
 
     def _clock(self) -> None:
         """What is leased or put off by the wrong clock is left by a worker that is killed."""
