@@ -26,6 +26,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -197,17 +198,17 @@ class DatabaseFaults:
         if not eat_wal(servers.postgres_url):
             self.installation.history.note("the write-ahead log found room")
 
-        spell, seconds = self.spells[-1], self.random.uniform(1.0, 3.0)
-
         def room() -> None:
-            """By itself: whoever decides something meanwhile waits for this server."""
-            self._over.wait(seconds)
             volume.free()
             servers.restart_postgres()
-            spell.over = time.time()
-            self.quiet_until = time.monotonic() + ALONE
 
-        self._run(room)
+        self._later(self.random.uniform(1.0, 3.0), room)
+        self.people.meanwhile = partial(self._undo_when_due, self.undo[-1])
+
+    def _undo_when_due(self, entry: tuple[float, Any]) -> None:
+        if entry in self.undo and time.monotonic() >= entry[0]:
+            self.undo.remove(entry)
+            entry[1]()
 
     def _clock(self) -> None:
         """What is leased or put off by the wrong clock is left by a worker that is killed."""

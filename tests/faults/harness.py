@@ -74,7 +74,7 @@ class Servers:
     environment."""
 
     def __init__(self, folder: Path, seed: int, *, own: bool, kinds: Collection[str] = ()) -> None:
-        self.own, self._restarting = own, threading.Lock()
+        self.own = own
         self.embedded = EmbeddedForFaults(folder / "servers", kinds) if own else None
         self.clock = self.embedded.clock if self.embedded is not None else DatabaseClock(folder)
         if self.embedded is not None:
@@ -89,18 +89,14 @@ class Servers:
         """Immediate shutdown (SIGQUIT: no checkpoint, no goodbye), then crash recovery, perhaps on another port. Also
         where the server has ended, or is about to."""
         assert self.embedded is not None
-        with self._restarting:
-            self._restart_postgres(self.embedded)
-
-    def _restart_postgres(self, embedded: EmbeddedForFaults) -> None:
-        pid_file = embedded.data / "postmaster.pid"
+        pid_file = self.embedded.data / "postmaster.pid"
         with contextlib.suppress(OSError, ValueError, IndexError):
             pid = int(pid_file.read_text().split()[0])
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGQUIT)
                 _gone(pid)
         pid_file.unlink(missing_ok=True)
-        self.postgres_url = embedded.start_postgres()
+        self.postgres_url = self.embedded.start_postgres()
         for proxy in (self.postgres, self.admin):
             proxy.upstream = ("127.0.0.1", port_of(self.postgres_url))
 

@@ -69,6 +69,8 @@ class People:
         self.source: OfferSource | None = None
         self.vendors: frozenset[str] = frozenset()  # what they do wrong in the rounds to come
         self.effects: Counter[str] = Counter()  # of the sales' targets, by the journals of all rounds so far
+        self.meanwhile: Callable[[], None] = lambda: None
+        """What is to be done while they wait for the database, which would else not come again."""
         self._conn: Any = None
 
     def sql(self, statement: str, *values: Any) -> list[Any]:
@@ -98,6 +100,7 @@ class People:
                     self._conn.close()
                     self._conn = None
                 connection.close()
+                self.meanwhile()
                 time.sleep(0.1)
 
     def leave(self) -> None:

@@ -216,15 +216,14 @@ class Round(Injections):
                 process.resume_at = None
                 processes.signal(slot, signal.SIGCONT)
         for at, action in self.undo[:]:
-            if now >= at:
+            if now >= at and (at, action) in self.undo:  # who waited for the one before may have done it
                 self.undo.remove((at, action))
                 action()
 
     def _calm(self, finished: set[str]) -> bool:
         """Every fault is over and every gate open. Answers whether all work came to rest in time."""
-        for _, action in self.undo:
-            action()
-        self.undo.clear()
+        while self.undo:
+            self.undo.pop(0)[1]()
         vendors, servers = self.installation.vendors, self.installation.servers
         web = [self.installation.web.proxy] if self.installation.web is not None else []
         for proxy in (servers.postgres, servers.redis, *vendors.proxies.values(), *web):

@@ -6,14 +6,17 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 from django.db import connection
 
 from tests.faults.campaign import Campaign
 from tests.faults.injections import Options
 from tests.faults.load import TABLE
+from tests.faults.product import People
 
 pytestmark = [pytest.mark.faults, pytest.mark.thorough, pytest.mark.django_db(transaction=True)]
 SHORT = Options(
@@ -60,3 +63,15 @@ def test_a_short_campaign_loses_doubles_and_permits_nothing(short: Campaign) -> 
     assert verdict.clean, (verdict.counts(), dict(verdict.examples))
     assert verdict.facts["effects"] >= 2 * SHORT.batches * 10
     assert short.installation.history.counts["ended"] > SHORT.tills, "somebody was killed"
+
+
+def test_who_waits_for_the_database_meanwhile_does_what_brings_it_back() -> None:
+    people, away = People(cast("Any", None), deadline=1.0), [True, True]
+    people.meanwhile = away.pop
+
+    def run() -> str:
+        if away:
+            raise psycopg.OperationalError("server closed the connection unexpectedly")
+        return "done"
+
+    assert people._persistently(run) == "done"
