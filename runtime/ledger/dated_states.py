@@ -59,6 +59,12 @@ select record, begins, ends, zone, withdrawn, version, position, payload::text
 from runtime_datedstate
 where stream_id = %s and subject = %s"""
 _COPY = sql.read("copy_dated_state")
+_TO_COME = """
+select subject, record, begins, ends, zone, withdrawn
+from runtime_datedstate
+where stream_id = %(stream)s
+    and greatest(begins, ends) collate "C"
+        >= to_char((clock_timestamp() - interval '2 d') at time zone 'UTC', 'YYYY-MM-DD')"""
 _ENDED = """
 delete from runtime_datedstate d
 where d.stream_id = %s and d.subject = %s and d.record = any(%s) and not exists (
@@ -295,12 +301,11 @@ def _append(
 
 
 def plan_all(conn: Connection, stream: int, datings: Mapping[str, Dating]) -> None:
-    """Note the moments to come of every state that is kept: a new release may count in zones that no other had."""
+    """Note the moments to come of every state that is kept: a new release may count in zones that no other had, and by
+    a clock that was set back what had begun is still to begin."""
     now = conn.execute("select clock_timestamp()").fetchone()
     assert now is not None
-    for subject, record, begins, ends, zone, withdrawn in conn.execute(
-        "select subject, record, begins, ends, zone, withdrawn from runtime_datedstate where stream_id = %s", (stream,)
-    ).fetchall():
+    for subject, record, begins, ends, zone, withdrawn in conn.execute(_TO_COME, {"stream": stream}).fetchall():
         dating = _dating(datings, subject)
         if dating is not None:
             period = Period(begins, ends, zone, withdrawn)

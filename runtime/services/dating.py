@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import msgspec
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from runtime.domain import manifest as manifests
@@ -84,7 +86,8 @@ def fire_due(*, at: datetime | None = None) -> int:
     """Put the states into the log that count from now on. Answers how many moments passed."""
     if not _something_due(at):
         return 0
-    datings = {stream: found for stream, manifest in _deployed() if (found := _by_prefix(manifest))}
+    to_come = ValidityMoment.objects.filter(fired_at=None)
+    datings = {stream: found for stream, manifest in _deployed(to_come) if (found := _by_prefix(manifest))}
     with pool.connection() as conn:
         passed = dated_states.fire_due(conn, datings, at=at)
         if passed:
@@ -101,9 +104,9 @@ def _something_due(at: datetime | None) -> bool:
     return ValidityMoment.objects.filter(fired_at=None, at__lte=at or Now()).exists()
 
 
-def _deployed() -> list[tuple[int, Manifest]]:
-    """Streams with a moment to come, each with the manifest that is deployed."""
-    streams = Stream.objects.filter(pk__in=ValidityMoment.objects.filter(fired_at=None).values("stream_id"))
+def _deployed(having: QuerySet[Any]) -> list[tuple[int, Manifest]]:
+    """Streams that have such rows, each with the manifest that is deployed."""
+    streams = Stream.objects.filter(pk__in=having.values("stream_id"))
     found = []
     for stream in streams:
         deployment = (
@@ -114,6 +117,13 @@ def _deployed() -> list[tuple[int, Manifest]]:
         if deployment is not None:
             found.append((stream.pk, manifests.load(deployment.release.manifest)))
     return found
+
+
+def plan_all_again() -> None:
+    """After the database's clock was set back: what had begun by it is still to begin, and who looks at it meanwhile
+    leaves it out. A state that counts already comes once more at its moment, as it is."""
+    for stream, manifest in _deployed(DatedState.objects.all()):
+        plan_again(stream, manifest)
 
 
 def _by_prefix(manifest: Manifest) -> dict[str, Dating]:

@@ -161,10 +161,13 @@ class Scheduler:
         self._step += step
         if self._host.look_with(time.time) < 0 or step < 0:
             self._set_back = True
+        if self._late and asked >= self._late_until:  # once more: what was stored since by a clock of before
+            self._set_back, self._late = True, 0.0
         if self._set_back:
             schedules.plan_again()
+            dating.plan_all_again()
             self._set_back = False
-        late = self._late if asked < self._late_until else 0.0
+        late = self._late
         if self._step or late or not self._bounded:
             with connections.connected(name="tillgate-clock", role="scheduler") as conn:
                 if self._step:

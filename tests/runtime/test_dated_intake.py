@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from runtime.ledger import clock_steps
 from runtime.models import DatedState, Message, RejectedMessage, ValidityMoment
 from runtime.services import dating, intake
+from runtime.worker import scheduler as worker_scheduler
+from runtime.worker.scheduler import Scheduler
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,6 +68,39 @@ def test_what_ended_gives_way_to_what_counts_again_and_nothing_is_sent_where_not
     assert [copy["price"] for copy in copies if copy["sku"] == "P2"] == [9], "P2 has no price after that"
     assert ValidityMoment.objects.filter(fired_at=None).count() == 0
     assert set(DatedState.objects.values_list("subject", "begins")) == {("P1", "")}, "ended states are forgotten"
+
+
+def test_what_had_begun_before_the_clock_was_set_back_begins_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    begins = datetime.now(UTC) + timedelta(hours=1)
+    push(price(1, None), price(2, begins.isoformat()))
+    ValidityMoment.objects.all().delete()  # so it is where the clock showed a later hour when the state came
+    scheduler = Scheduler()
+    scheduler.turn()
+    ValidityMoment.objects.all().delete()
+    scheduler.turn()
+    assert not ValidityMoment.objects.exists(), "nothing was set"
+    real = worker_scheduler._now
+    monkeypatch.setattr(worker_scheduler, "_now", lambda: real() - 86_400)
+    scheduler.turn()
+    assert [moment.at for moment in ValidityMoment.objects.filter(fired_at=None)] == [begins]
+    dating.fire_due(at=begins)
+    assert logged() == [1, 2, 2], "who left it out, because it did not count by the clock, gets it now"
+
+
+def test_a_state_that_is_stored_just_after_the_clock_was_set_back_is_planned_by_a_later_look(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    push(price(1, None))
+    scheduler, real = Scheduler(), worker_scheduler._now
+    scheduler.turn()
+    monkeypatch.setattr(worker_scheduler, "_now", lambda: real() - 86_400)
+    monkeypatch.setattr(clock_steps, "UNATTENDED", 0.0)
+    scheduler.turn()
+    begins = datetime.now(UTC) + timedelta(hours=1)
+    push(price(2, begins.isoformat()))
+    ValidityMoment.objects.all().delete()  # its transaction had read the clock before
+    scheduler.turn()
+    assert [moment.at for moment in ValidityMoment.objects.filter(fired_at=None)] == [begins]
 
 
 def test_a_copy_names_its_cause_and_shares_its_correlation() -> None:
