@@ -47,6 +47,14 @@ class Balance:
     adjustments: Decimal | None = None
     rounding: Decimal = ZERO
     off: bool = False  # the discounts of lines come off their amounts
+    divided: bool = False  # rates of exchange divide
+    unpaid: Decimal = ZERO  # what the tenders in another currency have above what is due, less than a unit each
+
+    def paid_by(self, entry: Entry) -> Decimal | None:
+        """What a tender pays of the total; the last one that was changed takes what is left by rounding."""
+        made = entry.divided if self.divided else entry.effect
+        changed = [one for one in self.kept if one.family == "tenders" and one.unit]
+        return made - self.unpaid if made is not None and changed and changed[-1] is entry else made
 
     @property
     def control(self) -> dict[str, Any]:
@@ -101,8 +109,9 @@ def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLo
         f"{entry.data.get('kind', 'line') if entry.family == 'charges' else entry.family[:-1]} {entry.sequence} "
         "has no amount"
         for entry in kept
-        if entry.effect is None
+        if entry.effect is None and not entry.flaw
     ]
+    reasons += [entry.flaw for entry in kept if entry.flaw]
     if stated.total is None:
         return Balance(False, kept, voided, ["the transaction states no grand total", *reasons])
     sums = _Sums.of(kept)
@@ -119,7 +128,10 @@ def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLo
     if best is None or reasons:
         return Balance(False, kept, voided, reasons, best.basis if best else "")
     goods = sums.after if best.off else sums.goods
-    return Balance(True, kept, voided, [], best.basis, stated.total - goods, best.missing, best.off)
+    unpaid = best.unpaid if sums.slack else ZERO
+    return Balance(
+        True, kept, voided, [], best.basis, stated.total - goods, best.missing, best.off, best.divided, unpaid
+    )
 
 
 @dataclass(frozen=True)
@@ -131,6 +143,8 @@ class _Sums:
     tax_entries: int
     fractions: Decimal
     paid: Decimal
+    divided: Decimal  # what is paid, where rates of exchange divide
+    slack: Decimal  # by how much less than this tenders in another currency may miss what is due
     tenders: int
     cash: bool
     after: Decimal  # the goods, where discounts of lines come off
@@ -155,6 +169,8 @@ class _Sums:
             len(taxes),
             Decimal("0.005") * digits,
             sums["tenders"],
+            sum(((one.effect if one.divided is None else one.divided) or ZERO for one in tenders), ZERO),
+            sum((one.unit for one in tenders), ZERO),
             len(tenders),
             any((entry.data.get("type") or "").rpartition(":")[2].lower() == "cash" for entry in tenders),
             sum((_after(entry) or ZERO for entry in kept if entry.family == "lines"), ZERO),
@@ -176,6 +192,7 @@ class _Try:
     unpaid: Decimal
     holds: bool
     off: bool = False
+    divided: bool = False
 
 
 def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
@@ -187,8 +204,9 @@ def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
     beside = chain.from_iterable(combinations(present, size) for size in range(len(present) + 1))
     bases = [("taxes on top", sums.taxes), ("taxes included", ZERO)] if sums.tax_entries else [("taxes on top", ZERO)]
     discounts = (False, True) if sums.charges.get("discount") else (False,)
-    ways = product(tables[rules.line_discounts], dues, list(beside), discounts, bases)
-    for off, rounded, outside, summary, (basis, tax) in ways:
+    rates = ((sums.paid, False), (sums.divided, True)) if sums.slack else ((sums.paid, False),)
+    ways = product(tables[rules.line_discounts], dues, list(beside), discounts, bases, rates)
+    for off, rounded, outside, summary, (basis, tax), (paid, divided) in ways:
         inside = sum(
             (
                 amount
@@ -199,16 +217,17 @@ def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
         )
         missing = total - ((sums.after if off else sums.goods) + sums.rewards + inside + tax)
         due = total + rounded + sum((sums.charges[name] for name in outside), ZERO)
-        unpaid = ZERO if stated.order and not sums.tenders else sums.paid - due
+        unpaid = ZERO if stated.order and not sums.tenders else paid - due
         if outside and not sums.tenders:
             continue
         most = max(rules.most, sums.fractions if tax else ZERO)
-        holds = abs(missing) <= most and abs(unpaid) <= rules.most
+        pays = abs(unpaid) <= rules.most or abs(unpaid) < sums.slack
+        holds = abs(missing) <= most and pays
         if not holds and rules.step and sums.cash:
             holds = _by_step(missing, total, unpaid, rules) or (
                 abs(missing) <= most and _paid_by_step(unpaid, due, rules)
             )
-        yield _Try(basis, missing, unpaid, holds, off)
+        yield _Try(basis, missing, unpaid, holds, off, divided)
 
 
 def _rounds(stated: Stated, rules: PosLogRules) -> bool:
@@ -239,5 +258,6 @@ def _why_not(sums: _Sums, best: _Try, total: Decimal) -> list[str]:
         said = f"(a difference of {abs(best.missing)})"
         reasons.append(f"{parts} and taxes {sums.taxes} do not add up to the total {total} {said}")
     if best.unpaid:
-        reasons.append(f"tenders of {sums.paid} do not pay the total {total} (a difference of {abs(best.unpaid)})")
+        paid = f"{sums.paid} (or {sums.divided}, where rates divide)" if sums.slack else sums.paid
+        reasons.append(f"tenders of {paid} do not pay the total {total} (a difference of {abs(best.unpaid)})")
     return reasons

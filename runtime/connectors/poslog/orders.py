@@ -16,7 +16,7 @@ def of_order(document: dict[str, Any], balance: Balance, *, counts: bool) -> lis
     `orderTotal` what the order comes to. The payment has to be that of the whole order, or the deposit that the order
     states. Returns what does not add up; where the order does not count, `sale` is false and nothing is asked."""
     document["orderedLines"], document["lines"] = document["lines"], []
-    paid = sum((one.effect or ZERO for one in balance.kept if one.family == "tenders"), ZERO)
+    paid = sum((balance.paid_by(one) or ZERO for one in balance.kept if one.family == "tenders"), ZERO)
     tenders = any(one.family == "tenders" for one in balance.kept)
     document["sale"] = counts and tenders
     if not document["sale"]:

@@ -12,6 +12,7 @@ from runtime.connectors.poslog.reading import Element, as_data, attribute, child
 from runtime.connectors.poslog.rules import PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction, stated, total_of
 from runtime.connectors.poslog.status import flag
+from runtime.connectors.poslog.tenders import foreign_of, paid
 from runtime.connectors.poslog.voids import Entry
 
 # Children of LineItem that are goods, with the sign of their kind.
@@ -56,8 +57,7 @@ _LISTS = ("lines", "tenders", "taxes", "rewards", "charges")
 def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[dict[str, Any], Balance]:
     """The document's part for a receipt, and how it adds up. `lines`, `tenders`, `taxes`, `rewards` and `charges` are
     those that count; what was voided is under `voidedLines` and the like. Raises BadTransaction."""
-    entries, other = _entries(body)
-    _same_money(entries, currency)
+    entries, other = _entries(body, currency, rules)
     sums = [c for c in body if local(c) == "Total"]
     totals = [_total(one) for one in sums]
     total = _grand(sums, currency)
@@ -86,7 +86,9 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
 
 
 def _counted(entry: Entry, balance: Balance) -> dict[str, Any]:
-    """A line whose discount comes off has what is left as its amount."""
+    """A line whose discount comes off has what is left as its amount; a tender in other money says what it pays."""
+    if entry.divided is not None:
+        return {**entry.data, "effect": balance.paid_by(entry)}
     if not balance.off or entry.discounted is None:
         return entry.data
     return {**entry.data, "amount": entry.discounted, "grossAmount": entry.data["amount"]}
@@ -102,19 +104,7 @@ def _members(body: Element, member: str) -> list[str]:
     return list(dict.fromkeys(found for one in named if (found := text(one)) and found.strip("0")))
 
 
-def _same_money(entries: list[Entry], currency: str | None) -> None:
-    """A sum in another currency pays nothing that can be told, unless the till has changed it already."""
-    for one in entries:
-        code = one.data.get("currency") if one.family == "tenders" else None
-        given: dict[str, Any] = one.data.get("foreign", {}) if one.family == "tenders" else {}
-        if code and currency and code != currency and "amount" not in given:
-            raise BadTransaction(f"tender {one.sequence} is in the currency {code}, the receipt in {currency}")
-        if currency and given.get("currency", currency) != currency and "amount" not in given:
-            said = f"was given in {given['currency']}, and how much of it is not said"
-            raise BadTransaction(f"tender {one.sequence} {said}; the receipt is in {currency}")
-
-
-def _entries(body: Element) -> tuple[list[Entry], list[Element]]:
+def _entries(body: Element, currency: str | None, rules: PosLogRules) -> tuple[list[Entry], list[Element]]:
     """What the receipt is made of, in its order, and the parts of lines that are neither goods nor money."""
     made: list[Entry] = []
     other: list[Element] = []
@@ -128,12 +118,22 @@ def _entries(body: Element) -> tuple[list[Entry], list[Element]]:
             name = local(part)
             if name in ("", "SequenceNumber"):
                 continue
-            entry = _entry(part, name, about, _link(line, part))
+            entry: Entry | None
+            if name == "Tender":
+                entry = _tendered(_tender(part, about), _link(line, part), currency, rules)
+            else:
+                entry = _entry(part, name, about, _link(line, part))
             if entry is not None:
                 made.append(entry)
             if entry is None or entry.family == "charges":
                 other.append(part)
     return made, other
+
+
+def _tendered(data: dict[str, Any], link: int | None, currency: str | None, rules: PosLogRules) -> Entry:
+    what = paid(data, currency, rules)
+    about = data["voided"], data.get("type") or "", data.get("amount"), what.effect, link
+    return Entry("tenders", data, *about, divided=what.divided, unit=what.unit, flaw=what.flaw)
 
 
 def _entry(part: Element, name: str, about: dict[str, Any], link: int | None) -> Entry | None:
@@ -142,9 +142,6 @@ def _entry(part: Element, name: str, about: dict[str, Any], link: int | None) ->
         data = _line(part, _GOODS[name], about)
         name = data.get("item") or ""
         return Entry("lines", data, voided, name, data.get("amount"), _signed(data), link, _discounted(data))
-    if name == "Tender":
-        data = _tender(part, about)
-        return Entry("tenders", data, voided, data.get("type") or "", data.get("amount"), _paid(data), link)
     if name == "Tax":
         data = _tax(part, about)
         return Entry("taxes", data, voided, data.get("id") or "", data.get("amount"), data.get("amount", _NONE), link)
@@ -242,23 +239,6 @@ def _more(part: Element, read: frozenset[str]) -> dict[str, Any] | None:
 _MANY = ("POSIdentity", "MerchandiseHierarchy", "Quantity", "SerialNumber", "ItemLink")
 
 
-def _foreign(part: Element) -> dict[str, Any] | None:
-    """The money that was given, where it is of another currency than the receipt."""
-    found = child(part, "ForeignCurrency")
-    if found is None:
-        return None
-    names = ("OriginalFaceAmount", "FaceAmount", "ForeignAmount", "Amount")
-    amount = next((one for name in names if (one := child(found, name)) is not None), None)
-    code = text(found, "CurrencyCode") or (None if amount is None else attribute(amount, "Currency"))
-    rate = text(found, "ExchangeRate") or text(found, "Rate")
-    made = {
-        "currency": code or attribute(found, "CurrencyCode") or attribute(found, "Currency"),
-        "amount": number(text(amount), "ForeignCurrency"),
-        "rate": number(rate, "ExchangeRate"),
-    }
-    return {name: value for name, value in made.items() if value is not None} or None
-
-
 def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
     amount = child(part, "Amount")
     made = {
@@ -272,7 +252,7 @@ def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
         "cashback": number(stated(part, "Cashback"), "Cashback"),
         "authorization": text(part, "Authorization", "AuthorizationCode"),
         "reference": text(part, "Authorization", "ReferenceNumber"),
-        "foreign": _foreign(part),
+        "foreign": foreign_of(part),
         "given_back": flag(part, "ChangeFlag") or None,
         "rounding": _direction(part),
         "more": _more(part, _OF_TENDERS),
@@ -335,20 +315,6 @@ def _discounted(line: dict[str, Any]) -> Decimal | None:
     if effect is None or not discount:
         return None
     return effect - abs(discount) if effect >= 0 else effect + abs(discount)
-
-
-def _paid(tender: dict[str, Any]) -> Decimal | None:
-    """Change is a tender of its own (2.x: the same negative amount again inside) or is told beside the amount given
-    (6.0)."""
-    amount: Decimal | None = tender.get("amount")
-    if amount is None:
-        return None
-    if tender.get("use") == "Refund" or tender.get("given_back"):
-        return -abs(amount)
-    if "rounding" in tender:
-        return -abs(amount) if tender["rounding"] == "up" else abs(amount)
-    change = tender.get("change")
-    return amount if change is None or change == amount else amount - abs(change)
 
 
 _TOTALS = ("TransactionGrandAmount", "TransactionPurchaseAmount", "TransactionNetAmount")

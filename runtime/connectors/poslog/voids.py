@@ -29,6 +29,9 @@ class Entry:
     effect: Decimal | None
     link: int | None = None
     discounted: Decimal | None = None  # `effect` after the line's own discount, where the line states one
+    divided: Decimal | None = None  # `effect` of a tender in another currency, where its rate divides
+    unit: Decimal = Decimal(0)  # how exact that is
+    flaw: str = ""  # why it cannot be told what it adds
 
     @property
     def sequence(self) -> int:
