@@ -31,7 +31,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from tests.faults import waits
+from tests.faults import front_health, waits
+from tests.faults.front_health import FrontHealth
 from tests.faults.harness import Installation
 from tests.faults.judge import Verdict
 from tests.faults.small_volumes import eat_wal, log_on_a_volume
@@ -75,10 +76,16 @@ class DatabaseFaults:
     spells: list[Spell] = field(default_factory=list)
     able: frozenset[str] = frozenset()  # the kinds that this machine and installation can do
     tills_are_served: Callable[[], bool] = field(default=lambda: True)
+    health: FrontHealth = field(init=False)
     _over: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.health = FrontHealth(self._web_server)
+
     def begin(self) -> None:
+        if self.kinds:
+            self.health.start()
         now = time.monotonic()
         servers = self.installation.servers
         kinds = self.kinds - (set() if servers.own else OF_OUR_OWN)
@@ -114,6 +121,7 @@ class DatabaseFaults:
         self._over.set()
         for thread in self._threads:
             thread.join(20)
+        self.health.stop()
 
     def judge(self, verdict: Verdict, tills: list[list[TillCall]], effects: list[float]) -> None:
         """What the callers were told, and how long they waited; `effects` are the times of the vendors' journals."""
@@ -124,7 +132,8 @@ class DatabaseFaults:
         disturbed = [at for at, event in self.installation.history.events if event in DISTURBING]
         told = waits.judge(verdict, self.spells, tills, disturbed)
         if self.spells:
-            verdict.facts["waits"] = told.facts() | {"longest call": _longest(tills)}
+            health = front_health.judge(verdict, self.spells, self.health.answers, disturbed)
+            verdict.facts["waits"] = told.facts() | {"longest call": _longest(tills), "readiness": health}
         self._deliveries(verdict, tills, effects, disturbed)
 
     def _deliveries(
@@ -275,10 +284,10 @@ class DatabaseFaults:
         self._run(make)
 
     def _bodies(self) -> None:
-        web = self.installation.web
-        if web is None or web.process is None:
+        place, seconds = self._web_server(), self.random.uniform(7.0, 9.0)
+        if place is None:
+            self.spells.pop()
             return
-        place, seconds = web.proxy.upstream, self.random.uniform(7.0, 9.0)
 
         def hang() -> None:
             opened: list[socket.socket] = []
@@ -298,6 +307,11 @@ class DatabaseFaults:
         self._run(hang)
 
     # -- means -------------------------------------------------------------------------------------------------------
+    def _web_server(self) -> tuple[str, int] | None:
+        """Where it listens, past the proxy that breaks calls of tills."""
+        web = self.installation.web
+        return None if web is None or web.process is None else web.proxy.upstream
+
     def _run(self, body: Any) -> None:
         thread = threading.Thread(target=body, daemon=True)
         thread.start()
