@@ -30,7 +30,8 @@ class RetentionClassSerializer(serializers.Serializer[Any]):
 class DueSerializer(serializers.Serializer[Any]):
     data_class = serializers.CharField()
     what = serializers.CharField()
-    number = serializers.IntegerField(help_text="Rows; of a month of messages as PostgreSQL estimates them.")
+    number = serializers.IntegerField(help_text="Rows; of known keys the facts that are looked through for old ones.")
+    estimated = serializers.BooleanField(help_text="Nobody counted: what PostgreSQL estimates of a month of messages.")
     more = serializers.BooleanField(help_text="There are more than `number`: they were not counted to the end.")
     holds = serializers.ListField(child=serializers.CharField(), help_text="what still needs it; empty: it goes")
 

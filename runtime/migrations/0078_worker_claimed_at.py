@@ -1,9 +1,7 @@
 """Nobody wrote when a worker claimed last, and nobody reads it. The column stays while processes of the release before
-still read it; the SQL is applied behind that of governance."""
+still read it."""
 
 from django.db import migrations
-
-from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
@@ -11,5 +9,4 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.SeparateDatabaseAndState(state_operations=[migrations.RemoveField("worker", "claimed_at")]),
-        ApplySql("runtime"),
     ]

@@ -108,6 +108,7 @@ class Attempt(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["subscription", "lane", "last"], name="attempt_by_position"),
+            models.Index(fields=["subscription", "at"], name="attempt_by_age"),  # what retention takes
             BrinIndex(fields=["at"], name="attempt_by_time"),
         ]
 

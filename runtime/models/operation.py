@@ -69,6 +69,7 @@ class Run(models.Model):
         indexes = [
             models.Index(fields=["integration", "-id"], name="run_by_integration"),
             models.Index(models.F("stream"), models.F("id") * -1, name="run_by_stream"),
+            models.Index(fields=["integration", "ended_at"], name="run_by_end"),  # what retention takes
             models.Index(fields=["stream", "started_at"], name="run_collected", condition=models.Q(kind="collect")),
             models.Index(
                 fields=["stream", "-id"], name="run_looked", condition=models.Q(kind="collect", state="succeeded")

@@ -42,7 +42,10 @@ class TargetComparison(models.Model):
     class Meta:
         db_table = "runtime_comparison"
         ordering = ["-id"]
-        indexes = [models.Index(fields=["target", "day", "-id"], name="comparison_by_day")]
+        indexes = [
+            models.Index(fields=["target", "day", "-id"], name="comparison_by_day"),
+            models.Index(fields=["target", "at"], name="comparison_by_age"),  # what retention takes
+        ]
 
     def __str__(self) -> str:
         return f"{self.target_id} on {self.day}"

@@ -216,6 +216,7 @@ class Delivery(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["subscription", "lane", "last"], name="delivery_by_position"),
+            models.Index(fields=["subscription", "at"], name="delivery_by_age"),  # what retention takes
             BrinIndex(fields=["at"], name="delivery_by_time"),  # rows come in the order of time: a few pages find a day
         ]
 

@@ -18,9 +18,9 @@ from kernel.postgresql import lock_holders
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import retention as rules
-from runtime.ledger import connections
+from runtime.ledger import connections, retained_rows, retention_due
 from runtime.ledger import retention as ledger
-from runtime.ledger.retention import Due
+from runtime.ledger.retention_due import Due
 from runtime.models import Integration, RetentionPolicy
 
 TURN = 2.0  # seconds of work before other jobs have their turn
@@ -96,12 +96,13 @@ def set_policy(
 
 
 def due(viewer: Viewer) -> Sequence[Due]:
-    """What would go now and what holds it back. Counts rows, so it takes its time; changes nothing. It names
-    integrations of every team: raises Forbidden `retention.not_allowed` for those who do not decide about them."""
+    """What would go now and what holds it back: counted up to a number, or estimated, as each row says. It changes
+    nothing. It names integrations of every team: raises Forbidden `retention.not_allowed` for those who do not decide
+    about them."""
     if not viewer.system and not (allowed := permissions.may_set_retention(viewer)):
         raise Forbidden("retention.not_allowed", allowed.reason)
     with connections.connected(name="tillgate-retention", role="report") as conn:
-        return ledger.due(conn)
+        return retention_due.due(conn)
 
 
 def run_due(seconds: float = TURN) -> Done:
@@ -124,7 +125,7 @@ def _turn(seconds: float) -> Done:
     with connections.connected(name=OURS, role="report") as conn:
         rows = ledger.drop_heads(conn, until=lambda: time.monotonic() > end)
         while time.monotonic() < end:
-            gone = ledger.drop_evidence(conn) + ledger.drop_rows(conn)
+            gone = retained_rows.drop_evidence(conn) + retained_rows.drop_rows(conn)
             rows += gone
             if not gone:
                 break

@@ -14,7 +14,9 @@ language sql stable set search_path to public, pg_temp as $$
      and c.relname <> 'runtime_message_default'
 $$;
 
--- What still needs a partition of the log, one line each; none where it can be dropped.
+-- What still needs a partition of the log, one line each; none where it can be dropped. `x` has the first and the last
+-- position of each lane in it, found by the key: nobody looks through a month of messages, nor through what waits
+-- elsewhere.
 create or replace function runtime_partition_holds(part text) returns setof text
 language plpgsql stable security definer set search_path to public, pg_temp as $$
 declare
@@ -22,21 +24,55 @@ declare
 begin
   select * into strict bounds from runtime_partition_bounds(part);
   return query execute format($text$
+    with recursive lanes as (
+      (select m.stream_id, m.lane from %1$I m order by m.stream_id, m.lane limit 1)
+      union all
+      select n.stream_id, n.lane
+        from lanes l
+       cross join lateral (select m.stream_id, m.lane
+                             from %1$I m
+                            where (m.stream_id, m.lane) > (l.stream_id, l.lane)
+                            order by m.stream_id, m.lane
+                            limit 1) n
+    ),
+    x as materialized (
+      select l.stream_id, l.lane, f.position as first, t.position as last
+        from lanes l
+       cross join lateral (select m.position from %1$I m
+                            where m.stream_id = l.stream_id and m.lane = l.lane
+                            order by m.position limit 1) f
+       cross join lateral (select m.position from %1$I m
+                            where m.stream_id = l.stream_id and m.lane = l.lane
+                            order by m.position desc limit 1) t
+    )
     select 'a target has still to take messages'
-     where exists (select from %1$I m
-                     join runtime_subscription s on s.stream_id = m.stream_id and s.open
-                     join runtime_progress p on p.subscription_id = s.id and p.lane = m.lane
-                    where m.position > p.position and (p.upto is null or m.position <= p.upto))
+     where exists (select from x
+                     join runtime_subscription s on s.stream_id = x.stream_id and s.open
+                     join runtime_progress p on p.subscription_id = s.id and p.lane = x.lane
+                    where x.last > p.position
+                      and (p.upto is null or exists (
+                            select from %1$I m
+                             where m.stream_id = x.stream_id and m.lane = x.lane
+                               and m.position > p.position and m.position <= p.upto)))
     union all
     select 'messages are in quarantine or wait for a person'
-     where exists (select from runtime_quarantine k
-                     join runtime_subscription s on s.id = k.subscription_id
-                     join %1$I m on m.stream_id = s.stream_id and m.lane = k.lane and m.position = k.position)
+     where exists (select from x
+                     join runtime_subscription s on s.stream_id = x.stream_id
+                    cross join lateral (select from runtime_quarantine k
+                                         where k.subscription_id = s.id and k.lane = x.lane
+                                           and k.position between x.first and x.last
+                                           and exists (select from %1$I m
+                                                        where m.stream_id = x.stream_id and m.lane = x.lane
+                                                          and m.position = k.position)
+                                         order by k.position limit 1) k)
     union all
     select 'a call has no answer yet'
-     where exists (select from runtime_progress p
-                     join runtime_subscription s on s.id = p.subscription_id
-                     join %1$I m on m.stream_id = s.stream_id and m.lane = p.lane and m.position = p.intent)
+     where exists (select from x
+                     join runtime_subscription s on s.stream_id = x.stream_id
+                     join runtime_progress p on p.subscription_id = s.id and p.lane = x.lane
+                    where p.intent between x.first and x.last
+                      and exists (select from %1$I m
+                                   where m.stream_id = x.stream_id and m.lane = x.lane and m.position = p.intent))
     union all
     select 'a replay of this time is planned or under way'
      where exists (select from runtime_replay r
@@ -45,8 +81,11 @@ begin
     select 'a conflict about one of its messages is open'
      where exists (select from runtime_conflict c
                      join runtime_head h on h.stream_id = c.stream_id and h.key = c.key
-                     join %1$I m on m.stream_id = c.stream_id and m.position = h.position and m.key = c.key
-                    where c.state = 'open')
+                     join x on x.stream_id = c.stream_id and h.position between x.first and x.last
+                    where c.state = 'open'
+                      and exists (select from %1$I m
+                                   where m.stream_id = x.stream_id and m.lane = x.lane
+                                     and m.position = h.position and m.key = c.key))
     union all
     select 'the database went back, and recovery has not ended'
      where exists (select from runtime_rewind w where w.ended_at is null)
@@ -55,7 +94,7 @@ begin
      where exists (select from runtime_stream st
                     where st.immutable
                       and runtime_kept_since('heads', st.integration_id) > '-infinity'
-                      and exists (select from %1$I m where m.stream_id = st.id)
+                      and exists (select from x where x.stream_id = st.id)
                       and coalesce((select max(d.day)
                                       from runtime_dropped d
                                      where d.data_class = 'heads' and d.stream_id = st.id), '-infinity')
@@ -65,7 +104,7 @@ begin
       from runtime_stream st
       join runtime_integration i on i.id = st.integration_id
      where runtime_kept_since('messages', st.integration_id) < $2
-       and exists (select from %1$I m where m.stream_id = st.id)
+       and exists (select from x where x.stream_id = st.id)
   $text$, part) using bounds.since, bounds.until;
 end $$;
 

@@ -19,6 +19,7 @@ from runtime.selectors import retention as selectors
 from runtime.services import retention as services
 
 PARTS = {
+    "head": "Facts whose keys are looked through",
     "deliveries": "Deliveries",
     "attempts": "Attempts at deliveries",
     "runspan": "Positions that runs read",

@@ -15,7 +15,7 @@ from django.utils import timezone
 from kernel import clock
 from kernel.counts import CountedSoFar
 from kernel.viewer import Viewer
-from runtime.ledger import retention
+from runtime.ledger import retention_due
 from runtime.models import QuarantinedMessage
 from runtime.selectors import daily_totals, dead_letters, integrations, runs, traces, vendors
 from runtime.services import daily_accounts, day_sums
@@ -178,9 +178,9 @@ def day() -> scene.Day:
 def test_what_retention_would_drop_is_counted_up_to_a_number_that_is_said(
     years: scene.Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "MOST_COUNTED", 100)
+    monkeypatch.setattr(retention_due, "MOST_COUNTED", 100)
     with connection.cursor() as cursor:
         cursor.execute("insert into runtime_retention (data_class, days) values ('rejected', 40)")
     assert connection.connection is not None
-    found = {one.what: one for one in retention.due(connection.connection)}
+    found = {one.what: one for one in retention_due.due(connection.connection)}
     assert (found["rejected"].number, found["rejected"].more) == (100, True)

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 
 from kernel import periodic_jobs
 from runtime.domain import retention as rules
-from runtime.ledger import connections, partitions, retention
+from runtime.ledger import connections, partitions, retained_rows, retention, retention_due
 from runtime.ledger.append import TOO_OLD, IncomingMessage, append
 from runtime.ledger.connections import Connection
 from runtime.models import Integration
@@ -74,7 +74,7 @@ def names(conn: Connection) -> dict[str, tuple[str, ...]]:
 def test_without_a_policy_everything_is_kept(log: Connection) -> None:
     flow = Flow(log, lanes=1)
     delivered(log, passed(log, flow, 1), 1)
-    assert (retention.due(log), retention.drop_evidence(log)) == ([], 0)
+    assert (retention_due.due(log), retained_rows.drop_evidence(log)) == ([], 0)
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
         log.execute("delete from runtime_delivery")
 
@@ -149,11 +149,11 @@ def test_evidence_goes_by_policy_and_raw_sql_takes_none_that_is_kept(log: Connec
         "insert into runtime_quarantine (subscription_id, lane, position, key, state) values (%s, 0, 1, 'k1', 'dead')",
         (subscription,),
     )
-    assert retention.drop_evidence(log) == 0
+    assert retained_rows.drop_evidence(log) == 0
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="something still needs it"):
         log.execute("delete from runtime_delivery")
     log.execute("delete from runtime_quarantine")
-    assert retention.drop_evidence(log) == 1
+    assert retained_rows.drop_evidence(log) == 1
     assert log.execute("select confirmed, day::text from runtime_dropped").fetchall() == [(2, "2019-03-10")]
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
         log.execute("delete from runtime_delivery")
@@ -178,8 +178,8 @@ def test_evidence_is_kept_at_least_as_long_as_its_messages_whichever_is_set(log:
     ended += "accepted) values (%s, %s, 'collect', 'manual', 'succeeded', %s, %s, 5, 4)"
     for one in (flow, other):
         log.execute(ended.encode(), (one.integration, one.stream, at, at))
-    assert retention.drop_evidence(log) == 1
-    retention.drop_rows(log)
+    assert retained_rows.drop_evidence(log) == 1
+    retained_rows.drop_rows(log)
     assert log.execute("select subscription_id from runtime_delivery").fetchall() == [(subscription,)]
     assert log.execute("select integration_id from runtime_run").fetchall() == [(flow.integration,)]
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="kept by policy"):
@@ -290,7 +290,7 @@ def test_days_of_service_levels_and_alerts_that_are_over_go_and_open_ones_stay(l
             "insert into runtime_alertentry (alert_id, verb, text) select id, 'opened', '' from one",
             (cause, state, OLD, over),
         )
-    while retention.drop_rows(log):
+    while retained_rows.drop_rows(log):
         pass
     assert log.execute("select day from runtime_indicatorday").fetchall() == [(datetime.now(UTC).date(),)]
     assert log.execute("select cause from runtime_alert").fetchall() == [("b",)]
@@ -318,7 +318,7 @@ def test_runs_and_what_is_settled_go_in_steps(log: Connection) -> None:
             "decided_at) values (%s, %s, 'k', %s, 'contract', 'f', 'r', '{}', %s, %s)",
             (flow.stream, OLD, state, state, OLD),
         )
-    assert [retention.drop_rows(log, rows=2) for _ in range(3)] == [3, 2, 0]
+    assert [retained_rows.drop_rows(log, rows=2) for _ in range(3)] == [3, 2, 0]
     assert log.execute("select state from runtime_rejected").fetchall() == [("open",)]
     assert log.execute(
         "select day::text, number, read, accepted from runtime_dropped where data_class = 'runs'"

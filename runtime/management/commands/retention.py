@@ -69,6 +69,7 @@ class Command(BaseCommand):
         found = retention.due(Viewer(system=True))
         for one in found:
             held = f"  held: {'; '.join(one.holds)}" if one.holds else ""
-            self.stdout.write(f"{one.data_class:<12} {one.what:<28} {number(one.number):>18}{held}")
+            rows = f"about {number(one.number)}" if one.estimated and not one.more else number(one.number)
+            self.stdout.write(f"{one.data_class:<12} {one.what:<28} {rows:>18}{held}")
         if not found:
             self.stdout.write("Nothing is due.")

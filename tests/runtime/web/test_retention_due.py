@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from kernel import clock
 from kernel.models import OutboxEvent
-from runtime.ledger import retention
+from runtime.ledger import retained_rows
 from runtime.models import RetentionPolicy
 from runtime.web.retention import PARTS
 from tests.runtime import scene
@@ -25,5 +25,5 @@ def test_what_retention_would_take_is_called_by_words_and_no_table_is_without_on
     text = client.get(reverse("runtime:retention"), {"show": "due"}).text
     assert ">Events<" in " ".join(text.split()).replace("> ", ">").replace(" <", "<")
     assert "outboxevent" not in text
-    tables = {table.partition("_")[2] for _, table, *_ in retention._ROWS}
+    tables = {part.table.partition("_")[2] for part in retained_rows.PARTS}
     assert tables <= PARTS.keys()

@@ -1,0 +1,232 @@
+"""Rows that the policy no longer keeps: evidence, runs, what is settled, events, service levels. What is due is found
+by indexes, for each flow by its own policy: a flow that keeps more than others is not read for them.
+"""
+# ruff: noqa: S608 - statements of constants, kept readable as SQL
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import NamedTuple
+
+from runtime.ledger import sql as statements
+from runtime.ledger.connections import Connection
+
+ROWS = 5_000  # a statement; it holds its locks for about as many index entries
+EVIDENCE = {"deliveries": "runtime_delivery", "attempts": "runtime_attempt"}
+OF_A_FLOW = frozenset({"evidence", "runs", "rejected", "comparisons"})  # a flow may have a policy of its own for these
+_DROP_EVIDENCE = [statements.read("drop_evidence", table=name) for name in EVIDENCE.values()]
+# To the minute, so that flows with one policy are one group: what is due goes up to a minute later.
+_EDGES = """
+select date_trunc('minute', since), array_agg(flow order by flow)
+from (
+    select i.id as flow, nullif(runtime_kept_since(%(what)s, i.id), '-infinity') as since
+    from runtime_integration i
+) x
+where since is not null
+group by 1
+order by 1"""
+_EDGE_OF_ALL = "select nullif(runtime_kept_since(%(what)s, null), '-infinity')"
+_COUNTED = """
+insert into runtime_dropped as d (data_class, stream_id, day, number, read, accepted)
+select '{0}', stream_id, (at at time zone 'utc')::date, count(*), sum(read), sum(accepted) from gone group by 2, 3
+on conflict (data_class, stream_id, subscription_id, day) do update
+set number = d.number + excluded.number, read = d.read + excluded.read, accepted = d.accepted + excluded.accepted,
+    dropped_at = clock_timestamp()
+returning number"""
+_STREAMS = "o.stream_id in (select st.id from runtime_stream st where st.integration_id = any(%(flows)s))"
+
+
+class Edge(NamedTuple):
+    """What these flows had before `since` is kept no longer. Without flows: what belongs to none."""
+
+    since: datetime
+    flows: list[int]
+
+
+class Part(NamedTuple):
+    """Rows of one table that are settled. `o` is the row, %(since)s and %(flows)s are an edge's.
+
+    `counted`: what `runtime_dropped` keeps of it. `last`: what else has to be so before the row goes, because other
+    rows point to it that go first; they are due as well, unless `held` says otherwise.
+    """
+
+    data_class: str
+    table: str
+    counted: str
+    where: str
+    last: str = ""
+    held: str = ""
+
+    @property
+    def due(self) -> str:
+        """The rows that would go, with those that go before them."""
+        return f"from {self.where} {self.held}"
+
+    @property
+    def now(self) -> str:
+        """The rows that can go at once."""
+        return f"from {self.where} {self.last or self.held}"
+
+
+PARTS = (
+    Part(
+        "runs",
+        "runtime_runspan",
+        "n.stream_id, n.started_at as at, 0 as read, 0 as accepted",
+        "runtime_run n join runtime_runspan o on o.run_id = n.id "
+        "where n.integration_id = any(%(flows)s) and n.ended_at < %(since)s",
+    ),
+    Part(
+        "runs",
+        "runtime_firing",
+        "0 as stream_id, o.fired_at as at, 0 as read, 0 as accepted",
+        "runtime_schedule n join runtime_firing o on o.schedule_id = n.id "
+        # nothing is fired before it is due: the index over the times that were due finds it
+        "where n.integration_id = any(%(flows)s) and o.due_at < %(since)s and o.fired_at < %(since)s",
+    ),
+    Part(
+        "runs",
+        "runtime_run",
+        "o.stream_id, o.started_at as at, o.read, o.accepted",
+        "runtime_run o where o.integration_id = any(%(flows)s) and o.ended_at < %(since)s "
+        "and not exists (select from runtime_rejected s where s.run_id = o.id) "
+        "and not exists (select from runtime_readagain s where s.run_id = o.id)",
+        last="and not exists (select from runtime_runspan s where s.run_id = o.id) "
+        "and not exists (select from runtime_firing s where s.run_id = o.id)",
+        held="and not exists (select from runtime_firing s where s.run_id = o.id and s.fired_at >= %(since)s)",
+    ),
+    Part(
+        "rejected",
+        "runtime_rejected",
+        "o.stream_id, o.at, 0 as read, 0 as accepted",
+        f"runtime_rejected o where {_STREAMS} and o.state <> 'open' and o.decided_at < %(since)s",
+    ),
+    Part(
+        "rejected",
+        "runtime_conflict",
+        "o.stream_id, o.at, 0 as read, 0 as accepted",
+        f"runtime_conflict o where {_STREAMS} and o.state <> 'open' and o.decided_at < %(since)s",
+    ),
+    Part(
+        "rejected",
+        "runtime_unkept",
+        "o.stream_id, o.last_at as at, 0 as read, 0 as accepted",
+        f"runtime_unkept o where {_STREAMS} and o.last_at < %(since)s",
+    ),
+    Part(
+        "comparisons",
+        "runtime_comparison",
+        "n.stream_id, o.at, 0 as read, 0 as accepted",
+        "runtime_subscription n join runtime_stream st on st.id = n.stream_id "
+        "join runtime_comparison o on o.target_id = n.id "
+        "where st.integration_id = any(%(flows)s) and o.at < %(since)s",
+    ),
+    Part(
+        "events",
+        "kernel_outboxevent",
+        "0 as stream_id, o.created_at as at, 0 as read, 0 as accepted",
+        "kernel_outboxevent o where o.done_at < %(since)s",
+    ),
+    Part(
+        "events",
+        "governance_webhookdelivery",
+        "0 as stream_id, o.created_at as at, 0 as read, 0 as accepted",
+        "governance_webhookdelivery o where o.state = 'delivered' and o.delivered_at < %(since)s",
+    ),
+    Part(
+        "events",
+        "governance_pipelinedelivery",
+        "0 as stream_id, o.last_at as at, 0 as read, 0 as accepted",
+        "governance_pipelinedelivery o where o.last_at < %(since)s and (o.review_id is null or exists "
+        "(select from governance_pipelinereview n where n.id = o.review_id and n.ended_at is not null))",
+    ),
+    Part(
+        "events",
+        "governance_pipelinereview",
+        "0 as stream_id, o.created_at as at, 0 as read, 0 as accepted",
+        "governance_pipelinereview o where o.ended_at < %(since)s",
+        last="and not exists (select from governance_pipelinedelivery n where n.review_id = o.id)",
+        held="and not exists (select from governance_pipelinedelivery n where n.review_id = o.id "
+        "and n.last_at >= %(since)s)",
+    ),
+    Part(
+        "indicators",
+        "runtime_indicatorday",
+        "0 as stream_id, o.day::timestamptz as at, 0 as read, 0 as accepted",
+        "runtime_indicatorday o where o.day < %(since)s::date",
+    ),
+    Part(
+        "indicators",
+        "runtime_alertentry",
+        "0 as stream_id, o.at, 0 as read, 0 as accepted",
+        "runtime_alertentry o join runtime_alert n on n.id = o.alert_id where n.resolved_at < %(since)s",
+    ),
+    Part(
+        "indicators",
+        "runtime_alert",
+        "0 as stream_id, o.opened_at as at, 0 as read, 0 as accepted",
+        "runtime_alert o where o.resolved_at < %(since)s "
+        "and not exists (select from runtime_alertsignal s where s.alert_id = o.id)",
+        last="and not exists (select from runtime_alertentry e where e.alert_id = o.id)",
+    ),
+)
+
+
+def edges(conn: Connection, what: str) -> list[Edge]:
+    """Since when which flows keep a class, one group of flows for each time; none where it is kept for ever."""
+    if what in OF_A_FLOW:
+        return [Edge(*row) for row in conn.execute(_EDGES, {"what": what}).fetchall()]
+    row = conn.execute(_EDGE_OF_ALL, {"what": what}).fetchone()
+    return [Edge(row[0], [])] if row and row[0] is not None else []
+
+
+@contextmanager
+def planned_for_these(conn: Connection) -> Iterator[None]:
+    """Statements in it are planned for the times that they are about. Sessions of the ledger keep one plan for all
+    values, which takes a third of all rows for due, and reads them."""
+    with conn.transaction():
+        conn.execute("set local plan_cache_mode = force_custom_plan")
+        yield
+
+
+def drop_evidence(conn: Connection, *, rows: int = ROWS) -> int:
+    """One step each of deliveries and attempts."""
+    if is_recovering(conn):
+        return 0
+    gone = 0
+    for edge in edges(conn, "evidence"):
+        for text in _DROP_EVIDENCE:
+            with planned_for_these(conn):
+                gone += conn.execute(text, {**edge._asdict(), "count": rows}).rowcount
+    return gone
+
+
+def is_recovering(conn: Connection) -> bool:
+    """The database went back and that has not been attended to: all evidence is needed."""
+    return conn.execute("select from runtime_rewind where ended_at is null limit 1").fetchone() is not None
+
+
+def due_evidence(table: str) -> str:
+    """A statement for the rows of evidence that would go."""
+    text = statements.read("drop_evidence", table=table)
+    return text[text.index("select o.ctid") : text.rindex("limit")]
+
+
+def drop_rows(conn: Connection, *, rows: int = ROWS) -> int:
+    """One step of each other class."""
+    known = {what: edges(conn, what) for what in dict.fromkeys(part.data_class for part in PARTS)}
+    return sum(_drop(conn, part, edge, rows) for part in PARTS for edge in known[part.data_class])
+
+
+def _drop(conn: Connection, part: Part, edge: Edge, rows: int) -> int:
+    statement = (
+        f"with old as materialized (select o.id, {part.counted} {part.now} limit %(count)s), "
+        f"taken as (delete from {part.table} t using old where t.id = old.id returning t.id), "
+        f"gone as (select old.* from old join taken using (id)), "
+        f"counted as ({_COUNTED.format(part.data_class)}) select count(*) from gone"
+    )
+    with planned_for_these(conn):
+        row = conn.execute(statement.encode(), {**edge._asdict(), "count": rows}).fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,142 @@
+"""What retention reads beside a long history: its question what is due, and its turns. Counted in pages of the
+database, which a busy machine does not change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from runtime.ledger import partitions, retained_rows, retention, retention_due
+from runtime.ledger.connections import Connection
+from tests.runtime.make import Flow
+from tests.runtime.test_partitions import tables
+
+OLD = datetime(2019, 3, 10, tzinfo=UTC)
+YOUNG = datetime.now(UTC) - timedelta(days=30)
+FEW, MANY = 2_000, 10_000  # of each kind
+A_LITTLE = 60  # pages: deeper indexes, and rows that stand on the edge
+_TOUCHED = """
+select sum(pg_stat_get_xact_blocks_fetched(c.oid))::bigint
+from pg_class c
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'i')"""
+
+
+@pytest.fixture
+def log(ledger: Connection) -> Iterator[Connection]:
+    """The ledger with a partition of long ago and one of last month."""
+    before = tables(ledger)
+    partitions.ensure(ledger, at=OLD)
+    partitions.ensure(ledger, at=YOUNG)
+    yield ledger
+    ledger.execute("set session_replication_role = replica")
+    ledger.execute("delete from runtime_message")
+    for name in tables(ledger) - before:
+        ledger.execute(f"drop table {name}")
+
+
+def pages(conn: Connection, work: Callable[[Connection], object]) -> int:
+    """Pages of tables and indexes that it touches, in a transaction that is taken back."""
+    with conn.transaction(force_rollback=True):
+        work(conn)  # a first time, for what PostgreSQL looks up of tables and functions
+    with conn.transaction(force_rollback=True):
+        before = conn.execute(_TOUCHED).fetchone()
+        work(conn)
+        after = conn.execute(_TOUCHED).fetchone()
+    assert before
+    assert after
+    return int(after[0] - before[0])
+
+
+HISTORY = (
+    """insert into runtime_message (stream_id, lane, position, received_at, key, version, payload)
+       select %(stream)s, 0, n, %(at)s, 'k' || n, 0, '{"businessDate": "2019-03-10"}'
+         from generate_series(%(first)s::int, %(last)s::int) n""",
+    """insert into runtime_delivery (subscription_id, lane, first, last, token, at, outcome, confirmed, superseded,
+                                     skipped, refused, waiting)
+       select %(sub)s, 0, n, n, 1, %(at)s, 'answered', 1, 0, 0, 0, 0
+         from generate_series(%(first)s::int, %(last)s::int) n""",
+    """insert into runtime_attempt (subscription_id, lane, first, last, token, at, outcome)
+       select %(sub)s, 0, n, n, 1, %(at)s, 'given_up' from generate_series(%(first)s::int, %(last)s::int) n""",
+    """with made as (
+         insert into runtime_run (integration_id, stream_id, kind, state, trigger, started_at, ended_at)
+         select %(flow)s, %(stream)s, 'intake', 'succeeded', 'intake', %(at)s, %(at)s
+           from generate_series(%(first)s::int, %(last)s::int) n
+         returning id)
+       insert into runtime_runspan (run_id, lane, first, last) select id, 0, 1, 1 from made""",
+    """with plan as (
+         insert into runtime_schedule (integration_id, environment, expression, zone, skipped, repeated, enabled)
+         values (%(flow)s, 'production', 'every 60s', 'UTC', 'shift', 'first', true)
+         on conflict (integration_id, environment) do update set zone = 'UTC'
+         returning id)
+       insert into runtime_firing (schedule_id, due_at, fired_at)
+       select id, %(at)s + n * interval '1 s', %(at)s + n * interval '1 s'
+         from plan, generate_series(%(first)s::int, %(last)s::int) n""",
+    """insert into runtime_comparison (target_id, day, by, at, due, asked, agreed, missing, extra, twice, differs,
+                                       silent, note, cases)
+       select %(sub)s, date '1990-01-01' + n, 'business', %(at)s, 1, 1, 1, 0, 0, 0, 0, 0, '', '[]'
+         from generate_series(%(first)s::int, %(last)s::int) n""",
+)
+
+
+def passed(conn: Connection, flow: Flow) -> int:
+    """A target that has taken everything."""
+    subscription = flow.subscribe(kind="database")
+    with conn.transaction():
+        conn.execute("set local session_replication_role = replica")
+        conn.execute("update runtime_progress set position = 1000000 where subscription_id = %s", (subscription,))
+    return subscription
+
+
+def fill(conn: Connection, flow: Flow, subscription: int, at: datetime, first: int, last: int) -> None:
+    """So many of each kind, all of this time."""
+    given = {"stream": flow.stream, "flow": flow.integration, "sub": subscription, "at": at}
+    with conn.transaction():
+        conn.execute("set local session_replication_role = replica")
+        for statement in HISTORY:
+            conn.execute(statement.encode(), given | {"first": first, "last": last})
+    # vacuumed: else the planner looks for the ends of an index among what tests before have left dead in it
+    conn.execute(
+        "vacuum analyze runtime_message, runtime_delivery, runtime_attempt, runtime_run, runtime_runspan, "
+        "runtime_firing, runtime_comparison"
+    )
+
+
+def policies(conn: Connection) -> None:
+    for what in ("messages", "evidence", "runs", "rejected", "comparisons", "heads"):
+        conn.execute("insert into runtime_retention (data_class, days) values (%s, 400)", (what,))
+
+
+def for_ever(conn: Connection, flow: Flow) -> None:
+    for what in ("messages", "evidence", "runs", "rejected", "comparisons", "heads"):
+        conn.execute(
+            "insert into runtime_retention (data_class, integration_id) values (%s, %s)", (what, flow.integration)
+        )
+
+
+def a_turn(conn: Connection) -> None:
+    retention.drop_heads(conn)
+    retained_rows.drop_evidence(conn)
+    retained_rows.drop_rows(conn)
+    retention.due_partitions(conn)
+
+
+@pytest.mark.parametrize("work", [retention_due.due, a_turn], ids=["what is due", "a turn"])
+@pytest.mark.parametrize("case", ["young", "kept for ever", "without a policy"])
+def test_retention_does_not_read_what_it_keeps(
+    log: Connection, work: Callable[[Connection], object], case: str
+) -> None:
+    flow, other = Flow(log, lanes=1, immutable=True), Flow(log, lanes=1, immutable=True)
+    subscription = passed(log, flow)
+    passed(log, other)
+    if case != "without a policy":
+        policies(log)
+    if case == "kept for ever":
+        for_ever(log, flow)
+    at = YOUNG if case == "young" else OLD
+    fill(log, flow, subscription, at, 1, FEW)
+    few = pages(log, work)
+    fill(log, flow, subscription, at, FEW + 1, MANY)
+    many = pages(log, work)
+    assert many <= few + A_LITTLE, f"{few} pages beside {FEW:,} of each kind, {many} beside {MANY:,}"
