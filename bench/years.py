@@ -1,13 +1,15 @@
 """P12: three years of a retailer with 600 stores, made straight in SQL, and what its pages cost.
 
-    python -m bench.years [--messages 2000000] [--folder FOLDER]
+    python -m bench.years [--messages 2000000] [--busy 0.1] [--recent-sums] [--folder FOLDER]
+    python -m bench.years --ledger [--folder FOLDER]
     python -m bench.years --pages [--folder FOLDER]
     python -m bench.years --clean [--folder FOLDER]
 
 Sales of 36 months, each in one transaction, a busy day yesterday, prices to every store; runs, evidence, attempts,
 rejected messages, dead letters, questions, conflicts and comparisons. A run that was killed goes on with the month it
 was in. The number is by default what the disk allows up to 20 million, with 15 GB left free. The server forgets its
-last commits at a power cut (no fsync): it is a throw-away one.
+last commits at a power cut (no fsync): it is a throw-away one. `--recent-sums` leaves the sums of days out but for the
+busy day: to add up all of them takes longer than to make the rest, and only pages of old days need them.
 """
 
 from __future__ import annotations
@@ -42,7 +44,10 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     options.add_argument("--messages", type=int, default=0, help="sales; what the disk allows where it is not given")
     options.add_argument("--folder", type=Path, default=HOME)
+    options.add_argument("--busy", type=float, default=BUSY, help="share of all sales that are of yesterday")
+    options.add_argument("--recent-sums", action="store_true", help="sums of the busy day alone")
     options.add_argument("--pages", action="store_true", help="measure the pages over what is there")
+    options.add_argument("--ledger", action="store_true", help="measure claims, polls and intake over what is there")
     options.add_argument("--only", default="", help="measure pages whose name has this part")
     options.add_argument("--times", type=int, default=10, help="how often each page is asked")
     options.add_argument("--clean", action="store_true", help="remove everything")
@@ -58,8 +63,12 @@ def main() -> None:
             from bench.years_pages import measure
 
             measure(given.only, given.times)
+        elif given.ledger:
+            from bench.years_ledger import measure as measure_ledger
+
+            measure_ledger(servers.postgres_pid)
         else:
-            Years(given.messages or allowed(servers.state)).make()
+            Years(given.messages or allowed(servers.state), given.busy, recent=given.recent_sums).make()
     finally:
         servers.stop()
 
@@ -77,6 +86,7 @@ def prepare(servers: Embedded) -> None:
         DJANGO_SETTINGS_MODULE="portal.settings",
         STATE_DIR=str(servers.state),
         ALLOWED_HOSTS="testserver,127.0.0.1,localhost",
+        TILLGATE_ROLE="unlimited",
     )
     import django
     from django.core.management import call_command
@@ -130,10 +140,10 @@ def add_up() -> None:
 class Years:
     """The months up to now, of so many sales in all."""
 
-    def __init__(self, messages: int) -> None:
+    def __init__(self, messages: int, busy: float = BUSY, *, recent: bool = False) -> None:
         from runtime.ledger import connections
 
-        self.messages = messages
+        self.messages, self.busy, self.recent = messages, busy, recent
         self.conn = connections.connect(name="tillgate-bench", role="unlimited")
         self.now = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
         self.sales, self.prices = sites()
@@ -149,6 +159,8 @@ class Years:
         if self.conn.execute(_BEFORE, (MONTHS,)).fetchone() is None:
             self.busy_day()
         self.finish()
+        if self.recent:
+            self.as_if_added_up()
         add_up()
         print(f"made in {time.monotonic() - begun:.0f} s")
         self.sizes()
@@ -156,11 +168,11 @@ class Years:
     def month(self, index: int) -> None:
         """A month of even days: sales, prices and what became of them."""
         since, until = self.begin_of(index), self.begin_of(index + 1)
-        self.fill(index, since, until, int(self.messages * (1 - BUSY)) // MONTHS, prices=True)
+        self.fill(index, since, until, int(self.messages * (1 - self.busy)) // MONTHS, prices=True)
 
     def busy_day(self) -> None:
         since = (self.now - timedelta(days=1)).replace(hour=0)
-        self.fill(MONTHS, since + timedelta(hours=6), since + timedelta(hours=21), int(self.messages * BUSY))
+        self.fill(MONTHS, since + timedelta(hours=6), since + timedelta(hours=21), int(self.messages * self.busy))
 
     def begin_of(self, index: int) -> datetime:
         if index == MONTHS:
@@ -232,6 +244,21 @@ class Years:
         self.conn.execute("update runtime_source set read_at = clock_timestamp() - interval '1 min'")
         self.conn.execute("update runtime_vendorstate set last_success_at = clock_timestamp()")
         self.conn.execute("vacuum analyze")
+
+    def as_if_added_up(self) -> None:
+        """Cursors of the sums stand where the busy day begins."""
+        from runtime.models import Stream
+        from runtime.services import day_sums
+
+        before = self.conn.execute(_BEFORE, (MONTHS - 1,)).fetchone()
+        assert before
+        for stream in Stream.objects.order_by("id"):
+            day_sums.bring_up_to_date(stream.pk, seconds=0.0)
+        for site, ends in ((self.sales, before[1]), (self.prices, before[3])):
+            self.conn.execute(
+                "update runtime_daysumcursor set done = greatest(done, (%s::bigint[])[lane + 1]) where stream_id = %s",
+                (ends, site["stream"]),
+            )
 
     def sizes(self) -> None:
         rows = self.conn.execute(
