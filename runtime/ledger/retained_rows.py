@@ -45,7 +45,7 @@ class Edge(NamedTuple):
     flows: list[int]
 
 
-class Part(NamedTuple):
+class RetainedRows(NamedTuple):
     """Rows of one table that are settled. `o` is the row, %(since)s and %(flows)s are an edge's.
 
     `counted`: what `runtime_dropped` keeps of it. `last`: what else has to be so before the row goes, because other
@@ -71,14 +71,14 @@ class Part(NamedTuple):
 
 
 PARTS = (
-    Part(
+    RetainedRows(
         "runs",
         "runtime_runspan",
         "n.stream_id, n.started_at as at, 0 as read, 0 as accepted",
         "runtime_run n join runtime_runspan o on o.run_id = n.id "
         "where n.integration_id = any(%(flows)s) and n.ended_at < %(since)s",
     ),
-    Part(
+    RetainedRows(
         "runs",
         "runtime_firing",
         "0 as stream_id, o.fired_at as at, 0 as read, 0 as accepted",
@@ -86,7 +86,7 @@ PARTS = (
         # nothing is fired before it is due: the index over the times that were due finds it
         "where n.integration_id = any(%(flows)s) and o.due_at < %(since)s and o.fired_at < %(since)s",
     ),
-    Part(
+    RetainedRows(
         "runs",
         "runtime_run",
         "o.stream_id, o.started_at as at, o.read, o.accepted",
@@ -97,25 +97,25 @@ PARTS = (
         "and not exists (select from runtime_firing s where s.run_id = o.id)",
         held="and not exists (select from runtime_firing s where s.run_id = o.id and s.fired_at >= %(since)s)",
     ),
-    Part(
+    RetainedRows(
         "rejected",
         "runtime_rejected",
         "o.stream_id, o.at, 0 as read, 0 as accepted",
         f"runtime_rejected o where {_STREAMS} and o.state <> 'open' and o.decided_at < %(since)s",
     ),
-    Part(
+    RetainedRows(
         "rejected",
         "runtime_conflict",
         "o.stream_id, o.at, 0 as read, 0 as accepted",
         f"runtime_conflict o where {_STREAMS} and o.state <> 'open' and o.decided_at < %(since)s",
     ),
-    Part(
+    RetainedRows(
         "rejected",
         "runtime_unkept",
         "o.stream_id, o.last_at as at, 0 as read, 0 as accepted",
         f"runtime_unkept o where {_STREAMS} and o.last_at < %(since)s",
     ),
-    Part(
+    RetainedRows(
         "comparisons",
         "runtime_comparison",
         "n.stream_id, o.at, 0 as read, 0 as accepted",
@@ -123,26 +123,26 @@ PARTS = (
         "join runtime_comparison o on o.target_id = n.id "
         "where st.integration_id = any(%(flows)s) and o.at < %(since)s",
     ),
-    Part(
+    RetainedRows(
         "events",
         "kernel_outboxevent",
         "0 as stream_id, o.created_at as at, 0 as read, 0 as accepted",
         "kernel_outboxevent o where o.done_at < %(since)s",
     ),
-    Part(
+    RetainedRows(
         "events",
         "governance_webhookdelivery",
         "0 as stream_id, o.created_at as at, 0 as read, 0 as accepted",
         "governance_webhookdelivery o where o.state = 'delivered' and o.delivered_at < %(since)s",
     ),
-    Part(
+    RetainedRows(
         "events",
         "governance_pipelinedelivery",
         "0 as stream_id, o.last_at as at, 0 as read, 0 as accepted",
         "governance_pipelinedelivery o where o.last_at < %(since)s and (o.review_id is null or exists "
         "(select from governance_pipelinereview n where n.id = o.review_id and n.ended_at is not null))",
     ),
-    Part(
+    RetainedRows(
         "events",
         "governance_pipelinereview",
         "0 as stream_id, o.created_at as at, 0 as read, 0 as accepted",
@@ -151,19 +151,19 @@ PARTS = (
         held="and not exists (select from governance_pipelinedelivery n where n.review_id = o.id "
         "and n.last_at >= %(since)s)",
     ),
-    Part(
+    RetainedRows(
         "indicators",
         "runtime_indicatorday",
         "0 as stream_id, o.day::timestamptz as at, 0 as read, 0 as accepted",
         "runtime_indicatorday o where o.day < %(since)s::date",
     ),
-    Part(
+    RetainedRows(
         "indicators",
         "runtime_alertentry",
         "0 as stream_id, o.at, 0 as read, 0 as accepted",
         "runtime_alertentry o join runtime_alert n on n.id = o.alert_id where n.resolved_at < %(since)s",
     ),
-    Part(
+    RetainedRows(
         "indicators",
         "runtime_alert",
         "0 as stream_id, o.opened_at as at, 0 as read, 0 as accepted",
@@ -220,7 +220,7 @@ def drop_rows(conn: Connection, *, rows: int = ROWS) -> int:
     return sum(_drop(conn, part, edge, rows) for part in PARTS for edge in known[part.data_class])
 
 
-def _drop(conn: Connection, part: Part, edge: Edge, rows: int) -> int:
+def _drop(conn: Connection, part: RetainedRows, edge: Edge, rows: int) -> int:
     statement = (
         f"with old as materialized (select o.id, {part.counted} {part.now} limit %(count)s), "
         f"taken as (delete from {part.table} t using old where t.id = old.id returning t.id), "
