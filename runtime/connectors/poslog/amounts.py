@@ -19,5 +19,10 @@ def number(value: str | None, where: str) -> Decimal | None:
     return Decimal(value)
 
 
+def plain(value: object) -> Decimal | None:
+    """Of a text that is a plain decimal."""
+    return Decimal(value) if isinstance(value, str) and _AMOUNT.match(value) else None
+
+
 def whole(value: str | None, fallback: int) -> int:
     return int(value) if value is not None and value.isascii() and value.isdecimal() and len(value) < 10 else fallback

@@ -15,11 +15,11 @@ from decimal import Decimal
 from itertools import chain, combinations, product
 from typing import Any
 
+from runtime.connectors.poslog.bounds import discounts_of_lines, roundings, step_of, taxes_fit_inside, taxes_of_lines
 from runtime.connectors.poslog.rules import PosLogRules
 from runtime.connectors.poslog.voids import Entry, UnclearVoid, readings
 
 ZERO = Decimal(0)
-USUAL_STEP = Decimal("0.05")  # of a rounded total, where no `cash_step` is declared
 _BESIDE = ("tip", "rounding")  # charges that may stand beside the total
 
 
@@ -48,6 +48,7 @@ class Balance:
     rounding: Decimal = ZERO
     off: bool = False  # the discounts of lines come off their amounts
     divided: bool = False  # rates of exchange divide
+    beside: tuple[str, ...] = ()  # kinds of charges that are no part of the total
     unpaid: Decimal = ZERO  # what the tenders in another currency have above what is due, less than a unit each
 
     def paid_by(self, entry: Entry) -> Decimal | None:
@@ -114,7 +115,7 @@ def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLo
     reasons += [entry.flaw for entry in kept if entry.flaw]
     if stated.total is None:
         return Balance(False, kept, voided, ["the transaction states no grand total", *reasons])
-    sums = _Sums.of(kept)
+    sums = _Sums.of(kept, rules)
     tries = list(_tries(sums, stated, rules))
     best = next((one for one in tries if one.holds), None)
     if best is None:
@@ -125,12 +126,25 @@ def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLo
     if stated.tax is not None and sums.tax_entries and abs(stated.tax - sums.taxes) > max(rules.most, sums.fractions):
         said = f"(a difference of {abs(stated.tax - sums.taxes)})"
         reasons.append(f"taxes of {sums.taxes} are not the stated tax {stated.tax} {said}")
+    reasons += roundings(kept, rules)
+    if best is not None and (not sums.tax_entries or best.basis == "taxes included"):
+        reasons += taxes_of_lines(kept)
     if best is None or reasons:
         return Balance(False, kept, voided, reasons, best.basis if best else "")
     goods = sums.after if best.off else sums.goods
     unpaid = best.unpaid if sums.slack else ZERO
     return Balance(
-        True, kept, voided, [], best.basis, stated.total - goods, best.missing, best.off, best.divided, unpaid
+        True,
+        kept,
+        voided,
+        [],
+        best.basis,
+        stated.total - goods,
+        best.missing,
+        best.off,
+        best.divided,
+        best.beside,
+        unpaid,
     )
 
 
@@ -147,11 +161,13 @@ class _Sums:
     slack: Decimal  # by how much less than this tenders in another currency may miss what is due
     tenders: int
     cash: bool
+    inside: bool  # taxes may be inside of the prices
+    summed: bool  # the discounts may sum up what came off the lines
     after: Decimal  # the goods, where discounts of lines come off
     discounts: bool  # whether lines state discounts
 
     @classmethod
-    def of(cls, kept: list[Entry]) -> _Sums:
+    def of(cls, kept: list[Entry], rules: PosLogRules) -> _Sums:
         sums: dict[str, Decimal] = defaultdict(Decimal)
         charges: dict[str, Decimal] = defaultdict(Decimal)
         for entry in kept:
@@ -161,18 +177,21 @@ class _Sums:
         taxes = [entry for entry in kept if entry.family == "taxes"]
         tenders = [entry for entry in kept if entry.family == "tenders"]
         digits = sum(1 for one in taxes if one.effect is not None and _digits(one.effect) > 2)
+        fractions, off = Decimal("0.005") * digits, abs(charges.get("discount", ZERO))
         return cls(
             sums["lines"],
             sums["rewards"],
             charges,
             sums["taxes"],
             len(taxes),
-            Decimal("0.005") * digits,
+            fractions,
             sums["tenders"],
             sum(((one.effect if one.divided is None else one.divided) or ZERO for one in tenders), ZERO),
             sum((one.unit for one in tenders), ZERO),
             len(tenders),
             any((entry.data.get("type") or "").rpartition(":")[2].lower() == "cash" for entry in tenders),
+            taxes_fit_inside(kept, fractions),
+            any(abs(off - one) <= rules.most for one in discounts_of_lines(kept)),
             sum((_after(entry) or ZERO for entry in kept if entry.family == "lines"), ZERO),
             any(entry.discounted is not None for entry in kept),
         )
@@ -193,6 +212,7 @@ class _Try:
     holds: bool
     off: bool = False
     divided: bool = False
+    beside: tuple[str, ...] = ()
 
 
 def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
@@ -202,8 +222,10 @@ def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
     dues = (ZERO, stated.rounded - total) if stated.rounded is not None and _rounds(stated, rules) else (ZERO,)
     present = [name for name in _BESIDE if sums.charges.get(name)]
     beside = chain.from_iterable(combinations(present, size) for size in range(len(present) + 1))
-    bases = [("taxes on top", sums.taxes), ("taxes included", ZERO)] if sums.tax_entries else [("taxes on top", ZERO)]
-    discounts = (False, True) if sums.charges.get("discount") else (False,)
+    bases = [("taxes on top", sums.taxes)]
+    if sums.tax_entries and sums.inside:
+        bases.append(("taxes included", ZERO))
+    discounts = (False, True) if sums.charges.get("discount") and sums.summed else (False,)
     rates = ((sums.paid, False), (sums.divided, True)) if sums.slack else ((sums.paid, False),)
     ways = product(tables[rules.line_discounts], dues, list(beside), discounts, bases, rates)
     for off, rounded, outside, summary, (basis, tax), (paid, divided) in ways:
@@ -227,14 +249,14 @@ def _tries(sums: _Sums, stated: Stated, rules: PosLogRules) -> Iterator[_Try]:
             holds = _by_step(missing, total, unpaid, rules) or (
                 abs(missing) <= most and _paid_by_step(unpaid, due, rules)
             )
-        yield _Try(basis, missing, unpaid, holds, off, divided)
+        yield _Try(basis, missing, unpaid, holds, off, divided, (*outside, "discount") if summary else outside)
 
 
 def _rounds(stated: Stated, rules: PosLogRules) -> bool:
     """Whether the stated rounded total, where there is one, is the total rounded by less than a step of cash."""
     if stated.rounded is None:
         return True
-    step, gap = rules.step or USUAL_STEP, abs(stated.rounded - (stated.total or ZERO))
+    step, gap = step_of(rules), abs(stated.rounded - (stated.total or ZERO))
     return gap <= rules.most or (gap < step and stated.rounded % step == 0)
 
 
@@ -257,6 +279,8 @@ def _why_not(sums: _Sums, best: _Try, total: Decimal) -> list[str]:
     if best.missing:
         said = f"(a difference of {abs(best.missing)})"
         reasons.append(f"{parts} and taxes {sums.taxes} do not add up to the total {total} {said}")
+    if sums.tax_entries and not sums.inside:
+        reasons.append(f"taxes of {sums.taxes} cannot be parts of these prices")
     if best.unpaid:
         paid = f"{sums.paid} (or {sums.divided}, where rates divide)" if sums.slack else sums.paid
         reasons.append(f"tenders of {paid} do not pay the total {total} (a difference of {abs(best.unpaid)})")

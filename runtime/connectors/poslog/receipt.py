@@ -12,7 +12,7 @@ from runtime.connectors.poslog.reading import Element, as_data, attribute, child
 from runtime.connectors.poslog.rules import PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction, stated, total_of
 from runtime.connectors.poslog.status import flag
-from runtime.connectors.poslog.tenders import foreign_of, paid
+from runtime.connectors.poslog.tenders import change_of, foreign_of, is_declined, paid
 from runtime.connectors.poslog.voids import Entry
 
 # Children of LineItem that are goods, with the sign of their kind.
@@ -58,6 +58,8 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
     """The document's part for a receipt, and how it adds up. `lines`, `tenders`, `taxes`, `rewards` and `charges` are
     those that count; what was voided is under `voidedLines` and the like. Raises BadTransaction."""
     entries, other = _entries(body, currency, rules)
+    declined = [one.data for one in entries if "declined" in one.data]
+    entries = [one for one in entries if "declined" not in one.data]
     sums = [c for c in body if local(c) == "Total"]
     totals = [_total(one) for one in sums]
     total = _grand(sums, currency)
@@ -68,6 +70,8 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
     for name in _LISTS:
         if gone := [{**one.data, "voided": True} for one in balance.voided if one.family == name]:
             made[f"voided{name.capitalize()}"] = gone
+    if declined:
+        made["voidedTenders"] = [*made.get("voidedTenders", ()), *({**one, "voided": True} for one in declined)]
     if not made["charges"]:
         del made["charges"]
     made |= {
@@ -86,9 +90,12 @@ def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[di
 
 
 def _counted(entry: Entry, balance: Balance) -> dict[str, Any]:
-    """A line whose discount comes off has what is left as its amount; a tender in other money says what it pays."""
+    """A line whose discount comes off has what is left as its amount; a tender in other money says what it pays,
+    and what stands beside the total adds nothing to it."""
     if entry.divided is not None:
         return {**entry.data, "effect": balance.paid_by(entry)}
+    if entry.family == "charges" and entry.data["kind"] in balance.beside:
+        return {**entry.data, "effect": Decimal(0), "beside": True}
     if not balance.off or entry.discounted is None:
         return entry.data
     return {**entry.data, "amount": entry.discounted, "grossAmount": entry.data["amount"]}
@@ -248,11 +255,12 @@ def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
         "id": text(part, "TenderID"),
         "amount": number(stated(part, "Amount"), "Tender/Amount"),
         "currency": attribute(amount, "Currency") if amount is not None else None,
-        "change": number(stated(part, "TenderChange", "Amount"), "TenderChange/Amount"),
+        "change": change_of(part),
         "cashback": number(stated(part, "Cashback"), "Cashback"),
         "authorization": text(part, "Authorization", "AuthorizationCode"),
         "reference": text(part, "Authorization", "ReferenceNumber"),
         "foreign": foreign_of(part),
+        "declined": is_declined(part) or None,
         "given_back": flag(part, "ChangeFlag") or None,
         "rounding": _direction(part),
         "more": _more(part, _OF_TENDERS),

@@ -40,7 +40,7 @@ _LETTERS = re.compile("[^a-z]")
 
 def flag(element: Element, name: str) -> bool:
     """An attribute, or an element in it, as XML Schema reads a boolean, in capitals, too. Raises BadTransaction."""
-    read = [boolean(value, name) for value in _all([element], name)]
+    read = [boolean(value, name) for value in values_of([element], name)]
     return any(read)
 
 
@@ -60,9 +60,9 @@ def status_of(transaction: Element, body: Element | None, declared: Mapping[str,
     places = [transaction] if body is None else [transaction, body]
     made: dict[str, Any] = {}
     for name, spellings in _FLAGS.items():
-        read = [boolean(value, spelling) for spelling in spellings for value in _all(places, spelling)]
+        read = [boolean(value, spelling) for spelling in spellings for value in values_of(places, spelling)]
         made[name] = any(read)
-    said = [value.strip() for value in _all(places, "TransactionStatus")]
+    said = [value.strip() for value in values_of(places, "TransactionStatus")]
     for one in said:
         meaning = of_vendor.get(_plain(one), _STATUSES.get(_LETTERS.sub("", _plain(one))))
         if meaning is None:
@@ -73,7 +73,7 @@ def status_of(transaction: Element, body: Element | None, declared: Mapping[str,
         if meaning:
             made[meaning] = True
     made["status"] = said[0] if said else None
-    made["typeCode"] = next((value.strip() for value in _all(places, "TypeCode") if value.strip()), None)
+    made["typeCode"] = next((value.strip() for value in values_of(places, "TypeCode") if value.strip()), None)
     kind = _STATUSES.get(_LETTERS.sub("", _plain(made["typeCode"] or "")), "")
     if kind and kind != "voided":  # that is a sale which takes another one back
         made[kind] = True
@@ -93,7 +93,7 @@ def _plain(word: str) -> str:
     return word.rpartition(":")[2].strip().lower()
 
 
-def _all(places: list[Element], name: str) -> list[str]:
+def values_of(places: list[Element], name: str) -> list[str]:
     """Every value of the name: as an attribute, and as an element."""
     found = [value for one in places if (value := attribute(one, name)) is not None]
     for place in places:
@@ -108,4 +108,4 @@ def _content(element: Element) -> str:
     return {"yes": "true", "no": "false"}.get(said.strip().lower(), said) if text(element) is None else said
 
 
-__all__ = ["boolean", "flag", "is_post_void", "status_of"]
+__all__ = ["boolean", "flag", "is_post_void", "status_of", "values_of"]

@@ -15,12 +15,21 @@ from typing import Any, NamedTuple
 
 from kernel.money import minor_digits
 from runtime.connectors.poslog.amounts import number
-from runtime.connectors.poslog.reading import Element, attribute, child, text
+from runtime.connectors.poslog.reading import Element, as_data, attribute, child, local, text
 from runtime.connectors.poslog.rules import PosLogRules
-from runtime.connectors.poslog.stated import BadTransaction
+from runtime.connectors.poslog.stated import BadTransaction, stated
+from runtime.connectors.poslog.status import boolean, flag, values_of
 
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,12})?\Z")
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP)
+_LETTERS = re.compile("[^a-z]")
+_UNPAID = frozenset(
+    (
+        *("declined", "refused", "rejected", "denied", "failed", "expired", "timedout", "void", "voided", "postvoid"),
+        *("postvoided", "cancel", "canceled", "cancelled", "reversed", "suspended", "training", "trainingmode"),
+    )
+)
+_APPROVED = ("Approved", "ApprovedFlag", "IsApproved")
 _FACES = ("OriginalFaceAmount", "FaceAmount", "ForeignAmount", "Amount")
 
 
@@ -36,9 +45,12 @@ class Paid(NamedTuple):
 
 def foreign_of(part: Element) -> dict[str, Any] | None:
     """The money that was given, where it is of another currency than the receipt. Raises BadTransaction."""
-    found = child(part, "ForeignCurrency")
-    if found is None:
+    several = [one for one in part if local(one) == "ForeignCurrency"]
+    if not several:
         return None
+    found = several[0]
+    if any(as_data(one) != as_data(found) for one in several[1:]):
+        raise BadTransaction("ForeignCurrency stands twice and contradicts itself")
     amount = next((one for name in _FACES if (one := child(found, name)) is not None), None)
     code = text(found, "CurrencyCode") or (None if amount is None else attribute(amount, "Currency"))
     made = {
@@ -47,6 +59,31 @@ def foreign_of(part: Element) -> dict[str, Any] | None:
         "rate": _rate(text(found, "ExchangeRate") or text(found, "Rate")),
     }
     return {name: value for name, value in made.items() if value is not None} or None
+
+
+def change_of(part: Element) -> Decimal | None:
+    """What was given back of a tender: the standard lets it have several, one for each kind of money."""
+    found = [number(stated(one, "Amount"), "TenderChange/Amount") for one in part if local(one) == "TenderChange"]
+    return sum((one for one in found if one is not None), Decimal(0)) if any(one is not None for one in found) else None
+
+
+def is_declined(part: Element) -> bool:
+    """Whether nothing was paid by it: its type says so, or every authorisation of it was refused. Raises
+    BadTransaction for a flag that cannot be read."""
+    kinds = (attribute(part, "TypeCode"), text(part, "TypeCode"))
+    if any(_LETTERS.sub("", (one or "").rpartition(":")[2].lower()) in _UNPAID for one in kinds):
+        return True
+    asked = [_refused(one) for one in part if local(one) == "Authorization"]
+    return bool(asked) and all(asked)
+
+
+def _refused(authorization: Element) -> bool:
+    approved = [one for name in _APPROVED for one in values_of([authorization], name)]
+    if approved:
+        return not all(boolean(one, "Approved") for one in approved)
+    if flag(authorization, "Declined") or flag(authorization, "DeclinedFlag") or flag(authorization, "VoidFlag"):
+        return True
+    return text(authorization, "DeclinedCode") is not None and text(authorization, "AuthorizationCode") is None
 
 
 def _rate(written: str | None) -> Decimal | None:
@@ -122,7 +159,7 @@ def _net(tender: dict[str, Any], amount: Decimal) -> Decimal:
     if "rounding" in tender:
         return -abs(amount) if tender["rounding"] == "up" else abs(amount)
     change: Decimal | None = tender.get("change")
-    return amount if change is None or change == amount else amount - abs(change)
+    return amount if change is None or (amount < 0 and abs(change) == -amount) else amount - abs(change)
 
 
-__all__ = ["Paid", "foreign_of", "paid", "unit_of"]
+__all__ = ["Paid", "change_of", "foreign_of", "is_declined", "paid", "unit_of"]

@@ -35,12 +35,11 @@ def rung(draw: Any) -> Rung:
 @st.composite
 def sales(draw: Any, dialect: Dialect) -> Sale:
     charges = st.dictionaries(st.sampled_from(sorted(dialect.charges) or ["Tip"]), MONEY, max_size=2)
-    made = Sale(
-        draw(st.lists(rung(), min_size=1, max_size=5)),
-        draw(charges) if dialect.charges else {},
-        draw(st.just(Decimal(0)) | MONEY),
-        draw(st.booleans()),
-    )
+    articles, on_top = draw(st.lists(rung(), min_size=1, max_size=5)), draw(st.booleans())
+    tax = draw(st.just(Decimal(0)) | MONEY)
+    if not on_top:  # then it is a part of the prices
+        tax = min(tax, sum((one.net for one in articles if not one.voided and not one.back), Decimal(0)))
+    made = Sale(articles, draw(charges) if dialect.charges else {}, tax, on_top)
     if draw(st.booleans()) and draw(st.booleans()):
         made.changed = draw(MONEY)
     return made
