@@ -60,12 +60,19 @@ def _unquoted(value: str) -> str:
 
 
 def includes(wide: MediaType, narrow: MediaType) -> bool:
-    """True when every message of the narrow type is one of the wide type. Profiles are not looked at."""
+    """True when every message of the narrow type is one of the wide type: ranges are `type/*` and `*/*` (RFC 9110
+    section 12.5.1). A suffix says how to parse (RFC 6839), and who asks for JSON gets no `problem+json`. Profiles are
+    not looked at."""
     if dict(wide.parameters).items() - dict(narrow.parameters).items():
         return False
     if wide.kind == "*" or (wide.kind == narrow.kind and wide.subtype == "*"):
         return True
-    return wide.kind == narrow.kind and wide.subtype in {narrow.subtype, narrow.base}
+    return wide.kind == narrow.kind and wide.subtype == narrow.subtype
+
+
+def _parsed_alike(one: MediaType, other: MediaType) -> bool:
+    """True where one is the other with a structured suffix."""
+    return one.kind == other.kind and (one.subtype == other.base or other.subtype == one.base)
 
 
 def is_json(text: str) -> bool:
@@ -91,8 +98,8 @@ def is_xml(text: str) -> bool:
 
 
 def pair_up(old: list[str], new: list[str]) -> tuple[list[tuple[str, str]], list[str], list[str]]:
-    """Matches names: equal ones first, then those with another profile, then the ones of which one includes the other.
-    Rest: removed, added."""
+    """Matches names: equal ones first, then those with another profile, then the ones of which one includes the other,
+    or that are parsed alike. Rest: removed, added."""
     left, right = list(old), list(new)
     parsed = {text: MediaType.parse(text) for text in [*old, *new]}
     pairs: list[tuple[str, str]] = []
@@ -103,7 +110,7 @@ def pair_up(old: list[str], new: list[str]) -> tuple[list[tuple[str, str]], list
     def nested(one: MediaType, other: MediaType) -> bool:
         return includes(one, other) or includes(other, one)
 
-    for test in (MediaType.__eq__, alike, nested):
+    for test in (MediaType.__eq__, alike, nested, _parsed_alike):
         for before in list(left):
             found = next((after for after in right if test(parsed[before], parsed[after])), None)
             if found is not None:

@@ -18,7 +18,7 @@ from tillgate_contracts.compare.soap.kinds import XML_RULES
 from tillgate_contracts.compare.structure_rules import STRUCTURE_RULES
 
 #: Goes up whenever the same two documents and policy could give another verdict.
-RULE_PACK = "2026.11.17"
+RULE_PACK = "2026.11.18"
 
 BREAKING, WARNING, INFO = "breaking", "warning", "info"
 LEVELS = (BREAKING, WARNING, INFO)
@@ -69,7 +69,10 @@ _FORCED: dict[tuple[str, str], str] = {
     ("response", "optional-property-removed-and-refused"): WARNING,
     ("response", "required-property-removed-before-sunset"): BREAKING,
     ("response", "optional-property-removed-before-sunset"): BREAKING,
+    ("request", "required-property-became-read-only"): WARNING,
+    ("request", "optional-property-became-read-only"): WARNING,
     ("response", "required-property-became-write-only"): WARNING,
+    ("response", "optional-property-became-write-only"): WARNING,
     ("response", "required-property-became-not-write-only"): WARNING,
     ("request", "default-value-changed"): WARNING,
     ("parameter", "default-value-added"): BREAKING,
@@ -241,6 +244,7 @@ _WHY_KIND: tuple[tuple[str, str, str], ...] = (
     ("", "discriminator-", "The tag decides how both sides read a value."),
     ("", "sunset", "Others plan with this date."),
     ("", "stability", "Others rely on this level."),
+    ("request", "became-read-only", "Attempts to set it are ignored or refused from now on."),
     ("response", "became-write-only", "The contract no longer promises it to readers."),
     ("response", "became-not-write-only", "Readers now get a field that they were not prepared for."),
 )

@@ -13,8 +13,13 @@ from tillgate_contracts.compare.schema.values import as_list, as_mapping
 Alternative = dict[str, frozenset[str]]
 
 
-def compare_security(comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where) -> None:
-    """Effective requirements: each way to authenticate that worked before must still satisfy some new alternative."""
+def compare_security(
+    comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool = False
+) -> None:
+    """Effective requirements: each way to authenticate that worked before must still satisfy some new alternative.
+
+    `reverse`: the owner of the contract calls. Then each way in which calls may come has to satisfy some alternative
+    that the subscriber demanded before. What such an operation does not say itself, the document says of others."""
     before, after = (
         comparison.old.security(old),
         [
@@ -32,6 +37,10 @@ def compare_security(comparison: DocumentComparison, old: HttpOperation, new: Ht
         for word, side in (("base", old), ("revision", new))
     }
     change = _SecurityChange(comparison.collector, before, after, where, places)
+    if reverse:
+        if "security" in old.raw or "security" in new.raw:
+            change.compare_reversed()
+        return
     for entry in before:
         if not any(_satisfies(entry, need) for need in after):
             change.add_refused(entry)
@@ -60,6 +69,18 @@ class _SecurityChange:
 
     def add(self, rule: str, message: str, *, old: Any, new: Any) -> None:
         self.collector.add(rule, message, where=self.where, old=old, new=new, **self.places)
+
+    def compare_reversed(self) -> None:
+        """What the owner sends with its calls."""
+        for need in self.after:
+            text = _text(need)
+            if not any(_satisfies(need, entry) for entry in self.before):
+                was = " or ".join(_text(entry) for entry in self.before)
+                self.add(
+                    "callback-security-weakened", f"Calls may come with {text} instead of {was}.", old=was, new=text
+                )
+            elif need not in self.before:
+                self.add("callback-security-added", f"Calls may come with {text}.", old=None, new=text)
 
     def add_refused(self, entry: Alternative) -> None:
         """An alternative of the base that satisfies none of the revision."""
@@ -148,6 +169,16 @@ def _variables(
         if not isinstance(before, dict) or not isinstance(after, dict):
             continue
         allowed = after.get("enum")
+        if isinstance(allowed, list) and not isinstance(before.get("enum"), list):
+            comparison.collector.add(
+                "server-variable-limited",
+                f"The server variable `{name}` now allows {', '.join(map(str, allowed))} alone.",
+                where=where,
+                old=None,
+                new=allowed,
+                base=base,
+                revision=revision,
+            )
         for value in as_list(before.get("enum")):
             if isinstance(allowed, list) and value not in allowed:
                 comparison.collector.add(

@@ -83,9 +83,12 @@ def compare_contents(
     direction: Direction,
     *,
     status: str = "",
+    answered: bool = False,
 ) -> None:
-    """The media types of a body on both sides, with their schemas."""
-    _Contents(comparison, before, after, where, direction, reverse=False, status=status).compare()
+    """The media types of a body on both sides, with their schemas. `answered`: by the subscriber of a callback."""
+    contents = _Contents(comparison, before, after, where, direction, reverse=False, status=status)
+    contents.answered = answered
+    contents.compare()
 
 
 class _Contents:
@@ -107,7 +110,7 @@ class _Contents:
         self.places = join(before.pointer, "content"), join(after.pointer, "content")
         self.where = where
         self.direction = direction
-        self.reverse = reverse
+        self.reverse, self.answered = reverse, False
         self.inbound = direction.name == "request"
         self.body = "request-body" if self.inbound else "response"
         self.at = f" of status {status}" if status else ""
@@ -152,6 +155,8 @@ class _Contents:
     def _added(self, right: str) -> None:
         if self.reverse:
             rule = "callback-media-type-added"
+        elif self.answered and not self.old:
+            rule = "callback-answer-body-added"
         elif not self.old and not self.inbound:
             rule = "response-body-added"
         else:
@@ -163,9 +168,10 @@ class _Contents:
         if one.profile != other.profile:
             self._profile(left, right, one, other)
         if one.essence != other.essence and not self.reverse:
-            wider = includes(other, one)
-            rule = f"{self.body}-media-type-name-{'generalized' if wider else 'specialized'}"
-            nature = "wider" if wider else "narrower" if includes(one, other) else "another one"
+            wider, narrower = includes(other, one), includes(one, other)
+            as_wider = wider if wider or narrower else not self.inbound  # of what is neither, nobody is prepared
+            rule = f"{self.body}-media-type-name-{'generalized' if as_wider else 'specialized'}"
+            nature = "wider" if wider else "narrower" if narrower else "another one"
             text = f"The media type {left}{self.at} became {right}, which is {nature}."
             self._add(rule, text, left, right)
         self._schemas(left, right, wire=left if includes(other, one) else right)

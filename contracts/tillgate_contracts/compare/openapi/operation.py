@@ -27,7 +27,7 @@ def compare_operation(
             comparison.add_lifecycle(change, where)
     if not lifecycle.is_judged(marks[0].stability, settings) and lifecycle.level_of(marks[1].stability) is not None:
         return
-    _security_and_servers(comparison, old, new, where)
+    _security_and_servers(comparison, old, new, where, reverse=reverse)
     same = comparison.graph.sameness.same
     if (
         same(old.raw, new.raw)
@@ -50,8 +50,10 @@ def compare_operation(
     _callbacks(comparison, old, new, where, reverse=reverse)
 
 
-def _security_and_servers(comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where) -> None:
-    access.compare_security(comparison, old, new, where)
+def _security_and_servers(
+    comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool
+) -> None:
+    access.compare_security(comparison, old, new, where, reverse=reverse)
     for left, right, base, revision, place in (
         (old.path_item, new.path_item, old.path_pointer, new.path_pointer, Where("", new.template)),
         (old.raw, new.raw, old.pointer, new.pointer, where),

@@ -225,12 +225,14 @@ class _Both:
             )
 
     def _is_compound(self) -> bool:
-        """explode only matters for arrays and objects."""
+        """explode only matters for arrays and objects; in `simple`, arrays are written alike with and without it
+        (OpenAPI 3.1.1 section 4.8.12.4)."""
+        lists = self.old.style != "simple" or self.new.style != "simple"
         for parameter, builder in ((self.old, self.comparison.graph.old), (self.new, self.comparison.graph.new)):
             if parameter.schema is None:
                 continue
             types = builder.node(parameter.schema).types
-            if has_type(types, "array") or has_type(types, "object"):
+            if (lists and has_type(types, "array")) or has_type(types, "object"):
                 return True
         return False
 

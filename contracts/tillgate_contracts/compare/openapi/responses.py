@@ -11,6 +11,7 @@ from tillgate_contracts.compare.openapi.lists import list_of_one
 from tillgate_contracts.compare.openapi.view import HttpOperation, OpenApiView
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import Part, Parts, join
+from tillgate_contracts.compare.schema.values import has_type
 from tillgate_contracts.compare.unread import LocatedObject
 
 Pair = tuple[str, str]
@@ -60,12 +61,15 @@ def compare_responses(
             continue
         direction = Direction("request" if reverse else "response")
         status = left if _is_wider(right, left) else right
-        compare_contents(comparison, one, other, where, direction, status=status)
+        compare_contents(comparison, one, other, where, direction, status=status, answered=reverse)
         _Headers(comparison, one, other, where, reverse=reverse).compare()
 
 
 def _rule(status: str, verb: str) -> str:
-    return f"response-{'success' if status.startswith('2') else 'non-success'}-status-{verb}"
+    """A redirection is what callers follow, and no error (RFC 9110 section 15.4); 304 answers who asked whether
+    anything changed, beside a success of its own."""
+    awaited = status.startswith("2") or (status.startswith("3") and status != "304")
+    return f"response-{'success' if awaited else 'non-success'}-status-{verb}"
 
 
 def _is_wider(wide: str, narrow: str) -> bool:
@@ -194,6 +198,17 @@ class _Headers:
             text = f"The response header `{name}` is {'now' if now else 'no longer'} required."
             places = {"base": before.pointer, "revision": after.pointer}
             collector.add(rule, text, where=self.where, old=was, new=now, **places)
+        exploded = [item.raw.get("explode") is True for item in (before, after)]
+        if exploded[0] != exploded[1] and self._may_be_object(before, after):
+            collector.add(
+                "callback-header-explode-changed" if self.reverse else "response-header-explode-changed",
+                f"The response header `{name}` changed explode from {exploded[0]} to {exploded[1]}.",
+                where=self.where,
+                old=exploded[0],
+                new=exploded[1],
+                base=before.pointer,
+                revision=after.pointer,
+            )
         direction = Direction("request" if self.reverse else "response", text=True)
         left, right = _schema(before), _schema(after)
         key = graph.link(left, right, direction) if left or right else None
@@ -206,6 +221,16 @@ class _Headers:
             )
         else:
             collector.use(key, "parameter" if self.reverse else "header", self.where)
+
+    def _may_be_object(self, before: LocatedObject, after: LocatedObject) -> bool:
+        """Objects alone are written in another way when they are exploded (OpenAPI 3.1.1 section 4.8.12.4)."""
+        graph = self.comparison.graph
+        nodes = [
+            builder.node(_schema(header))
+            for builder, header in ((graph.old, before), (graph.new, after))
+            if _schema(header)
+        ]
+        return any(has_type(node.types, "object") for node in nodes)
 
 
 def _schema(header: LocatedObject) -> Parts:

@@ -28,6 +28,7 @@ def compare_schemes(comparison: DocumentComparison) -> None:
     """Security schemes by name; a change counts where some operation demands the scheme on both sides."""
     old, new = comparison.old.security_schemes(), comparison.new.security_schemes()
     names = {old_name: new_name for new_name, old_name in comparison.schemes.renamed.items()}
+    _tell_undeclared(comparison, old, new)
     for name, before in old.items():
         after = new.get(names.get(name, name))
         if name in names and after is not None and name in comparison.schemes.used:
@@ -41,6 +42,26 @@ def compare_schemes(comparison: DocumentComparison) -> None:
             )
         if after is not None and before.raw != after.raw:
             _Scheme(comparison, name, before, after).compare()
+
+
+def _tell_undeclared(
+    comparison: DocumentComparison, old: dict[str, LocatedObject], new: dict[str, LocatedObject]
+) -> None:
+    """Names that operations demand on both sides, and that only one side declares (OpenAPI 3.1.1 section 4.8.30)."""
+    unread = comparison.old.has_unread_schemes() or comparison.new.has_unread_schemes()
+    for name in sorted(comparison.schemes.used):
+        if unread or (name in old) == (name in new) or name in comparison.schemes.renamed.values():
+            continue
+        gone = name in old
+        comparison.collector.add(
+            "api-security-component-undeclared",
+            f"The security scheme `{name}` is {'no longer' if gone else 'now'} declared, and operations demand it. "
+            f"Cannot tell automatically what {'they demand now' if gone else 'they demanded'}.",
+            old=name if gone else None,
+            new=None if gone else name,
+            base=old[name].pointer if gone else "/components",
+            revision="/components" if gone else new[name].pointer,
+        )
 
 
 def find_renamed(old: dict[str, LocatedObject], new: dict[str, LocatedObject]) -> dict[str, str]:

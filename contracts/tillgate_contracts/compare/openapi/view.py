@@ -75,12 +75,13 @@ class OpenApiView(Resolver):
         self._merged: dict[str, dict[str, Any]] = {}
 
     def path_items(self, where: str) -> dict[str, LocatedObject]:
-        """Path items (or webhooks) by key."""
+        """Path items (or webhooks) by key. Of paths alone some keys are extensions: webhooks are a map, whose names are
+        free (OpenAPI 3.1.1 section 4.8.1)."""
         found: dict[str, LocatedObject] = {}
         items = self.tree.get(where)
         if isinstance(items, dict):
             for key, raw in items.items():
-                if isinstance(raw, dict) and not str(key).startswith("x-"):
+                if isinstance(raw, dict) and (where != "paths" or not str(key).startswith("x-")):
                     place = self.path_item(raw, join("", where, key))
                     if place is not None:
                         found[str(key)] = place
@@ -164,6 +165,11 @@ class OpenApiView(Resolver):
             if place is not None:
                 found[str(name)] = place
         return found
+
+    def has_unread_schemes(self) -> bool:
+        """Whether some security scheme is a reference behind which nothing was read."""
+        schemes = as_mapping(as_mapping(self.tree.get("components")).get("securitySchemes"))
+        return len(self.security_schemes()) < len(schemes)
 
     def url(self, text: Any) -> str:
         """A URL as it is asked; a relative one is resolved against the first server (OpenAPI 3.1.1 section 4.7)."""

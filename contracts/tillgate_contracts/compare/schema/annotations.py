@@ -29,13 +29,11 @@ def compare_annotations(comparison: NodeComparison) -> None:
     changed = sorted(
         name
         for name in old.annotations.keys() | new.annotations.keys()
-        if old.annotations.get(name) != new.annotations.get(name) and name not in _TOLD
+        if name not in _TOLD and _differs(old.annotations, new.annotations, name)
     )
     if changed:
         comparison.add("annotation-changed", NONE, None, None, data={"words": changed})
-    odd = sorted(
-        name for name in old.unknown.keys() | new.unknown.keys() if old.unknown.get(name) != new.unknown.get(name)
-    )
+    odd = sorted(name for name in old.unknown.keys() | new.unknown.keys() if _differs(old.unknown, new.unknown, name))
     for name in odd:
         comparison.add(
             "unknown-keyword-changed",
@@ -46,6 +44,11 @@ def compare_annotations(comparison: NodeComparison) -> None:
             undecided=True,
             data={"reason": f"Cannot tell automatically what it means: no schema language has the keyword {name!r}."},
         )
+
+
+def _differs(old: dict[str, Any], new: dict[str, Any], name: str) -> bool:
+    """By JSON values: 0 is not false (RFC 8259 section 3), as it is to Python."""
+    return (name in old) != (name in new) or value_key(old.get(name)) != value_key(new.get(name))
 
 
 def _compare_version(comparison: NodeComparison) -> None:
@@ -79,7 +82,9 @@ def _compare_version(comparison: NodeComparison) -> None:
 def _compare_default(comparison: NodeComparison) -> None:
     """`default`, as value; where values travel as text, by its text: `7` and `"7"`, a value and the list of it."""
     old, new = comparison.old.default, comparison.new.default
-    if old == new or (old is not None and new is not None and value_key(old[0]) == value_key(new[0])):
+    if old is None and new is None:
+        return
+    if old is not None and new is not None and value_key(old[0]) == value_key(new[0]):
         return
     if old is not None and new is not None and comparison.direction.text:
         texts = [_texts(side[0], node) for side, node in ((old, comparison.old), (new, comparison.new))]

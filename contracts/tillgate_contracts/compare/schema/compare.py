@@ -145,7 +145,8 @@ def _check_unevaluated(comparison: NodeComparison) -> None:
         if not any(getattr(node, name) is not None and not is_plain(node) for node in nodes):
             continue
         pair = comparison.pair
-        if not pair.links and all(change.kind in _DESCRIPTIVE for change in pair.changes):
+        quiet = not pair.links and all(change.kind in _DESCRIPTIVE for change in pair.changes)
+        if quiet and conditions.same_conditionals(comparison):
             continue
         comparison.add(
             "unevaluated-reach-changed",

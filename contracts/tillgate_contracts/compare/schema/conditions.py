@@ -117,7 +117,10 @@ def compare_negations(comparison: NodeComparison) -> None:
 
 def compare_conditionals(comparison: NodeComparison) -> None:
     """`if`/`then`/`else`: compared under an equal condition, else added, removed or changed as a whole."""
-    old, new = list(comparison.old.conditionals), list(comparison.new.conditionals)
+    old, new = (
+        [one for one in node.conditionals if one.then[0].raw is not True or one.otherwise[0].raw is not True]
+        for node in (comparison.old, comparison.new)
+    )
     graph, direction = comparison.graph, comparison.direction
     for mine in list(old):
         for theirs in list(new):
@@ -146,6 +149,15 @@ def compare_conditionals(comparison: NodeComparison) -> None:
             comparison.add(f"then-{verb}", effect, keyword="if")
         if conditional.otherwise[0].raw is not True:
             comparison.add(f"else-{verb}", effect, keyword="if")
+
+
+def same_conditionals(comparison: NodeComparison) -> bool:
+    """Whether `if`, `then` and `else` are written alike: what they evaluate is not told by what they accept."""
+    old, new, same = comparison.old.conditionals, comparison.new.conditionals, comparison.graph.sameness.same_parts
+    return len(old) == len(new) and all(
+        same(one.condition, other.condition) and same(one.then, other.then) and same(one.otherwise, other.otherwise)
+        for one, other in zip(old, new, strict=True)
+    )
 
 
 def _consequence(comparison: NodeComparison, mine: Parts, theirs: Parts) -> None:

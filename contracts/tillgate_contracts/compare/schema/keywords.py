@@ -254,7 +254,8 @@ class KeywordReader:
             return
         then, otherwise = self.raw.get("then", True), self.raw.get("else", True)
         found = Conditional(self.parts(value, "if"), self.parts(then, "then"), self.parts(otherwise, "else"))
-        if "then" in self.raw or "else" in self.raw:
+        # alone it accepts everything, and evaluates what it names where it fits (JSON Schema 2020-12 Core 11.3)
+        if self.raw.keys() & {"then", "else", "unevaluatedProperties", "unevaluatedItems"}:
             self.node.conditionals = (*self.node.conditionals, found)
 
     def _unevaluated(self, name: str, keyword: str, value: Any) -> None:

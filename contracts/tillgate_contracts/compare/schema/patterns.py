@@ -29,7 +29,8 @@ def _read(pattern: str) -> TextPattern | None:
 #: A class of characters or an escaped one: what looks like an assertion in there is none.
 _LITERAL = re.compile(r"\\[^bB]|\[(?:\\.|[^\]\\])*\]")
 _LOOKS_AROUND = re.compile(r"\\[bB]|\(\?[=!<]")
-_WHOLE = re.compile(r"\^\(?(?:\.|\[\\s\\S\]|\[\^\])\*\)?\$")
+#: A dot stands for no line end (ECMA-262 section 22.2.2.7.1).
+_WHOLE = re.compile(r"\^\(?(?:\[\\s\\S\]|\[\\S\\s\]|\[\\d\\D\]|\[\\w\\W\]|\[\^\])\*\)?\$")
 
 
 def is_free(pattern: str) -> bool:
