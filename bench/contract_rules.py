@@ -34,6 +34,16 @@ REASONS: dict[str, str] = {
         "The keyword stands beside a type that it says nothing about (`maximum` of a text, `minItems` of an object): "
         "by JSON Schema nothing is refused or admitted. `keyword_without_effect: breaking` gives the label's verdict.",
     ),
+    **dict.fromkeys(
+        ("OD-0357", "OD-0420", "OD-0373"),
+        "A property that becomes read-only is no longer taken from requests: attempts to set it are ignored or refused "
+        "(JSON Schema Validation 9.4), as those of one that was removed.",
+    ),
+    "OD-0439": (
+        "A media type with a suffix is another one: who asks for `application/json` has no range that it is in "
+        "(RFC 9110 section 12.5.1, RFC 6839)."
+    ),
+    "OD-0447": ("A property that becomes write-only is no longer promised to readers, as one that was removed."),
     "OD-0041": (
         "Policy: an operation that was open and now demands credentials refuses its callers. `security_tightened: "
         "info` gives the label's verdict."
