@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from kernel import strict_json
 from kernel.access import BrowserSession, TokenAuthentication
+from kernel.card_data import MaskedCards
 from kernel.errors import Invalid, Malformed, UnsupportedBody, finding
 from kernel.models import ApiToken
 from kernel.request_bodies import body_of, charset_of
@@ -88,10 +89,13 @@ def _rules(request: Request, key: str) -> tuple[str | None, PosLogRules]:
 
 
 def _transaction(record: Record | RejectedRecord) -> IntakeItem:
+    """It is looked through for cardholder data where it is read, for its elements say what is none."""
     if isinstance(record, RejectedRecord):
         place = f"Transaction[{record.origin.rpartition('#')[2]}]"
-        return IntakeItem(record.payload, None, Flaw("poslog.transaction", "", f"{place}: {record.reason}"))
-    return batches.read_item(record.payload)
+        item = IntakeItem(record.payload, None, Flaw("poslog.transaction", "", f"{place}: {record.reason}"))
+    else:
+        item = batches.read_item(record.payload)
+    return item._replace(taken=MaskedCards())
 
 
 class TextXMLParser(PosLogParser):

@@ -158,7 +158,7 @@ class Page:
     """`cursor` goes into the next `read`; `done` means that the source has nothing more now (the next run starts
     there). `acknowledges`: a `read` with this cursor tells the source that what came before is stored, and it may not
     give that again (a file is archived). `trouble`: which parts of the source could not be read, and why; the run ends
-    as failed once this page is stored."""
+    as failed once this page is stored. `looked_through`: it holds no cardholder data any more."""
 
     records: Sequence[Record]
     cursor: Cursor
@@ -167,6 +167,7 @@ class Page:
     warnings: Sequence[str] = ()
     acknowledges: bool = False
     trouble: str = ""
+    looked_through: bool = False
 
 
 class OutboundMessage(Struct):

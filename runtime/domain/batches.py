@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from kernel import strict_json
-from kernel.card_data import holds_number
+from kernel.card_data import MaskedCards, holds_number
 from kernel.digest import canonical_json, canonical_without_decimals
 from kernel.errors import Invalid, Malformed
 from kernel.strict_json import Flaw
@@ -28,11 +28,15 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},:]|[^\s"\[\]{},:]+|"', r
 
 
 class IntakeItem(NamedTuple):
-    """One item as it came: its bytes, its document, and what makes it impossible to store, if there is something."""
+    """One item as it came: its bytes, its document, and what makes it impossible to store, if there is something.
+    `taken`: what was taken out of it of cardholder data, None where nobody has looked yet; `given`: its bytes before
+    that, where anything was."""
 
     payload: bytes
     document: Any
     flaw: Flaw | None = None
+    taken: MaskedCards | None = None
+    given: bytes | None = None
 
 
 class _Batch(msgspec.Struct):

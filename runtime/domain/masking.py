@@ -5,25 +5,44 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
-from kernel.card_data import CARD_NAMES, FEWEST_DIGITS, HIDDEN, MaskedCards, holds_number, masked, masked_text
+from kernel.card_data import CARD_NAMES, MaskedCards, masked, masked_text
+from kernel.card_forms import FEWEST_DIGITS, HIDDEN, found_in, plain
+from runtime.domain.record_keys import number_text, parts_of
 
 _KELVIN, _DOTTED = "\u212a".encode(), "\u0130".encode()  # small letters of these two are those of ASCII
 _SMALL = bytes(range(256)).lower()
+_SHAPED = bytes(ord("0") if chr(one) in "0123456789" else ord(".") if chr(one) in "/_\n" else one for one in range(256))
+_BETWEEN = b" -.\t\r"
+_FIRST = b"\xc2\xd6\xd8\xd9\xdb\xdc\xdf\xe0\xe1\xe2\xe3\xea\xef\xf0\xf3"  # of the characters that `_FOREIGN` finds
+_NEVER_FOREIGN = bytes(one for one in range(256) if one not in _FIRST)
 _BESIDE_NAMES = bytes(one for one in range(256) if not re.match(rb'[a-zA-Z0-9"]', bytes([one])))
 _BY_LETTER = {name[0]: "|".join(one[1:] for one in sorted(CARD_NAMES) if one[0] == name[0]) for name in CARD_NAMES}
 _NAMES = re.compile(f'"(?:{"|".join(f"{first}(?:{rest})" for first, rest in _BY_LETTER.items())})"'.encode())
-_ZEROS = bytes(ord("0") if ord("0") <= one <= ord("9") else one for one in range(256))
-_MANY = b"0" * FEWEST_DIGITS
+_MANY, _FOURS = b"0" * FEWEST_DIGITS, b"0000.0000"
+_POWER = re.compile(rb"[0-9.][eE][+-]?[0-9]{1,3}(?![0-9A-Za-z\"])")
+# What may be a digit, a blank or a dash of another script, by its first bytes.
+_FOREIGN = re.compile(
+    rb"""(?x) \xc2[\xa0\xad\xb7] | \xd6[\x8a\xbe] | \xd8[\x80-\x9c] | \xd9[\xa0-\xa9] | \xdb[\x9d\xb0-\xb9] | \xdc\x8f
+    | \xdf[\x80-\x89] | \xe0 | \xe1 | \xe2[\x80\x81\x88\xb8\xb9] | \xe3[\x80\x82] | \xea[\x98-\xaf] | \xef[\xb8-\xbf]
+    | \xf0(?!\x9f) | \xf0\x9f\xaf | \xf3"""
+)
+KEY_IS_A_CARD = "its key is a card number, and no message is stored under one; have its source name it otherwise"
+KEY_WAS_MASKED = "its key has lost the middle of a number and may stand for several messages; hand it in whole"
+_MASKED = re.compile(r"(?<![0-9])[0-9]{6}\*{3,9}[0-9]{4}(?![0-9])")
 _CODE = re.compile(r"(?i)(\b(?:cvv2?|cvc2?|cav2)[\"']?\s{0,5}[:=>,;|]\s{0,5}[\"']?)[0-9]{3,4}(?![0-9])")
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
-def without_cards(payload: bytes) -> tuple[bytes, MaskedCards]:
-    """The payload without cardholder data, the same bytes where it has none, and what was taken."""
+def without_cards(payload: bytes, key: str | None = None) -> tuple[bytes, MaskedCards]:
+    """The payload without cardholder data, the same bytes where it has none, and what was taken. What names the message
+    is not looked into, for two messages would become one: its `key` with the parts of that, and the member `id` of the
+    document. `of_key` of what was taken: the key is a card number, by the name of its member or of one that has the
+    same number."""
     count = MaskedCards()
     if not _may_hold_cards(payload):
         return payload, count
@@ -32,10 +51,28 @@ def without_cards(payload: bytes) -> tuple[bytes, MaskedCards]:
     except (ValueError, RecursionError, ArithmeticError):
         return _of_text(payload, count), count
     try:
-        made = masked(document, count)
+        made = masked(document, count, kept=_names_of(document, key))
+        if count.of_key:  # a member that is a card number by its name has the same number: it is one
+            count.clear()
+            made = masked(document, count, kept=_names_of(None, key))
+        if count.of_key:
+            count.clear()
+            made = masked(document, count)
+            count.of_key = True
     except RecursionError:
         return _of_text(payload, count), count
     return (_encode(made) if count else payload), count
+
+
+def _names_of(document: Any, key: str | None) -> frozenset[str]:
+    """The texts that name a message."""
+    own = document.get("id") if isinstance(document, dict) else None
+    names = [] if key is None else [key]
+    if isinstance(own, str):
+        names.append(own)
+    elif isinstance(own, int | Decimal) and not isinstance(own, bool):
+        names.append(number_text(own))
+    return frozenset(part for name in names for part in (name, *parts_of(name)))
 
 
 def _may_hold_cards(payload: bytes) -> bool:
@@ -43,10 +80,26 @@ def _may_hold_cards(payload: bytes) -> bool:
     by its form, nor anything that is written otherwise than it is meant."""
     if b"\\" in payload or (not payload.isascii() and (_KELVIN in payload or _DOTTED in payload)):
         return True
-    if _MANY in payload.translate(_ZEROS, b" -") and holds_number(payload.decode("latin-1")):
+    if _holds_number(payload):
         return True
     names = payload.translate(_SMALL, _BESIDE_NAMES)
-    return b"cvv" in names or b"cvc" in names or b"cav2" in names or _NAMES.search(names) is not None
+    if (b"cv" in names and (b"cvv" in names or b"cvc" in names)) or b"cav2" in names:
+        return True
+    return _NAMES.search(names) is not None
+
+
+def _holds_number(payload: bytes) -> bool:
+    """False where neither a text nor a number in it is a card number: first a look for rows of digits."""
+    if not payload.isascii() and payload.translate(None, _NEVER_FOREIGN) and _FOREIGN.search(payload):
+        text = plain(payload.decode("utf-8", "surrogateescape"))
+        shaped = text.encode("utf-8", "surrogateescape").translate(_SHAPED, _BETWEEN)
+    else:
+        text, shaped = "", payload.translate(_SHAPED, _BETWEEN)
+    if _MANY not in shaped and _FOURS not in shaped:
+        return False
+    if (b"0e" in shaped or b"0E" in shaped) and _POWER.search(payload):
+        return True
+    return bool(found_in(text or payload.decode("latin-1")))
 
 
 def _of_text(payload: bytes, count: MaskedCards) -> bytes:
@@ -56,10 +109,15 @@ def _of_text(payload: bytes, count: MaskedCards) -> bytes:
     return shown.encode("utf-8", "surrogateescape") if count else payload
 
 
+def was_masked(key: str) -> bool:
+    """Whether a part of a key has lost its middle: it may stand for several messages."""
+    return "***" in key and _MASKED.search(key) is not None
+
+
 def said_of(count: MaskedCards) -> str:
     """In words, for a receipt or a warning."""
     numbers = f"{count.numbers} card number{'s' if count.numbers != 1 else ''} masked"
     return f"cardholder data does not enter: {numbers}, {count.dropped} code{'s' if count.dropped != 1 else ''} dropped"
 
 
-__all__ = ["said_of", "without_cards"]
+__all__ = ["KEY_IS_A_CARD", "KEY_WAS_MASKED", "said_of", "was_masked", "without_cards"]

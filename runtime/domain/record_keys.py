@@ -3,10 +3,12 @@ lists of parts have the same text."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 
 LONGEST = 500  # digits of a whole number that are written out
+_SIGNS = re.compile(r"\\.|/|[^/\\]+|\\", re.DOTALL)
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 
@@ -36,4 +38,17 @@ def joined(parts: Sequence[str]) -> str:
     return "/".join([part.replace("\\", "\\\\").replace("/", "\\/") for part in parts])
 
 
-__all__ = ["joined", "number_text"]
+def parts_of(key: str) -> list[str]:
+    """What was joined."""
+    if "\\" not in key:
+        return key.split("/")
+    parts = [""]
+    for sign in _SIGNS.findall(key):
+        if sign == "/":
+            parts.append("")
+        else:
+            parts[-1] += sign[1:] if sign[0] == "\\" and len(sign) > 1 else sign
+    return parts
+
+
+__all__ = ["joined", "number_text", "parts_of"]

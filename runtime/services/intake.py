@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 import psycopg
 
 from kernel import card_measures, tracing
+from kernel.card_data import MaskedCards
 from kernel.errors import Invalid, NotFound, Unavailable
 from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
@@ -95,23 +96,40 @@ def accept(
     values = {"tillgate.integration": integration_key, "tillgate.environment": environment}
     with tracing.span("intake", {**values, "tillgate.messages": len(items)}) as span:
         made = [without_cards(item_of(item)) for item in items]
-        call = _Handed([item for item, _ in made], source, correlations, span.traceparent or traceparent)
+        call = _Handed(made, source, correlations, span.traceparent or traceparent)
         receipts = cast("list[IntakeReceipt]", _group_commit.submit((integration_key, environment), call, len(items)))
-    return [
-        replace(receipt, reason="; ".join(filter(None, (receipt.reason, said)))) if said else receipt
-        for receipt, (_, said) in zip(receipts, made, strict=True)
-    ]
+    return [_told(receipt, item.taken) if item.taken else receipt for receipt, item in zip(receipts, made, strict=True)]
 
 
-def without_cards(item: IntakeItem, way: card_measures.Way = "intake") -> tuple[IntakeItem, str]:
-    """The item as it may be stored, and what was taken out of it, in words."""
+def _told(receipt: IntakeReceipt, taken: MaskedCards) -> IntakeReceipt:
+    card_measures.count("intake", taken)
+    return replace(receipt, reason="; ".join(filter(None, (receipt.reason, masking.said_of(taken)))))
+
+
+def without_cards(item: IntakeItem) -> IntakeItem:
+    """The item as it may be stored, where no key is known."""
+    if item.taken is not None:
+        return item
     payload, count = masking.without_cards(item.payload)
     if not count:
-        return item, ""
-    card_measures.count(way, count)
+        return item
     if item.flaw is not None:
-        return item._replace(payload=payload, document=None), masking.said_of(count)
-    return read_item(payload), masking.said_of(count)
+        return item._replace(payload=payload, document=None, taken=count)
+    return read_item(payload)._replace(taken=count, given=item.payload)
+
+
+def _with_its_key(item: IntakeItem, given: bytes, key: PointerReader) -> IntakeItem:
+    """As `without_cards`, with the key as it was given."""
+    found, value = key(read_item(given).document)
+    named = _usable(value) if found else None
+    if item.taken is None or named is None:
+        return item
+    payload, count = masking.without_cards(given, named)
+    item.taken.numbers, item.taken.dropped = count.numbers, count.dropped
+    if not count.of_key:
+        made = read_item(payload)
+        return made._replace(flaw=item.flaw or made.flaw, taken=item.taken, given=given)
+    return item._replace(flaw=Flaw("key.card", key.pointer, masking.KEY_IS_A_CARD))
 
 
 def _sign_of_life(integration: str, environment: str, name: str | None) -> None:
@@ -403,6 +421,8 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
     receipts: list[IntakeReceipt | None] = [None] * len(handed.items)
     rejected: list[Rejection] = []
     for index, item in enumerate(handed.items):
+        if item.given is not None:
+            item = _with_its_key(item, item.given, place.key)
         key, version, problem = _judge(item, place, checks)
         if problem is not None:
             shown = storable_text(key or "")

@@ -16,8 +16,10 @@ from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
 from runtime import permissions
+from runtime.connectors.page_cards import looked_through
 from runtime.connectors.protocols import JudgesAgain, Record, RejectedRecord, SourceConnector
 from runtime.domain import manifest as manifests
+from runtime.domain import masking
 from runtime.domain.batches import read_item
 from runtime.domain.manifest import ManifestSource
 from runtime.domain.storable import storable_text
@@ -233,6 +235,8 @@ class _Judge:
         made = intake.message_of_item(self.manifest, source, item)
         if isinstance(made, Rejection):
             return _Judged(row, rejection=made)
+        if masking.was_masked(made.key):
+            return self._still(row, "unreadable", masking.KEY_WAS_MASKED, payload)
         message = made._replace(causation=came_from(row.pk))
         return _Judged(row, item=message, source=source.name, ordered=not self.manifest.by_arrival)
 
@@ -251,7 +255,7 @@ class _Judge:
             self.opened[source.name] = system_connections.unconnected_source(source.connection)
         connector = self.opened[source.name]
         if isinstance(connector, JudgesAgain):
-            return connector.judged_again(payload)
+            return looked_through(connector.judged_again(payload), before=handed_poslog.is_xml(payload))
         return RejectedRecord("", "this kind of source cannot be judged again; read it again", payload)
 
     def _still_open(self, conn: Connection, stream: StreamRef, judged: Sequence[_Judged]) -> Sequence[_Judged]:

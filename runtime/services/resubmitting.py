@@ -6,11 +6,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from kernel import card_measures
 from kernel.digest import canonical_json
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
 from kernel.strict_json import flaw_of
 from runtime import permissions
+from runtime.connectors.page_cards import looked_through
 from runtime.connectors.protocols import JudgesAgain, RejectedRecord
 from runtime.domain import manifest as manifests
 from runtime.domain import masking
@@ -108,7 +110,7 @@ def _message(manifest: Manifest, source: ManifestSource, payload: Any) -> Incomi
         if flaw := flaw_of(payload):
             raise _again(flaw.message)
         given = payload.encode() if isinstance(payload, str) else canonical_json(payload)
-        record = connector.judged_again(given if handed_poslog.is_xml(given) else masking.without_cards(given)[0])
+        record = looked_through(connector.judged_again(given), before=handed_poslog.is_xml(given))
         if isinstance(record, RejectedRecord):
             raise _again(record.reason)
         made = _accepted(RecordChecks(manifest, source).one(record))
@@ -128,8 +130,13 @@ def _handed_in(manifest: Manifest, source: ManifestSource, payload: Any) -> Inco
         if isinstance(item, RejectedRecord):
             raise _again(item.reason)
     else:
-        item = intake.without_cards(item_of(payload), "correction")[0]
-    return _accepted(intake.message_of_item(manifest, source, item))
+        item = intake.without_cards(item_of(payload))
+    made = _accepted(intake.message_of_item(manifest, source, item))
+    if item.taken:
+        card_measures.count("correction", item.taken)
+    if masking.was_masked(made.key):
+        raise _again(masking.KEY_WAS_MASKED)
+    return made
 
 
 def _finer(manifest: Manifest, source: ManifestSource) -> Finer | None:

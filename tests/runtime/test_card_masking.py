@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import unicodedata
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kernel.card_data import CARD_NAMES, MaskedCards, masked
-from runtime.domain.masking import without_cards
+from kernel.card_forms import plain
+from runtime.domain.masking import _FOREIGN, _names_of, without_cards
+from tests.kernel.test_card_forms import CARDS, TRACKS
+from tests.runtime.card_numbers import like_a_card
 
 VISA = "4111111111111111"
 _names = st.one_of(
@@ -24,11 +29,23 @@ _names = st.one_of(
 )
 _texts = st.one_of(
     st.sampled_from((VISA, "4111 1111-1111 1111", f"a{VISA}", f"Nr. {VISA}.", f"\n{VISA}", f"ä{VISA}", "40063813 31")),
+    st.sampled_from([*CARDS.values(), *TRACKS.values()]),
+    st.tuples(st.sampled_from(("", "0", "12 ", "é", "€ ", "“", "DE89 ")), st.sampled_from([*CARDS.values()])).map(
+        "".join
+    ),
+    st.from_regex(r"[0-9]{4}([./_\n -]|  |\u00a0|\u2013)([0-9]{4}\1){2}[0-9]{4}", fullmatch=True),
+    st.text("0123456789 -./_\n\t=^Dd;?%B\u00a0\u2009\uff11\u0664", min_size=10, max_size=40),
     st.text(max_size=8),
     st.from_regex(r"[0-9 -]{10,24}", fullmatch=True),
 )
 _values = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.sampled_from((int(VISA), -int(VISA), 123)), _texts),
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.sampled_from((int(VISA), -int(VISA), 123, 4111111111111111.0, 1.5)),
+        _texts,
+    ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_names, inner, max_size=4)),
     max_leaves=8,
 )
@@ -39,10 +56,11 @@ _values = st.recursive(
 def test_what_is_left_alone_holds_no_card_data(document: Any, ascii_only: bool, wide: bool) -> None:
     payload = json.dumps(document, ensure_ascii=ascii_only, indent=2 if wide else None).encode("utf-8", "replace")
     count = MaskedCards()
-    expected = masked(json.loads(payload), count)
+    before = json.loads(payload, parse_float=Decimal)
+    expected = masked(before, count, kept=_names_of(before, None))
     made, taken = without_cards(payload)
     assert taken == count
-    assert json.loads(made) == expected
+    assert json.loads(made, parse_float=Decimal) == expected
     assert count or made is payload
 
 
@@ -66,3 +84,24 @@ def test_text_that_is_no_json_is_looked_through_by_its_form(text: bytes) -> None
     made, taken = without_cards(text)
     assert taken
     assert made != text
+
+
+def test_every_digit_blank_and_dash_of_another_script_is_seen_in_the_bytes() -> None:
+    codes = (code for code in range(128, 0x110000) if not 0xD800 <= code < 0xE000)
+    means = [chr(code) for code in codes if plain(chr(code)) != chr(code)]
+    assert {"\u00a0", "\u2013", "\uff11", "\u0664", "\u200b", "\u2212"} <= set(means)
+    assert not [unicodedata.name(one, one) for one in means if not _FOREIGN.search(one.encode())]
+    assert not any(_FOREIGN.search(one.encode()) for one in "äöüßéñçøåÄłžšőαжб中文한€")
+
+
+@pytest.mark.parametrize("number", ["4111111111111111.0", "4.111111111111111E15", "4111111111111111000e-3"])
+def test_a_number_with_a_point_or_a_power_of_ten_is_a_card_all_the_same(number: str) -> None:
+    made, taken = without_cards(f'{{"x": {number}}}'.encode())
+    assert (json.loads(made), taken.numbers) == ({"x": "411111******1111"}, 1)
+
+
+def test_names_of_members_lose_card_numbers_and_stay_apart() -> None:
+    numbers = [like_a_card(one) for one in (1, 2)]
+    made, taken = without_cards(json.dumps({**dict.fromkeys(numbers, 1), "x": 2}).encode())
+    assert json.loads(made) == {"400010******2556": 1, "400010******2556 (2)": 1, "x": 2}
+    assert taken.numbers == 2

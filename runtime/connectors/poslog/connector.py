@@ -125,7 +125,7 @@ class PosLogSource:
         if self.taken:
             warnings.append(masking.said_of(self.taken))
             self.taken.clear()
-        return replace(page, warnings=warnings)
+        return replace(page, warnings=warnings, looked_through=True)
 
     def _records(self, claimed: ClaimedFile) -> Generator[Record | RejectedRecord, None, None]:
         yield from each_part(claimed, self._part)

@@ -56,10 +56,12 @@ def header_of(transaction: Element, rules: PosLogRules) -> dict[str, Any]:
     day = _day_by_rule(transaction, rules.day_begins, zone) if day is None else day
     if not _is_day(day):
         raise BadTransaction(f"the business date {day!r} is not a date")
-    if sequence and not _is_number(sequence):
-        raise BadTransaction(f"the sequence number {sequence[:40]!r} is not a whole number")
+    if sequence and not is_number(sequence):
+        raise BadTransaction(
+            f"the sequence number {sequence[:40]!r} is not a whole number of at most {_LONGEST} digits"
+        )
     named = sequence or stand_in or ""
-    number = int(named) if _is_number(named) else None
+    number = int(named) if is_number(named) else None
     between = [operator] if rules.numbers_per == "operator" and operator else []
     return {
         "id": record_keys.joined([store, till, day[:10], *between, named if number is None else str(number)]),
@@ -111,7 +113,8 @@ def _day_by_rule(transaction: Element, begins: str, zone: str) -> str:
     return (moment - timedelta(hours=since.hour, minutes=since.minute)).date().isoformat()
 
 
-def _is_number(said: str) -> bool:
+def is_number(said: str) -> bool:
+    """Whether a transaction can be counted by it."""
     return said.isascii() and said.isdecimal() and len(said) <= _LONGEST
 
 
@@ -124,4 +127,4 @@ def _is_day(said: str) -> bool:
     return _DATE.match(said) is not None
 
 
-__all__ = ["NAMES", "header_of"]
+__all__ = ["NAMES", "header_of", "is_number"]

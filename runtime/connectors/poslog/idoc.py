@@ -14,6 +14,7 @@ from decimal import Decimal
 
 from runtime.connectors.poslog import building
 from runtime.connectors.poslog.building import add, say
+from runtime.connectors.poslog.identity import is_number
 from runtime.connectors.poslog.reading import Element, local, text
 from runtime.connectors.poslog.rules import PosLogRules
 
@@ -35,7 +36,7 @@ def transaction_of(receipt: Element, context: Mapping[str, str], rules: PosLogRu
     day = f"{day[:4]}-{day[4:6]}-{day[6:]}" if day and _DAY.match(day) else day
     say(made, "RetailStoreID", context.get("SNDPRN") or None)
     say(made, "WorkstationID", text(receipt, "KASSID"))
-    say(made, "SequenceNumber", number if number and number.isascii() and number.isdecimal() else None)
+    say(made, "SequenceNumber", number if number and is_number(number) else None)
     say(made, "BusinessDayDate", day)
     time = text(receipt, "VORGZEIT")
     if day and time and _TIME.match(time):

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from runtime.connectors.poslog import building
 from runtime.connectors.poslog.building import add, say
+from runtime.connectors.poslog.identity import is_number
 from runtime.connectors.poslog.reading import Element, attribute, child, local, text
 from runtime.connectors.poslog.rules import PosLogRules
 
@@ -46,7 +47,9 @@ def transaction_of(event: Element, context: Mapping[str, str], rules: PosLogRule
     say(made, "RetailStoreID", context.get("StoreLocationID") or None)
     say(made, "WorkstationID", text(event, "RegisterID"))
     say(made, "TillID", text(event, "TillID"))
-    say(made, "SequenceNumber", text(event, "TransactionID"))
+    number = text(event, "TransactionID")
+    named = rules.number == "transaction" and number is not None and not is_number(number)
+    say(made, "TransactionID" if named else "SequenceNumber", number)
     say(made, "BusinessDayDate", text(event, "BusinessDate"))
     say(made, "BeginDateTime", _moment(event, "EventStart") or text(event, "EventDateTime"))
     say(made, "EndDateTime", _moment(event, "EventEnd") or _moment(event, "Receipt"))
