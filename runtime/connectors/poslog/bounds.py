@@ -49,7 +49,8 @@ def _below_usual(line: dict[str, Any]) -> Decimal:
     if usual is None or quantity is None or amount is None:
         return ZERO
     before: Decimal = _EXACT.quantize(abs(_EXACT.multiply(usual, quantity)), CENT)
-    return max(ZERO, before - abs(amount))
+    off: Decimal = before - abs(amount)
+    return max(ZERO, off)
 
 
 def taxes_fit_inside(kept: Sequence[Entry], fractions: Decimal) -> bool:

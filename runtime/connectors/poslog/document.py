@@ -17,7 +17,7 @@ from runtime.connectors.poslog.reading import Element, attribute, extensions, lo
 from runtime.connectors.poslog.receipt import RECEIPT, receipt
 from runtime.connectors.poslog.rules import PLAIN, PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction
-from runtime.connectors.poslog.status import is_post_void, status_of
+from runtime.connectors.poslog.status import is_post_void, status_of, unplaced_flag
 
 _KINDS = {
     "RetailTransaction": "retail",
@@ -69,6 +69,7 @@ def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str,
     if body is not None and kind == "control":
         document["control_kind"] = _control_kind(body)
     if body is not None and kind in _RECEIPTS:
+        unplaced_flag(transaction, body)
         currency = currency_of(header["currency"], body, rules.currency_of(header["store"]))
         made, balance = receipt(body, currency, rules)
         document |= made | {"currency": currency}

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from runtime.connectors.poslog.reading import Element, attribute, child, local, text
+from runtime.connectors.poslog.reading import Element, attribute, child, currency_at, currency_in, local, text
 from runtime.connectors.poslog.stated import BadTransaction
 
 _CODE = re.compile(r"[A-Z]{3}\Z")
@@ -51,6 +51,7 @@ def currency_of(stated: str | None, body: Element, default: str) -> str | None:
         raise BadTransaction(f"its currency is {stated[:20]!r}, and that of its body {inside[:20]!r}")
     stated = stated or inside
     lines = _codes(amount for part in _parts(body) if local(part) not in _PAID for amount in _within(part))
+    lines |= _of_lines(body)
     if len(lines) > 1:
         raise BadTransaction(f"its lines are in several currencies: {', '.join(sorted(lines))}")
     if stated and lines and stated not in lines:
@@ -61,6 +62,7 @@ def currency_of(stated: str | None, body: Element, default: str) -> str | None:
         if len(totals) > 1:
             return None  # which of them counts, `stated.total_of` says
         tenders = _codes(amount for part in _parts(body) if local(part) in _PAID for amount in part)
+        tenders |= {code for part in _parts(body) if local(part) in _PAID and (code := currency_in(part))}
         if not totals and len(tenders) > 1:
             raise BadTransaction(f"its tenders are in several currencies: {', '.join(sorted(tenders))}")
         found = next(iter(totals or tenders), None) or default or None
@@ -70,6 +72,16 @@ def currency_of(stated: str | None, body: Element, default: str) -> str | None:
         raise BadTransaction(
             f"change, cash or a rounded total is in the currency {code[:20]!r}, the receipt in {found}"
         )
+    return found
+
+
+def _of_lines(body: Element) -> set[str]:
+    """The currencies that lines state of themselves as a whole, but for lines of tenders."""
+    found = set()
+    for line in (one for one in body if local(one) == "LineItem"):
+        parts = [one for one in line if local(one)]
+        if not any(local(one) in _PAID for one in parts):
+            found |= {code for one in (line, *parts) if _space(one) == _space(line) and (code := currency_in(one))}
     return found
 
 
@@ -101,8 +113,6 @@ def _codes(amounts: Iterable[Element]) -> set[str]:
     """Of elements that are amounts, by their names."""
     found = set()
     for one in amounts:
-        if local(one).endswith(("Amount", "Total", "Price", "Cashback")):
-            code = attribute(one, "Currency") or attribute(one, "CurrencyCode")
-            if code and code.strip():
-                found.add(code.strip())
+        if local(one).endswith(("Amount", "Total", "Price", "Cashback")) and (code := currency_at(one)):
+            found.add(code)
     return found

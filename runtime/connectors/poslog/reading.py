@@ -7,6 +7,7 @@ optional.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from lxml import etree
@@ -63,6 +64,26 @@ def attribute(element: Element, name: str) -> str | None:
         if str(key).rpartition("}")[2] == name:
             return str(value)
     return None
+
+
+_CODE = re.compile(r"[A-Z]{3}\Z")
+
+
+def currency_at(element: Element) -> str | None:
+    """The currency that an element states of itself, by an attribute in large or small letters."""
+    for key, value in element.attrib.items():
+        name, said = str(key).rpartition("}")[2].lower(), str(value).strip()
+        if said and (name in ("currency", "currencycode") or (name == "currencyid" and _CODE.match(said))):
+            return said
+    return None
+
+
+def currency_in(element: Element) -> str | None:
+    """The currency that an element states, of itself or by an element in it."""
+    for one in element:
+        if local(one).lower() in ("currency", "currencycode") and (said := text(one)) and _CODE.match(said):
+            return said
+    return currency_at(element)
 
 
 def as_data(element: Element) -> Any:

@@ -8,10 +8,21 @@ from typing import Any
 
 from runtime.connectors.poslog.amounts import number, whole
 from runtime.connectors.poslog.balance import Balance, Stated, balanced
-from runtime.connectors.poslog.reading import Element, as_data, attribute, child, extensions, local, standard, text
+from runtime.connectors.poslog.reading import (
+    Element,
+    as_data,
+    attribute,
+    child,
+    currency_at,
+    currency_in,
+    extensions,
+    local,
+    standard,
+    text,
+)
 from runtime.connectors.poslog.rules import PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction, stated, total_of
-from runtime.connectors.poslog.status import flag
+from runtime.connectors.poslog.status import flag, not_sold
 from runtime.connectors.poslog.tenders import change_of, foreign_of, is_declined, paid
 from runtime.connectors.poslog.voids import Entry
 
@@ -116,18 +127,19 @@ def _entries(body: Element, currency: str | None, rules: PosLogRules) -> tuple[l
     made: list[Entry] = []
     other: list[Element] = []
     for place, line in enumerate((c for c in body if local(c) == "LineItem"), 1):
-        about = {
+        whole_line = {
             "sequence": whole(text(line, "SequenceNumber"), place),
-            "voided": flag(line, "VoidFlag") or flag(line, "CancelFlag"),
+            "voided": not_sold(line),
             "entry": attribute(line, "EntryMethod"),
         }
         for part in line:
             name = local(part)
             if name in ("", "SequenceNumber"):
                 continue
+            about = {**whole_line, "voided": whole_line["voided"] or not_sold(part)}
             entry: Entry | None
             if name == "Tender":
-                entry = _tendered(_tender(part, about), _link(line, part), currency, rules)
+                entry = _tendered(_tender(part, about, currency_at(line)), _link(line, part), currency, rules)
             else:
                 entry = _entry(part, name, about, _link(line, part))
             if entry is not None:
@@ -246,7 +258,7 @@ def _more(part: Element, read: frozenset[str]) -> dict[str, Any] | None:
 _MANY = ("POSIdentity", "MerchandiseHierarchy", "Quantity", "SerialNumber", "ItemLink")
 
 
-def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
+def _tender(part: Element, about: dict[str, Any], of_line: str | None) -> dict[str, Any]:
     amount = child(part, "Amount")
     made = {
         **about,
@@ -254,7 +266,7 @@ def _tender(part: Element, about: dict[str, Any]) -> dict[str, Any]:
         "use": attribute(part, "TypeCode"),
         "id": text(part, "TenderID"),
         "amount": number(stated(part, "Amount"), "Tender/Amount"),
-        "currency": attribute(amount, "Currency") if amount is not None else None,
+        "currency": (currency_at(amount) if amount is not None else None) or currency_in(part) or of_line,
         "change": change_of(part),
         "cashback": number(stated(part, "Cashback"), "Cashback"),
         "authorization": text(part, "Authorization", "AuthorizationCode"),

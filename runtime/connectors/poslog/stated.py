@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 
-from runtime.connectors.poslog.reading import Element, attribute, child, local, text
+from runtime.connectors.poslog.reading import Element, attribute, child, currency_at, local, text
 
 
 class BadTransaction(Exception):
@@ -47,7 +47,7 @@ def total_of(totals: Iterable[Element], kind: str, currency: str | None) -> str 
     for total in totals:
         if attribute(total, "TotalType") != kind or (content := text(total)) is None:
             continue
-        of = attribute(total, "Currency") or attribute(total, "CurrencyCode")
+        of = currency_at(total)
         (mine if of is None or of == currency else others).setdefault(_value(content), content)
     found = list((mine if mine or currency is not None else others).values())
     if len(found) > 1:

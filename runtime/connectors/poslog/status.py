@@ -8,7 +8,7 @@ true nor false, and a status that nobody knows, do not say that it is a sale, so
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from runtime.connectors.poslog.reading import Element, attribute, local, text
@@ -21,6 +21,10 @@ _FLAGS = {
     "suspended": ("SuspendFlag", "SuspendedFlag", "Suspend", "Suspended"),
     "voided": ("VoidFlag", "VoidedFlag", "PostVoidFlag", "PostVoidedFlag", "Voided"),
 }
+_NOT_SOLD = {
+    spelling.lower(): spelling for name, spellings in _FLAGS.items() if name != "offline" for spelling in spellings
+}
+_NO_RECEIPT = {one.lower() for name in ("training", "suspended") for one in _FLAGS[name]}
 # What a status makes of a transaction; "" leaves it a sale.
 _STATUSES = {
     **dict.fromkeys(
@@ -35,6 +39,7 @@ _STATUSES = {
     **dict.fromkeys(("void", "voided", "postvoid", "postvoided"), "voided"),
     **dict.fromkeys(("training", "trainingmode"), "training"),
 }
+_OTHERS = ("Original", "Previous", "Linked", "Reference")  # names of what is about another transaction
 _LETTERS = re.compile("[^a-z]")
 
 
@@ -42,6 +47,43 @@ def flag(element: Element, name: str) -> bool:
     """An attribute, or an element in it, as XML Schema reads a boolean, in capitals, too. Raises BadTransaction."""
     read = [boolean(value, name) for value in values_of([element], name)]
     return any(read)
+
+
+def not_sold(*elements: Element) -> bool:
+    """Whether a line, or what stands in it, is one that was withdrawn: any flag that says so, of any of the names
+    that transactions have, too. Raises BadTransaction for one that cannot be read."""
+    read = [boolean(value, name) for element in elements for name, value in _said(element, _NOT_SOLD)]
+    return any(read)
+
+
+def _said(element: Element, names: Container[str]) -> Iterator[tuple[str, str]]:
+    """The flags of these names that an element has, by attributes and by elements in it."""
+    for key, value in element.attrib.items():
+        if (name := str(key).rpartition("}")[2]).lower() in names:
+            yield name, str(value)
+    for one in element:
+        if (name := local(one)).lower() in names and attribute(one, "nil") not in ("true", "1"):
+            yield name, _content(one)
+
+
+def unplaced_flag(transaction: Element, body: Element) -> None:
+    """A flag that says that something is no sale, and stands where nobody can tell what it is about. Raises
+    BadTransaction. What is said of another transaction (links) says nothing of this one."""
+    waiting = [(one, one is body, False) for one in transaction]
+    while waiting:
+        element, read, in_line = waiting.pop()
+        name = local(element)
+        if not name or name.endswith("Link") or name.startswith(_OTHERS):
+            continue
+        line = name == "LineItem"
+        if not read and not line:
+            for flag_name, value in _said(element, _NO_RECEIPT if in_line else _NOT_SOLD):
+                if boolean(value, flag_name):
+                    raise BadTransaction(
+                        f"{flag_name} stands in {name}, and what it is about cannot be told; have the till write it on "
+                        "the transaction or on the line that is meant"
+                    )
+        waiting += [(one, line, in_line or line) for one in element]
 
 
 def boolean(value: str | None, name: str) -> bool:
@@ -94,11 +136,8 @@ def _plain(word: str) -> str:
 
 
 def values_of(places: list[Element], name: str) -> list[str]:
-    """Every value of the name: as an attribute, and as an element."""
-    found = [value for one in places if (value := attribute(one, name)) is not None]
-    for place in places:
-        found += [_content(one) for one in place if local(one) == name and attribute(one, "nil") not in ("true", "1")]
-    return found
+    """Every value of the name, in large or small letters: as an attribute, and as an element."""
+    return [value for one in places for _, value in _said(one, (name.lower(),))]
 
 
 def _content(element: Element) -> str:
@@ -108,4 +147,4 @@ def _content(element: Element) -> str:
     return {"yes": "true", "no": "false"}.get(said.strip().lower(), said) if text(element) is None else said
 
 
-__all__ = ["boolean", "flag", "is_post_void", "status_of", "values_of"]
+__all__ = ["boolean", "flag", "is_post_void", "not_sold", "status_of", "unplaced_flag", "values_of"]

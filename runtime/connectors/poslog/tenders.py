@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from kernel.money import minor_digits
 from runtime.connectors.poslog.amounts import number
-from runtime.connectors.poslog.reading import Element, as_data, attribute, child, local, text
+from runtime.connectors.poslog.reading import Element, as_data, attribute, child, currency_at, local, text
 from runtime.connectors.poslog.rules import PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction, stated
 from runtime.connectors.poslog.status import boolean, flag, values_of
@@ -52,9 +52,9 @@ def foreign_of(part: Element) -> dict[str, Any] | None:
     if any(as_data(one) != as_data(found) for one in several[1:]):
         raise BadTransaction("ForeignCurrency stands twice and contradicts itself")
     amount = next((one for name in _FACES if (one := child(found, name)) is not None), None)
-    code = text(found, "CurrencyCode") or (None if amount is None else attribute(amount, "Currency"))
+    code = text(found, "CurrencyCode") or (None if amount is None else currency_at(amount))
     made = {
-        "currency": code or attribute(found, "CurrencyCode") or attribute(found, "Currency"),
+        "currency": code or currency_at(found),
         "amount": number(text(amount), "ForeignCurrency") if amount is not None else None,
         "rate": _rate(text(found, "ExchangeRate") or text(found, "Rate")),
     }
