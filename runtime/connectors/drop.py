@@ -79,16 +79,29 @@ class ClaimedFile:
 
     def parts(self, patterns: Sequence[str] = ("*",)) -> Iterator[ClaimedFile]:
         """The files in it that one of the patterns fits, where it is an archive, each under a name that says which;
-        else itself. Raises Unreadable where none fits."""
+        else itself."""
         if self.packing is None or self.packing.members is None:
             yield self
             return
         found = matching(self.packing.members, patterns)
-        if not found:
-            raise Unreadable(f"the archive holds no file that fits {', '.join(patterns)}")
         for place, name in enumerate(self.packing.members, 1):
             if name in found:
                 yield replace(self, name=f"{self.name}!{shown(name)}", member=name, place=place)
+
+    def left_out(self, patterns: Sequence[str] = ("*",)) -> Iterator[RejectedRecord]:
+        """Each file of an archive that is not read although one of the patterns fits, or whose name leads out of it."""
+        for one in self.packing.left_out if self.packing else ():
+            if one.climbs or matching([one.name], patterns):
+                name = shown(one.name)
+                yield RejectedRecord(f"{self.name}!{name}", f"{name!r} in the archive was not read: {one.why}")
+
+    def not_named(self, patterns: Sequence[str]) -> list[str]:
+        """Names of files of an archive that none of the patterns fits, as they can be shown."""
+        if self.packing is None or self.packing.members is None:
+            return []
+        names = [*self.packing.members, *(one.name for one in self.packing.left_out if not one.climbs)]
+        named = set(matching(names, patterns))
+        return [shown(name) for name in names if name not in named]
 
     def open(self) -> io.BufferedReader:
         """Its content, unpacked where it is packed."""
@@ -345,15 +358,19 @@ def each_part(
     patterns: Sequence[str] = ("*",),
 ) -> Iterator[Record | RejectedRecord]:
     """The records of a file, or of the files in it. What is wrong with one of those keeps no other from being read:
-    Unreadable is raised behind the last one and names them."""
-    wrong = list[str]()
+    Unreadable is raised behind the last one and names them. What was left out of an archive stands at the end."""
+    wrong, none = list[str](), True
     for part in claimed.parts(patterns):
+        none = False
         try:
             yield from records(part)
         except (Unreadable, EOFError, zlib.error) as error:
             if not part.member:
                 raise
             wrong.append(f"{shown(part.member)}: {error}")
+    yield from claimed.left_out(patterns)
+    if none:
+        raise Unreadable(f"the archive holds no file that fits {', '.join(patterns)}")
     if wrong:
         raise Unreadable(few(wrong, "; "))
 

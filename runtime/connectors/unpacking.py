@@ -71,13 +71,14 @@ Trouble = Literal["", "junk", "cut", "damaged", "too_large"]
 class Packing:
     """What a look through a packed file has shown. `size` bytes can be unpacked and are the content: of a file that is
     `cut` off those before its end, of a `damaged` one the members before the damage, whose checksums are right; behind
-    all of one with `junk` stands something that is not packed. `members`: the files in a zip archive; of one that is
-    cut off or damaged nothing is read."""
+    all of one with `junk` stands something that is not packed. `members`: the files in a zip archive that can be read,
+    `left_out` the others; of one that is cut off or damaged nothing is read."""
 
     size: int
     trouble: Trouble = ""
     reason: str = ""
     members: tuple[str, ...] | None = None
+    left_out: tuple[zip_files.LeftOut, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -90,7 +91,9 @@ def packing_of(path: Path, limit: int) -> Packing | None:
     file."""
     if (archive := zip_files.look(path, limit)) is not None:
         trouble: Trouble = "cut" if archive.cut else "too_large" if archive.large else "damaged"
-        return Packing(archive.size, trouble if archive.reason else "", archive.reason, archive.members)
+        return Packing(
+            archive.size, trouble if archive.reason else "", archive.reason, archive.members, archive.left_out
+        )
     with path.open("rb") as file:
         if file.peek(2)[:2] != _GZIP:
             return None

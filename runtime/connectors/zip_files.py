@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import lzma
+import re
 import struct
 import zipfile
 import zlib
@@ -12,13 +13,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 SIGNATURE = b"PK\x03\x04"
 EMPTY = b"PK\x05\x06"
 MOST_MEMBERS = 10_000
 _CHUNK = 256 * 1024
-_OFFICE = "[Content_Types].xml"  # a workbook or another office file is no archive
+OFFICE = "[Content_Types].xml"  # a workbook or another office file is no archive
 # What `zipfile` and its unpackers raise for content that makes no sense; an OSError of the system has a number.
 BROKEN = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, RuntimeError),
@@ -26,13 +27,23 @@ BROKEN = (
 )
 
 
+class LeftOut(NamedTuple):
+    """A file of an archive that is not read, and why. `climbs`: its name leads out of the archive."""
+
+    name: str
+    why: str
+    climbs: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class ZipLook:
     """What a look through an archive has shown. `members`: the names of its files, in their order; `size` bytes of
-    content. `cut`: it has no end, so its rest may still come; `reason`: why nothing of it is read."""
+    content; `left_out`: the files beside them. `cut`: it has no end, so its rest may still come; `reason`: why nothing
+    of it is read."""
 
     members: tuple[str, ...] = ()
     size: int = 0
+    left_out: tuple[LeftOut, ...] = ()
     cut: bool = False
     large: bool = False
     reason: str = ""
@@ -65,9 +76,11 @@ def of_content(error: OSError) -> OSError:
 
 def _looked(archive: zipfile.ZipFile, limit: int) -> ZipLook | None:
     infos = archive.infolist()
-    if any(info.filename == _OFFICE for info in infos):
+    if any(info.filename == OFFICE for info in infos):
         return None
-    wanted = [info for info in infos if not info.is_dir() and _is_ours(info.filename)]
+    files = [info for info in infos if not info.is_dir() and not _is_beside(info.filename)]
+    left = {info.filename: why for info in files if (why := _left_out(info.filename))}
+    wanted = [info for info in files if info.filename not in left]
     names = [info.filename for info in wanted]
     if len(infos) > MOST_MEMBERS or len(set(names)) != len(names):
         why = f"more than {MOST_MEMBERS} files" if len(infos) > MOST_MEMBERS else "two files of one name"
@@ -86,12 +99,22 @@ def _looked(archive: zipfile.ZipFile, limit: int) -> ZipLook | None:
             return ZipLook(reason=f"{info.filename!r} in it cannot be unpacked ({error})")
         except OSError as error:
             return ZipLook(reason=f"{info.filename!r} in it cannot be unpacked ({of_content(error)})")
-    return ZipLook(tuple(names), size)
+    return ZipLook(tuple(names), size, tuple(left.values()))
 
 
-def _is_ours(name: str) -> bool:
-    """Not what systems put beside files: `__MACOSX/`, names that begin with a dot."""
-    return not any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
+def _is_beside(name: str) -> bool:
+    """What a Mac puts beside files: a folder of its own, its view of a folder, the other half of a file."""
+    *folders, last = name.split("/")
+    return "__MACOSX" in folders or last == ".DS_Store" or last.startswith("._")
+
+
+def _left_out(name: str) -> LeftOut | None:
+    """None for a file that is read. `.` alone stands for the folder itself."""
+    if ".." in re.split(r"[/\\]", name):
+        return LeftOut(name, "its name leads out of the archive; have it packed without '..'", climbs=True)
+    if any(part.startswith(".") and part != "." for part in name.split("/")):
+        return LeftOut(name, "names that begin with a dot are those of hidden files; have it packed under another name")
+    return None
 
 
 class _Member(io.RawIOBase):

@@ -16,11 +16,11 @@ from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.file_drop.controls import ControlSums
 from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
 from runtime.connectors.file_drop.dialect import rows
-from runtime.connectors.file_drop.foreign import refuse_foreign
 from runtime.connectors.file_drop.formats import Numbered, objects
 from runtime.connectors.file_drop.settings import FileDropSettings
 from runtime.connectors.file_drop.xlsx_rows import SheetLayout, xlsx_rows
-from runtime.connectors.incoming_files import IncomingRules
+from runtime.connectors.foreign_files import refuse_foreign
+from runtime.connectors.incoming_files import IncomingRules, few
 from runtime.connectors.page_cards import without_cards
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.rawjson import KeyReader, odd_escape, unreadable
@@ -47,6 +47,7 @@ class FileDropSource:
         self.reading = DropReader(self.folder, self._records, settings.page_size, keyed=bool(settings.key_fields))
         self.objects = objects(settings)
         self.keys = KeyReader(settings.key_fields, settings.version_field) if self.objects else None
+        self.notes = list[str]()  # what is to be said of files of archives since the last page
 
     def close(self) -> None:
         self.reading.close()
@@ -63,6 +64,8 @@ class FileDropSource:
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
         page = without_cards(self.reading.read(cursor), whole=self.settings.format == "whole", text=self.settings.text)
+        if self.notes:
+            page, self.notes = replace(page, warnings=[*page.warnings, *self.notes]), []
         stamps = self.settings.stamps
         if not self.settings.version_field:
             return page
@@ -77,6 +80,8 @@ class FileDropSource:
             body = msgspec.json.encode({"name": claimed.name, "checksum": claimed.checksum, "content": content})
             yield Record(claimed.checksum, body, datetime.now(UTC), origin=claimed.name)
             return
+        if names := claimed.not_named(self.settings.members):
+            self.notes.append(f"Not read of {claimed.name}, for 'members' does not name them: {few(names)}")
         yield from each_part(claimed, self._part, self.settings.members)
 
     def _part(self, part: ClaimedFile) -> Iterator[Record | RejectedRecord]:
@@ -144,8 +149,7 @@ class FileDropSource:
         names = self._header(next(source, (1, []))[1]) if dialect.header else list(dialect.columns)
         self._names(names, claimed)
         control = settings.control
-        tally = ControlSums((control.sum or "") if control else "", dialect.numbers)
-        ended = False
+        tally, ended, cut = self._tally(), False, list[int]()
         for number, fields in source:
             origin = f"{claimed.name}:{number}"
             if isinstance(fields, UnreadableRow):
@@ -161,6 +165,9 @@ class FileDropSource:
                 names = self._header(fields)
                 said = "the header stands here again, so files were joined; the rows behind it are read by it"
                 yield RejectedRecord(origin, said, dialect.delimiter.join(fields).encode())
+                if control and not ended:
+                    cut.append(number)
+                tally, ended = self._tally(), False
                 continue
             if workbook:
                 fields += [""] * (len(names) - len(fields))
@@ -176,8 +183,15 @@ class FileDropSource:
                 said = "it stands behind the trailer, whose count and sum do not cover it"
                 made = RejectedRecord(origin, said, made.payload, made.key)
             yield made
-        if settings.control and not ended:
-            raise Unreadable(f"the trailer {settings.control.marker!r} is missing: the file may be cut off")
+        if control and cut:
+            said = f"files were joined, and the trailer {control.marker!r} is missing before the header"
+            raise Unreadable(f"{said} in record {', '.join(map(str, cut[:5]))}: what stands there may be cut off")
+        if control and not ended:
+            raise Unreadable(f"the trailer {control.marker!r} is missing: the file may be cut off")
+
+    def _tally(self) -> ControlSums:
+        control = self.settings.control
+        return ControlSums((control.sum or "") if control else "", self.settings.dialect.numbers)
 
     def _header(self, fields: Fields) -> list[str]:
         if isinstance(fields, UnreadableRow):

@@ -138,7 +138,9 @@ class EdiMessages:
             self.message = _Message(segment)
         elif segment.tag == tags.message_ends:
             yield from self._end(segment)
-        elif segment.tag == tags.group and self.message is None:
+        elif segment.tag == tags.group:
+            yield from self._unfinished(f"another {tags.group} begins before its end")
+            yield from self._group_open(segment)
             self._begin_group(segment)
         elif segment.tag in (tags.group_ends, tags.ends):
             yield from self._unfinished(f"{segment.tag} stands before its end")
@@ -184,9 +186,18 @@ class EdiMessages:
             about = _named(header, "function 1, sender 2, recipient 3, date 4, reference 5")
         self.group = _Envelope(header, about, about["reference"])
 
+    def _group_open(self, segment: EdiSegment) -> Iterator[Numbered]:
+        """A group that has not ended where another one begins, or the interchange ends."""
+        if (group := self.group) is not None:
+            self.group = None
+            said = f"{self.tags.group} {group.reference} has no {self.tags.group_ends} before {segment.tag}"
+            yield self._said(group.header.raw, f"{said}, so nothing says how many messages it has")
+
     def _close(self, segment: EdiSegment) -> Iterator[Numbered]:
         """The end of a group or of the interchange: what it counts, and the reference that it repeats."""
         whole = segment.tag == self.tags.ends
+        if whole:
+            yield from self._group_open(segment)
         envelope = self.interchange if whole else self.group
         if envelope is None:
             yield self._said(segment.raw, f"segment {segment.number}: {segment.tag} ends what has not begun")

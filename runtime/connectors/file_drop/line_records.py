@@ -61,6 +61,8 @@ class LineRecords:
         self.header = dict[str, Any]()
         self.begun: _Begun | None = None
         self.ended = False
+        self.first = ""  # the type of the header with which this file, or part of one that was joined, began
+        self.cut = list[int]()  # lines of headers before which a trailer is missing
         self.count = self.records = 0  # of the file so far: lines that are no header and no trailer; records
         self.ends = sum(any(one.role == role for one in layout.types) for role in ("header", "trailer"))
         self.sums = self._of_file()  # what headers and the trailer of the file speak of
@@ -68,11 +70,14 @@ class LineRecords:
 
     def read(self, claimed: ClaimedFile) -> Iterator[Numbered]:
         """(number of its first line, the record as JSON, why it cannot be read: empty where it can). Raises Unreadable
-        where a header cannot be read or the trailer is missing."""
+        where a header cannot be read or a trailer is missing; the rest of a file that was joined is read before."""
         for number, came in self._lines(claimed):
             yield from self._one(number, came) if self.layout.types else self._alone(number, came)
         yield from self._whole()
         yield from self._headers_hold()
+        if self.trailer and self.cut:
+            said = f"files were joined, and {self.trailer.type!r} is missing before the header"
+            raise Unreadable(f"{said} in line {', '.join(map(str, self.cut[:5]))}: what stands there may be cut off")
         if self.trailer and not self.ended:
             raise Unreadable(f"the trailer {self.trailer.type!r} is missing: the file may be cut off")
 
@@ -120,9 +125,13 @@ class LineRecords:
 
     def _begin(self, number: int, kind: LineType, came: str | list[str]) -> Iterator[Numbered]:
         """A header: of the file, or of the next one of several that were joined."""
-        if self.ended or (self.trailer is None and (kind.name or kind.type) in self.header):
+        if self._again(kind):
+            if not self.ended:
+                self.cut.append(number)
             yield from self._headers_hold()
             self.ended, self.count, self.records, self.sums, self.header = False, 0, 0, self._of_file(), {}
+            self.first = ""
+        self.first = self.first or kind.type
         try:
             values = self._values(came, kind.fields)
         except WrongLine as error:
@@ -130,6 +139,12 @@ class LineRecords:
         self.header[kind.name or kind.type] = self._shown(values)
         if kind.sums is not None:
             self.stated[kind.type] = number, self._text(came), values
+
+    def _again(self, kind: LineType) -> bool:
+        """Whether another file begins here: behind the trailer, or with the header with which this one began."""
+        if self.ended or self.trailer is None:
+            return self.ended or (kind.name or kind.type) in self.header
+        return kind.type == self.first or (not self.first and self.records > 0)
 
     def _headers_hold(self) -> Iterator[Numbered]:
         """What headers say of the lines behind them is compared at the end of the file."""

@@ -88,6 +88,56 @@ def test_what_is_no_text_is_said_by_its_name(kind: str) -> None:
         assert said in rejected[0]
 
 
+WITHIN = {
+    "zip in zip": zipped({"a.zip": zipped({"b.csv": "id\n1\n"})}),
+    "zip in gzip": gzip.compress(zipped({"b.csv": "id\n1\n"})),
+    "nothing in zip in zip": zipped({"a.zip": zipped({})}),
+}
+
+
+@pytest.mark.parametrize("kind", [*FORMATS, "xlsx"])
+@pytest.mark.parametrize("what", WITHIN)
+def test_an_archive_within_an_archive_is_called_one(kind: str, what: str) -> None:
+    settings = FORMATS[kind][0] if kind in FORMATS else {}
+    found, rejected, aside = rows(WITHIN[what], format=kind, **settings)
+    assert (found, aside) == ([], ["day.bin"])
+    assert ["zip archive" in one and "workbook (" not in one for one in rejected] == [True]
+
+
+@pytest.mark.parametrize("kind", [*FORMATS, "xlsx"])
+@pytest.mark.parametrize(
+    "before", [b"MZ", b"MZ\x90\0" + bytes(900), b"#!/bin/sh\nexec unzip $0\n", b"\x7fELF" + bytes(99)]
+)
+def test_an_archive_that_unpacks_itself_is_called_one(kind: str, before: bytes) -> None:
+    settings = FORMATS[kind][0] if kind in FORMATS else {}
+    found, rejected, aside = rows(before + zipped({"b.csv": "id\n1\n"}), format=kind, **settings)
+    assert (found, aside) == ([], ["day.bin"])
+    assert ["a zip archive with something before it" in one for one in rejected] == [True]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"MZ\x90\0" + bytes(600), "a program of Windows"),
+        (b"%PDF-1.7\n", "a PDF"),
+        (WITHIN["zip in zip"], "a zip archive within a packed file"),
+        (b"MZ" + zipped({"a.xml": "<a/>"}), "a zip archive with something before it"),
+        (zipped({"[Content_Types].xml": "<Types/>"}), "a workbook (.xlsx) or another office file; the"),
+    ],
+)
+def test_what_is_no_text_is_said_to_tills_as_well(content: bytes, said: str, tmp_path: Path) -> None:
+    (tmp_path / "incoming").mkdir()
+    (tmp_path / "incoming" / "day.xml").write_bytes(content)
+    source = open_source("poslog", {"root": str(tmp_path), "quiet": 0.0, "patience": 0.0})
+    pages = read_all(source, circumstances=call())
+    source.close()
+    assert [said in one.reason for page in pages for one in page.rejected] == [True]
+
+
+def test_text_that_looks_like_the_beginning_of_a_program_is_read() -> None:
+    assert rows(b"MZ,id\n1,2\n")[0] == ["2"]
+
+
 def test_sales_in_an_archive_are_read(tmp_path: Path) -> None:
     (tmp_path / "incoming").mkdir()
     days = {f"{n}.xml": document([sale(sequence=n)]) for n in (1, 2)}
@@ -104,6 +154,69 @@ def test_rows_say_which_file_they_are_from_and_are_known_by_it() -> None:
     records, rejected, _ = read_files({"day.zip": content})
     assert [one.origin.partition("!")[2] for one in (*records, *rejected)] == ["a.csv:2", "b.csv:2", "b.csv:3"]
     assert len({one.key for one in records}) == 2
+
+
+LEFT = [
+    (".h.csv", "begin with a dot"),
+    (".d/e.csv", "begin with a dot"),
+    ("a/.b.csv", "begin with a dot"),
+    ("..c.csv", "begin with a dot"),
+    ("../up.csv", "leads out of the archive"),
+    ("a/../../up.csv", "leads out of the archive"),
+    ("..\\up.csv", "leads out of the archive"),
+]
+
+
+@pytest.mark.parametrize(("name", "why"), LEFT)
+def test_a_file_of_an_archive_that_is_not_read_is_one_reject_with_its_name(name: str, why: str) -> None:
+    found, rejected, aside = rows(zipped({"a.csv": "id\n1\n", name: "id\n2\n", "b.csv": "id\n3\n"}))
+    assert (found, aside) == (["1", "3"], [])
+    assert [why in one and repr(name) in one for one in rejected] == [True]
+
+
+@pytest.mark.parametrize(("name", "why"), LEFT)
+def test_an_archive_that_holds_nothing_else_says_so_too(name: str, why: str) -> None:
+    found, rejected, aside = rows(zipped({name: "id\n2\n"}))
+    assert (found, aside) == ([], ["day.bin"])
+    assert why in rejected[0]
+    assert "holds no file" in rejected[1]
+
+
+@pytest.mark.parametrize("name", ["__MACOSX/._a.csv", "__MACOSX/b.csv", ".DS_Store", "a/.DS_Store", "a/._b.csv"])
+def test_what_a_mac_puts_beside_files_needs_no_word(name: str) -> None:
+    assert rows(zipped({"a.csv": "id\n1\n", name: "?"})) == (["1"], [], [])
+
+
+@pytest.mark.parametrize("name", ["./b.csv", "__MACOSX.csv", "a\\b.csv", "/abs/b.csv", "~$b.csv", "b.csv.part"])
+def test_names_that_say_nothing_of_a_writer_at_work_are_read(name: str) -> None:
+    assert rows(zipped({"a.csv": "id\n1\n", name: "id\n2\n"})) == (["1", "2"], [], [])
+
+
+def test_two_files_that_are_left_out_are_two_rejects_and_a_till_says_them_as_well(tmp_path: Path) -> None:
+    (tmp_path / "incoming").mkdir()
+    days = {name: document([sale(sequence=n)]) for n, name in enumerate(["1.xml", "../2.xml", ".3.xml"], 1)}
+    (tmp_path / "incoming" / "day.zip").write_bytes(zipped(days))
+    source = open_source("poslog", {"root": str(tmp_path), "patterns": ["*.zip"], "quiet": 0.0, "patience": 0.0})
+    pages = read_all(source, circumstances=call())
+    source.close()
+    assert len([one for page in pages for one in page.records]) == 1
+    rejected = [one for page in pages for one in page.rejected]
+    assert [one.origin.partition("!")[2] for one in rejected] == ["../2.xml", ".3.xml"]
+    assert len({(one.origin, one.reason) for one in rejected}) == 2
+
+
+def test_files_of_an_archive_that_the_settings_do_not_name_are_a_warning_of_the_run(tmp_path: Path) -> None:
+    (tmp_path / "incoming").mkdir()
+    names = ["read-me.txt", "DAY.CSV", ".gitignore", "1.csv"]
+    (tmp_path / "incoming" / "day.zip").write_bytes(zipped(dict.fromkeys(names, "id\n1\n")))
+    settings = {"root": str(tmp_path), "quiet": 0.0, "key_fields": ["id"], "members": ["*.csv"]}
+    source = open_source("file_drop", settings)
+    pages = read_all(source, circumstances=call())
+    source.close()
+    assert [one for page in pages for one in page.rejected] == []
+    said = [one for page in pages for one in page.warnings]
+    assert [one.startswith("Not read of day.zip") for one in said] == [True]
+    assert said[0].endswith("'members' does not name them: read-me.txt, DAY.CSV, .gitignore")
 
 
 def test_only_the_files_that_are_named_are_read() -> None:

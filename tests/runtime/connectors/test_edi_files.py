@@ -370,3 +370,103 @@ def test_any_message_that_is_written_is_read_back(segments: list[Any], una: str,
         found, said = edifact(content.encode())
     assert said == []
     assert {name: found[0][name] for name in found[0] if name not in ("interchange", "message")} == flat(segments)
+
+
+# X12 has no release character: separators are chosen so that no text has them.
+SIGNS = st.sampled_from(
+    [("*", "~", ">", "^"), ("|", "\n", ":", "!"), ("\x1d", "\x1c", "\x1f", "\x1e"), ("*", "\r\n", ">", "^")]
+)
+WORD = st.text("aZ09 äß.,-'+?&/€", min_size=1, max_size=6).filter(lambda text: text == text.strip())
+REPEATS = st.lists(st.lists(WORD | st.just(""), min_size=1, max_size=3), min_size=1, max_size=2)
+SETS = st.lists(
+    st.lists(st.tuples(st.sampled_from(["ABC", "REF", "QX1"]), st.lists(REPEATS, min_size=1, max_size=4)), max_size=4),
+    min_size=1,
+    max_size=3,
+)
+
+
+def isa(element: str, component: str, repetition: str, version: str) -> str:
+    """An ISA segment without its terminator, whose widths are fixed."""
+    fields = ["00", " " * 10, "00", " " * 10, "ZZ", "ACME".ljust(15), "ZZ", "SHOP".ljust(15), "260302", "1030"]
+    return element.join(["ISA", *fields, repetition, version, "000000009", "0", "T", component])
+
+
+def segments_of(sets: list[Any], element: str, component: str, repetition: str, version: str) -> list[str]:
+    head = [isa(element, component, repetition, version), element.join(["GS", "XX", "A", "B", "20260302", "1030", "9"])]
+    for number, segments in enumerate(sets, 1):
+        body = [
+            element.join([tag, *(repetition.join(map(component.join, repeats)) for repeats in elements)])
+            for tag, elements in segments
+        ]
+        head += [element.join(["ST", "999", f"{number:04}"]), *body]
+        head.append(element.join(["SE", str(len(body) + 2), f"{number:04}"]))
+    return [*head, element.join(["GE", str(len(sets)), "9"]), element.join(["IEA", "1", "000000009"])]
+
+
+def named(segments: list[Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for number, (tag, elements) in enumerate(segments, 2):
+        values: dict[str, Any] = {"n": number}
+        for at, repeats in enumerate(elements, 1):
+            name = f"{tag}{at:02}"
+            values |= {name + (f"_{n}" if n > 1 else ""): one for n, one in enumerate(repeats[0], 1) if one}
+            if len(repeats) > 1:
+                values[f"{name}_more"] = [{f"c{n}": one for n, one in enumerate(r, 1) if one} for r in repeats[1:]]
+        made.setdefault(tag, []).append(values)
+    return made
+
+
+@given(SETS, SIGNS, st.sampled_from([1, 13, 65536]))
+def test_any_set_of_x12_that_is_written_is_read_back(sets: list[Any], signs: tuple[str, ...], chunk: int) -> None:
+    element, terminator, component, repetition = signs
+    lines = segments_of(sets, element, component, repetition, "00501")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(edi_segments, "CHUNK", chunk)
+        found, said = sets_of("".join(one + terminator for one in lines))
+    assert said == []
+    envelopes = ("interchange", "group", "message")
+    assert [{name: one[name] for name in one if name not in envelopes} for one in found] == [named(one) for one in sets]
+
+
+@given(SETS, SIGNS, st.data())
+def test_a_segment_of_x12_that_is_missing_is_said_and_its_set_is_not_read(
+    sets: list[Any], signs: tuple[str, ...], data: st.DataObject
+) -> None:
+    element, terminator, component, repetition = signs
+    lines = segments_of(sets, element, component, repetition, "00501")
+    gone = lines.pop(data.draw(st.integers(0, len(lines) - 1)))
+    found, said = sets_of("".join(one + terminator for one in lines))
+    assert said, gone
+    whole = [named(one) for one in sets]
+    read = [{name: one[name] for name in one if name not in ("interchange", "group", "message")} for one in found]
+    assert all(one in whole for one in read)
+    if not gone.startswith(("ISA", "GS", "GE", "IEA")):
+        assert len(read) == len(sets) - 1
+
+
+@given(SETS, SIGNS, st.data())
+def test_a_file_of_x12_that_is_cut_off_anywhere_is_said(
+    sets: list[Any], signs: tuple[str, ...], data: st.DataObject
+) -> None:
+    element, terminator, component, repetition = signs
+    content = terminator.join([*segments_of(sets, element, component, repetition, "00501"), ""])
+    cut = content[: data.draw(st.integers(1, len(content.rstrip("\r\n")) - 1))]
+    found, said = sets_of(cut)
+    assert said, cut
+    assert len(found) <= cut.count(f"{terminator}SE{element}")
+
+
+@given(SETS, st.data())
+def test_a_segment_of_edifact_that_is_missing_is_said_and_its_message_is_not_read(
+    sets: list[Any], data: st.DataObject
+) -> None:
+    messages = [
+        [f"UNH+{n}+X:D", *(f"{tag}+{n}" for tag, _ in segments), f"UNT+{len(segments) + 2}+{n}"]
+        for n, segments in enumerate(sets, 1)
+    ]
+    lines = interchange(*messages, una="").split("'")[:-1]
+    gone = lines.pop(data.draw(st.integers(0, len(lines) - 1)))
+    found, said = edifact("".join(f"{one}'" for one in lines))
+    assert said, gone
+    lost = {"UNB": len(sets), "UNZ": 0}.get(gone[:3], 1)
+    assert len(found) == len(sets) - lost
