@@ -16,11 +16,14 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.drop import ClaimedFile, Unreadable
 from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
-from runtime.connectors.zip_files import BROKEN, of_content
+from runtime.connectors.foreign_files import WITHIN
+from runtime.connectors.zip_files import BROKEN, OFFICE, of_content
 
 MOST_UNPACKED = 256 * 1024 * 1024  # bytes of all parts
 MOST_TEXTS = 64 * 1024 * 1024  # bytes of the table of texts, which is held in memory
 MOST_PARTS = 10_000
+DIGITS = 15  # of a number that Excel keeps
+HIDDEN = "***"
 _HEAD = 64 * 1024
 _ELEMENT = re.compile(rb"<[A-Za-z_]")
 
@@ -40,8 +43,8 @@ class SheetLayout(msgspec.Struct, frozen=True):
 
 def xlsx_rows(claimed: ClaimedFile, layout: SheetLayout) -> Iterator[tuple[int, Fields]]:
     """Number of the row in its sheet, and its texts without empty cells at the end; empty rows are none. A number is
-    written with the 15 digits that a workbook keeps, a date as `2026-03-02`, a time behind it after a `T`. Raises
-    Unreadable for what is no workbook, or larger than allowed."""
+    written with the 15 digits that a workbook keeps (one of more costs its row), a date as `2026-03-02`, a time behind
+    it after a `T`. Raises Unreadable for what is no workbook, or larger than allowed."""
     import openpyxl  # it loads slowly, and only those who read workbooks wait for it
 
     with claimed.open() as content:
@@ -68,6 +71,8 @@ def _bounded(file: IO[bytes]) -> None:
     try:
         with zipfile.ZipFile(file) as archive:
             parts = archive.infolist()
+            if not any(one.filename == OFFICE for one in parts):
+                raise Unreadable(f"it is {WITHIN}" if parts else "it is an empty zip archive")
             if len(parts) > MOST_PARTS or sum(one.file_size for one in parts) > MOST_UNPACKED:
                 raise Unreadable(f"the workbook has more than {MOST_PARTS} parts or {MOST_UNPACKED} bytes unpacked")
             for one in parts:
@@ -117,6 +122,10 @@ def _rows(values: Any, formulas: Any, first: int) -> Iterator[tuple[int, Fields]
                 trouble = trouble or f"{formula.coordinate} is a formula whose value was not saved"
             elif value is not None and cell.data_type == "e":
                 trouble = trouble or f"{cell.coordinate} is {value}"
+            elif _is_cut(value):
+                said = f"{cell.coordinate} is a number of more than {DIGITS} digits, and a workbook keeps {DIGITS}"
+                trouble = trouble or f"{said}; have the column formatted as text before it is filled in"
+                value = HIDDEN
             texts.append(_text(value))
         while texts and not texts[-1]:
             texts.pop()
@@ -124,6 +133,12 @@ def _rows(values: Any, formulas: Any, first: int) -> Iterator[tuple[int, Fields]
             yield number, UnreadableRow(trouble, ";".join(texts).encode()[:200_000])
         elif texts:
             yield number, texts
+
+
+def _is_cut(value: Any) -> bool:
+    """Whether a number cell holds a whole number of so many digits that its last ones are not what was typed: Excel
+    makes zeros of them. A card number among them would have no check digit by which it is known."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) >= 10**DIGITS
 
 
 def _text(value: Any) -> str:

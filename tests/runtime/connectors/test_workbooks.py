@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import json
 import re
 import zipfile
 from collections.abc import Callable
@@ -118,6 +119,44 @@ def test_formulas_without_a_value_and_errors_cost_their_row() -> None:
 def test_what_a_writer_says_of_the_size_of_its_sheet_counts_for_nothing() -> None:
     content = changed(workbook(["sku", "n"], ["A1", 1]), SHEET, lambda xml: re.sub(rb'ref="A1:B2"', b'ref="A1"', xml))
     assert read_book(content)[0] == [{"sku": "A1", "n": "1"}]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "4111111111111110",  # as Excel keeps what was typed as …1111
+        "4.11111111111111E+15",  # as Excel writes that into the file
+        "4.111111111111111E15",  # as Java writes all of its digits
+        "4111111111111111",
+        "-4111111111111110",
+        "5555555555554440",
+        "6212345678901230000",
+        "6.2123456789012347E+18",
+        "1E+15",
+    ],
+)
+def test_a_number_of_which_a_workbook_has_lost_the_end_costs_its_row_and_is_shown_nowhere(written: str) -> None:
+    def put(xml: bytes) -> bytes:
+        return re.sub(rb"<v>77</v>", f"<v>{written}</v>".encode(), xml)
+
+    content = changed(workbook(["sku", "n"], ["A1", 77], ["A2", 1]), SHEET, put)
+    records, rejected, _ = read_files({"a.xlsx": content}, format="xlsx")
+    assert [json.loads(one.payload) for one in records] == [{"sku": "A2", "n": "1"}]
+    assert [one.reason.startswith("B2 is a number of more than 15 digits") for one in rejected] == [True]
+    assert "text" in rejected[0].reason
+    assert rejected[0].payload == b"A1;***"
+
+
+@pytest.mark.parametrize(
+    "number", [4006381333931, 14006381333938, 356938035643809, 999999999999999, -999999999999999, 123456789012.345]
+)
+def test_numbers_that_a_workbook_keeps_stay(number: float) -> None:
+    assert read_book(workbook(["sku", "n"], ["A1", number])) == ([{"sku": "A1", "n": str(number)}], [])
+
+
+def test_a_card_number_of_fifteen_digits_and_one_that_is_text_are_masked_in_their_rows() -> None:
+    found, said = read_book(workbook(["sku", "n"], ["A1", 378282246310005], ["A2", "4111111111111111"]))
+    assert (found, said) == ([{"sku": "A1", "n": "378282*****0005"}, {"sku": "A2", "n": "411111******1111"}], [])
 
 
 def test_a_trailer_is_checked_as_in_every_table() -> None:
