@@ -71,7 +71,7 @@ class PosLogParser(BaseParser):
         source, rules = _rules(context["request"], context["kwargs"]["key"])
         named = {} if source is None else {"source": source}
         try:
-            found = documents(io.BytesIO(data), charset=charset, rules=rules)
+            found = documents(io.BytesIO(data), charset=charset, rules=rules, again=lambda: io.BytesIO(data))
             return {"items": [_transaction(record) for record in found], **named}
         except NotXml as error:
             raise Malformed("xml.syntax", f"This is not XML that can be read: {error}.") from None

@@ -85,6 +85,7 @@ LOOPS: dict[str, list[EdiLoop]] = {
     "846": [_N1, EdiLoop("lines", "LIN", until=["CTT"], loops=[_N1])],
     "832": [_N1, EdiLoop("lines", "LIN", until=["CTT"], loops=[_N1])],
 }
+MOST_LEVELS = 30  # of a shipment; each is two levels of the record, which has at most 64
 ONCE = frozenset({"BGM", "BEG", "BSN", "BIG", "BIA", "BCT", "CTT"})  # once in a message, by the standards
 DOCUMENT = {"850": ("BEG", 3), "856": ("BSN", 2), "810": ("BIG", 2), "846": ("BIA", 3), "832": ("BCT", 2)}
 
@@ -131,8 +132,9 @@ def message_object(segments: Sequence[EdiSegment], loops: Sequence[EdiLoop]) -> 
 
 
 def nested_levels(levels: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Levels of a shipment (HL) below those that they name. Raises NotNested."""
+    """Levels of a shipment (HL) below those that they name. Raises NotNested, for more than MOST_LEVELS, too."""
     known: dict[str, dict[str, Any]] = {}
+    depths: dict[str, int] = {"": 0}
     top = list[dict[str, Any]]()
     for level in levels:
         segment = level["HL"]
@@ -141,6 +143,9 @@ def nested_levels(levels: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
             raise NotNested(f"the level {name or 'without a number'} stands twice, at segment {segment['n']}")
         if above and above not in known:
             raise NotNested(f"level {name} stands below level {above}, which is not before it")
+        depths[name] = depths[above] + 1
+        if depths[name] > MOST_LEVELS:
+            raise NotNested(f"level {name} is nested deeper than {MOST_LEVELS} levels, at segment {segment['n']}")
         level["levels"] = []
         known[name] = level
         (known[above]["levels"] if above else top).append(level)

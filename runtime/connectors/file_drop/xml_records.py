@@ -4,6 +4,7 @@ type, no network; one character that cannot be read costs its record alone."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ from lxml import etree
 from kernel.errors import Invalid
 from runtime.connectors.drop import ClaimedFile, Unreadable
 from runtime.connectors.legible_xml import MARKS, IllegibleXml, LegibleXml, illegible
+from runtime.connectors.shallow_xml import DEEP, TOO_DEEP, ShallowXml, is_about_depth
 from runtime.domain.json_paths import MOST_STEPS
 
 MOST_PARTS = 200_000  # elements and attributes of one record
@@ -85,8 +87,10 @@ class _Around:
 class XmlRecords:
     """Reads the records of one file. Raises Unreadable where it is no XML, or holds none of the named elements."""
 
-    def __init__(self, layout: XmlLayout) -> None:
-        self.layout = layout
+    def __init__(self, layout: XmlLayout, *, too_deep: int = 0) -> None:
+        """`too_deep`: the line at which the parser stopped before. What is nested too deeply is cut out before it is
+        read then, which takes longer."""
+        self.layout, self.too_deep, self.cuts = layout, too_deep, 0
         self.anywhere = layout.record.startswith("//")
         self.steps = layout.record.removeprefix("//").split("/")
         self.around = [_Around(name, path, self.steps) for name, path in layout.around.items()]
@@ -97,17 +101,24 @@ class XmlRecords:
 
     def read(self, claimed: ClaimedFile) -> Iterator[Numbered]:
         """(number, the record as JSON, why it cannot be read: empty where it can)."""
+        passed = 0
         with claimed.open() as file:
             try:
-                source = LegibleXml(file)
-                yield from self._read(source)
+                for one in self._read(LegibleXml(file)):
+                    passed = one[0]
+                    yield one
+                return
             except IllegibleXml as error:
                 raise Unreadable(str(error)) from None
             except etree.XMLSyntaxError as error:
-                raise Unreadable(f"line {error.lineno or 0}: {error.msg}") from None
+                if self.too_deep or not is_about_depth(error):
+                    raise Unreadable(f"line {error.lineno or 0}: {error.msg}") from None
+                stopped = error.lineno or 1
+        yield from islice(XmlRecords(self.layout, too_deep=stopped).read(claimed), passed, None)
 
     def _read(self, source: LegibleXml) -> Iterator[Numbered]:
-        readable: Any = source
+        shallow = ShallowXml(source) if self.too_deep else None
+        readable: Any = shallow or source
         settings: Any = {"resolve_entities": False, "no_network": True, "load_dtd": False, "dtd_validation": False}
         events = etree.iterparse(
             readable,
@@ -133,12 +144,15 @@ class XmlRecords:
                 element.clear()
             if len(way) == inside:
                 self.found += 1
-                yield self._made(element, size, marked=source.marks > 0)
+                yield self._made(element, size, marked=source.marks > 0 or shallow is not None)
                 inside = 0
             if not inside:
                 self._texts(element, len(way))
                 _let_go(element)
             way.pop()
+        if shallow is not None and shallow.cuts != self.cuts:
+            said = f"outside of its records {TOO_DEEP}; what is in there was not read"
+            raise Unreadable(f"line {self.too_deep} or behind it: {said}")
         if not self.found and not self.parent:
             raise Unreadable(f"there is no element at {self.layout.record!r}; the first one is {self.first!r}")
 
@@ -180,6 +194,7 @@ class XmlRecords:
         both = [name for name in around if name in data]
         payload = msgspec.json.encode({**data, **around})
         if marked and (reason := illegible(payload.decode())):
+            self.cuts += payload.decode().count(DEEP)
             return self.found, MARKS.sub("\ufffd", payload.decode()).encode(), reason
         return self.found, payload, f"it has a {both[0]!r} of its own; give 'around' another name" if both else ""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import IO, Any
 
 import msgspec
@@ -15,11 +16,12 @@ from kernel import card_measures
 from kernel.card_data import MaskedCards
 from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable, each_part
 from runtime.connectors.drop_reader import DropReader
+from runtime.connectors.foreign_files import refuse_foreign
 from runtime.connectors.incoming_files import IncomingRules
 from runtime.connectors.legible_xml import IllegibleXml, LegibleXml, illegible
 from runtime.connectors.poslog.cards import without_cards
 from runtime.connectors.poslog.document import gaps, sale_document
-from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml
+from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, TooDeep
 from runtime.connectors.poslog.rules import PLAIN, PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.poslog.stream import transactions
@@ -51,22 +53,44 @@ def documents(
     charset: str = "",
     rules: PosLogRules = PLAIN,
     taken: MaskedCards | None = None,
+    again: Callable[[], IO[bytes]] | None = None,
 ) -> Iterator[Record | RejectedRecord]:
     """Every transaction of a POSLog document as a Record (key `store/till/business date/sequence`, payload canonical
     JSON), or as a Rejected with its XML. `charset` is what came with the document, and counts more than what stands in
-    it (RFC 7303 §3). What was taken out of cardholder data is added to `taken`. Raises NotPosLog where the document as
-    a whole cannot be read on."""
-    now = datetime.now(UTC)
+    it (RFC 7303 §3). What was taken out of cardholder data is added to `taken`. `again` opens the document once more,
+    where a transaction is nested too deeply for the parser: it costs itself alone then. Raises NotPosLog where the
+    document as a whole cannot be read on."""
+    reading = _Reading(name, charset, rules, MaskedCards() if taken is None else taken)
     try:
-        legible = LegibleXml(source, charset)
-    except IllegibleXml as error:
-        raise NotXml(str(error)) from None
-    for number, element in enumerate(transactions(legible, rules), 1):
-        cards = without_cards(element)
-        card_measures.count("poslog", cards)
-        if taken is not None:
-            taken.add(cards)
-        yield _judged(element, cards, f"{name}#{number}", now, rules, marked=legible.marks > 0)
+        yield from reading.transactions(source)
+    except TooDeep:
+        if again is None:
+            raise
+        with again() as file:
+            yield from reading.transactions(file, shallow=True)
+
+
+class _Reading:
+    """One document that is read, and how many transactions of it were given."""
+
+    def __init__(self, name: str, charset: str, rules: PosLogRules, taken: MaskedCards) -> None:
+        self.name, self.charset, self.rules, self.taken = name, charset, rules, taken
+        self.now, self.given = datetime.now(UTC), 0
+
+    def transactions(self, source: IO[bytes], *, shallow: bool = False) -> Iterator[Record | RejectedRecord]:
+        """Those that were not given yet."""
+        try:
+            legible = LegibleXml(source, self.charset)
+        except IllegibleXml as error:
+            raise NotXml(str(error)) from None
+        found = enumerate(transactions(legible, self.rules, shallow=shallow), 1)
+        for number, element in islice(found, self.given, None):
+            cards = without_cards(element)
+            card_measures.count("poslog", cards)
+            self.taken.add(cards)
+            self.given = number
+            marked = shallow or legible.marks > 0
+            yield _judged(element, cards, f"{self.name}#{number}", self.now, self.rules, marked=marked)
 
 
 def _judged(
@@ -131,9 +155,10 @@ class PosLogSource:
         yield from each_part(claimed, self._part)
 
     def _part(self, part: ClaimedFile) -> Iterator[Record | RejectedRecord]:
+        refuse_foreign(part, tables=False)
         try:
             with part.open() as file:
-                yield from documents(file, part.name, rules=self.settings, taken=self.taken)
+                yield from documents(file, part.name, rules=self.settings, taken=self.taken, again=part.open)
         except NotPosLog as error:
             raise Unreadable(str(error)) from None
 

@@ -30,6 +30,10 @@ class NotXml(NotPosLog):
     """It is not even well-formed XML of a charset that is known."""
 
 
+class TooDeep(NotXml):
+    """A parser stopped where it is nested too deeply."""
+
+
 def local(element: Any) -> str:
     """The name without its namespace; comments and the like have none."""
     tag = element.tag

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 from lxml import etree
 
 from runtime.connectors.legible_xml import IllegibleXml, LegibleXml
-from runtime.connectors.poslog import idoc, naxml
-from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, local, text
+from runtime.connectors.poslog import building, idoc, naxml
+from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, TooDeep, local, text
 from runtime.connectors.poslog.rules import PosLogRules
+from runtime.connectors.shallow_xml import DEEP, TOO_DEEP, ShallowXml, is_about_depth
 
 
 class _Form(NamedTuple):
@@ -35,9 +36,12 @@ _FORMS = {
 _SUMS = ("WPUUMS01", "WPUUMS02", "WPUTAB01", "NAXML-MovementReport")
 
 
-def transactions(source: LegibleXml, rules: PosLogRules) -> Iterator[Element]:
-    """Each transaction, complete, as POSLog has it; it is emptied when the next one is asked for. Raises NotPosLog."""
-    readable: Any = source
+def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = False) -> Iterator[Element]:
+    """Each transaction, complete, as POSLog has it; it is emptied when the next one is asked for. Raises NotPosLog, for
+    what is nested too deeply TooDeep. `shallow`: that is cut out before it is read, so that marks of it stand in the
+    transactions that had it."""
+    shallow_source = ShallowXml(source) if shallow else None
+    readable: Any = shallow_source or source
     events = etree.iterparse(
         readable,
         encoding="utf-8",  # whatever the file declares: what is read here is UTF-8
@@ -53,6 +57,7 @@ def transactions(source: LegibleXml, rules: PosLogRules) -> Iterator[Element]:
     root: Element | None = None
     form, context = _POSLOG, dict[str, str]()
     found, depth = False, 0  # whether it is a file of a till; how many transactions the place is in
+    cuts = 0
     try:
         for event, element in events:
             if root is None:
@@ -71,19 +76,35 @@ def transactions(source: LegibleXml, rules: PosLogRules) -> Iterator[Element]:
                 depth += 1 if event == "start" else -1
                 if event == "end" and depth == 0:
                     found = True
-                    yield form.translated(element, context, rules)
+                    marks = _cuts(element) if shallow else 0
+                    cuts += marks
+                    yield _marked(form.translated(element, context, rules), element, marks)
             if event == "end" and depth == 0:
                 if name in form.context:
                     context[name] = text(element) or ""
                 _let_go(element)
     except etree.XMLSyntaxError as error:
-        raise NotXml(f"line {error.lineno or 0}: {error.msg}") from None
+        kind = TooDeep if is_about_depth(error) else NotXml
+        raise kind(f"line {error.lineno or 0}: {error.msg}") from None
     except (OSError, IllegibleXml) as error:
         raise NotXml(str(error)) from None
     if root is None:
         raise NotXml("it is empty")
+    if shallow_source is not None and shallow_source.cuts != cuts:
+        raise NotXml(f"outside of its transactions {TOO_DEEP}; what is in there was not read")
     if not found:
         raise NotPosLog(f"the root element is {local(root)!r}, not 'POSLog', and there is no Transaction in it")
+
+
+def _cuts(element: Element) -> int:
+    return etree.tostring(element, encoding="unicode").count(DEEP)
+
+
+def _marked(made: Element, element: Element, marks: int) -> Element:
+    """What was made of an element has its marks, also of what stands in nothing that was taken over."""
+    if marks and made is not element:
+        building.add(made, "Omitted", DEEP)
+    return made
 
 
 def _let_go(element: Element) -> None:

@@ -112,3 +112,13 @@ def test_the_media_type_says_the_charset_of_xml_and_a_mark_says_it_better(till):
         answer = till((declared + POSLOG.format(note="Käse")).encode(encoding), kind)
         assert answer.status_code == 202, (kind, answer.content)
     assert [one["status"] for one in answer.json()["receipts"]] == ["duplicate"]
+
+
+def test_an_item_that_is_nested_without_end_is_one_refused_item(till):
+    for number, levels in enumerate((70, 2_000, 100_000)):
+        deep = b'{"id": "deep%d", "n": ' % number + b"[" * levels + b"]" * levels + b"}"
+        around = [b'{"id": "%d%s"}' % (number, side) for side in (b"a", b"b")]
+        answer = till(b'{"items": [' + b", ".join([around[0], deep, around[1]]) + b"]}", "application/json")
+        assert answer.status_code == 422, answer.content[:500]
+        assert [one["status"] for one in answer.json()["receipts"]] == ["accepted", "refused", "accepted"], levels
+        assert "nested deeper than 64 levels" in answer.json()["receipts"][1]["reason"]

@@ -91,6 +91,17 @@ def test_without_rules_nothing_is_taken_for_granted(hand_in) -> None:
     assert "currency" in answer.json()["findings"][0]["message"]
 
 
+@pytest.mark.parametrize("levels", [300, 20_000])
+def test_a_transaction_that_is_nested_without_end_is_one_refused_item(hand_in, levels: int) -> None:
+    deep = "<v:a>" * levels + "</v:a>" * levels
+    body = poslog(*(receipt(*RUNG, deep if number == 2 else "", number=number) for number in (1, 2, 3)))
+    answer = hand_in(with_source(), body)
+    assert answer.status_code == 422, answer.content
+    assert [one["status"] for one in answer.json()["receipts"]] == ["accepted", "refused", "accepted"]
+    assert "Transaction[2]: it is nested deeper than" in answer.json()["receipts"][1]["reason"]
+    assert Message.objects.count() == 2
+
+
 def test_of_several_sources_the_address_names_the_one_that_counts(hand_in) -> None:
     manifest = with_source(poslog={"settings": {"currency": "EUR"}})
     second = {**manifest["sources"][0], "name": "abroad", "poslog": {"settings": {"currency": "SEK"}}}
