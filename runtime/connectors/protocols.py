@@ -142,12 +142,14 @@ class Record(Struct, frozen=True):
 @dataclass(frozen=True, slots=True)
 class RejectedRecord:
     """Input that could not become a record: it becomes a dead letter, never a silent skip. Its reason is shown to
-    people, and quotes what came: card numbers in it lose their middle."""
+    people, and quotes what came: card numbers in it lose their middle. `cut`: only the beginning of a record that is
+    too large is in `payload`; its origin tells it from another one that begins alike."""
 
     origin: str
     reason: str
     payload: bytes = b""
     key: str | None = None
+    cut: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "reason", masked_text(self.reason, MaskedCards()))

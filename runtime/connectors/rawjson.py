@@ -16,6 +16,10 @@ from runtime.domain import record_keys
 from runtime.domain.json_paths import LONGEST, PATTERN, WRONG, steps
 
 
+class Beginning(str):
+    """Why a record cannot be read of which only the beginning is kept, for it is too large."""
+
+
 class Shape:
     """Reads chosen members of a JSON document by dotted path, and nothing else, in one typed pass.
 

@@ -39,8 +39,8 @@ update runtime_run
 
 class Rejection(NamedTuple):
     """A message that is not stored. `reason_class` is `contract`, `key`, `version`, `too_old` or
-    `unreadable`. `origin` tells
-    apart what came without any content. `after` is the number of messages that passed before it, where that is known.
+    `unreadable`. `origin` tells apart what came without any content, or of which only the beginning is there (`cut`).
+    `after` is the number of messages that passed before it, where that is known.
     """
 
     key: str
@@ -49,6 +49,14 @@ class Rejection(NamedTuple):
     payload: bytes
     origin: str = ""
     after: int | None = None
+    cut: bool = False
+
+    @property
+    def digest(self) -> str:
+        """By which it is known when it comes again. Of what was cut it is never that of the text that is kept."""
+        if self.payload and not self.cut:
+            return payload_digest(self.payload)
+        return payload_digest(f"{self.origin} {self.reason}".encode("utf-8", "replace") + self.payload)
 
 
 def came_last(rejected: Sequence[Rejection], items: Sequence[IncomingMessage], prefix: str) -> list[bool]:
@@ -183,8 +191,7 @@ _COLUMNS = {
 def _by_content(source: str, rejected: Sequence[Rejection], last: Sequence[bool]) -> list[_Row]:
     rows: dict[str, _Row] = {}
     for one, late in zip(rejected, last, strict=True):
-        digest = payload_digest(one.payload or f"{one.origin} {one.reason}".encode("utf-8", "replace"))
-        if (known := rows.get(digest)) is not None:
+        if (known := rows.get(digest := one.digest)) is not None:
             known.seen, known.late = known.seen + 1, late
             continue
         rows[digest] = _Row(

@@ -146,7 +146,7 @@ def _document(record: Record) -> Any:
 
 def rejections(unread: Sequence[RejectedRecord]) -> list[Rejection]:
     """What a connector could not make a record of."""
-    return [Rejection(one.key or "", "unreadable", one.reason, one.payload, one.origin) for one in unread]
+    return [Rejection(one.key or "", "unreadable", one.reason, one.payload, one.origin, cut=one.cut) for one in unread]
 
 
 def _unfit(payload: bytes) -> str:

@@ -23,7 +23,7 @@ from runtime.connectors.foreign_files import refuse_foreign
 from runtime.connectors.incoming_files import IncomingRules, few
 from runtime.connectors.page_cards import without_cards
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
-from runtime.connectors.rawjson import KeyReader, odd_escape, unreadable
+from runtime.connectors.rawjson import Beginning, KeyReader, odd_escape, unreadable
 from runtime.connectors.settings import read_settings
 from runtime.connectors.stamps import said_of_wrong
 from runtime.domain import record_keys
@@ -113,7 +113,9 @@ class FileDropSource:
                     reason = reason or f"a key field is missing ({', '.join(self.settings.key_fields)})"
             except (ValueError, RecursionError) as error:
                 reason = reason or f"not a JSON object ({error})"
-            if reason or key is None:
+            if isinstance(reason, Beginning):
+                yield RejectedRecord(origin, f"record {number}: {reason}", payload, cut=True)
+            elif reason or key is None:
                 yield RejectedRecord(origin, reason, payload, key)
             else:
                 yield Record(key, payload, now, version, origin=origin)
@@ -154,7 +156,7 @@ class FileDropSource:
             origin = f"{claimed.name}:{number}"
             if isinstance(fields, UnreadableRow):
                 tally.add(None, "")
-                yield RejectedRecord(origin, fields.reason, fields.raw)
+                yield RejectedRecord(origin, fields.reason, fields.raw, cut=fields.cut)
                 continue
             if control and fields and fields[0].strip() == control.marker:
                 for said in tally.contradictions(*control.stated(fields)):
@@ -173,8 +175,8 @@ class FileDropSource:
                 fields += [""] * (len(names) - len(fields))
             if len(fields) != len(names):
                 tally.add(None, "")
-                text = dialect.delimiter.join(fields)[:10_000].encode()
-                yield RejectedRecord(origin, f"{len(fields)} fields instead of {len(names)}", text)
+                text, said = dialect.delimiter.join(fields), f"{len(fields)} fields instead of {len(names)}"
+                yield RejectedRecord(origin, said, text[:10_000].encode(), cut=len(text) > 10_000)
                 continue
             values = dict(zip(names, fields, strict=True))
             tally.add(values.get(tally.column), f"record {number}")

@@ -22,6 +22,7 @@ class UnreadableRow:
 
     reason: str
     raw: bytes
+    cut: bool = False  # only its beginning is kept
 
 
 Fields = list[str] | UnreadableRow
@@ -111,7 +112,8 @@ class _Broken:
             self.size += len(self.parts[-1])
 
     def row(self, codec: str) -> UnreadableRow:
-        return UnreadableRow(self.reason, raw_bytes("".join(self.parts).rstrip("\r\n"), codec))
+        raw = raw_bytes("".join(self.parts).rstrip("\r\n"), codec)
+        return UnreadableRow(self.reason, raw, self.size >= SHOWN)
 
 
 def csv_rows(text: TextIO, form: CsvForm) -> Iterator[Fields]:

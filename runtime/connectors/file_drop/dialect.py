@@ -146,7 +146,7 @@ def _records(file: io.BufferedReader, codec: str, dialect: FileDialect, whole: b
             number += 1
             if endless:
                 said = f"record {number} has more than {MAX_RECORD} characters; is the terminator {terminator!r}?"
-                yield UnreadableRow(said, raw_bytes(endless, codec))
+                yield UnreadableRow(said, raw_bytes(endless, codec), cut=True)
                 endless = ""
             elif record.strip("\r\n"):
                 yield record.strip("\r\n") if dialect.terminator != "auto" else record

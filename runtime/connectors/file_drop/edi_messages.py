@@ -16,7 +16,7 @@ from runtime.connectors.file_drop import edi_loops
 from runtime.connectors.file_drop.edi_loops import DOCUMENT, EdiLoop, NotNested, message_object, nested_levels
 from runtime.connectors.file_drop.edi_segments import EdiSegment, EdiText, edifact_signs, edifact_text, x12_signs
 from runtime.connectors.file_drop.numbers import whole_number
-from runtime.connectors.rawjson import odd_escape
+from runtime.connectors.rawjson import Beginning, odd_escape
 
 MOST_SEGMENTS = 200_000  # of one message
 MOST_TEXT = 16 * 1024 * 1024
@@ -66,12 +66,14 @@ class _Message:
     count: int = 1
     size: int = 0
     trouble: str = ""
+    beginning: str = ""  # of one that is too large
 
     def add(self, segment: EdiSegment) -> None:
         self.count += 1
         self.size += len(segment.raw)
         if self.count > MOST_SEGMENTS or self.size > MOST_TEXT:
-            self.trouble = f"it has more than {MOST_SEGMENTS} segments or {MOST_TEXT} characters"
+            self.beginning = self.beginning or _raw(self)[:SHOWN]
+            self.trouble = Beginning(f"it has more than {MOST_SEGMENTS} segments or {MOST_TEXT} characters")
             self.segments.clear()
         else:
             self.segments.append(segment)
@@ -152,6 +154,7 @@ class EdiMessages:
 
     def _said(self, raw: str, reason: str) -> Numbered:
         self.number += 1
+        reason = Beginning(reason) if len(raw) > SHOWN else reason
         return self.number, raw[:SHOWN].encode("utf-8", "replace"), reason
 
     # -- envelopes -----------------------------------------------------------------------------------------------------
@@ -295,6 +298,8 @@ class EdiMessages:
 
 
 def _raw(message: _Message) -> str:
+    if message.beginning:
+        return message.beginning
     return "\n".join([message.header.raw, *(one.raw for one in message.segments)])
 
 

@@ -14,7 +14,7 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors.charsets import by_mark, converted_badly, errors_of
 from runtime.connectors.drop import ClaimedFile, Unreadable
-from runtime.connectors.rawjson import unreadable
+from runtime.connectors.rawjson import Beginning, unreadable
 from runtime.domain.json_paths import JsonPath, steps
 
 CHUNK = 256 * 1024
@@ -150,7 +150,9 @@ class _Scanner:
                 if not open_:
                     found = self.data[self.at : self.at + place]
                     self.at += place
-                    return (shown, f"it has more than {limit} bytes") if shown else (found, "")
+                    if place > MOST_BYTES:  # one long text
+                        shown = shown or found[:SHOWN]
+                    return (shown, Beginning(f"it has more than {limit} bytes")) if shown else (found, "")
             else:
                 place = len(self.data) - self.at
             if place > limit:

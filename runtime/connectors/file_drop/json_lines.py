@@ -8,7 +8,7 @@ from typing import Any
 
 from runtime.connectors.charsets import by_mark, errors_of, misread, raw_bytes
 from runtime.connectors.drop import ClaimedFile, Unreadable
-from runtime.connectors.rawjson import unreadable
+from runtime.connectors.rawjson import Beginning, unreadable
 
 MAX_LINE = 16 * 1024 * 1024
 SHOWN = 200_000  # of a line that is too long
@@ -58,5 +58,5 @@ def _pass_over(file: Any, end: bytes | str) -> str:
     """To the end of a line that is too long; says so. Raises Unreadable where there is none."""
     while piece := file.readline(MAX_LINE):
         if piece.endswith(end):
-            return f"the line has more than {MAX_LINE} bytes"
+            return Beginning(f"the line has more than {MAX_LINE} bytes")
     raise Unreadable(f"a line has no end within {MAX_LINE} bytes")

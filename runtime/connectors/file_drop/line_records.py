@@ -12,7 +12,7 @@ from runtime.connectors.file_drop.controls import ControlSums
 from runtime.connectors.file_drop.csv_rows import UnreadableRow
 from runtime.connectors.file_drop.dialect import FileDialect, lines, rows
 from runtime.connectors.file_drop.line_layout import MOST_LINES, LineLayout, LineSums, LineType, WrongLine, cut, named
-from runtime.connectors.rawjson import odd_escape
+from runtime.connectors.rawjson import Beginning, odd_escape
 
 SHOWN = 200_000  # characters that are kept of a record that cannot be read
 Numbered = tuple[int, bytes, str]
@@ -88,7 +88,7 @@ class LineRecords:
 
     def _alone(self, number: int, came: str | list[str] | UnreadableRow) -> Iterator[Numbered]:
         if isinstance(came, UnreadableRow):
-            yield number, came.raw, came.reason
+            yield number, came.raw, _reason(came)
             return
         try:
             payload = msgspec.json.encode(self._shown(self._values(came, self.layout.fields)))
@@ -100,7 +100,7 @@ class LineRecords:
         """A line of one of the types."""
         if isinstance(came, UnreadableRow):
             self.count += 1
-            yield from self._wrong(number, came.reason, came.raw)
+            yield from self._wrong(number, _reason(came), came.raw)
             return
         text, found = self._text(came), self._type(came)
         kind = self.types.get(found)
@@ -260,6 +260,8 @@ class LineRecords:
             begun.wrong(f"its {closing[0]} is missing")
         payload = msgspec.json.encode({**begun.values, **self.header})
         reason = begun.trouble or odd_escape(payload)
+        if begun.trouble and begun.size >= SHOWN:
+            reason = Beginning(begun.trouble)
         yield begun.number, "\n".join(begun.came).encode() if begun.trouble else payload, reason
 
     def _record_of(self, kind: LineType) -> str:
@@ -284,3 +286,7 @@ class LineRecords:
 
     def _text(self, came: str | list[str]) -> str:
         return came if isinstance(came, str) else self.dialect.delimiter.join(came)
+
+
+def _reason(row: UnreadableRow) -> str:
+    return Beginning(row.reason) if row.cut else row.reason

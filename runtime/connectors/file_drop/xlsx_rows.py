@@ -15,7 +15,7 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.drop import ClaimedFile, Unreadable
-from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
+from runtime.connectors.file_drop.csv_rows import SHOWN, Fields, UnreadableRow
 from runtime.connectors.foreign_files import WITHIN
 from runtime.connectors.zip_files import BROKEN, OFFICE, of_content
 
@@ -130,7 +130,8 @@ def _rows(values: Any, formulas: Any, first: int) -> Iterator[tuple[int, Fields]
         while texts and not texts[-1]:
             texts.pop()
         if trouble:
-            yield number, UnreadableRow(trouble, ";".join(texts).encode()[:200_000])
+            raw = ";".join(texts).encode()
+            yield number, UnreadableRow(trouble, raw[:SHOWN], len(raw) > SHOWN)
         elif texts:
             yield number, texts
 

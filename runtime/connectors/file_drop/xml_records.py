@@ -14,10 +14,9 @@ from kernel.errors import Invalid
 from runtime.connectors.drop import ClaimedFile, Unreadable
 from runtime.connectors.legible_xml import MARKS, IllegibleXml, LegibleXml, illegible
 from runtime.connectors.shallow_xml import DEEP, TOO_DEEP, ShallowXml, is_about_depth
+from runtime.connectors.xml_sizes import XmlSize, beginning
 from runtime.domain.json_paths import MOST_STEPS
 
-MOST_PARTS = 200_000  # elements and attributes of one record
-MOST_TEXT = 4 * 1024 * 1024  # characters of one record
 LONGEST_AROUND = 10_000  # characters of a value that stands beside the records
 _NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 Numbered = tuple[int, bytes, str]
@@ -129,14 +128,14 @@ class XmlRecords:
             remove_pis=True,
             **settings,
         )
-        way, inside, size = self.way, 0, _Size()
+        way, inside, size = self.way, 0, XmlSize()
         for event, element in events:
             if event == "start":
                 if not way:
                     _no_doctype(element)
                 way.append(self.name(element.tag))
                 if not inside and self._is(self.steps, anywhere=self.anywhere):
-                    inside, size = len(way), _Size()
+                    inside, size = len(way), XmlSize()
                 if not inside:
                     self._attributes(element)
                 continue
@@ -182,12 +181,12 @@ class XmlRecords:
         uri, mark, local = tag.rpartition("}")
         return f"{self.prefixes.get(uri[1:], '')}{local}" if mark and self.prefixes else local
 
-    def _made(self, element: Any, size: _Size, *, marked: bool) -> Numbered:
+    def _made(self, element: Any, size: XmlSize, *, marked: bool) -> Numbered:
         for one in self.around:
             one.used = True
         if size.large:
-            said = f"it has more than {MOST_PARTS} parts or {MOST_TEXT} characters; name elements further in as records"
-            return self.found, b"{}", said
+            reason = size.reason(element, "; name elements further in as records")
+            return self.found, beginning(element), reason
         data = self._data(element, ())
         data = data if isinstance(data, dict) else {"#text": data} if data else {}
         around = {one.name: one.value for one in self.around if one.value is not None}
@@ -221,22 +220,6 @@ class XmlRecords:
         if content:
             out["#text"] = content
         return out
-
-
-class _Size:
-    """What a record has so far."""
-
-    def __init__(self) -> None:
-        self.parts, self.text = 0, 0
-
-    def add(self, element: Any) -> bool:
-        self.parts += 1 + len(element.attrib)
-        self.text += len(element.text or "") + len(element.tail or "") + sum(map(len, element.attrib.values()))
-        return self.large
-
-    @property
-    def large(self) -> bool:
-        return self.parts > MOST_PARTS or self.text > MOST_TEXT
 
 
 def _fits(steps: list[str], way: list[str]) -> bool:

@@ -27,6 +27,7 @@ from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.poslog.stream import transactions
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
+from runtime.connectors.xml_sizes import SHOWN, beginning
 from runtime.domain import masking
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
@@ -84,31 +85,36 @@ class _Reading:
         except IllegibleXml as error:
             raise NotXml(str(error)) from None
         found = enumerate(transactions(legible, self.rules, shallow=shallow), 1)
-        for number, element in islice(found, self.given, None):
+        for number, (element, too_large) in islice(found, self.given, None):
             cards = without_cards(element)
             card_measures.count("poslog", cards)
             self.taken.add(cards)
             self.given = number
-            marked = shallow or legible.marks > 0
-            yield _judged(element, cards, f"{self.name}#{number}", self.now, self.rules, marked=marked)
+            origin, marked = f"{self.name}#{number}", shallow or legible.marks > 0
+            if too_large:
+                said = f"transaction {number}: {too_large}"
+                yield RejectedRecord(origin, said, beginning(element), cut=True)
+            else:
+                yield _judged(element, cards, origin, self.now, self.rules, marked=marked)
 
 
 def _judged(
     element: Element, cards: MaskedCards, origin: str, now: datetime, rules: PosLogRules, *, marked: bool
 ) -> Record | RejectedRecord:
     if marked and (reason := illegible(etree.tostring(element, encoding="unicode"))):
-        return RejectedRecord(origin, reason, _xml(element))
+        return _rejected(origin, reason, element)
     try:
         document = sale_document(element, rules)
     except BadTransaction as error:
-        return RejectedRecord(origin, str(error), _xml(element))
+        return _rejected(origin, str(error), element)
     if cards:
         document["cardData"] = cards.as_data
     return Record(document["id"], _ENCODER.encode(document), now, origin=origin)
 
 
-def _xml(element: Element) -> bytes:
-    return etree.tostring(element, encoding="unicode").encode()[:100_000]
+def _rejected(origin: str, reason: str, element: Element) -> RejectedRecord:
+    xml = etree.tostring(element, encoding="unicode")
+    return RejectedRecord(origin, reason, xml[:SHOWN].encode(), cut=len(xml) > SHOWN)
 
 
 class PosLogSource:

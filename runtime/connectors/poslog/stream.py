@@ -15,7 +15,16 @@ from runtime.connectors.legible_xml import IllegibleXml, LegibleXml
 from runtime.connectors.poslog import building, idoc, naxml
 from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, TooDeep, local, text
 from runtime.connectors.poslog.rules import PosLogRules
+from runtime.connectors.rawjson import Beginning
 from runtime.connectors.shallow_xml import DEEP, TOO_DEEP, ShallowXml, is_about_depth
+from runtime.connectors.xml_sizes import XmlSize
+
+
+class Found(NamedTuple):
+    """A transaction, complete; of one that is too large the beginning, and `why`."""
+
+    element: Element
+    why: Beginning | None = None
 
 
 class _Form(NamedTuple):
@@ -36,8 +45,8 @@ _FORMS = {
 _SUMS = ("WPUUMS01", "WPUUMS02", "WPUTAB01", "NAXML-MovementReport")
 
 
-def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = False) -> Iterator[Element]:
-    """Each transaction, complete, as POSLog has it; it is emptied when the next one is asked for. Raises NotPosLog, for
+def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = False) -> Iterator[Found]:
+    """Each transaction as POSLog has it; it is emptied when the next one is asked for. Raises NotPosLog, for
     what is nested too deeply TooDeep. `shallow`: that is cut out before it is read, so that marks of it stand in the
     transactions that had it."""
     shallow_source = ShallowXml(source) if shallow else None
@@ -57,7 +66,7 @@ def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = Fals
     root: Element | None = None
     form, context = _POSLOG, dict[str, str]()
     found, depth = False, 0  # whether it is a file of a till; how many transactions the place is in
-    cuts = 0
+    cuts, size = 0, XmlSize()
     try:
         for event, element in events:
             if root is None:
@@ -73,12 +82,19 @@ def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = Fals
             elif name == "POSLog":
                 found = True
             elif name in form.units:
+                if event == "start" and depth == 0:
+                    size = XmlSize()
                 depth += 1 if event == "start" else -1
                 if event == "end" and depth == 0:
                     found = True
                     marks = _cuts(element) if shallow else 0
                     cuts += marks
-                    yield _marked(form.translated(element, context, rules), element, marks)
+                    if size.large:
+                        yield Found(element, size.reason(element))
+                    else:
+                        yield Found(_marked(form.translated(element, context, rules), element, marks))
+            if event == "end" and depth and size.add(element):
+                element.clear()
             if event == "end" and depth == 0:
                 if name in form.context:
                     context[name] = text(element) or ""

@@ -151,7 +151,7 @@ def test_a_record_that_is_too_long_is_one_reject(monkeypatch: pytest.MonkeyPatch
     long = json.dumps({"a": ["x" * 90] * 30})
     found, said = read_json(f'[{{"a": 1}}, {long}, {{"a": 2}}]')
     assert found == [{"a": 1}, {"a": 2}]
-    assert said == ["it has more than 1000 bytes"]
+    assert said == ["record 2: it has more than 1000 bytes"]
     assert "has no end" in read_json('[{"a": "' + "x" * 9000)[1][-1]
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from lxml import etree
 
 from kernel.errors import Invalid
-from runtime.connectors.file_drop import xml_records
+from runtime.connectors import xml_sizes
 from runtime.connectors.registry import open_source
 from runtime.profiles import profile
 from tests.runtime.connectors.dropped import read_file, read_files
@@ -124,7 +124,7 @@ def test_a_bomb_of_entities_is_not_opened() -> None:
 
 
 def test_a_record_that_is_too_large_is_one_reject(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(xml_records, "MOST_PARTS", 100)
+    monkeypatch.setattr(xml_sizes, "MOST_PARTS", 100)
     found, said = read_xml(f"<a><r>{'<x/>' * 101}</r><r><x/></r></a>")
     assert (found, len(said)) == ([{"x": ""}], 1)
     assert "more than 100 parts" in said[0]
