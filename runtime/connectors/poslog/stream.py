@@ -20,7 +20,7 @@ from runtime.connectors.shallow_xml import DEEP, TOO_DEEP, ShallowXml, is_about_
 from runtime.connectors.xml_sizes import XmlSize
 
 
-class Found(NamedTuple):
+class FoundTransaction(NamedTuple):
     """A transaction, complete; of one that is too large the beginning, and `why`."""
 
     element: Element
@@ -45,7 +45,7 @@ _FORMS = {
 _SUMS = ("WPUUMS01", "WPUUMS02", "WPUTAB01", "NAXML-MovementReport")
 
 
-def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = False) -> Iterator[Found]:
+def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = False) -> Iterator[FoundTransaction]:
     """Each transaction as POSLog has it; it is emptied when the next one is asked for. Raises NotPosLog, for
     what is nested too deeply TooDeep. `shallow`: that is cut out before it is read, so that marks of it stand in the
     transactions that had it."""
@@ -90,9 +90,9 @@ def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = Fals
                     marks = _cuts(element) if shallow else 0
                     cuts += marks
                     if size.large:
-                        yield Found(element, size.reason(element))
+                        yield FoundTransaction(element, size.reason(element))
                     else:
-                        yield Found(_marked(form.translated(element, context, rules), element, marks))
+                        yield FoundTransaction(_marked(form.translated(element, context, rules), element, marks))
             if event == "end" and depth and size.add(element):
                 element.clear()
             if event == "end" and depth == 0:
