@@ -35,6 +35,7 @@ _PARTED = re.compile(
 _GROUP = re.compile("[0-9]+")
 _DIGITS = frozenset("0123456789")
 _PRODUCE = re.compile("(?:[34][0-9]{3}){4}")  # codes of fruit and vegetables (PLU), one a line
+_DAY = re.compile(r"(?<![0-9])20[0-9]{2}([ -]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12][0-9]|3[01])(?![0-9])")
 _ARTICLE = 13  # digits of a GTIN, beside which a quantity may stand
 _SHAPES = frozenset([(4, 6, 5), (4, 6, 4), (4, 4, 4, 4), *((4, 4, 4, 4, last) for last in (1, 2, 3))])
 _PADDED = (15, 16)  # digits of numbers that stand behind zeros
@@ -177,7 +178,8 @@ def _chains(text: str, start: int, end: int) -> Iterator[HiddenPart]:
         whole = "".join(text[start:end] for start, end in groups)
         if len(whole) < FEWEST_DIGITS or _in_iban(text, found):
             continue
-        as_one = len(groups) == 1 or (len(whole) <= 19 and max(end - start for start, end in groups) < _ARTICLE)
+        parted = len(whole) <= 19 and max(end - start for start, end in groups) < _ARTICLE
+        as_one = len(groups) == 1 or (parted and _DAY.search(found[0]) is None)
         if as_one and (number := _without_zeros(whole)):
             yield HiddenPart(*found.span(), "0" * (len(whole) - len(number)) + short(number))
         elif len(groups) > 1:

@@ -2,7 +2,8 @@
 
 A name on disk is any bytes but `/` and NUL; text in the database and on a page is not. What is no legible UTF-8 is
 written as `%XX`, byte by byte, and `%` itself as `%25` where two hex digits follow it, so that the bytes can be had
-back (`urllib.parse.unquote_to_bytes`).
+back (`urllib.parse.unquote_to_bytes`). A card number in a name loses its middle; the checksum behind a stored name
+tells two of them apart.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from kernel.card_data import MaskedCards, masked_text
+from kernel.card_forms import found_in, plain, replaced
+
 _PERCENT = re.compile("%(?=[0-9A-Fa-f]{2})")
 # Control characters, separators of lines, what turns the direction of text, and bytes that are no UTF-8.
 _ILLEGIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -25,12 +29,21 @@ _END = 24  # bytes of the end of a long name that are kept, for that is where it
 
 
 def shown(name: str | Path) -> str:
-    """A name as text that can be shown and stored."""
-    return _ILLEGIBLE.sub(_escaped, _PERCENT.sub("%25", str(name)))
+    """A name as text that can be shown and stored, without card numbers."""
+    return _ILLEGIBLE.sub(_escaped, _PERCENT.sub("%25", _without_cards(str(name))))
+
+
+def _without_cards(name: str) -> str:
+    """The middle of a card number as `x`, for not every file system takes an asterisk. Underscores part what is said in
+    a name, and no groups of a number."""
+    if not (found := found_in(plain(name).replace("_", "\1"))):
+        return name
+    return replaced(name, [one._replace(shown=one.shown.replace("*", "x")) for one in found])
 
 
 def legible(text: str) -> str:
-    """Text about a file, as it can be stored."""
+    """Text about a file, as it can be stored, without card numbers."""
+    text = masked_text(text, MaskedCards())
     return _ILLEGIBLE.sub(lambda found: "\n" if found[0] == "\n" else "?", text)
 
 
@@ -76,8 +89,10 @@ def without_sum(name: str) -> str:
 
 
 def is_stored(name: str, longest: int) -> bool:
-    """Whether a file may be kept under this name: it can be stored, and there is room for what is put behind it."""
-    return not _ILLEGIBLE.search(name) and len(os.fsencode(name)) <= longest + _SUMMED
+    """Whether a file may be kept under this name: it can be stored, no card number stands in it, and there is room for
+    what is put behind it."""
+    fits = not _ILLEGIBLE.search(name) and len(os.fsencode(name)) <= longest + _SUMMED
+    return fits and _without_cards(name) == name
 
 
 def sum_in(name: str) -> str:

@@ -115,6 +115,8 @@ def test_numbers_of_trade_are_no_cards() -> None:
         "time": lambda: f"2026-11-30 {chance.randint(10, 23)}:12:00.{some(6)}",
         "prices": lambda: " ".join(f"{chance.randint(1, 99)}.{some(2)}" for _ in range(6)),
         "place": lambda: f"{chance.randint(1, 89)}.{some(7)} {chance.randint(1, 179)}.{some(7)}",
+        "store, day, number": lambda: f"4{some(3)}-20261{chance.randint(0, 2)}15-{some(4)}",
+        "store, date, number": lambda: f"4{some(3)}-2026-1{chance.randint(0, 2)}-15-{some(4)}",
         "key": lambda: f"{some(4)}/{some(2)}/2026-11-30/{some(6)}",
         "fruit": lambda: "\n".join(str(chance.randint(3000, 4999)) for _ in range(4)),
         "phone": lambda: f"+49 {some(3)} {some(8)}",
