@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
+import pkgutil
+from encodings import __path__ as codec_folder
+from encodings import aliases
 from typing import Any
 
 import pytest
@@ -46,6 +50,34 @@ def test_a_charset_that_is_none_is_refused(send) -> None:
         answer = send("application/xml", f'<?xml version="1.0" encoding="{name}"?>'.encode() + body)
         assert (answer.status_code, answer.json()["code"]) == (400, "xml.syntax"), (name, answer.content)
     assert send("application/xml; charset=utf-16", body.decode().encode("utf-16")).status_code == 202
+
+
+def codecs_of_python() -> list[str]:
+    """Every codec that a name in a media type could mean, in one spelling each."""
+    modules = [one.name for one in pkgutil.iter_modules(codec_folder)]
+    known = {}
+    for name in [*modules, *aliases.aliases.values(), "idna", "punycode", "undefined", "mbcs", "oem"]:
+        try:
+            known.setdefault(codecs.lookup(name).name, name)
+        except LookupError:
+            continue
+    return sorted(known.values())
+
+
+def test_no_codec_of_python_in_a_media_type_is_a_fault_of_ours(send) -> None:
+    """Batches are UTF-8, whatever else Python could decode; XML is read where the name is that of a charset."""
+    body, utf_8 = poslog(receipt(*RUNG)), {"utf-8", "ascii"}
+    names = codecs_of_python()
+    assert {"hex_codec", "rot_13", "bz2_codec", "zlib_codec", "quopri_codec", "uu_codec", "idna"} <= set(names)
+    for name in names:
+        for written in (name, name.upper(), f'"{name}"'):
+            answer = send(f"application/json; charset={written}", b'{"items": [{"id": 1}]}')
+            taken = codecs.lookup(name).name in utf_8 and "_" not in name
+            assert answer.status_code == (202 if taken else 415), (written, answer.content)
+        answer = send(f"application/xml; charset={name}", body)
+        assert answer.status_code in (202, 400, 415, 422), (name, answer.content)
+        if not codecs.lookup(name)._is_text_encoding:
+            assert answer.status_code == 415, (name, answer.content)
 
 
 def test_a_form_of_a_charset_that_is_none_is_read_as_utf_8(client) -> None:
