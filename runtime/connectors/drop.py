@@ -128,6 +128,7 @@ class DropFolder:
     patience   seconds since its last change for which a packed file that is cut off is not claimed: the rest may come.
                What is overdue after that is said on the run
     unpacks    files that are gzip or zip archives are read unpacked
+    archive    `none`: what was read to its end is deleted in the place of being archived
     """
 
     def __init__(self, root: str, rules: IncomingRules | None = None, *, incoming: str | None = None) -> None:
@@ -253,9 +254,11 @@ class DropFolder:
         return not any(is_file(folder / Path(name).name) for folder in places)
 
     def finish(self, name: str) -> None:
-        """Archive, by day. Doing it twice is harmless."""
+        """Archive, by day, or delete. Doing it twice is harmless."""
         path = self.work / Path(name).name
-        if is_file(path):
+        if self.rules.archive == "none":
+            path.unlink(missing_ok=True)
+        elif is_file(path):
             day = self.archive / datetime.now(UTC).strftime("%Y-%m-%d")
             drop_modes.make_folder(self.archive)
             drop_modes.make_folder(day)

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 from runtime.connectors.file_ages import FileAges, State, state_of
 from runtime.connectors.file_moves import of_all_files
@@ -27,9 +28,12 @@ _KINDS = {
 }
 
 
+Archive = Literal["kept", "none"]
+
+
 @dataclass(frozen=True, slots=True)
 class IncomingRules:
-    """Which files are for us, and when they are complete (as in `drop.DropFolder`)."""
+    """Which files are for us, when they are complete, and what becomes of them (as in `drop.DropFolder`)."""
 
     patterns: tuple[str, ...] = ("*",)
     quiet: float = 2.0
@@ -37,6 +41,7 @@ class IncomingRules:
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
     unpacks: bool = True
+    archive: Archive = "kept"
 
 
 @dataclass(slots=True)

@@ -42,6 +42,7 @@ class FileDropSource:
             settings.max_size,
             settings.patience,
             settings.format != "whole",
+            settings.archive,
         )
         self.folder = DropFolder(settings.root, rules, incoming=settings.incoming)
         self.reading = DropReader(self.folder, self._records, settings.page_size, keyed=bool(settings.key_fields))

@@ -14,6 +14,7 @@ from runtime.connectors.file_drop.json_documents import JsonLayout
 from runtime.connectors.file_drop.line_layout import LineLayout
 from runtime.connectors.file_drop.xlsx_rows import SheetLayout
 from runtime.connectors.file_drop.xml_records import XmlLayout
+from runtime.connectors.incoming_files import Archive
 from runtime.connectors.stamps import StampRules
 
 LAYOUTS = {
@@ -29,7 +30,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     """root (and incoming, when it lies elsewhere), patterns, quiet and done as in `drop.DropFolder`.
 
     format        as the how-to "read files" tells them. All but `whole` may be gzip; `max_size` bounds
-                  them unpacked too, and `patience` is as in `drop.DropFolder`
+                  them unpacked too, and `patience` and `archive` are as in `drop.DropFolder`
     text          of a whole file: `content` is its text, by the encoding of the dialect, and not base64
     json, xml     where the records of such a file stand; JSON may do without
     sheet         which sheet of a workbook, and where its names stand
@@ -48,6 +49,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
+    archive: Archive = "kept"
     format: Literal["delimited", "jsonl", "json", "xml", "fixed", "typed", "edifact", "x12", "xlsx", "whole"] = (
         "delimited"
     )

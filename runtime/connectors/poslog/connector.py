@@ -17,7 +17,7 @@ from kernel.card_data import MaskedCards
 from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable, each_part
 from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.foreign_files import refuse_foreign
-from runtime.connectors.incoming_files import IncomingRules
+from runtime.connectors.incoming_files import Archive, IncomingRules
 from runtime.connectors.legible_xml import IllegibleXml, LegibleXml, illegible
 from runtime.connectors.poslog.cards import without_cards
 from runtime.connectors.poslog.document import gaps, sale_document
@@ -44,6 +44,7 @@ class PosLogSettings(PosLogRules, frozen=True, kw_only=True):
     done: str | None = None
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
+    archive: Archive = "kept"
     page_size: int = 500
 
 
@@ -123,7 +124,12 @@ class PosLogSource:
     def __init__(self, settings: PosLogSettings) -> None:
         self.settings = settings
         rules = IncomingRules(
-            tuple(settings.patterns), settings.quiet, settings.done, settings.max_size, settings.patience
+            tuple(settings.patterns),
+            settings.quiet,
+            settings.done,
+            settings.max_size,
+            settings.patience,
+            archive=settings.archive,
         )
         self.folder = DropFolder(settings.root, rules, incoming=settings.incoming)
         self.reading = DropReader(self.folder, self._records, settings.page_size)

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
+from kernel.errors import Invalid
 from runtime.connectors.drop import DropFolder
 from runtime.connectors.incoming_files import IncomingRules
 from runtime.connectors.registry import open_source
 from tests.runtime.connectors.conformance import call, read_all
+from tests.runtime.connectors.receipts import goods, poslog, receipt, tender, total
 
 CARD, SHOWN = "4111111111111111", "411111xxxxxx1111"
 NAMES = [f"b {CARD}.txt", f"b_{CARD}_2.txt", "b 4111 1111 1111 1111.txt", f"{CARD}.txt", f"\uff14{CARD[1:]}.txt"]
@@ -100,3 +102,24 @@ def test_a_name_of_store_day_and_number_stays(tmp_path: Path) -> None:
         (tmp_path / "incoming" / name).write_text(name)
     made = read(opened(tmp_path, format="whole", text=True))
     assert all(name in made for name in names)
+
+
+@pytest.mark.parametrize(("protocol", "settings"), [("file_drop", {"format": "whole"}), ("poslog", {})])
+def test_an_archive_of_none_deletes_what_was_read_and_keeps_what_was_not(
+    tmp_path: Path, protocol: str, settings: dict[str, Any]
+) -> None:
+    (tmp_path / "incoming").mkdir()
+    good, bad = tmp_path / "incoming" / "good.xml", tmp_path / "incoming" / "bad.xml"
+    good.write_bytes(poslog(receipt(goods(1, "10.00"), tender(9, "10.00"), total("10.00"))))
+    bad.write_text("<POSLog><Transaction>")
+    source = opened(tmp_path, protocol, archive="none", **settings)
+    pages = read_all(source, circumstances=call())
+    source.close()
+    assert sum(len(page.records) for page in pages) >= 1
+    left = [one.name for one in tmp_path.rglob("*") if one.is_file() and not one.name.endswith(".reason.txt")]
+    assert [name.partition(".")[0] for name in left] == ([] if protocol == "file_drop" else ["bad"])
+
+
+def test_an_archive_is_kept_or_none(tmp_path: Path) -> None:
+    with pytest.raises(Invalid):
+        opened(tmp_path, archive="masked")
