@@ -281,6 +281,7 @@ SCHEMA_KINDS: dict[str, Kind] = {
     "odata-type-changed": Kind(BOTH, "has the type {new} instead of {old}", "Type"),
     "odata-type-opened": Kind(WIDENS, "became an open type", "OpenType"),
     "odata-type-closed": Kind(NARROWS, "is no longer an open type", "OpenType"),
+    "odata-limit-changed": Kind(BOTH, "says {new} of {name} instead of {old}", "Annotation"),
     "odata-containment-added": Kind(BOTH, "now contains what it leads to", "ContainsTarget"),
     "odata-containment-removed": Kind(BOTH, "no longer contains what it leads to", "ContainsTarget"),
     "odata-scale-increased": Kind(WIDENS, "has {new} decimals instead of {old}", "Scale"),
@@ -295,6 +296,7 @@ _UNDECIDED = frozenset(
 _UNDECIDED_ENDS = (
     *("-undecided", "xml-prefix-changed", "odata-enum-number-changed", "-implied"),
     *("version-form-added", "version-form-removed", "odata-containment-added", "odata-containment-removed"),
+    "odata-limit-changed",
 )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from tillgate_contracts.reading.edmx_model import EdmxElement, EdmxModel
 from tillgate_contracts.reading.lifted import Lifted
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, refusal
+from tillgate_contracts.reading.odata_limits import limits_of
 from tillgate_contracts.reading.odata_types import CREATE, UPDATE, TypeLift
 from tillgate_contracts.reading.pointers import escape
 
@@ -62,7 +63,11 @@ class _Lift(TypeLift):
         tree: dict[str, Any] = {
             "openapi": "3.1.0",
             "info": {"title": title, "version": first["sap:schema-version"]},
-            "x-edmx": {"version": self.model.version, "container": container.name if container is not None else ""},
+            "x-edmx": {
+                "version": self.model.version,
+                "container": container.name if container is not None else "",
+                **(self._limits(container, f"{title}.{container.name}") if container is not None else {}),
+            },
             "paths": self.paths,
             "components": {
                 "schemas": schemas,
@@ -132,7 +137,16 @@ class _Lift(TypeLift):
         if single and item.kind == "EntitySet":
             single = {"parameters": self._key_parameters(self.keys(entity)), **single}
         self._add(one, single, item)
+        said, holders = self._limits(item, target), [*self._operations(f"/{item.name}"), *self._operations(one)]
+        if holders:
+            holders[0].update(said)
         self._around(item, entity, full, one)
+
+    def _limits(self, item: EdmxElement, target: str) -> dict[str, str]:
+        return limits_of(item, [*item.all("Annotation"), *self.model.annotations.get(target, [])])
+
+    def _operations(self, path: str) -> list[dict[str, Any]]:
+        return [value for key, value in self.paths.get(path, {}).items() if key != "parameters"]
 
     def _around(self, item: EdmxElement, entity: EdmxElement, full: str, one: str) -> None:
         """The URLs below an entity: its navigation properties and what is bound to its type."""
@@ -264,7 +278,7 @@ class _Lift(TypeLift):
             parameters = parameters[1:]
         result = callee.first("ReturnType")
         responses = self._returned(result["Type"], result) if result is not None else self._returned("", callee)
-        made = self._operation(callee, name, responses)
+        made = {**self._operation(callee, name, responses), **limits_of(callee, callee.all("Annotation"))}
         path = f"{prefix}/{name}"
         if callee.kind == "Action":
             properties = {parameter.name: self.typed(parameter["Type"], parameter, CREATE) for parameter in parameters}

@@ -13,6 +13,7 @@ from typing import Any
 
 from tillgate_contracts.reading.edmx_model import EdmxElement, EdmxModel
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, too_many
+from tillgate_contracts.reading.odata_limits import PREFIX, limits_of
 from tillgate_contracts.reading.pointers import escape
 
 _WHOLE = re.compile(r"^[+-]?[0-9]{1,19}$")
@@ -66,6 +67,7 @@ class TypeLift:
             if element["BaseType"]:
                 self.below.setdefault(model.qualified(element["BaseType"]), []).append(full)
         self.bases = self.below.keys() & model.types.keys()
+        self.beside = self._annotations_beside()
         self.steps = 0
 
     def _names(self) -> dict[str, str]:
@@ -77,6 +79,19 @@ class TypeLift:
         return {
             full: full if seen[full.rpartition(".")[2]] > 1 else full.rpartition(".")[2] for full in self.model.types
         }
+
+    def _annotations_beside(self) -> dict[int, list[EdmxElement]]:
+        """Annotations of types and of their properties that stand elsewhere and name them as their target: they mean
+        what they would mean inside (CSDL XML 4.01 section 14.2)."""
+        found: dict[int, list[EdmxElement]] = {}
+        for full, element in self.model.types.items() if self.model.annotations else ():
+            for item, target in ((element, full), *((one, f"{full}/{one.name}") for one in element.children)):
+                if target in self.model.annotations:
+                    found[id(item)] = self.model.annotations[target]
+        return found
+
+    def annotations(self, item: EdmxElement) -> list[EdmxElement]:
+        return [*item.all("Annotation"), *self.beside.get(id(item), ())]
 
     def step(self, line: int) -> None:
         self.steps += 1
@@ -190,6 +205,10 @@ class TypeLift:
             made["additionalProperties"] = False
             made["patternProperties"] = {"^__" if self.model.version == "2" else "@": {}}
         self._describe(made, element)
+        if use == READ:
+            made.update(limits_of(element, self.annotations(element)))
+            if element.flag("Abstract", False) and full not in self.bases:
+                made[f"{PREFIX}Abstract"] = "true"  # with types derived from it, they are told one by one
         base = self.model.qualified(element["BaseType"]) if element["BaseType"] else ""
         if base in self.names:
             made = {"allOf": [{"$ref": f"#/components/schemas/{escape(self.names[base])}{use}"}, made]}
@@ -236,7 +255,7 @@ class TypeLift:
     def _annotated(self, item: EdmxElement, term: str) -> bool:
         return any(
             annotation["Term"].rpartition(".")[2] == term and annotation.attributes.get("Bool", "true") == "true"
-            for annotation in item.all("Annotation")
+            for annotation in self.annotations(item)
         )
 
     def _property(self, item: EdmxElement, use: str) -> dict[str, Any]:
@@ -245,6 +264,8 @@ class TypeLift:
         for attribute in ("sap:unit", "sap:semantics"):
             if item[attribute]:
                 made["x-" + attribute.replace(":", "-")] = item[attribute]
+        if use == READ:
+            made.update(limits_of(item, self.annotations(item)))
         if "DefaultValue" in item.attributes and made.get("type") not in ("object", "array"):
             made["default"] = item["DefaultValue"]
         return made
@@ -303,7 +324,7 @@ class TypeLift:
         if documentation is not None:
             parts = [child.text for child in documentation.all("Summary", "LongDescription") if child.text]
             text = " ".join(parts) or text
-        for annotation in element.all("Annotation"):
+        for annotation in self.annotations(element):
             if annotation["Term"].rpartition(".")[2] in ("Description", "LongDescription") and annotation["String"]:
                 text = annotation["String"]
         if text:
@@ -323,6 +344,8 @@ class TypeLift:
             else:
                 made = {"anyOf": [ref, {"type": "null"}]} if multiplicity == "0..1" else {"allOf": [ref]}
         made["x-odata-multiplicity"] = multiplicity
+        if use == READ:
+            made.update(limits_of(item, self.annotations(item)))
         if item.flag("ContainsTarget", False):
             made["x-odata-contained"] = True
         return made

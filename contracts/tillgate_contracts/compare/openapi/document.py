@@ -7,7 +7,7 @@ from typing import Any
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi import access, schemes
 from tillgate_contracts.compare.openapi.comparison import BasePath, DocumentComparison
-from tillgate_contracts.compare.openapi.operation import compare_operation, compare_reversed_item
+from tillgate_contracts.compare.openapi.operation import compare_limits, compare_operation, compare_reversed_item
 from tillgate_contracts.compare.openapi.view import METHODS, HttpOperation, OpenApiView, shape_of, variables_of
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.source import join
@@ -39,6 +39,9 @@ def compare_documents(comparison: DocumentComparison) -> None:
     else:
         access.compare_servers(comparison, old, new, "/servers", "/servers", None)
     comparison.tell_unread()
+    compare_limits(
+        comparison, *(as_mapping(view.tree.get("x-edmx")) for view in (comparison.old, comparison.new)), None
+    )
 
 
 def _moved_base_path(old: OpenApiView, new: OpenApiView) -> BasePath | None:

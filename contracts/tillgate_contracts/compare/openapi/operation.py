@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi import access, bodies, parameters, responses
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.view import HttpOperation
 from tillgate_contracts.compare.schema import lifecycle
+from tillgate_contracts.compare.schema.annotations import LIMITS
 from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_list, as_mapping
 from tillgate_contracts.compare.unread import LocatedObject
@@ -90,16 +93,35 @@ def _compare_annotations(comparison: DocumentComparison, old: HttpOperation, new
                     old=tag if verb == "removed" else None,
                     new=tag if verb == "added" else None,
                 )
+    compare_limits(comparison, old.raw, new.raw, where)
     changed = [
         name
         for name in dict.fromkeys([*old.raw, *new.raw])
-        if (name in _ANNOTATIONS or (str(name).startswith("x-") and name not in {"x-sunset", "x-stability-level"}))
+        if not str(name).startswith(LIMITS)
+        and (name in _ANNOTATIONS or (str(name).startswith("x-") and name not in {"x-sunset", "x-stability-level"}))
         and old.raw.get(name) != new.raw.get(name)
     ]
     if changed:
         comparison.collector.add(
             "annotation-changed", f"{where.label} changed in description only: {', '.join(changed)}.", where=where
         )
+
+
+def compare_limits(
+    comparison: DocumentComparison, old: dict[str, Any], new: dict[str, Any], where: Where | None
+) -> None:
+    """What OData metadata says of how a set, an operation or the service may be used."""
+    for word in sorted(str(name) for name in old.keys() | new.keys()):
+        if word.startswith(LIMITS) and old.get(word) != new.get(word):
+            before, after = old.get(word), new.get(word)
+            comparison.collector.add(
+                "odata-limit-changed",
+                f"{where.label if where else 'The service'} says {after or 'nothing'} of {word.removeprefix(LIMITS)} "
+                f"instead of {before or 'nothing'}. Cannot tell automatically whether anybody relies on it.",
+                where=where,
+                old=before,
+                new=after,
+            )
 
 
 def _callbacks(

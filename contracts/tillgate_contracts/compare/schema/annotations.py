@@ -12,6 +12,7 @@ from tillgate_contracts.compare.schema.node import Node
 from tillgate_contracts.compare.schema.values import as_text, is_number, signature, value_key
 
 #: Words of OData with rules of their own.
+LIMITS = "x-odata-says-"
 _TOLD = frozenset(("x-odata-key", "x-odata-type", "x-odata-open", "x-odata-contained"))
 
 
@@ -29,7 +30,7 @@ def compare_annotations(comparison: NodeComparison) -> None:
     changed = sorted(
         name
         for name in old.annotations.keys() | new.annotations.keys()
-        if name not in _TOLD and _differs(old.annotations, new.annotations, name)
+        if name not in _TOLD and not name.startswith(LIMITS) and _differs(old.annotations, new.annotations, name)
     )
     if changed:
         comparison.add("annotation-changed", NONE, None, None, data={"words": changed})
@@ -196,6 +197,13 @@ def _compare_odata(comparison: NodeComparison) -> None:
         verb = "removed" if old.get("x-odata-contained") else "added"
         reason = "Cannot tell automatically who addresses them: what is contained has its URL below its parent alone."
         comparison.add(f"odata-containment-{verb}", BOTH, undecided=True, data={"reason": reason})
+    for word in sorted(old.keys() | new.keys()):
+        if word.startswith(LIMITS) and old.get(word) != new.get(word):
+            data = {"reason": "Cannot tell automatically whether anybody relies on it."}
+            name = word.removeprefix(LIMITS)
+            comparison.add(
+                "odata-limit-changed", BOTH, old.get(word), new.get(word), name=name, undecided=True, data=data
+            )
     before, after = old.get("x-odata-scale"), new.get("x-odata-scale")
     if (
         before is not None
