@@ -131,7 +131,7 @@ class EventComparison:
                     "event-reply-changed", text, where=where, old=one.reply_to, new=other.reply_to, level=level
                 )
             self._bindings(one.raw, other.raw, where)
-            if signature(one.raw.get("security")) != signature(other.raw.get("security")):
+            if self._is_secured_otherwise(one.raw, one.pointer, other.raw, other.pointer):
                 self.collector.add("event-security-changed", f"The security of {label} changed.", where=where)
 
     def _operation_on_one_side(
@@ -163,7 +163,10 @@ class EventComparison:
         """The messages of one operation. `unread`: one was not read, and may be what seems to come or to go."""
         left, right = dict(old), dict(new)
         for name in [name for name in left if name in right]:
-            self._message(left.pop(name), right.pop(name), action, where)
+            before, after = left.pop(name), right.pop(name)
+            if before.name != after.name and not (before.partial or after.partial):
+                self._renamed(before, after, where)
+            self._message(before, after, action, where)
         if unread:
             return
         if len(left) == len(right) == 1:
@@ -173,9 +176,7 @@ class EventComparison:
             if alone or not self._differ(before, after):
                 anonymous = before.name.startswith("message") or after.name.startswith("message")
                 if before.name != after.name and not anonymous:
-                    text = f"The message {before.name} is now called {after.name}."
-                    place = where._replace(old=before.pointer, new=after.pointer)
-                    self.collector.add("event-message-renamed", text, where=place, old=before.name, new=after.name)
+                    self._renamed(before, after, where)
                 self._message(before, after, action, where)
                 return
         for name, before in left.items():
@@ -200,6 +201,35 @@ class EventComparison:
                 base=where.old,
                 revision=after.pointer,
             )
+
+    def _renamed(self, before: EventMessage, after: EventMessage, where: Where) -> None:
+        text = f"The message {before.name} is now called {after.name}."
+        place = where._replace(old=before.pointer, new=after.pointer)
+        self.collector.add("event-message-renamed", text, where=place, old=before.name, new=after.name)
+
+    def _is_secured_otherwise(self, old: Any, base: str, new: Any, revision: str) -> bool:
+        return signature(self.old.security_of(old, base)) != signature(self.new.security_of(new, revision))
+
+    def _speaks(self, name: str, old: dict[str, Any], new: dict[str, Any], places: dict[str, Any]) -> None:
+        """The version of its protocol, and what may be put into its address."""
+        before, after = (str(side.get("protocolVersion") or "") for side in (old, new))
+        if before != after:
+            said = [version or "one that is not said" for version in (after, before)]
+            text = f"The version of its protocol that server {name} speaks is {said[0]} instead of {said[1]}."
+            level = None if before and after else "warning"
+            self.collector.add(
+                "event-server-changed", text, old=before or None, new=after or None, level=level, **places
+            )
+        variables = [
+            {
+                key: _said(view.resolve(raw, join(place, "variables", key)))
+                for key, raw in as_mapping(side.get("variables")).items()
+            }
+            for view, side, place in ((self.old, old, places["base"]), (self.new, new, places["revision"]))
+        ]
+        if signature(variables[0]) != signature(variables[1]):
+            text = f"What may be put into the address of server {name} changed."
+            self.collector.add("event-server-variables-changed", text, **places)
 
     def _differ(self, before: EventMessage, after: EventMessage) -> bool:
         if not (before.readable and after.readable):
@@ -348,10 +378,15 @@ class EventComparison:
                 )
                 self.collector.add("event-server-changed", text, old=before, new=after or None, **places)
             elif one is not None and other is not None:
-                if signature(one.raw.get("security")) != signature(other.raw.get("security")):
+                if self._is_secured_otherwise(one.raw, one.pointer, other.raw, other.pointer):
                     self.collector.add("event-security-changed", f"The security of server {name} changed.", **places)
+                self._speaks(name, one.raw, other.raw, places)
                 where = Where("", "", *places.values())
                 self._bindings(one.raw, other.raw, where)
+
+
+def _said(variable: LocatedObject | None) -> Any:
+    return None if variable is None else {key: variable.raw.get(key) for key in ("enum", "default")}
 
 
 def _shared(message: EventMessage, other: EventMessage) -> EventMessage:

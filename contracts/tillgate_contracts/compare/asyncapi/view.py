@@ -139,12 +139,7 @@ class EventView(Resolver):
         place = self.resolve(raw, pointer)
         if place is None:
             return None
-        merged, partial = dict(place.raw), False
-        for index, trait in enumerate(as_list(merged.get("traits"))):
-            found = self.resolve(trait, join(place.pointer, "traits", index))
-            partial = partial or (found is None and isinstance(trait, dict))
-            for key, value in found.raw.items() if found is not None else ():
-                merged.setdefault(key, value)
+        merged, partial = self._with_traits(place)
         own = (
             merged.get("messageId")
             or merged.get("name")
@@ -154,6 +149,38 @@ class EventView(Resolver):
         content = str(merged.get("contentType") or self.content_type)
         return EventMessage(str(own), merged, place.pointer, content, partial)
 
+    def _with_traits(self, place: LocatedObject) -> tuple[dict[str, Any], bool]:
+        """A message or an operation over its traits; and whether one of these was not read."""
+        merged, partial = dict(place.raw), False
+        for index, trait in enumerate(as_list(merged.get("traits"))):
+            found = self.resolve(trait, join(place.pointer, "traits", index))
+            partial = partial or (found is None and isinstance(trait, dict))
+            for key, value in found.raw.items() if found is not None else ():
+                own = merged.get(key)
+                if key == "bindings" and isinstance(own, dict) and isinstance(value, dict):
+                    merged[key] = {**value, **own}
+                else:
+                    merged.setdefault(key, value)
+        return merged, partial
+
+    def security_of(self, raw: Any, pointer: str) -> list[Any]:
+        """The schemes that a server or an operation demands, as they are: by reference in version 3, by name with
+        scopes in version 2."""
+        declared = as_mapping(as_mapping(self.tree.get("components")).get("securitySchemes"))
+        found: list[Any] = []
+        for index, entry in enumerate(as_list(as_mapping(raw).get("security"))):
+            entry = as_mapping(entry)
+            if "$ref" in entry or "type" in entry:
+                scheme = self.resolve(entry, join(pointer, "security", index))
+                found.append(_meant(scheme))
+                continue
+            named = {
+                name: self.resolve(declared.get(name), join("", "components", "securitySchemes", name))
+                for name in entry
+            }
+            found.append({name: [_meant(scheme), entry[name]] for name, scheme in named.items()})
+        return found
+
     def _read_consumer_view(self) -> None:
         for address, place in self._section("channels"):
             channel = Channel(address, address, place.raw, place.pointer)
@@ -162,7 +189,7 @@ class EventView(Resolver):
                 found = self.resolve(place.raw.get(word), join(place.pointer, word))
                 if found is None:
                     continue
-                operation = ChannelOperation(action, address, found.raw, found.pointer)
+                operation = ChannelOperation(action, address, self._with_traits(found)[0], found.pointer)
                 raw, pointer = found.raw.get("message"), join(found.pointer, "message")
                 listed = raw.get("oneOf") if isinstance(raw, dict) else None
                 entries = (
@@ -202,7 +229,7 @@ class EventView(Resolver):
             if action not in OPPOSITE or not key:
                 continue
             operation = self.operations.setdefault(
-                (action, key), ChannelOperation(action, key, place.raw, place.pointer)
+                (action, key), ChannelOperation(action, key, self._with_traits(place)[0], place.pointer)
             )
             operation.messages.update(
                 self._chosen(place.raw.get("messages"), self.channels[key], join(place.pointer, "messages"))
@@ -266,3 +293,10 @@ class EventView(Resolver):
             own = self._message(raw, join("", "components", "messages", name), str(name))
             if own is not None and own.pointer not in used:
                 self.loose.setdefault(str(name), own)
+
+
+def _meant(scheme: LocatedObject | None) -> Any:
+    """What a security scheme is on the wire; None where it is not declared."""
+    if scheme is None:
+        return None
+    return {key: value for key, value in scheme.raw.items() if key != "description" and not key.startswith("x-")}
