@@ -132,3 +132,79 @@ def test_a_name_that_nothing_declares_is_listed(parts, name):
 def test_names_of_xml_schema_and_of_fixed_namespaces_are_known():
     text = XSD.format("xs:dateTimeStamp", "", '<xs:attribute ref="xml:lang"/>')
     assert read(text.encode()).problems == ()
+
+
+HEADER = '<s:header message="t:i" part="p" use="literal"/>'
+HEADED = WSDL.replace(BODY, BODY.replace("</w:input>", f"{HEADER}</w:input>"))
+FAULT = '<w:fault name="f"><s:fault name="f" use="literal"/></w:fault>'
+FAULTY = WSDL.replace(
+    '<w:output><s:body use="literal"/></w:output>', f'<w:output><s:body use="literal"/></w:output>{FAULT}'
+)
+OTHER_PORT_TYPE = '<w:portType name="Z"><w:operation name="op"><w:input message="t:o"/></w:operation></w:portType>'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict", "rule"),
+    [
+        (
+            HEADED,
+            HEADED.replace('part="p" use="literal"', 'part="p" use="encoded"'),
+            "warning",
+            "soap-extension-changed",
+        ),
+        (
+            HEADED,
+            HEADED.replace(HEADER, f'{HEADER[:-2]}><s:headerfault message="t:o" part="p" use="literal"/></s:header>'),
+            "warning",
+            "soap-extension-changed",
+        ),
+        (
+            FAULTY,
+            FAULTY.replace('name="f" use="literal"', 'name="f" use="encoded" encodingStyle="urn:e"'),
+            "warning",
+            "soap-extension-changed",
+        ),
+        (
+            WSDL.replace("<w:binding", f"{OTHER_PORT_TYPE}<w:binding"),
+            WSDL.replace("<w:binding", f"{OTHER_PORT_TYPE}<w:binding").replace('type="t:P"', 'type="t:Z"'),
+            "breaking",
+            "soap-binding-interface-changed",
+        ),
+        (WSDL, WSDL.replace('type="t:P"', 'type="t:Nobody"'), "breaking", "soap-binding-interface-changed"),
+    ],
+    ids=["use of a header", "fault of a header", "use of a fault", "another port type", "no port type"],
+)
+def test_how_headers_and_faults_are_written_and_what_is_bound_is_told(old, new, verdict, rule):
+    assert old != new
+    found = told(old, new)
+    assert (found.verdict, rule in {finding.rule for finding in found.findings}) == (verdict, True), found.findings
+
+
+SECOND = """<d:description xmlns:d="http://www.w3.org/ns/wsdl" xmlns:soap="http://www.w3.org/ns/wsdl/soap"
+ xmlns:t="urn:t" xmlns:http="http://www.w3.org/ns/wsdl/http" xmlns:xs="http://www.w3.org/2001/XMLSchema"
+ targetNamespace="urn:t">
+ <d:types><xs:schema targetNamespace="urn:t"><xs:element name="I" type="xs:string"/></xs:schema></d:types>
+ <d:interface name="P"><d:operation name="op" pattern="http://www.w3.org/ns/wsdl/in-only" style="urn:iri">
+ <d:input element="t:I"/></d:operation></d:interface>
+ <d:binding name="B" interface="t:P" type="http://www.w3.org/ns/wsdl/http" http:methodDefault="GET"
+  soap:version="1.2"><d:operation ref="t:op" http:method="GET" http:location="a/{x}"/></d:binding>
+ <d:service name="S" interface="t:P"><d:endpoint name="e" binding="t:B" address="http://h/a"
+  http:authenticationScheme="basic"/></d:service></d:description>"""
+
+
+@pytest.mark.parametrize(
+    ("part", "becomes"),
+    [
+        ('http:method="GET"', 'http:method="PUT"'),
+        ('http:location="a/{x}"', 'http:location="b/{x}"'),
+        ('http:methodDefault="GET"', 'http:methodDefault="POST"'),
+        ('soap:version="1.2"', 'soap:version="1.1"'),
+        ('style="urn:iri"', 'style="urn:rpc"'),
+        ('http:authenticationScheme="basic"', 'http:authenticationScheme="digest"'),
+    ],
+)
+def test_what_wsdl_2_says_of_soap_and_http_in_attributes_is_told(part, becomes):
+    assert part in SECOND
+    found = told(SECOND, SECOND.replace(part, becomes))
+    assert (found.verdict, {one.rule for one in found.findings} >= {"soap-extension-changed"}) == ("warning", True)
+    assert told(SECOND, SECOND).verdict == "none"

@@ -11,7 +11,16 @@ from typing import Any
 from tillgate_contracts.reading.forms import OwnReading
 from tillgate_contracts.reading.limits import Clock, ReadingLimits, measure, refusal
 from tillgate_contracts.reading.pointers import escape
-from tillgate_contracts.reading.wsdl_extensions import MIME, action_of, extension, extensions_of, mime_parts, space_of
+from tillgate_contracts.reading.wsdl_extensions import (
+    MIME,
+    action_of,
+    attributes_of,
+    extension,
+    extensions_of,
+    mime_parts,
+    space_of,
+    written_otherwise,
+)
 from tillgate_contracts.reading.xml_files import XmlFiles
 from tillgate_contracts.reading.xml_text import parse_xml
 from tillgate_contracts.reading.xsd_reader import XS, SchemaReader, local, qualified
@@ -224,6 +233,8 @@ class _WsdlReader:
                     name = qualified(part, part.get("ref") or "")
                     made.setdefault("faults", {})[name.rpartition("}")[2]] = {"parts": [faults.get(name, {"name": ""})]}
             self._operation(operations, child, made, pointer)
+            if child.get("style"):
+                made["extensions"] = sorted([*made.get("extensions", []), f"style={child.get('style')}"])
         made = {"operations": operations}
         if node.get("extends"):
             made["extends"] = sorted(qualified(node, one) for one in node.get("extends").split())
@@ -263,6 +274,7 @@ class _WsdlReader:
             elif space not in _OWN:
                 extensions.append(extension(child))
         made.setdefault("protocol", "other")
+        extensions += attributes_of(node)
         if extensions:
             made["extensions"] = sorted(extensions)
         self._keep("bindings", node, target, made)
@@ -281,12 +293,19 @@ class _WsdlReader:
                 body = self._body(child)
                 if body:
                     made[kind] = body
+            elif kind == "fault" and space in _OWN:
+                name = child.get("name") or (child.get("ref") or "").rpartition(":")[2]
+                said = [f"fault {name}: {text}" for text in attributes_of(child)]
+                said += [text for one in child if space_of(one) in SOAP for text in written_otherwise(one, name)]
+                made["extensions"] = [*made.get("extensions", []), *said]
             elif space not in _OWN and kind != "operation":
                 made.setdefault("extensions", []).append(extension(child))
-        return made
+        said = sorted([*made.pop("extensions", []), *attributes_of(node)])
+        return made | ({"extensions": said} if said else {})
 
     def _body(self, node: Any) -> Tree:
         made: Tree = {}
+        headers: list[str] = []
         for child in node.iter():
             if space_of(child) not in SOAP:
                 continue
@@ -297,7 +316,14 @@ class _WsdlReader:
                         made[key] = child.get(key)
             elif local(child) == "header":
                 made.setdefault("headers", []).append(self._header(child))
-        mime, said = mime_parts(node), extensions_of(node, _KNOWN)
+                headers += written_otherwise(child, child.get("part") or child.get("element") or "")
+            elif local(child) == "headerfault":
+                message = qualified(child, child.get("message") or "")
+                parts = self.messages.get(message, [])
+                kinds = [p.get("element") or p.get("type") for p in parts if p["name"] == child.get("part")]
+                headers.append(f"headerfault {message} {child.get('part') or ''}: {''.join(map(str, kinds))}")
+                headers += written_otherwise(child, child.get("part") or "")
+        mime, said = mime_parts(node), sorted([*extensions_of(node, _KNOWN), *headers])
         return made | ({"mime": mime} if mime else {}) | ({"extensions": said} if said else {})
 
     def _header(self, node: Any) -> Tree:
@@ -317,7 +343,7 @@ class _WsdlReader:
             )
             name = child.get("name") or ""
             ports[name] = {"binding": qualified(child, child.get("binding") or ""), "address": address}
-            said = extensions_of(child, _KNOWN)
+            said = sorted([*extensions_of(child, _KNOWN), *attributes_of(child)])
             if said:
                 ports[name]["extensions"] = said
             self.lines[f"{pointer}/{escape(name)}"] = child.sourceline or 0

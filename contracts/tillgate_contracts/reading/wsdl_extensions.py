@@ -12,6 +12,7 @@ _ACTION = (
     "{http://www.w3.org/2006/05/addressing/wsdl}Action",
     "{http://schemas.xmlsoap.org/ws/2004/08/addressing}Action",
 )
+_READ = frozenset((*_ACTION, "{http://www.w3.org/ns/wsdl/soap}action"))
 MIME = "http://schemas.xmlsoap.org/wsdl/mime/"
 
 
@@ -23,6 +24,26 @@ def extension(node: Any) -> str:
 def extensions_of(node: Any, known: frozenset[str]) -> list[str]:
     """The elements of other standards directly below an element, as sorted text. `known`: namespaces that are read."""
     return sorted(extension(child) for child in node if isinstance(child.tag, str) and space_of(child) not in known)
+
+
+def attributes_of(node: Any) -> list[str]:
+    """Attributes of other standards on an element, as sorted text: what WSDL 2.0 says there of SOAP and HTTP (WSDL 2.0
+    Adjuncts sections 5 and 6). The action of a message is read by itself."""
+    return sorted(
+        f"{key}={value}"
+        for key, value in node.attrib.items()
+        if str(key).startswith("{") and not str(key).startswith("{http://www.w3.org/2001/") and key not in _READ
+    )
+
+
+def written_otherwise(node: Any, name: str) -> list[str]:
+    """How a header or a fault of SOAP is written, where it is not literally so (WSDL 1.1 sections 3.6 and 3.7)."""
+    said = [
+        f"{key}={value}"
+        for key in ("use", "encodingStyle", "namespace")
+        if (value := node.get(key)) and (key, value) != ("use", "literal")
+    ]
+    return [f"{str(node.tag).rpartition('}')[2]} {name}: {' '.join(said)}"] if said else []
 
 
 def space_of(node: Any) -> str:

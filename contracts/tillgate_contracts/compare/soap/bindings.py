@@ -69,6 +69,10 @@ class BindingComparison:
             if one != other:
                 text = f"The binding {name} has the {key} {other or 'none'} instead of {one or 'none'}."
                 self.add(who, rule, text, old=one, new=other, **at)
+        if _short(before.get("interface", "")) != _short(after.get("interface", "")):
+            one, other = _short(before.get("interface", "")), _short(after.get("interface", ""))
+            text = f"The binding {name} is of the port type {other or 'none'} instead of {one or 'none'}."
+            self.add(self._who(before), "soap-binding-interface-changed", text, old=one, new=other, **at)
         self._extensions(before, after, who, f"The binding {name}", at)
         old, new = before.get("operations", {}), after.get("operations", {})
         for key, one in old.items():
