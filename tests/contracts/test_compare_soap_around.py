@@ -208,3 +208,25 @@ def test_what_wsdl_2_says_of_soap_and_http_in_attributes_is_told(part, becomes):
     found = told(SECOND, SECOND.replace(part, becomes))
     assert (found.verdict, {one.rule for one in found.findings} >= {"soap-extension-changed"}) == ("warning", True)
     assert told(SECOND, SECOND).verdict == "none"
+
+
+SCHEMA = """<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" xmlns:t="urn:t" targetNamespace="urn:t">
+ <xs:complexType name="B"><xs:sequence><xs:element name="a" type="xs:string"/></xs:sequence></xs:complexType>
+ <xs:complexType name="D"><xs:complexContent><xs:extension base="t:B"/></xs:complexContent></xs:complexType>
+ <xs:element name="R" type="t:B"/><xs:element name="h" type="xs:string"/>
+ <xs:element name="g" type="xs:string" substitutionGroup="t:h"/></xs:schema>"""
+
+
+@pytest.mark.parametrize(
+    ("part", "becomes"),
+    [
+        ('<xs:element name="R" type="t:B"/>', '<xs:element name="R" type="t:B" block="#all"/>'),
+        ('<xs:element name="h" type="xs:string"/>', '<xs:element name="h" type="xs:string" block="substitution"/>'),
+        ('targetNamespace="urn:t"', 'targetNamespace="urn:t" blockDefault="extension"'),
+    ],
+)
+def test_what_may_no_longer_stand_for_an_element_is_told(part, becomes):
+    found = told(SCHEMA, SCHEMA.replace(part, becomes))
+    assert found.verdict == "warning", found.findings
+    own = SCHEMA.replace('targetNamespace="urn:t"', 'targetNamespace="urn:t" blockDefault="substitution"')
+    assert told(own, own.replace('name="R"', 'name="R" block="substitution"')).verdict == "none", "said twice"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -227,3 +228,11 @@ def test_a_comment_behind_a_tab_is_a_comment() -> None:
     with pytest.raises(ContractError) as refused:
         read(b"openapi: 3.0.3\ninfo:\n\ttitle: a\npaths: {}\n")
     assert refused.value.code == "contract.yaml_syntax"
+
+
+@pytest.mark.parametrize(("text", "schema"), [(b"true", {}), (b" false\n", {"not": {}})])
+def test_a_file_that_is_a_boolean_is_a_json_schema(text: bytes, schema: dict[str, Any]) -> None:
+    """JSON Schema 2020-12 Core 4.3: a schema is an object or a boolean."""
+    found = read(text, name="any.json")
+    assert (found.tree, found.format) == (schema, "jsonschema-2020-12")
+    assert read(text, name="any.yaml").digest == found.digest

@@ -206,6 +206,8 @@ def read(
 
             return _own(read_sdl(text, limits, clock), name)
         value, is_json = _parse(text, name, limits, clock)
+        if isinstance(value, bool):
+            return Document.from_schema(value, name=name, limits=limits)
         return _build(
             value,
             None,

@@ -192,6 +192,7 @@ class SchemaReader:
         for key in ("nillable", "abstract"):
             if node.get(key) in ("true", "1"):
                 made[key] = True
+        made |= context.controls(node) if top or "ref" not in made else {}
         if node.get("substitutionGroup"):
             made["head"] = sorted(context.name(node, one) for one in node.get("substitutionGroup").split())
         identity = [etree.tostring(c, method="c14n").decode().strip() for c in node if local(c) in _IDENTITY]
@@ -215,9 +216,7 @@ class SchemaReader:
         for key in ("abstract", "mixed"):
             if node.get(key) in ("true", "1"):
                 made[key] = True
-        for key in ("final", "block"):
-            if node.get(key):
-                made[key] = " ".join(sorted(node.get(key).split()))
+        made |= context.controls(node)
         holder = node
         for child in node:
             if local(child) in ("simpleContent", "complexContent"):
@@ -343,6 +342,19 @@ class _Context:
         self.own = root.get("targetNamespace") or ""
         self.element_form = root.get("elementFormDefault") or "unqualified"
         self.attribute_form = root.get("attributeFormDefault") or "unqualified"
+        self.usual = {key: root.get(f"{key}Default") or "" for key in ("final", "block")}
+
+    def controls(self, node: Any) -> Tree:
+        """What may not be derived from a declaration, or stand for it: its own word, else that of the schema (XML
+        Schema 3.3.2, 3.4.2)."""
+        made = {}
+        for key, usual in self.usual.items():
+            words = sorted(node.get(key, usual).split())
+            if local(node) != "element" or key == "final":
+                words = [word for word in words if word not in ("substitution", "list", "union")]
+            if words:
+                made[key] = " ".join(words)
+        return made
 
     def name(self, node: Any, text: str) -> str:
         """A name as written, with the namespace of its prefix."""

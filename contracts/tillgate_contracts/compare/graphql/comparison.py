@@ -40,6 +40,8 @@ class GraphqlComparison:
             if name not in types[0] and name not in came:
                 place = Place(None, f"/types/{name}", name, name)
                 self.report.add("graphql-type-added", f"The type {name} was added.", place, new=name)
+                if types[1][name]["kind"] == "object":
+                    self._interfaces(Place(f"/types/{name}", f"/types/{name}", name, name), {}, types[1][name])
         self.directives.definitions(self.old.get("directives", {}), self.new.get("directives", {}))
         self.report.applied(Place("/roots", "/roots", "schema", "schema"), self.old, self.new, "The schema")
         self._words(Place("/roots", "/roots", "schema", "schema"), *(t.get("info", {}) for t in (self.old, self.new)))

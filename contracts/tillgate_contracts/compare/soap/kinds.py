@@ -68,7 +68,7 @@ XML_KINDS: dict[str, XmlKind] = {
     "type-renamed": XmlKind(BOTH, "the type has another name, which xsi:type names", True),
     "type-became-abstract": XmlKind(NARROWS, "a type is abstract now (3.4.1)"),
     "type-became-concrete": XmlKind(WIDENS, "a type is no longer abstract (3.4.1)"),
-    "derivation-control-changed": XmlKind(BOTH, "block or final of a type changed (3.4.1)", True),
+    "derivation-control-changed": XmlKind(BOTH, "block or final of a type or an element changed (3.3.1, 3.4.1)", True),
     "became-mixed": XmlKind(WIDENS, "text may stand between elements now (3.4.1)"),
     "became-not-mixed": XmlKind(NARROWS, "text may no longer stand between elements (3.4.1)"),
     "content-kind-changed": XmlKind(BOTH, "text became elements, or elements became text (3.4.2)"),

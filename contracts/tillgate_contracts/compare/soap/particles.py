@@ -245,6 +245,8 @@ class ContentComparison:
                 kind = gained if after.get(key) else lost
                 self.add(kind, f"{whole} is {'' if after.get(key) else 'no longer '}{key}.", None, None, at)
         self.found.changes += value_constraints(whole, before, after, at)
+        if any(before.get(key) != after.get(key) for key in ("block", "final")):
+            self.add("derivation-control-changed", f"{whole} allows other derivations and substitutes.", None, None, at)
         if before.get("identity") != after.get("identity"):
             self.add("identity-changed", f"Keys of {whole} changed.", None, None, at)
         pair = self.old.type(before["type"], f"{place}/type"), self.new.type(after["type"], f"{spot}/type")
