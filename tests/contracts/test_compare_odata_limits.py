@@ -15,7 +15,8 @@ COMPUTED = '<Annotation Term="Org.OData.Core.V1.Computed"/>'
 V2 = """<edmx:Edmx Version="1.0" xmlns:edmx="http://schemas.microsoft.com/ado/2007/06/edmx"
  xmlns:m="http://schemas.microsoft.com/ado/2007/08/dataservices/metadata"
  xmlns:sap="http://www.sap.com/Protocols/SAPData">
- <edmx:DataServices m:DataServiceVersion="2.0"><Schema Namespace="S" xmlns="http://schemas.microsoft.com/ado/2008/09/edm">
+ <edmx:DataServices m:DataServiceVersion="2.0"><Schema Namespace="S"
+ xmlns="http://schemas.microsoft.com/ado/2008/09/edm">
  <EntityType Name="P"><Key><PropertyRef Name="Id"/></Key><Property Name="Id" Type="Edm.String" Nullable="false"/>
  <Property Name="Name" Type="Edm.String"/></EntityType>
  <EntityContainer Name="C"><EntitySet Name="Ps" EntityType="S.P"/></EntityContainer></Schema>
