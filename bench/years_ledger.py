@@ -3,6 +3,7 @@ PostgreSQL, and pages of the database, which a busy machine does not change. `ye
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -15,6 +16,10 @@ from bench.measure import cpu
 TIMES = 50
 SALES = 10_000
 BATCH = 50
+_MESSAGES = """
+select sum(reltuples)::bigint
+from pg_class
+where relkind = 'r' and relname ~ '^runtime_message_'"""
 _PAGES = "select blks_hit + blks_read from pg_stat_database where datname = current_database()"
 
 
@@ -22,7 +27,7 @@ def measure(postgres_pid: int) -> None:
     from runtime.ledger import connections
 
     with connections.connected(name="tillgate-bench", role="unlimited") as conn:
-        row = conn.execute("select sum(reltuples)::bigint from pg_class where relname ~ '^runtime_message_'").fetchone()
+        row = conn.execute(_MESSAGES).fetchone()
         print(f"beside about {row[0] if row else 0:,} messages, load {os.getloadavg()[0]:.1f}")
         claims(conn)
         polls(conn)
@@ -49,14 +54,20 @@ def pages_of(conn: Any, statement: str, arguments: dict[str, Any]) -> int:
     for _ in range(2):  # a first time, for the plans of the functions
         with conn.transaction(force_rollback=True):
             row = conn.execute("explain (analyze, buffers, format json) " + statement, arguments).fetchone()
-    plan = row[0][0]["Plan"]
+    plan = json.loads(row[0])[0]["Plan"]
     return int(plan["Shared Hit Blocks"] + plan["Shared Read Blocks"])
 
 
 def claims(conn: Any) -> None:
-    """Ten stores and the ERP are behind: there is something to claim."""
+    """Five stores and a target of the sales are behind: there is something to claim. All other lanes sleep, as workers
+    let them."""
     from runtime.ledger.claimed import EVERYTHING
     from runtime.ledger.claims import _CLAIM, claim, release
+    from runtime.ledger.lane_sleep import let_lanes_sleep
+
+    while let_lanes_sleep(conn, after=0.0):
+        pass
+    conn.execute("vacuum analyze runtime_progress, runtime_subscription")
 
     def one() -> None:
         taken = claim(conn, owner="bench")

@@ -51,19 +51,15 @@ class Due(NamedTuple):
 
 def due(conn: Connection) -> list[Due]:
     """What would go now, with what holds it back; changes nothing."""
-    with rows.planned_for_these(conn):
-        return _due(conn)
-
-
-def _due(conn: Connection) -> list[Due]:
     found = [_messages(conn, part.name, why) for part, why in due_partitions(conn)]
     held = (RECOVERING,) if rows.is_recovering(conn) else ()
     known = rows.edges(conn, "evidence")
     for what, table in rows.EVIDENCE.items():
         found.append(_counted(conn, "evidence", what, known, rows.due_evidence(table))._replace(holds=held))
-    for part in rows.PARTS:
-        what = part.table.partition("_")[2]
-        found.append(_counted(conn, part.data_class, what, rows.edges(conn, part.data_class), f"select {part.due}"))
+    with rows.planned_for_these(conn):
+        for part in rows.PARTS:
+            what = part.table.partition("_")[2]
+            found.append(_counted(conn, part.data_class, what, rows.edges(conn, part.data_class), f"select {part.due}"))
     found.append(_heads(conn))
     return [one for one in found if one.number or one.data_class == "messages"]
 

@@ -58,13 +58,11 @@ begin
     select 'messages are in quarantine or wait for a person'
      where exists (select from x
                      join runtime_subscription s on s.stream_id = x.stream_id
-                    cross join lateral (select from runtime_quarantine k
-                                         where k.subscription_id = s.id and k.lane = x.lane
-                                           and k.position between x.first and x.last
-                                           and exists (select from %1$I m
-                                                        where m.stream_id = x.stream_id and m.lane = x.lane
-                                                          and m.position = k.position)
-                                         order by k.position limit 1) k)
+                     join runtime_quarantine k on k.subscription_id = s.id and k.lane = x.lane
+                    where k.position between x.first and x.last
+                      and exists (select from %1$I m
+                                   where m.stream_id = x.stream_id and m.lane = x.lane and m.position = k.position
+                                  offset 0))
     union all
     select 'a call has no answer yet'
      where exists (select from x

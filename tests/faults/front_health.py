@@ -20,6 +20,7 @@ from tests.faults.waits import AS_LONG_AS_A_LEASE, GOOD_WITHIN, MOST_FAILED, Spe
 
 EVERY = 0.1  # seconds between two questions
 LONGEST = 5.0  # seconds that one of them may take, as the probes of a platform have it
+SEEN_BEFORE = 20  # answers, of all processes of the web server
 WHOLE = frozenset({"frozen", "reader", "bodies"})  # the product serves meanwhile, so it has to say so
 
 
@@ -85,9 +86,10 @@ def judge(
     """By kind: questions, how many were not answered "ready" and what was said, seconds until it was ready again, the
     longest answer.
 
-    As with the tills a spell into whose time something else falls is not judged. After the end of a spell readiness has
-    to be green within the time that tills are given; where the database is whole all the time, it says at most once
-    that it is not. Answers that only came too late are told, and no fault in themselves: others load the machine, too.
+    As with the tills a spell into whose time something else falls, or before which it was not well, is not judged. When
+    it is over, readiness has to be green within the time that tills are given; where the database is whole all the
+    time, it says at most once that it is not. Answers that only came too late are told, and no fault in themselves:
+    others load the machine, too.
     """
     known, told = list(spells), dict[str, dict[str, Any]]()
     for spell in known:
@@ -98,6 +100,9 @@ def judge(
             continue
         within = AS_LONG_AS_A_LEASE.get(spell.kind, GOOD_WITHIN)
         meant = [one for one in answers if spell.began <= one.at <= over + within]
+        before = [one.status for one in answers if one.at < spell.began][-SEEN_BEFORE:]
+        if not before or set(before) != {200}:
+            continue  # not all processes of the web server had loaded yet
         if not meant or meant[-1].at < over:
             continue  # the round ended with it
         after = [one for one in meant if one.at >= over]

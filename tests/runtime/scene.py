@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,9 +17,7 @@ from django.contrib.auth.models import Group
 from django.db import connection
 from django.utils import timezone
 
-from catalog.models import Environment, SlaTier, System
 from kernel import clock
-from kernel.models import User
 from runtime.domain import manifest as manifests
 from runtime.domain.correlation import correlation_id, lane_of
 from runtime.models import (
@@ -48,55 +46,11 @@ from runtime.models import (
 )
 from runtime.services import replays
 from tests import kept_rows, sealed
-from tests.portal import make
+from tests.runtime.scene_estate import People, estate
 from tests.runtime.scene_manifests import PRICES, SALES
 
 _numbers = itertools.count(5_000_000)
 SALT = 0x0123_4567_89AB_CDEF
-
-
-@dataclass(slots=True)
-class People:
-    sofia: User
-    rita: User
-    petra: User
-    sam: User
-    zoe: User
-    groups: dict[str, Group] = field(default_factory=dict)
-
-
-@kept_rows.once
-def estate() -> People:
-    """Teams, people, systems, environments and tiers."""
-    teams = {
-        "sales-finance": "Sales and finance",
-        "pricing": "Pricing",
-        "architects": "Architects",
-        "release-managers": "Release managers",
-        "security": "Security",
-    }
-    groups = {
-        key: make.team(key, name, "role" if key in ("architects", "release-managers", "security") else "domain")
-        for key, name in teams.items()
-    }
-    for key, name, kind in (
-        ("s4", "S/4HANA Cloud", "erp"),
-        ("pos", "Store POS estate", "pos"),
-        ("loyalty", "Loyalty engine", "loyalty"),
-    ):
-        System.objects.create(key=key, name=name, kind=kind)
-    for position, key in enumerate(("test", "production")):
-        Environment.objects.create(key=key, name=key.capitalize(), position=position)
-    for level, staleness in ((0, 60), (1, 900), (2, 3600), (3, 86400)):
-        SlaTier.objects.create(level=level, name=f"Tier {level}", rules={"max_staleness_s": staleness})
-    return People(
-        sofia=make.person("sofia", groups["sales-finance"]),
-        rita=make.person("rita", groups["release-managers"]),
-        petra=make.person("petra", groups["pricing"]),
-        sam=make.person("sam", groups["security"]),
-        zoe=make.person("zoe"),
-        groups=groups,
-    )
 
 
 def approve(key: str, digest: str, environment: str = "production") -> int:
