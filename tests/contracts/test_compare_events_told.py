@@ -97,3 +97,11 @@ def test_variables_of_a_server_of_version_2_are_told() -> None:
     one = changed(OLD, "servers", "main", "variables", to={"v": {"default": "1"}})
     other = changed(OLD, "servers", "main", "variables", to={"v": {"default": "2"}})
     assert judge(one, other).verdict == "warning"
+
+
+def test_a_channel_without_an_address_has_none_that_is_known() -> None:
+    absent = changed(BASE, "channels", "orders", to={"messages": {"placed": {"name": "OrderPlaced", "payload": {}}}})
+    unknown = changed(absent, "channels", "orders", "address", to=None)
+    named = changed(absent, "channels", "orders", "address", to="orders")
+    assert judge(absent, unknown).verdict == "none"
+    assert judge(absent, named).verdict == judge(unknown, named).verdict != "none"

@@ -129,3 +129,34 @@ def test_what_decides_which_operations_there_are_is_told_once() -> None:
     found = judge(EDMX, beside("shop.Shop/Orders", term("InsertRestrictions", says("Insertable", "false"))))
     assert found.verdict == "breaking"
     assert not any("odata-limit" in rule for rule in rules(found)), "the operation goes, and that says it"
+
+
+def test_types_of_other_documents_are_problems_and_what_changes_there_is_not_decided() -> None:
+    other = EDMX.replace("</EntityContainer>", '<EntitySet Name="Far" EntityType="Q.Far"/></EntityContainer>')
+    assert "ref.unresolved" in {problem.code for problem in read(other.encode()).problems}
+    assert judge(other, other.replace("Q.Far", "Q.Farther")).verdict != "none"
+    for part in (
+        ('Type="shop.Status"', 'Type="Q.Status"'),
+        ('<EntityType Name="Customer">', '<EntityType Name="Customer" BaseType="Q.Person">'),
+        ('Type="shop.Customer"', 'Type="Q.Person"'),
+    ):
+        assert part[0] in EDMX
+        found = read(EDMX.replace(*part).encode())
+        assert {problem.code for problem in found.problems} == {"ref.unresolved"}, part
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('Name="Info/ID" Alias="A"', 'Name="Info/No" Alias="A"'),
+        ('Name="Info/ID" Alias="A"', 'Name="Info/ID" Alias="B"'),
+        ('<Key><PropertyRef Name="Info/ID" Alias="A"/></Key>', ""),
+    ],
+)
+def test_a_key_by_a_path_is_a_key(old: str, new: str) -> None:
+    by_path = EDMX.replace(
+        '<EntityType Name="Customer">\n        <Key><PropertyRef Name="Id"/></Key>',
+        '<EntityType Name="Customer"><Key><PropertyRef Name="Info/ID" Alias="A"/></Key>',
+    )
+    assert old in by_path
+    assert judge(by_path, by_path.replace(old, new)).verdict == "breaking"

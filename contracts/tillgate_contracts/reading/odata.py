@@ -110,6 +110,8 @@ class _Lift(TypeLift):
         full = self.model.qualified(item["EntityType"] or item["Type"])
         entity = self.model.types.get(full)
         if entity is None:
+            if full:  # a type of another document, or of nobody: what is read there is not known
+                self._add(f"/{item.name}", {"get": self._reading(item, escape(full), many=True)}, item)
             return
         name = escape(self.names[full])
         readable = item.flag("sap:addressable", True) and self._allowed(

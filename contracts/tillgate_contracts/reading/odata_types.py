@@ -155,15 +155,17 @@ class TypeLift:
         return self.keys(base, depth + 1) if base is not None and depth < 32 else []
 
     def _key_names(self, element: EdmxElement) -> list[str]:
-        """The names of the key in URLs: an alias stands for its property there (CSDL XML 4.01 section 6.5)."""
-        aliases = {
-            ref.name: ref["Alias"]
-            for entry in (element, *self._ancestors(element))
-            for key in entry.all("Key")
-            for ref in key.all("PropertyRef")
-            if ref["Alias"]
-        }
-        return [aliases.get(key.name, key.name) for key in self.keys(element)]
+        """The names of the key in URLs: an alias stands for its property there, and has a path of its own where that is
+        a property of a property (CSDL XML 4.01 section 6.5)."""
+        for entry in (element, *self._ancestors(element)):
+            declared = entry.first("Key")
+            if declared is not None:
+                own = {item.name for item in entry.all("Property")}
+                return [
+                    (ref["Alias"] or ref.name) + ("" if ref.name in own else f"={ref.name}")
+                    for ref in declared.all("PropertyRef")
+                ]
+        return []
 
     def _ancestors(self, element: EdmxElement) -> Iterator[EdmxElement]:
         for _ in range(32):
@@ -194,8 +196,9 @@ class TypeLift:
         made: dict[str, Any] = {"type": "object", "properties": properties}
         if required:
             made["required"] = required
-        if keys and use == READ:
-            made["x-odata-key"] = self._key_names(element)
+        names = self._key_names(element) if use == READ else []
+        if names:
+            made["x-odata-key"] = names
         if element.flag("OpenType", False):
             made["additionalProperties"] = True
             if element["BaseType"] or full in self.bases:
@@ -210,8 +213,8 @@ class TypeLift:
             if element.flag("Abstract", False) and full not in self.bases:
                 made[f"{PREFIX}Abstract"] = "true"  # with types derived from it, they are told one by one
         base = self.model.qualified(element["BaseType"]) if element["BaseType"] else ""
-        if base in self.names:
-            made = {"allOf": [{"$ref": f"#/components/schemas/{escape(self.names[base])}{use}"}, made]}
+        if base:
+            made = {"allOf": [{"$ref": f"#/components/schemas/{escape(self.names.get(base, base))}{use}"}, made]}
         if full in self.bases:
             made["discriminator"] = self._discriminator(full, use)
         return made
@@ -284,6 +287,8 @@ class TypeLift:
             kind = self.model.types[full].kind
             suffix = use if kind in ("EntityType", "ComplexType") else ""
             return {"$ref": f"#/components/schemas/{escape(self.names[full])}{suffix}"}
+        if _is_foreign(text):
+            return {"$ref": f"#/components/schemas/{escape(full)}"}  # which nothing in this document is
         return self._facets(dict(self._scalar(text)), item)
 
     def _or_null(self, schema: dict[str, Any]) -> dict[str, Any]:
@@ -333,10 +338,10 @@ class TypeLift:
     def _navigation(self, item: EdmxElement, use: str) -> dict[str, Any]:
         target, multiplicity = self.target(item)
         made: dict[str, Any]
-        if target not in self.names:
+        if target not in self.names and not _is_foreign(target):
             made = {"x-odata-type": target}
         else:
-            ref = {"$ref": f"#/components/schemas/{escape(self.names[target])}{use}"}
+            ref = {"$ref": f"#/components/schemas/{escape(self.names.get(target, target))}{use}"}
             if multiplicity == "*":
                 rows: dict[str, Any] = {"type": "array", "items": ref}
                 wrapped = self.model.version == "2" and use == READ
@@ -362,3 +367,8 @@ class TypeLift:
             if end["Role"] == item["ToRole"]:
                 return self.model.qualified(end["Type"]), end["Multiplicity"] or "1"
         return item["Relationship"], "0..1"
+
+
+def _is_foreign(name: str) -> bool:
+    """Whether a type is declared in a schema, though in none of this document: neither `Edm.…` nor of a vocabulary."""
+    return "." in name and not name.startswith(("Edm.", "Org.OData."))

@@ -209,7 +209,7 @@ class EventView(Resolver):
     def _read_owner_view(self) -> None:
         by_pointer: dict[str, str] = {}
         for key, place in self._section("channels"):
-            address = place.raw.get("address", key)
+            address = place.raw.get("address")  # absent: not known before runtime (AsyncAPI 3.0 Channel Object)
             channel = Channel(key, None if address is None else str(address), place.raw, place.pointer)
             for name, raw in as_mapping(place.raw.get("messages")).items():
                 found = self._message(raw, join(place.pointer, "messages", name), str(name))
