@@ -22,13 +22,14 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from runtime.connectors import drop_modes, file_names
 from runtime.connectors.file_ages import state_of
+from runtime.connectors.file_beats import beating
 from runtime.connectors.file_moves import checksum, free, is_file, move, of_all_files, put_back
 from runtime.connectors.file_names import shown, why
 from runtime.connectors.incoming_files import IncomingFiles, IncomingRules, few
@@ -55,7 +56,8 @@ class Stamp(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class ClaimedFile:
     """One file in `work/`. `name` is stable over crashes: `<original path with __>.<first 12 of its SHA-256>`.
-    `refusal`: why nothing of it is read. `member`, `place`: which file of an archive this is, the first is 1."""
+    `refusal`: why nothing of it is read. `member`, `place`: which file of an archive this is, the first is 1. `beat` is
+    called again and again while it is read."""
 
     name: str
     path: Path
@@ -65,6 +67,7 @@ class ClaimedFile:
     refusal: str = ""
     member: str = ""
     place: int = 0
+    beat: Callable[[], object] = field(default=lambda: None, repr=False, compare=False)
 
     @property
     def whole(self) -> bool:
@@ -105,7 +108,7 @@ class ClaimedFile:
 
     def open(self) -> io.BufferedReader:
         """Its content, unpacked where it is packed."""
-        return open_unpacked(self.path, self.packing, self.member)
+        return beating(open_unpacked(self.path, self.packing, self.member), self.beat)
 
     def verify(self) -> None:
         """Raises Unreadable where it was changed since it was opened."""
@@ -351,7 +354,7 @@ class DropFolder:
         stamp, most = stamp_of(path), self.rules.max_size
         if stamp.size > most:
             return ClaimedFile(path.name, path, "", stamp, None, f"{stamp.size} bytes are more than the {most} allowed")
-        packing = packing_of(path, most) if self.rules.unpacks else None
+        packing = packing_of(path, most, self.files.beat) if self.rules.unpacks else None
         return ClaimedFile(path.name, path, digest or checksum(path), stamp, packing)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import zlib
 from collections import deque
 from collections.abc import Callable, Generator
+from dataclasses import replace
 from itertools import islice
 
 from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
 from runtime.connectors.file_moves import of_all_files
 from runtime.connectors.file_names import legible, said, shown
 from runtime.connectors.protocols import Cursor, Page, Record, RejectedRecord, Retriable
+
+PAGE_BYTES = 16 * 1024 * 1024  # of the records of a page: what is judged and stored in one go
 
 
 class DropReader:
@@ -33,9 +36,12 @@ class DropReader:
         self.folder, self.records, self.page_size, self.keyed = folder, records, page_size, keyed
         self.held: tuple[str, int, Generator[Record | RejectedRecord, None, None]] | None = None
         self.known = False  # the folders were there before
+        self.beat: Callable[[], object] = lambda: None
 
-    def read(self, cursor: Cursor | None) -> Page:
-        """Raises Retriable for what concerns the folder as a whole; what concerns one file is the page's trouble."""
+    def read(self, cursor: Cursor | None, beat: Callable[[], object] = lambda: None) -> Page:
+        """Raises Retriable for what concerns the folder as a whole; what concerns one file is the page's trouble.
+        `beat` is called while a file is read; what it raises ends the reading."""
+        self.beat = self.folder.files.beat = beat
         try:
             return self._read(dict(cursor or {}))
         except OSError as error:
@@ -100,7 +106,7 @@ class DropReader:
         if packing is not None and not packing.whole and not (packing.size and self.keyed):
             raise Unreadable(f"{packing.reason}; nothing of it was read: have it sent again")
         try:
-            yield from self.records(claimed)
+            yield from self.records(replace(claimed, beat=lambda: self.beat()))
         except (Unreadable, EOFError, zlib.error, UnicodeError) as error:
             if claimed.whole:
                 raise Unreadable(str(error)) from None
@@ -115,20 +121,21 @@ class DropReader:
     ) -> Page:
         records: list[Record] = []
         rejected: list[RejectedRecord] = []
-        self.held = None
+        self.held, size = None, 0
         try:
             deque(islice(stream, passed_over), maxlen=0)
-            for made in islice(stream, self.page_size):
+            for at, made in enumerate(stream, start + 1):
+                size += len(made.payload)
                 if isinstance(made, RejectedRecord):
                     rejected.append(made)
                 else:
                     records.append(made)
+                if at == start + self.page_size or size >= PAGE_BYTES:
+                    self.held = (name, at, stream)
+                    return Page(records, {"file": name, "at": at}, False, rejected)
         except Unreadable as error:
             return self._refused(records, rejected, name, str(error))
-        if len(records) + len(rejected) < self.page_size:
-            return Page(records, {"finished": name}, False, rejected, acknowledges=True)
-        self.held = (name, start + self.page_size, stream)
-        return Page(records, {"file": name, "at": start + self.page_size}, False, rejected)
+        return Page(records, {"finished": name}, False, rejected, acknowledges=True)
 
     def set_aside(self, cursor: Cursor, reason: str) -> Cursor:
         """The file of a cursor waits beside the others; one that cannot be read on goes to quarantine all the same."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -63,6 +63,7 @@ class IncomingFiles:
         self.troubles: dict[str, str] = {}
         self.incomplete: dict[str, tuple[State, str]] = {}  # files that are cut off: state, what is said
         self.listing = _Listing()
+        self.beat: Callable[[], object] = lambda: None  # called while a packed file is looked through
 
     def complete(self) -> list[tuple[Path, os.stat_result]]:
         """Oldest first: files whose mark stands beside them, or that have been unchanged for long enough."""
@@ -171,7 +172,7 @@ class IncomingFiles:
             return False
         state = state_of(found)
         if known is None or known[0] != state:
-            packing = packing_of(path, rules.max_size)
+            packing = packing_of(path, rules.max_size, self.beat)
             if packing is None or packing.trouble != "cut":
                 return False
             until = (datetime.now(UTC) + timedelta(seconds=rules.patience - age)).isoformat(timespec="seconds")

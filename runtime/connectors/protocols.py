@@ -6,7 +6,7 @@ stores the records, and hands it in again. Nothing here touches a database.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -220,6 +220,9 @@ class CallContext:
 
     `traceparent` goes with the call. `traced`: it is the trace of the sender, in which the call is a span; else the
     span stands where this thread is, and `traceparent` only names the message. `doing` and `links` describe the span.
+
+    `beat` is called by a source that works for long without a call on the network: what it reads is held on for
+    another `deadline`. It raises what ends the reading.
     """
 
     secrets: Secrets = field(default_factory=Secrets)
@@ -230,6 +233,7 @@ class CallContext:
     doing: Literal["read", "send", "ask"] = "read"
     links: tuple[str, ...] = ()
     until: float | None = None
+    beat: Callable[[], object] = lambda: None
 
     def about(self, *items: OutboundMessage) -> CallContext:
         """The same circumstances for one message, or for several that go with one call."""

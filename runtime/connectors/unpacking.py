@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -86,10 +86,10 @@ class Packing:
         return self.trouble in ("", "junk")
 
 
-def packing_of(path: Path, limit: int) -> Packing | None:
+def packing_of(path: Path, limit: int, beat: Callable[[], object] = lambda: None) -> Packing | None:
     """Look through a file that is gzip or a zip archive by its first bytes, whatever its name; None for every other
-    file."""
-    if (archive := zip_files.look(path, limit)) is not None:
+    file. `beat` is called meanwhile."""
+    if (archive := zip_files.look(path, limit, beat)) is not None:
         trouble: Trouble = "cut" if archive.cut else "too_large" if archive.large else "damaged"
         return Packing(
             archive.size, trouble if archive.reason else "", archive.reason, archive.members, archive.left_out
@@ -100,6 +100,7 @@ def packing_of(path: Path, limit: int) -> Packing | None:
         members = _Members(file)
         size = 0
         for piece in members.pieces():
+            beat()
             size += len(piece)
             if size > limit:
                 return Packing(0, "too_large", f"unpacked it has more than the {limit} bytes allowed")

@@ -9,7 +9,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -49,9 +49,9 @@ class ZipLook:
     reason: str = ""
 
 
-def look(path: Path, limit: int) -> ZipLook | None:
+def look(path: Path, limit: int, beat: Callable[[], object] = lambda: None) -> ZipLook | None:
     """None where the file is no archive, or an office file. Every member is read to its end, so that its checksum is
-    proven, and never beyond `limit` bytes of all of them."""
+    proven, and never beyond `limit` bytes of all of them; `beat` is called meanwhile, and ends it by what it raises."""
     with path.open("rb") as file:
         if file.read(4) not in (SIGNATURE, EMPTY):
             return None
@@ -64,7 +64,7 @@ def look(path: Path, limit: int) -> ZipLook | None:
         except OSError as error:
             return ZipLook(reason=f"it cannot be unpacked: it is damaged ({of_content(error)})")
         with archive:
-            return _looked(archive, limit)
+            return _looked(archive, limit, beat)
 
 
 def of_content(error: OSError) -> OSError:
@@ -74,7 +74,7 @@ def of_content(error: OSError) -> OSError:
     return error
 
 
-def _looked(archive: zipfile.ZipFile, limit: int) -> ZipLook | None:
+def _looked(archive: zipfile.ZipFile, limit: int, beat: Callable[[], object]) -> ZipLook | None:
     infos = archive.infolist()
     if any(info.filename == OFFICE for info in infos):
         return None
@@ -91,15 +91,25 @@ def _looked(archive: zipfile.ZipFile, limit: int) -> ZipLook | None:
     for info in wanted:
         if info.flag_bits & 1:
             return ZipLook(reason=f"{info.filename!r} in it is encrypted")
-        try:
-            with archive.open(info) as member:
-                while piece := member.read(_CHUNK):
-                    size += len(piece)
-        except BROKEN as error:
-            return ZipLook(reason=f"{info.filename!r} in it cannot be unpacked ({error})")
-        except OSError as error:
-            return ZipLook(reason=f"{info.filename!r} in it cannot be unpacked ({of_content(error)})")
+        pieces = _sizes(archive, info)
+        while True:
+            beat()
+            try:
+                if not (piece := next(pieces, 0)):
+                    break
+            except BROKEN as error:
+                return ZipLook(reason=f"{info.filename!r} in it cannot be unpacked ({error})")
+            except OSError as error:
+                return ZipLook(reason=f"{info.filename!r} in it cannot be unpacked ({of_content(error)})")
+            size += piece
     return ZipLook(tuple(names), size, tuple(left.values()))
+
+
+def _sizes(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[int]:
+    """Of the pieces of a member, read to its end."""
+    with archive.open(info) as member:
+        while piece := member.read(_CHUNK):
+            yield len(piece)
 
 
 def _is_beside(name: str) -> bool:

@@ -159,6 +159,7 @@ class SourceReader:
         self.part = self.read, self.rejected  # what was read and rejected before the part (a file) that is being read
         self.aside: list[str] = []  # why parts wait beside the others
         self.trouble = ""  # which parts the source itself could not read, and why
+        self.held_at = 0.0  # when the lease was last looked at for the page that is being read
 
     @property
     def over(self) -> bool:
@@ -170,7 +171,7 @@ class SourceReader:
         while not done:
             found, failure = _Gathered(), None
             try:
-                done = self._gather(found, CallContext(secrets, CALL_SECONDS, doing="read"))
+                done = self._gather(found, CallContext(secrets, CALL_SECONDS, doing="read", beat=self._hold_on))
             except (CallError, NotNow) as error:
                 if not found.pages:
                     raise
@@ -228,6 +229,7 @@ class SourceReader:
         attempts = SOURCE_PAGE.attempts or 1
         for attempt in range(attempts):
             self.looked_at = self.lease.hold(call.deadline)
+            self.held_at = self.lease.clock()
             try:
                 return _with_place(without_cards(self.connector.read(self.at, call=call), way="sources"))
             except Retriable as error:
@@ -239,6 +241,12 @@ class SourceReader:
                 self.lease.hold(wait)
                 time.sleep(wait)
         raise AssertionError("unreachable")
+
+    def _hold_on(self) -> None:
+        """Said by a source that reads for long, such as a file: it is held on before its lease is over."""
+        if self.lease.clock() - self.held_at >= MARGIN_SECONDS:
+            self.lease.hold(CALL_SECONDS)
+            self.held_at = self.lease.clock()
 
     def _store(self, found: _Gathered) -> None:
         items, rejected = self.checks.sort(found.records)

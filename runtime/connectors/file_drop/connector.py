@@ -64,7 +64,9 @@ class FileDropSource:
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
-        page = without_cards(self.reading.read(cursor), whole=self.settings.format == "whole", text=self.settings.text)
+        page = without_cards(
+            self.reading.read(cursor, call.beat), whole=self.settings.format == "whole", text=self.settings.text
+        )
         if self.notes:
             page, self.notes = replace(page, warnings=[*page.warnings, *self.notes]), []
         stamps = self.settings.stamps

@@ -15,6 +15,7 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors.drop import ClaimedFile, Unreadable
+from runtime.connectors.file_beats import was_stopped
 from runtime.connectors.file_drop.csv_rows import SHOWN, Fields, UnreadableRow
 from runtime.connectors.foreign_files import WITHIN
 from runtime.connectors.zip_files import BROKEN, OFFICE, of_content
@@ -22,6 +23,7 @@ from runtime.connectors.zip_files import BROKEN, OFFICE, of_content
 MOST_UNPACKED = 256 * 1024 * 1024  # bytes of all parts
 MOST_TEXTS = 64 * 1024 * 1024  # bytes of the table of texts, which is held in memory
 MOST_PARTS = 10_000
+MOST_THIN, MOST_TIMES = 16 * 1024 * 1024, 200  # bytes of a part that may unpack to more times its size than tables do
 DIGITS = 15  # of a number that Excel keeps
 HIDDEN = "***"
 _HEAD = 64 * 1024
@@ -60,6 +62,8 @@ def xlsx_rows(claimed: ClaimedFile, layout: SheetLayout) -> Iterator[tuple[int, 
         except OSError as error:
             raise Unreadable(f"the workbook cannot be read ({of_content(error)})") from None
         except Exception as error:  # whatever the library meets in a file is the file's
+            if was_stopped(content):
+                raise
             raise Unreadable(f"the workbook cannot be read ({type(error).__name__}: {error})") from None
         finally:
             for book in (values, formulas):
@@ -76,6 +80,9 @@ def _bounded(file: IO[bytes]) -> None:
             if len(parts) > MOST_PARTS or sum(one.file_size for one in parts) > MOST_UNPACKED:
                 raise Unreadable(f"the workbook has more than {MOST_PARTS} parts or {MOST_UNPACKED} bytes unpacked")
             for one in parts:
+                if one.file_size > MOST_THIN and one.file_size > MOST_TIMES * one.compress_size:
+                    said = f"unpacks to {one.file_size} bytes, more than {MOST_TIMES} times its size"
+                    raise Unreadable(f"{one.filename} of the workbook {said}, as no table does")
                 if one.flag_bits & 1:
                     raise Unreadable("the workbook is encrypted")
                 if one.filename.lower().endswith("sharedstrings.xml") and one.file_size > MOST_TEXTS:

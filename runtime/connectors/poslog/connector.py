@@ -156,7 +156,7 @@ class PosLogSource:
         return [Resource("Transaction", ["store", "till", "businessDate", "sequence"], fields)]
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
-        page = self.reading.read(cursor)
+        page = self.reading.read(cursor, call.beat)
         warnings = [*page.warnings, *gap_warnings([record.key for record in page.records])]
         if self.taken:
             warnings.append(masking.said_of(self.taken))

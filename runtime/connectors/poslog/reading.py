@@ -99,10 +99,7 @@ def as_data(element: Element) -> Any:
         if not name:
             continue
         value = as_data(inner)
-        if name in out:
-            out[name] = [*out[name], value] if isinstance(out[name], list) else [out[name], value]
-        else:
-            out[name] = value
+        _put(out, name, value)
     content = (element.text or "").strip()
     if not out:
         return content
@@ -115,9 +112,13 @@ def extensions(elements: list[Element]) -> dict[str, Any]:
     """Elements as data under their names; of a name that stands several times a list."""
     out: dict[str, Any] = {}
     for element in elements:
-        name, value = local(element), as_data(element)
-        if name in out:
-            out[name] = [*out[name], value] if isinstance(out[name], list) else [out[name], value]
-        else:
-            out[name] = value
+        _put(out, local(element), as_data(element))
     return out
+
+
+def _put(out: dict[str, Any], name: str, value: Any) -> None:
+    """Of a name that stands several times a list; no value is one itself."""
+    if isinstance(held := out.get(name), list):
+        held.append(value)
+    else:
+        out[name] = [held, value] if name in out else value

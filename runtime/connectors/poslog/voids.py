@@ -8,6 +8,7 @@ so `auto` takes the way in which the receipt adds up.
 
 from __future__ import annotations
 
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -63,50 +64,73 @@ def readings(entries: Sequence[Entry], declared: Voids) -> Iterator[Reading | Un
 def _without(entries: Sequence[Entry], voided: list[int], partner: Partner) -> frozenset[int]:
     out = set(voided)
     taken: set[int] = set()
+    find = partner(entries)
     for at in voided:
-        found = partner(entries, at, taken)
+        found = find(at, taken)
         if found is not None:
             taken.add(found)
     return frozenset(out | taken)
 
 
-def _linked(entries: Sequence[Entry], at: int, taken: set[int]) -> int | None:
-    entry = entries[at]
-    for place, other in enumerate(entries):
-        if place == at or place in taken or other.family != entry.family or other.sequence != entry.link:
-            continue
+def _linked(entries: Sequence[Entry]) -> Finder:
+    places: dict[tuple[str, int], deque[int]] = defaultdict(deque)
+    for place, entry in enumerate(entries):
+        places[entry.family, entry.sequence].append(place)
+
+    def find(at: int, taken: set[int]) -> int | None:
+        entry = entries[at]
+        known = places.get((entry.family, entry.link), deque[int]()) if entry.link is not None else deque[int]()
+        while known and known[0] in taken:
+            known.popleft()
+        place = next((one for one in known if one != at and one not in taken), None)
+        if place is None:
+            raise UnclearVoid(f"void: {_entry(entry)} {entry.sequence} has no ItemLink to what it voids")
+        other = entries[place]
         if other.amount is None or entry.amount is None or abs(other.amount) != abs(entry.amount):
             said = f"{entry.sequence} voids {entry.amount} and links to {other.sequence} of {other.amount}"
             raise UnclearVoid(f"void: {_entry(entry)} {said}")
         return place
-    raise UnclearVoid(f"void: {_entry(entry)} {entry.sequence} has no ItemLink to what it voids")
+
+    return find
 
 
 def _paired(sign: int) -> Partner:
-    def partner(entries: Sequence[Entry], at: int, taken: set[int]) -> int | None:
-        entry = entries[at]
-        for place in range(at - 1, -1, -1):
-            other = entries[place]
-            if place in taken or other.voided or (other.family, other.name) != (entry.family, entry.name):
-                continue
-            if entry.amount is not None and other.amount == sign * entry.amount:
-                return place
-        amount = "nothing" if entry.amount is None else sign * entry.amount
-        raise UnclearVoid(
-            f"void: {_entry(entry)} {entry.sequence} voids {entry.name or 'something'}, of which none with {amount} "
-            "stands before it"
-        )
+    def partner(entries: Sequence[Entry]) -> Finder:
+        before: dict[tuple[str, str, Decimal], list[int]] = defaultdict(list)  # places that were passed, of each kind
+        passed = 0
+
+        def find(at: int, taken: set[int]) -> int | None:
+            nonlocal passed
+            for place in range(passed, at):
+                other = entries[place]
+                if not other.voided and other.amount is not None:
+                    before[other.family, other.name, other.amount].append(place)
+            passed = max(passed, at)
+            entry = entries[at]
+            known = [] if entry.amount is None else before.get((entry.family, entry.name, sign * entry.amount), [])
+            while known and known[-1] in taken:
+                known.pop()
+            if known:
+                return known[-1]
+            amount = "nothing" if entry.amount is None else sign * entry.amount
+            raise UnclearVoid(
+                f"void: {_entry(entry)} {entry.sequence} voids {entry.name or 'something'}, of which none with "
+                f"{amount} stands before it"
+            )
+
+        return find
 
     return partner
 
 
-def _alone(entries: Sequence[Entry], at: int, taken: set[int]) -> int | None:
-    return None
+def _alone(entries: Sequence[Entry]) -> Finder:
+    return lambda at, taken: None
 
 
 def _linked_or(other: Partner) -> Partner:
-    def partner(entries: Sequence[Entry], at: int, taken: set[int]) -> int | None:
-        return (_linked if entries[at].link is not None else other)(entries, at, taken)
+    def partner(entries: Sequence[Entry]) -> Finder:
+        linked, unlinked = _linked(entries), other(entries)
+        return lambda at, taken: (linked if entries[at].link is not None else unlinked)(at, taken)
 
     return partner
 
@@ -115,7 +139,10 @@ def _entry(entry: Entry) -> str:
     return entry.family.removesuffix("s").removesuffix("xe")
 
 
-Partner = Callable[[Sequence[Entry], int, set[int]], "int | None"]
+Finder = Callable[[int, set[int]], "int | None"]
+"""Of the place of a voided entry and the places that are taken: the place of what it voids. Asked in the order of
+the entries, so that each of them is looked at once."""
+Partner = Callable[[Sequence[Entry]], Finder]
 READINGS: dict[str, Partner] = {
     "link": _linked,
     "opposite": _paired(-1),

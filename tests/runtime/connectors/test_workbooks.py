@@ -204,6 +204,18 @@ def test_a_workbook_is_bounded_before_it_is_opened(monkeypatch: pytest.MonkeyPat
     assert "1000 bytes unpacked" in read_book(content)[1][0]
 
 
+def test_a_workbook_that_unpacks_to_far_more_than_it_is_is_refused_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(openpyxl, "load_workbook", None)
+    blown = changed(workbook(["a"], ["1"]), SHEET, lambda xml: xml + b" " * (17 * 1024 * 1024))
+    assert len(blown) < 50_000
+    found, said = read_book(blown)
+    assert found == []
+    assert "sheet1.xml of the workbook unpacks to 1782" in said[0]
+    assert "more than 200 times its size" in said[0]
+
+
 def test_what_office_keeps_beside_an_open_workbook_is_not_read() -> None:
     records, rejected, _ = read_files({"~$a.xlsx": b"\x04Anna", "a.xlsx": workbook(["a"], ["1"])}, format="xlsx")
     assert (len(records), rejected) == (1, [])
