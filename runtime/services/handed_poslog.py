@@ -49,9 +49,21 @@ def is_xml(payload: bytes) -> bool:
 
 
 def item_again(source: ManifestSource, payload: bytes) -> IntakeItem | RejectedRecord:
-    """A transaction that was handed in as XML, as if it came now."""
+    """A transaction that was handed in as XML, or the document that was made of it, as if it came now."""
     record = transaction_again(payload, rules_of(source))
     return record if isinstance(record, RejectedRecord) else read_item(record.payload)
 
 
-__all__ = ["is_xml", "item_again", "rules_at", "rules_of"]
+def is_receipt(payload: bytes) -> bool:
+    """Whether what was rejected is a receipt of POSLog: its XML, or the document that was made of it."""
+    if is_xml(payload):
+        return True
+    try:
+        document = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return False
+    control = document.get("control") if isinstance(document, dict) else None
+    return isinstance(control, dict) and isinstance(control.get("ok"), bool) and "kind" in document
+
+
+__all__ = ["is_receipt", "is_xml", "item_again", "rules_at", "rules_of"]

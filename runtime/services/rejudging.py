@@ -228,8 +228,8 @@ class _Judge:
 
     def _handed_in(self, row: RejectedMessage, source: ManifestSource, payload: bytes) -> _Judged:
         """A message that was handed in: its key and version are where intake finds them."""
-        xml = handed_poslog.is_xml(payload)
-        item = handed_poslog.item_again(source, payload) if xml else read_item(payload)
+        of_till = handed_poslog.is_receipt(payload)
+        item = handed_poslog.item_again(source, payload) if of_till else read_item(payload)
         if isinstance(item, RejectedRecord):
             return self._still(row, "unreadable", item.reason, payload)
         made = intake.message_of_item(self.manifest, source, item)

@@ -61,7 +61,7 @@ def resubmit_rejected(
         raise NotFound("deployment.none", f"{integration.key} is not deployed in {environment}; nothing can be stored.")
     manifest = manifests.load(deployment.release.manifest)
     source = _source(manifest, rejected.source or None)
-    message = _message(manifest, source, payload)
+    message = _message(manifest, source, payload, rejected)
     if not although_newer:  # that is a person's word of now
         message = message._replace(causation=came_from(rejected_id))
     ordered = source.connection is not None or not manifest.by_arrival
@@ -101,12 +101,12 @@ def _source(manifest: Manifest, name: str | None) -> ManifestSource:
         raise NotFound("intake.source", said) from None
 
 
-def _message(manifest: Manifest, source: ManifestSource, payload: Any) -> IncomingMessage:
+def _message(manifest: Manifest, source: ManifestSource, payload: Any, rejected: RejectedMessage) -> IncomingMessage:
     """Raises Invalid `rejected.again`."""
     connector = None if source.connection is None else system_connections.unconnected_source(source.connection)
     try:
         if not isinstance(connector, JudgesAgain):
-            return _handed_in(manifest, source, payload)
+            return _handed_in(manifest, source, payload, rejected)
         if flaw := flaw_of(payload):
             raise _again(flaw.message)
         given = payload.encode() if isinstance(payload, str) else canonical_json(payload)
@@ -121,8 +121,9 @@ def _message(manifest: Manifest, source: ManifestSource, payload: Any) -> Incomi
             connector.close()
 
 
-def _handed_in(manifest: Manifest, source: ManifestSource, payload: Any) -> IncomingMessage:
-    """As intake would take it: the document, or the XML of a POSLog transaction."""
+def _handed_in(manifest: Manifest, source: ManifestSource, payload: Any, rejected: RejectedMessage) -> IncomingMessage:
+    """As intake would take it: the document, or the XML of a POSLog transaction. The document of a receipt is held to
+    the sums that its XML is held to."""
     if isinstance(payload, str) and handed_poslog.is_xml(payload.encode("utf-8", "replace")):
         if flaw := flaw_of(payload):
             raise _again(flaw.message)
@@ -130,6 +131,10 @@ def _handed_in(manifest: Manifest, source: ManifestSource, payload: Any) -> Inco
         if isinstance(item, RejectedRecord):
             raise _again(item.reason)
     else:
+        if handed_poslog.is_receipt(rejected.raw.encode()) and not flaw_of(payload):
+            found = handed_poslog.item_again(source, canonical_json(payload))
+            if isinstance(found, RejectedRecord):
+                raise _again(found.reason)
         item = intake.without_cards(item_of(payload))
     made = _accepted(intake.message_of_item(manifest, source, item))
     if item.taken:

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from itertools import islice
 from typing import IO, Any
 
@@ -13,23 +14,25 @@ import msgspec
 from lxml import etree
 
 from kernel import card_measures
-from kernel.card_data import MaskedCards
+from kernel.card_data import MaskedCards, masked_text
 from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable, each_part
 from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.foreign_files import refuse_foreign
 from runtime.connectors.incoming_files import Archive, IncomingRules
 from runtime.connectors.legible_xml import IllegibleXml, LegibleXml, illegible
+from runtime.connectors.poslog.again import judge_document
 from runtime.connectors.poslog.cards import without_cards
 from runtime.connectors.poslog.document import gaps, sale_document
 from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, TooDeep
 from runtime.connectors.poslog.rules import PLAIN, PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction
-from runtime.connectors.poslog.stream import transactions
+from runtime.connectors.poslog.stream import refuse_doctype, transactions
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
 from runtime.connectors.xml_sizes import SHOWN, beginning
 from runtime.domain import masking
 
+_DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
@@ -180,17 +183,23 @@ class PosLogSource:
 
 
 def transaction_again(payload: bytes, rules: PosLogRules) -> Record | RejectedRecord:
-    """As `PosLogSource.judged_again`."""
+    """As `PosLogSource.judged_again`. A document is held to the sums that its XML is held to (`again`), and XML to what
+    a file is held to."""
     now = datetime.now(UTC)
     try:
         if not payload.lstrip().startswith(b"<"):
-            return Record(str(msgspec.json.decode(payload)["id"]), payload, now)
+            document = _DECODER.decode(payload)
+            judge_document(document, rules)
+            return Record(str(document["id"]), payload, now)
         parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
         element = etree.fromstring(payload, parser)
+        refuse_doctype(element)
         cards = without_cards(element)
         card_measures.count("correction", cards)
         return _judged(element, cards, "", now, rules, marked=True)
-    except (ValueError, KeyError, TypeError, etree.XMLSyntaxError) as error:
+    except (BadTransaction, NotPosLog) as error:
+        return RejectedRecord("", masked_text(str(error), MaskedCards()), payload)
+    except (ValueError, KeyError, TypeError, AttributeError, etree.XMLSyntaxError) as error:
         return RejectedRecord("", f"it is no transaction ({error})", payload)
 
 

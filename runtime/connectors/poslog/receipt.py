@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from runtime.connectors.poslog.amounts import number, whole
 from runtime.connectors.poslog.balance import Balance, Stated, balanced
@@ -45,6 +45,7 @@ _CHARGES = {
     "PaymentOnAccount": ("payment_on_account", 1),
     "Surcharge": ("surcharge", 1),
 }
+_SIGNS = dict(_CHARGES.values()) | {"customer_order": 1}
 _AMOUNTS = ("ExtendedAmount", "Amount", "FaceValueAmount", "RoundingAmount", "DepositAmount", "TipAmount")
 # Children of the body that are read; all others are kept as they are.
 RECEIPT = frozenset(
@@ -63,6 +64,14 @@ _OF_LINES = frozenset(
 _OF_TENDERS = frozenset(("TenderID", "Amount", "TenderChange", "Cashback", "ForeignCurrency", "ItemLink", "TypeCode"))
 _MEMBERS = ("LoyaltyID", "LoyaltyMembershipID", "LoyaltyAccountID")
 _LISTS = ("lines", "tenders", "taxes", "rewards", "charges")
+
+
+class _Money(NamedTuple):
+    """In which currency the receipt is, by which rules it is read, and which currency the line states of itself."""
+
+    currency: str | None
+    rules: PosLogRules
+    of_line: str | None
 
 
 def receipt(body: Element, currency: str | None, rules: PosLogRules) -> tuple[dict[str, Any], Balance]:
@@ -138,10 +147,7 @@ def _entries(body: Element, currency: str | None, rules: PosLogRules) -> tuple[l
                 continue
             about = {**whole_line, "voided": whole_line["voided"] or not_sold(part)}
             entry: Entry | None
-            if name == "Tender":
-                entry = _tendered(_tender(part, about, currency_at(line)), _link(line, part), currency, rules)
-            else:
-                entry = _entry(part, name, about, _link(line, part))
+            entry = _entry(part, name, about, _link(line, part), _Money(currency, rules, currency_at(line)))
             if entry is not None:
                 made.append(entry)
             if entry is None or entry.family == "charges":
@@ -149,34 +155,44 @@ def _entries(body: Element, currency: str | None, rules: PosLogRules) -> tuple[l
     return made, other
 
 
-def _tendered(data: dict[str, Any], link: int | None, currency: str | None, rules: PosLogRules) -> Entry:
-    what = paid(data, currency, rules)
-    about = data["voided"], data.get("type") or "", data.get("amount"), what.effect, link
-    return Entry("tenders", data, *about, divided=what.divided, unit=what.unit, flaw=what.flaw)
-
-
-def _entry(part: Element, name: str, about: dict[str, Any], link: int | None) -> Entry | None:
-    voided = about["voided"]
+def _entry(part: Element, name: str, about: dict[str, Any], link: int | None, money: _Money) -> Entry | None:
     if name in _GOODS:
-        data = _line(part, _GOODS[name], about)
-        name = data.get("item") or ""
-        return Entry("lines", data, voided, name, data.get("amount"), _signed(data), link, _discounted(data))
+        return entry_of("lines", _line(part, _GOODS[name], about), *money[:2], link)
+    if name == "Tender":
+        return entry_of("tenders", _tender(part, about, money.of_line), *money[:2], link)
     if name == "Tax":
-        data = _tax(part, about)
-        return Entry("taxes", data, voided, data.get("id") or "", data.get("amount"), data.get("amount", _NONE), link)
+        return entry_of("taxes", _tax(part, about), *money[:2], link)
     if name == "LoyaltyReward":
-        data = _reward(part, about)
-        effect = data["amount"] if data["counts"] else _NONE
-        return Entry("rewards", data, voided, data.get("promotion") or "", data.get("amount"), effect, link)
+        return entry_of("rewards", _reward(part, about), *money[:2], link)
     if name in _CHARGES:
-        kind, sign = _CHARGES[name]
-        data = _charge(part, kind, about)
-        amount: Decimal | None = data.get("amount")
-        effect = amount if amount is None or sign > 0 else -abs(amount)
-        if effect is not None:
-            data["effect"] = effect
-        return Entry("charges", data, voided, kind, amount, effect, link)
+        return entry_of("charges", _charge(part, _CHARGES[name][0], about), *money[:2], link)
     return None
+
+
+def entry_of(
+    family: str, data: dict[str, Any], currency: str | None, rules: PosLogRules, link: int | None = None
+) -> Entry:
+    """An entry of a list of the document, with what it adds to the total. Raises BadTransaction for a charge of a kind
+    that there is not."""
+    voided, amount = data["voided"], data.get("amount")
+    if family == "lines":
+        return Entry(family, data, voided, data.get("item") or "", amount, _signed(data), link, _discounted(data))
+    if family == "tenders":
+        what = paid(data, currency, rules)
+        more = None, what.divided, what.unit, what.flaw
+        return Entry(family, data, voided, data.get("type") or "", amount, what.effect, link, *more)
+    if family == "taxes":
+        return Entry(family, data, voided, data.get("id") or "", amount, data.get("amount", _NONE), link)
+    if family == "rewards":
+        effect = amount if data.get("counts") else _NONE
+        return Entry(family, data, voided, data.get("promotion") or "", amount, effect, link)
+    kind = data.get("kind")
+    if kind not in _SIGNS:
+        raise BadTransaction(f"charge {data['sequence']} is {str(kind)[:40]!r}; it is one of {', '.join(_SIGNS)}")
+    effect = amount if amount is None or _SIGNS[kind] > 0 else -abs(amount)
+    if effect is not None:
+        data["effect"] = effect
+    return Entry(family, data, voided, kind, amount, effect, link)
 
 
 _NONE = Decimal(0)
@@ -325,7 +341,7 @@ def _reward(part: Element, about: dict[str, Any]) -> dict[str, Any]:
 def _signed(line: dict[str, Any]) -> Decimal | None:
     """A return reduces the total whichever sign its till writes. None: the line says no amount."""
     amount: Decimal | None = line.get("amount")
-    return amount if amount is None or line["kind"] != "return" else -abs(amount)
+    return amount if amount is None or line.get("kind") != "return" else -abs(amount)
 
 
 def _discounted(line: dict[str, Any]) -> Decimal | None:

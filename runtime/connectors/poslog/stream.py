@@ -71,7 +71,7 @@ def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = Fals
         for event, element in events:
             if root is None:
                 root = element
-                _check_doctype(element)
+                refuse_doctype(element)
             name = local(element)
             if depth == 0 and event == "start" and name in _SUMS:
                 raise NotPosLog(f"{name} has sums of a day and no receipts; have the till send its receipts")
@@ -131,7 +131,8 @@ def _let_go(element: Element) -> None:
         del parent[0]
 
 
-def _check_doctype(element: Element) -> None:
+def refuse_doctype(element: Element) -> None:
+    """Raises NotPosLog for a document that declares its type."""
     docinfo: Any = element.getroottree().docinfo
     if docinfo.doctype:
         raise NotPosLog("the file has a document type declaration; POSLog needs none, and entities are not read")

@@ -141,6 +141,46 @@ def test_what_was_refused_is_judged_again_and_corrected_as_the_xml_that_came(han
     assert Message.objects.get().payload["currency"] == "EUR"
 
 
+UNPAID = poslog(receipt(RUNG[0], tender(9, "9.00"), RUNG[2]))
+AS_DOCUMENT: dict[str, Any] = {
+    "id": "7/1/2026-03-02/1",
+    "kind": "retail",
+    "sale": True,
+    "currency": "EUR",
+    "total": 10.0,
+    "lines": [{"item": "A", "kind": "sale", "quantity": 1, "amount": 10.0}],
+    "tenders": [{"type": "Cash", "amount": 10.0}],
+}
+FILES = {"protocol": "poslog", "profile": "poslog-drop", "settings": {"root": "${TILLGATE_PLACE_POSLOG}"}}
+
+
+@pytest.mark.parametrize("members", [{"poslog": {}}, {"connection": FILES}], ids=["handed in", "of files"])
+def test_a_receipt_that_is_corrected_as_a_document_is_held_to_the_sums_of_its_xml(hand_in, members) -> None:
+    assert hand_in(with_source(**members), UNPAID).status_code == 422
+    rejected = RejectedMessage.objects.get()
+    for wrong in ({"total": 99}, {"tenders": []}, {"lines": []}, {"currency": "euro"}, {"training": True}):
+        with pytest.raises(Invalid, match="corrected XML") as refused:
+            resubmitting.resubmit_rejected(rejected.pk, payload=AS_DOCUMENT | wrong, actor=None, note="corrected")
+        assert refused.value.code == "rejected.again"
+    assert Message.objects.count() == 0
+    assert RejectedMessage.objects.get().state == "open"
+    made = resubmitting.resubmit_rejected(rejected.pk, payload=AS_DOCUMENT, actor=None, note="corrected")
+    assert (made.status, made.key) == ("accepted", "7/1/2026-03-02/1")
+    assert Message.objects.get().payload["total"] == 10
+
+
+@pytest.mark.parametrize("members", [{"poslog": {}}, {"connection": FILES}], ids=["handed in", "of files"])
+def test_corrected_xml_with_a_document_type_is_refused_as_on_every_other_way(hand_in, members) -> None:
+    assert hand_in(with_source(**members), UNPAID).status_code == 422
+    rejected = RejectedMessage.objects.get()
+    right = rejected.raw.replace(">9.00<", ">10.00<")
+    payload = '<!DOCTYPE a [<!ENTITY e "10.00">]>' + right
+    with pytest.raises(Invalid, match="document type"):
+        resubmitting.resubmit_rejected(rejected.pk, payload=payload, actor=None, note="corrected")
+    assert Message.objects.count() == 0
+    assert resubmitting.resubmit_rejected(rejected.pk, payload=right, actor=None, note="").status == "accepted"
+
+
 def test_what_was_refused_passes_once_the_release_has_its_rules(hand_in) -> None:
     assert hand_in(with_source(), NO_MONEY).status_code == 422
     redeploy(hand_in.sites[0], with_source(poslog={"settings": {"currency": "EUR"}}))
