@@ -92,8 +92,8 @@ def masked(value: Any, count: MaskedCards, name: str = "", kept: frozenset[str] 
     if isinstance(value, int | Decimal):
         if (text := _digits_of(value)) is None:
             return value
-        made = masked_text(text, count, name, kept)
-        return value if made == text else made
+        shown = masked_text(text, count, name, kept)
+        return value if shown == text else shown
     return masked_text(value, count, name, kept) if isinstance(value, str) else value
 
 
@@ -114,7 +114,7 @@ def _without_numbers(members: dict[str, Any], count: MaskedCards) -> dict[str, A
     """Names in which card numbers stand lose them; each stays another one than those beside it."""
     made: dict[str, Any] = {}
     for name, value in members.items():
-        shown = bare = name if _is_plain(name) else masked_text(name, count)
+        shown = bare = name if _is_plain(name) else name.__class__(masked_text(name, count))
         number = 2
         while shown in made or (shown != name and shown in members):
             shown, number = f"{bare} ({number})", number + 1

@@ -94,11 +94,11 @@ def plain(text: str) -> str:
 
 def found_in(text: str) -> list[HiddenPart]:
     """What is to be taken out of a text that is `plain`, in order, none within another."""
-    if len(text) < FEWEST_DIGITS or _ROW.search(text) is None:
+    if len(text) < FEWEST_DIGITS or (row := _ROW.search(text)) is None:
         return []
     found: list[HiddenPart] = []
     done = 0
-    for row in _ROW.finditer(text):
+    while row is not None:
         start, end = max(row.start(), done), row.end()
         track = _track(text, start, end) if text[end : end + 1] in _MARKS else None
         until = end if track is None else max(start, track.start)
@@ -108,6 +108,7 @@ def found_in(text: str) -> list[HiddenPart]:
         if track is not None:
             found.append(track)
             done = track.end
+        row = _ROW.search(text, end)
     return found
 
 
@@ -176,14 +177,16 @@ def _chains(text: str, start: int, end: int) -> Iterator[HiddenPart]:
     for found in _CHAIN.finditer(text, start, end + 1):
         groups = [(at.start(), at.end()) for at in _GROUP.finditer(text, *found.span())]
         whole = "".join(text[start:end] for start, end in groups)
-        if len(whole) < FEWEST_DIGITS or _in_iban(text, found):
+        if len(whole) < FEWEST_DIGITS:
             continue
         parted = len(whole) <= 19 and max(end - start for start, end in groups) < _ARTICLE
         as_one = len(groups) == 1 or (parted and _DAY.search(found[0]) is None)
         if as_one and (number := _without_zeros(whole)):
-            yield HiddenPart(*found.span(), "0" * (len(whole) - len(number)) + short(number))
-        elif len(groups) > 1:
-            yield from _windows(text, groups)
+            more = [HiddenPart(*found.span(), "0" * (len(whole) - len(number)) + short(number))]
+        else:
+            more = list(_windows(text, groups)) if len(groups) > 1 else []
+        if more and not _in_iban(text, found):
+            yield from more
 
 
 def _windows(text: str, groups: list[tuple[int, int]]) -> Iterator[HiddenPart]:

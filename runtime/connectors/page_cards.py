@@ -46,7 +46,7 @@ def looked_through(record: Record | RejectedRecord, *, before: bool) -> Record |
         return record
     if masking.was_masked(record.key):
         return RejectedRecord(record.origin, masking.KEY_WAS_MASKED, record.payload, record.key)
-    page = record if before else without_cards(Page([record], None, True), way="correction")
+    page = record if before else without_cards(Page([record], {}, True), way="correction")
     if isinstance(page, Page):
         return page.records[0] if page.records else page.rejected[0]
     return page

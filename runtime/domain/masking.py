@@ -11,6 +11,7 @@ import msgspec
 
 from kernel.card_data import CARD_NAMES, MaskedCards, masked, masked_text
 from kernel.card_forms import FEWEST_DIGITS, HIDDEN, found_in, plain
+from runtime.domain.member_names import any_named_twice, every_member
 from runtime.domain.record_keys import number_text, parts_of
 
 _KELVIN, _DOTTED = "\u212a".encode(), "\u0130".encode()  # small letters of these two are those of ASCII
@@ -51,6 +52,8 @@ def without_cards(payload: bytes, key: str | None = None) -> tuple[bytes, Masked
     except (ValueError, RecursionError, ArithmeticError):
         return _of_text(payload, count), count
     try:
+        if any_named_twice([payload]):  # it is to be rejected for that, when it is judged again, too
+            document = every_member(payload)
         made = masked(document, count, kept=_names_of(document, key))
         if count.of_key:  # a member that is a card number by its name has the same number: it is one
             count.clear()
@@ -59,7 +62,7 @@ def without_cards(payload: bytes, key: str | None = None) -> tuple[bytes, Masked
             count.clear()
             made = masked(document, count)
             count.of_key = True
-    except RecursionError:
+    except (ValueError, RecursionError):
         return _of_text(payload, count), count
     return (_encode(made) if count else payload), count
 

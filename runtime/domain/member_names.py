@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 import orjson
@@ -34,6 +35,32 @@ def _any_of_few(payloads: Sequence[bytes]) -> bool:
 def escapes_colons(text: bytes) -> bool:
     """Whether a JSON text may hold a colon that is written as an escape."""
     return b"\\" in text and b"\\u003" in text
+
+
+class SecondName(str):
+    """A name that stands a second time in an object, and is another one to a dictionary."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __ne__(self, other: object) -> bool:
+        return self is not other
+
+
+def every_member(payload: bytes) -> Any:
+    """A JSON text as data that has each member of a name that stands twice, as a `SecondName`. Raises ValueError and
+    RecursionError."""
+
+    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        made: dict[str, Any] = {}
+        for name, value in pairs:
+            made[SecondName(name) if name in made else name] = value
+        return made
+
+    return json.loads(payload.decode(), object_pairs_hook=members, parse_float=Decimal)
 
 
 def named_twice(payload: bytes) -> str:

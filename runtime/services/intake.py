@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import psycopg
 
 from kernel import card_measures, tracing
-from kernel.card_data import MaskedCards
+from kernel.card_data import MaskedCards, masked_text
 from kernel.errors import Invalid, NotFound, Unavailable
 from kernel.postgresql import errors as database_errors
 from kernel.strict_json import Flaw
@@ -426,8 +426,9 @@ def _check(manifest: Manifest, call: PendingCall[_Handed]) -> _Checked:
         key, version, problem = _judge(item, place, checks)
         if problem is not None:
             shown = storable_text(key or "")
-            rejected.append(Rejection(shown, problem.code, problem.message, item.payload, after=len(good)))
-            receipts[index] = IntakeReceipt(index, shown, "refused", reason=problem.message, pointer=problem.pointer)
+            reason, pointer = (masked_text(one, MaskedCards()) for one in (problem.message, problem.pointer))
+            rejected.append(Rejection(shown, problem.code, reason, item.payload, after=len(good)))
+            receipts[index] = IntakeReceipt(index, shown, "refused", reason=reason, pointer=pointer)
             continue
         correlation = handed.correlations[index] if handed.correlations else None
         message = IncomingMessage(

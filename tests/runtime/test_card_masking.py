@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kernel.card_data import CARD_NAMES, MaskedCards, masked
 from kernel.card_forms import plain
 from runtime.domain.masking import _FOREIGN, _names_of, without_cards
+from runtime.domain.member_names import named_twice
 from tests.kernel.test_card_forms import CARDS, TRACKS
 from tests.runtime.card_numbers import like_a_card
 
@@ -105,3 +106,14 @@ def test_names_of_members_lose_card_numbers_and_stay_apart() -> None:
     made, taken = without_cards(json.dumps({**dict.fromkeys(numbers, 1), "x": 2}).encode())
     assert json.loads(made) == {"400010******2556": 1, "400010******2556 (2)": 1, "x": 2}
     assert taken.numbers == 2
+
+
+def test_a_name_that_stands_twice_stands_twice_without_its_card_number() -> None:
+    """Else the first value would be gone without a word, and the second one would count."""
+    given = f'{{"total":1.10,"pan":"{VISA}","total":2,"pan":"4000100616592556","x":{{"cvv":1,"cvv":2}}}}'
+    made, taken = without_cards(given.encode())
+    assert made == (
+        b'{"total":1.10,"pan":"411111******1111","total":2,"pan":"400010******2556","x":{"cvv":"***","cvv":"***"}}'
+    )
+    assert (taken.numbers, taken.dropped) == (2, 2)
+    assert named_twice(made)

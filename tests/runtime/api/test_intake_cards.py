@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.models import Message, RejectedMessage
+from runtime.services import rejudging
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CARD = "4111111111111111"
@@ -32,3 +33,14 @@ def test_a_dead_letter_of_intake_has_none_either(till: Any) -> None:
     assert RejectedMessage.objects.count() == 2
     assert CARD not in kept
     assert "737" not in kept
+
+
+def test_neither_a_reason_nor_a_name_of_a_dead_letter_holds_a_card_number(till: Any) -> None:
+    body = f'{{"items": [{{"id": "a", "{CARD}": 1, "{CARD}": 2}}, {{"id": "b", "pan": "{CARD}", "pan": 1}}]}}'
+    answer = till(body.encode())
+    assert [one["status"] for one in answer.json()["receipts"]] == ["refused", "refused"]
+    kept = [f"{one.raw} {one.reason}" for one in RejectedMessage.objects.all()]
+    assert len(kept) == 2
+    assert CARD not in answer.content.decode() + "".join(kept)
+    done = rejudging.judge_again("sales", "production", dry_run=False, actor=None, reason="again")
+    assert (done.passed, done.still.total()) == (0, 2)
