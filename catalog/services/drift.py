@@ -45,7 +45,7 @@ def record(
     *, actor: User, version_id: int, environment: str, report_id: str, report: Mapping[str, Any]
 ) -> DriftReceipt:
     """Take in what `tillgate contracts observe --format json` wrote about a version. The newest KEPT_OF_A_VERSION
-    reports of a version stay.
+    reports of a version stay, and the newest of each environment.
 
     The same `report_id` with the same report is answered again; with another one it is a Conflict
     `drift.report_reused`. Raises Forbidden `drift.not_yours` for who may not change the API, Conflict
@@ -83,16 +83,29 @@ def record(
             recorded_by=actor,
             **values,
         )
-        stale = DriftReport.objects.filter(version=version).order_by("-observed_until", "-id")[KEPT_OF_A_VERSION:]
-        DriftReport.objects.filter(pk__in=[one.pk for one in stale]).delete()
+        _forget_old(version)
         audit.record(
             actor=actor,
             verb="catalog.drift_observed",
             subject_kind="version",
             subject_id=f"{version.api.slug}@{version.label}",
-            after={"report": report_id, "environment": environment, "differences": len(values["differences"])},
+            after={
+                "report": report_id,
+                "environment": environment,
+                "differences": len(values["differences"]),
+                "digest": body,
+            },
         )
     return DriftReceipt(made, False, reading.dropped)
+
+
+def _forget_old(version: ApiVersion) -> None:
+    """Beyond KEPT_OF_A_VERSION the oldest go, but for the newest of each environment."""
+    rows = DriftReport.objects.filter(version=version)
+    newest = rows.order_by("environment_id", "-observed_until", "-id").distinct("environment_id")
+    speaking = {one.pk for one in newest}
+    stale = rows.order_by("-observed_until", "-id").values_list("pk", flat=True)[KEPT_OF_A_VERSION:]
+    DriftReport.objects.filter(pk__in=set(stale) - speaking).delete()
 
 
 class _Reading:

@@ -156,12 +156,13 @@ begin
   perform catalog_row_told('catalog.subscription', array['version', 'subscription'],
                            array[version, concat_ws(' ', application, version, place)], was, is_now,
                            array['application_id', 'version_id', 'environment_id', 'state', 'valid_from',
-                                 'valid_until'], '{}');
+                                 'valid_until', 'moves_on'], '{}');
   return null;
 end $$;
 drop trigger if exists told_at_the_end on catalog_subscription;
 create constraint trigger told_at_the_end
-  after insert or delete or update of application_id, version_id, environment_id, state, valid_from, valid_until
+  after insert or delete or update of application_id, version_id, environment_id, state, valid_from, valid_until,
+                                      moves_on
   on catalog_subscription deferrable initially deferred for each row execute function catalog_subscription_written();
 
 -- Who may provide what: a blueprint names the application and the API.

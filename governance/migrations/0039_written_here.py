@@ -1,10 +1,9 @@
-"""One function says whether a row was written by this very transaction: the catalog's."""
+"""One function says whether a row was written by this very transaction: the catalog's; its SQL is applied by a later
+migration."""
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
-# The trigger that counts planned freezes is made here: counted anew, so that none is left out that was planned before.
+# The trigger that counts planned freezes is made after this: counted anew, so that none is left out that was planned before.
 _COUNT = """
 lock table governance_freezewindow in share row exclusive mode;
 update governance_releasetally
@@ -21,4 +20,4 @@ having count(*) > 0
 class Migration(migrations.Migration):
     dependencies = [("governance", "0038_fields_of_flows")]
 
-    operations = [ApplySql("governance"), migrations.RunSQL(_COUNT, migrations.RunSQL.noop)]
+    operations = [migrations.RunSQL(_COUNT, migrations.RunSQL.noop)]

@@ -7,14 +7,17 @@ The runtime deploys for itself and asks `approvals.require`: kinds without `appl
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q
 
 from governance.domain import kinds
+from governance.domain.approval import SealedApproval
+from governance.domain.subject import Subject
 from governance.models import Approval, ChangeEvent, ChangeRequest
-from governance.services import approvals, change_events, changes
+from governance.services import approvals, change_events, changes, checks, effects
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, DomainError, NotApproved
 from kernel.models import User
@@ -25,11 +28,13 @@ APPROVED = ChangeRequest.State.APPROVED
 
 def apply(change: ChangeRequest, *, actor: User | None = None, at: datetime | None = None) -> ChangeRequest:
     """Apply the change now. Raises NotApproved with `unmet` (a freeze, a closed window, a lost right, a moved
-    digest), Conflict when the subject itself has changed. All subjects are changed, or none.
+    digest, a check that does not pass any more), Conflict when the subject itself has changed. All subjects are
+    changed, or none.
     """
     at = at or clock.now()
     changes.refresh(change.pk)
     with transaction.atomic():
+        effects.one_after_the_other()
         change = changes.locked(change.pk)
         entry = kinds.kind(change.kind)
         if entry.apply is None:
@@ -45,27 +50,52 @@ def apply(change: ChangeRequest, *, actor: User | None = None, at: datetime | No
             for subject in changes.subjects_of(change)
         ]
         _require_bound(change)
-        for _, approval in taken:
-            approvals.mark_used(approval.id, actor=actor, at=at)
-        for subject, approval in taken:
-            entry.apply(
-                kinds.ApprovedSubject(subject, approval.id, change.environment, dict(change.parameters), actor, at)
-            )
-        ChangeRequest.objects.filter(pk=change.pk).update(apply_error="")
-        audit.record(
-            actor=actor,
-            verb="governance.change_applied",
-            subject_kind="change",
-            subject_id=change.pk,
-            after={"digest": change.subject_digest},
-        )
-        outbox.emit(
-            "governance.change_applied",
-            key=change.pk,
-            payload=change_events.payload(change) | {"approvals": [a.id for _, a in taken]},
-        )
+        blocking = checks.run_again(change)
+        if not blocking:
+            _put_into_effect(change, entry.apply, taken, actor, at)
+    if blocking:  # what they found stays
+        raise _blocked(change, blocking)
     change.refresh_from_db()
     return change
+
+
+def _put_into_effect(
+    change: ChangeRequest,
+    carry_out: Callable[[kinds.ApprovedSubject], None],
+    taken: Sequence[tuple[Subject, SealedApproval]],
+    actor: User | None,
+    at: datetime,
+) -> None:
+    for _, approval in taken:
+        approvals.mark_used(approval.id, actor=actor, at=at)
+    for subject, approval in taken:
+        carry_out(kinds.ApprovedSubject(subject, approval.id, change.environment, dict(change.parameters), actor, at))
+    ChangeRequest.objects.filter(pk=change.pk).update(apply_error="")
+    audit.record(
+        actor=actor,
+        verb="governance.change_applied",
+        subject_kind="change",
+        subject_id=change.pk,
+        after={"digest": change.subject_digest},
+    )
+    outbox.emit(
+        "governance.change_applied",
+        key=change.pk,
+        payload=change_events.payload(change) | {"approvals": [a.id for _, a in taken]},
+    )
+
+
+def _blocked(change: ChangeRequest, blocking: Sequence[tuple[str, str]]) -> NotApproved:
+    unmet = [
+        {
+            "code": "check.blocking",
+            "message": f"Check {check} {reason} now, and did not when the change was approved.",
+            "fix": "Fix what its findings name, or ask for a waiver. The change is approved again by itself then.",
+        }
+        for check, reason in blocking
+    ]
+    said = " ".join(one["message"] for one in unmet)
+    return NotApproved("approval.unmet", f"Change {change.pk} is in review again: {said}", {"unmet": unmet})
 
 
 def _require_bound(change: ChangeRequest) -> None:

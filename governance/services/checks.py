@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
@@ -13,6 +15,7 @@ from governance.domain import kinds
 from governance.domain.checks import ChangeFacts, Check, CheckContext, CheckOutcome
 from governance.domain.subject import Subject, SubjectFacts
 from governance.models import ChangeEvent, ChangeRequest, ChangeSubject, CheckResult
+from governance.selectors import rights
 from governance.services import change_events, changes, sealing
 from governance.services.builtin_checks import BUILT_IN
 from kernel import clock, outbox
@@ -33,31 +36,59 @@ def run_checks(change_id: int) -> dict[str, int]:
     if change.state not in (ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED):
         return {}
     as_of = clock.now()
-    entry = kinds.kind(change.kind)
-    registered = {check.id: check for check in (*entry.checks, *entry.offered, *BUILT_IN)}
-    subjects = changes.subjects_of(change)
-    known = {subject: _facts_or_none(entry, subject, change) for subject in subjects}
-    context = _change_facts(change, subjects)
     if not _progress(change, checks_state=Running.RUNNING, checks_done=0, checks_as_of=as_of):
         return {}
     outcomes = []
-    for done, row in enumerate(CheckResult.objects.filter(change=change, revision=change.revision), start=1):
-        outcomes.append((row, run_check(registered.get(row.check_id), row.check_id, context, known, as_of)))
+    for done, found in enumerate(_outcomes(change, as_of), start=1):
+        outcomes.append(found)
         if not _progress(change, checks_done=done):
             return {}
     tally: dict[str, int] = {}
     with transaction.atomic():  # all at once: one entry of the ledger says what they found
         if not _write(change, outcomes, as_of) or not _progress(change, checks_state=Running.DONE):
             return tally
-        for _, outcome in outcomes:
-            tally[outcome.status] = tally.get(outcome.status, 0) + 1
-        ChangeEvent.objects.create(
-            change=change,
-            kind="checked",
-            at=clock.now(),
-            data={"digest": change.subject_digest, "revision": change.revision, **tally},
-        )
+        tally = _say_checked(change, outcomes)
     sealing.try_seal(change_id)
+    return tally
+
+
+def run_again(change: ChangeRequest) -> list[tuple[str, str]]:
+    """The checks of an approved change once more, in the caller's transaction, which has locked it: what they found for
+    the approval is older than what it lets happen. Stores what they say now, and returns what blocks, as
+    `rights.blocking_checks` does; where anything does, its approvals are void and it is in review again.
+    """
+    as_of = clock.now()
+    outcomes = list(_outcomes(change, as_of))
+    told = {row.pk: (row.status, row.why, row.findings) for row, _ in outcomes}
+    _write(change, outcomes, as_of)
+    _progress(change, checks_as_of=as_of)
+    if any(told[row.pk] != (one.status, one.why, [dict(f) for f in one.findings]) for row, one in outcomes):
+        _say_checked(change, outcomes)
+    return rights.blocking_checks(change.pk)
+
+
+def _outcomes(change: ChangeRequest, as_of: datetime) -> Iterator[tuple[CheckResult, CheckOutcome]]:
+    """What each check of the present revision says now."""
+    entry = kinds.kind(change.kind)
+    registered = {check.id: check for check in (*entry.checks, *entry.offered, *BUILT_IN)}
+    subjects = changes.subjects_of(change)
+    known = {subject: _facts_or_none(entry, subject, change) for subject in subjects}
+    context = _change_facts(change, subjects)
+    for row in CheckResult.objects.filter(change=change, revision=change.revision):
+        yield row, run_check(registered.get(row.check_id), row.check_id, context, known, as_of)
+
+
+def _say_checked(change: ChangeRequest, outcomes: Sequence[tuple[CheckResult, CheckOutcome]]) -> dict[str, int]:
+    """An event with the count per outcome, which it returns."""
+    tally: dict[str, int] = {}
+    for _, outcome in outcomes:
+        tally[outcome.status] = tally.get(outcome.status, 0) + 1
+    ChangeEvent.objects.create(
+        change=change,
+        kind="checked",
+        at=clock.now(),
+        data={"digest": change.subject_digest, "revision": change.revision, **tally},
+    )
     return tally
 
 
@@ -70,10 +101,13 @@ def run_check(
             f"The policy asks for the check {check_id}, which does not exist.",
             ["Remove the check from the policy, or install the module that provides it."],
         )
+    inside = transaction.get_connection().in_atomic_block  # an error of the database ends the check alone
     try:
-        return domain.combine(
-            (s, check.run(CheckContext(context, s, facts, context.environment, as_of))) for s, facts in known.items()
-        )
+        with transaction.atomic() if inside else nullcontext():
+            return domain.combine(
+                (s, check.run(CheckContext(context, s, facts, context.environment, as_of)))
+                for s, facts in known.items()
+            )
     except DomainError as error:
         return domain.not_run(
             f"The check could not run: {error.message}", ["Correct what is named above, then run the checks again."]
@@ -96,13 +130,17 @@ def ask_again(change: ChangeRequest, *, actor: Any) -> None:
 
 
 def ask_again_of_api(slug: str) -> int:
-    """Queue another run for the changes in review that are about versions of an API. Returns how many there are."""
+    """Queue another run for the changes in review that are about versions of an API, and check at once those that are
+    approved and wait for their window: one that blocks now goes back into review. Returns how many there are."""
     about = ChangeSubject.objects.filter(kind="version", subject_id__startswith=f"{slug}@")
-    found = ChangeRequest.objects.filter(state=ChangeRequest.State.IN_REVIEW, pk__in=about.values("change"))
-    waiting = list(found)
-    for change in waiting:
-        ask_again(change, actor=None)
-    return len(waiting)
+    open_states = (ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED)
+    found = list(ChangeRequest.objects.filter(state__in=open_states, pk__in=about.values("change")))
+    for change in found:
+        if change.state == ChangeRequest.State.APPROVED:
+            run_checks(change.pk)
+        else:
+            ask_again(change, actor=None)
+    return len(found)
 
 
 def _facts_or_none(entry: kinds.ChangeKind, subject: Subject, change: ChangeRequest) -> SubjectFacts | None:

@@ -105,7 +105,7 @@ end $$;
 create or replace trigger guard before update on governance_checkresult
   for each row execute function governance_check_changed();
 
--- An approved change that has a blocking check again goes back into review.
+-- An approved change that has a blocking check again goes back into review; what is in effect already stays.
 create or replace function governance_recheck(change bigint, reason text) returns void language plpgsql as $$
 begin
   perform 1 from governance_changerequest c where c.id = change for update;
@@ -114,7 +114,8 @@ begin
     update governance_approval
        set voided_at = clock_timestamp(), void_reason = reason
      where change_id = change
-       and voided_at is null;
+       and voided_at is null
+       and used_at is null;
     update governance_changerequest
        set state = 'in_review'
      where id = change

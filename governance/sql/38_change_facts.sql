@@ -38,8 +38,85 @@ create or replace function governance_teams_of(ids int[]) returns jsonb language
      and t.group_id = any(ids)
 $$;
 
--- The facts of an API as a change of it, or of one of its versions, is judged by them. The owners of record are those
--- that are certain: of an entity with one boundary for all of it, or of the domain where it exposes none.
+-- Whether the boundaries in force leave no place of this entity, or of this part of it, without a system of record:
+-- the rule of catalog/domain/systems_of_record.py, which calls what has more places than that unknown.
+create or replace function governance_record_is_whole(of_entity bigint, part bigint) returns boolean
+language sql stable as $$
+  with boundary as (
+    select b.*
+      from catalog_boundary b
+     where b.entity_id = of_entity
+       and b.valid @> clock_timestamp()
+  ), parts as (
+    select g.id
+      from catalog_attributegroup g
+     where g.entity_id = of_entity
+       and (part is null or g.id = part)
+  ), scope as (
+    select v.id, v.dimension from catalog_scopevalue v
+  ), axes as (
+    select array(select id from parts) as parts,
+           array(select id from scope where dimension = 'banner') as banners,
+           array(select id from scope where dimension = 'region') as regions,
+           array(select id from scope where dimension = 'channel') as channels
+  ), points as (
+    select p.id as part, n.id as banner, r.id as region, c.id as channel
+      from axes a
+     cross join unnest(case a.parts when '{}' then array[null]::bigint[] else a.parts end) p(id)
+     cross join unnest(case a.banners when '{}' then array[null]::bigint[] else a.banners end) n(id)
+     cross join unnest(case a.regions when '{}' then array[null]::bigint[] else a.regions end) r(id)
+     cross join unnest(case a.channels when '{}' then array[null]::bigint[] else a.channels end) c(id)
+  )
+  select exists (select from boundary b
+                  where coalesce(b.banner_id, b.region_id, b.channel_id) is null
+                    and coalesce(b.attribute_group_id = part, b.attribute_group_id is null))
+      or (select greatest(cardinality(a.parts), 1) * greatest(cardinality(a.banners), 1)
+                 * greatest(cardinality(a.regions), 1) * greatest(cardinality(a.channels), 1) <= 20000
+            from axes a)
+     and not exists (select from points o
+                      where not exists (select from boundary b
+                                         where (b.attribute_group_id is null or b.attribute_group_id = o.part)
+                                           and (b.banner_id is null or b.banner_id = o.banner)
+                                           and (b.region_id is null or b.region_id = o.region)
+                                           and (b.channel_id is null or b.channel_id = o.channel)))
+$$;
+
+-- The owner teams of the systems of record of what an API offers to read with authority or to command, and of what it
+-- was counted to offer before somebody took that away: where one system alone is the record of all of it.
+create or replace function governance_record_owners(of_slug text) returns int[] language sql stable as $$
+  with used as (
+    select u.entity_id, u.attribute_group_id as part
+      from catalog_apientity u
+      join catalog_api a on a.id = u.api_id
+     where a.slug = of_slug
+       and u.access in ('authoritative_read', 'command')
+    union
+    select e.id, g.id
+      from governance_stricter_fact f
+     cross join lateral split_part(f.was, ' ', 1) place
+      join catalog_businessentity e on e.key = split_part(place, '/', 1)
+      left join catalog_attributegroup g on g.entity_id = e.id and g.key = split_part(place, '/', 2)
+     where f.slug = of_slug
+       and f.fact = 'entity'
+       and split_part(f.was, ' ', 2) in ('authoritative_read', 'command')
+  ), recorded as (
+    select u.entity_id, u.part, min(b.system_id) as system_id
+      from used u
+      join catalog_boundary b on b.entity_id = u.entity_id
+                             and b.valid @> clock_timestamp()
+                             and (u.part is null or b.attribute_group_id is null or b.attribute_group_id = u.part)
+     group by u.entity_id, u.part
+    having count(distinct b.system_id) = 1
+  )
+  select array(select distinct y.owner_team_id
+                 from recorded r
+                 join catalog_system y on y.id = r.system_id
+                where y.owner_team_id is not null
+                  and governance_record_is_whole(r.entity_id, r.part))
+$$;
+
+-- The facts of an API as a change of it, or of one of its versions, is judged by them. Its owners of record are those
+-- of what it offers, and the owner of its domain where there are none.
 create or replace function governance_facts_of_api(of_slug text, using_it bigint[]) returns jsonb
 language sql stable as $$
   select jsonb_build_object(
@@ -54,22 +131,49 @@ language sql stable as $$
                          where u.api_id = a.id),
            'consumers', (select count(*) from governance_live_consumers(using_it)),
            'consumer_owner', governance_teams_of(array(select c.team from governance_live_consumers(using_it) c)),
-           'owner_of_record',
-           case when exists (select from catalog_apientity u
-                              where u.api_id = a.id
-                                and u.access in ('authoritative_read', 'command'))
-                then governance_teams_of(array(
-                       select y.owner_team_id
-                         from catalog_apientity u
-                         join catalog_boundary b on b.entity_id = u.entity_id and b.valid @> clock_timestamp()
-                         join catalog_system y on y.id = b.system_id
-                        where u.api_id = a.id
-                          and u.access in ('authoritative_read', 'command')
-                          and coalesce(b.attribute_group_id, b.banner_id, b.region_id, b.channel_id) is null))
-                else governance_teams_of(array[d.owner_team_id]) end)
+           'owner_of_record', governance_teams_of(
+             coalesce(nullif(governance_record_owners(a.slug), '{}'), array[d.owner_team_id])))
     from catalog_api a
     left join catalog_domain d on d.id = a.domain_id
    where a.slug = of_slug
+$$;
+
+-- An application is as critical as the most critical API that it uses, may provide or runs with, and of unknown weight
+-- where one of them has no tier (catalog/selectors/ownership.py).
+create or replace function governance_facts_of_application(of_key text) returns jsonb language sql stable as $$
+  with touched as (
+    select distinct a.id, t.level, d.key as domain
+      from catalog_application n
+     cross join catalog_api a
+      left join catalog_slatier t on t.id = a.tier_id
+      left join catalog_domain d on d.id = a.domain_id
+     where n.key = of_key
+       and (exists (select from catalog_subscription s
+                      join catalog_apiversion v on v.id = s.version_id
+                     where s.application_id = n.id
+                       and s.state in ('active', 'requested')
+                       and v.api_id = a.id)
+         or exists (select from catalog_providerright r
+                     where r.application_id = n.id
+                       and r.api_id = a.id
+                       and r.ended_at is null)
+         or a.slug in (select split_part(named.reference, '@', 1)
+                         from governance_applicationrelease l
+                        cross join unnest(l.consumes || l.provides) named(reference)
+                        where l.application = of_key
+                          and l.ended_at is null))
+  )
+  select jsonb_build_object(
+           'tier', (select case when bool_and(o.level is not null) is not false
+                                then coalesce(min(o.level)::int, 3) end
+                      from touched o),
+           'domain', (select case when count(distinct o.domain) = 1 and bool_and(o.domain is not null)
+                                  then min(o.domain) end
+                        from touched o),
+           'data_class', 'internal',
+           'owners', governance_teams_of(array[n.team_id]))
+    from catalog_application n
+   where n.key = of_key
 $$;
 
 -- The boundaries in force for a place such as price/base?banner=main, and the team of the system that it would move to.
@@ -128,10 +232,7 @@ begin
   elsif kind = 'api.hand_over' then
     found := governance_facts_of_api(api, '{}') - '{entities,owner_of_record}'::text[];
   elsif kind = 'application.hand_over' then
-    select jsonb_build_object('data_class', 'internal', 'owners', governance_teams_of(array[n.team_id]))
-      into found
-      from catalog_application n
-     where n.key = identifier;
+    found := governance_facts_of_application(identifier);
   elsif kind = 'boundary.move' then
     found := governance_facts_of_boundary(identifier, parameters);
   elsif kind = 'environment.records' then

@@ -125,15 +125,26 @@ drop trigger if exists on_record on governance_freezeinterval;
 create constraint trigger on_record after delete or update on governance_freezeinterval
   deferrable initially deferred for each row execute function governance_occurrence_on_record();
 
+-- The entry says what began or ended, of which version, and where: one about another place is none. What is replaced
+-- has the entry of what takes its place.
 create or replace function governance_release_on_record() returns trigger language plpgsql as $$
+declare
+  replaced boolean := tg_op = 'UPDATE' and new.ended_how = 'replaced';
+  said text := case
+                 when tg_op = 'INSERT' or replaced then 'governance.application_' || new.mode
+                 when new.ended_how = 'support' then 'governance.release_ended'
+                 else 'governance.application_undeployed'
+               end;
 begin
   if not exists (select from kernel_auditentry e
                   where e.at >= now()
                     and catalog_written_here(e.xmin)
                     and e.subject_kind = 'application'
-                    and e.verb in ('governance.release_ended', 'governance.application_undeployed',
-                                   'governance.application_deployed', 'governance.application_released')
-                    and starts_with(e.subject_id, left(new.application || '@', 120))) then
+                    and e.verb = said
+                    and e.after ->> 'environment' = new.environment
+                    and normalize(e.after ->> 'instance') = normalize(new.instance)
+                    and case when replaced then starts_with(e.subject_id, left(new.application || '@', 120))
+                             else e.subject_id = left(new.application || '@' || new.version, 120) end) then
     perform governance_refuse('release_record_is_on_record', 'what runs where is recorded with an entry in the ledger');
   end if;
   return null;
@@ -141,6 +152,26 @@ end $$;
 drop trigger if exists on_record on governance_applicationrelease;
 create constraint trigger on_record after insert or update of ended_at on governance_applicationrelease
   deferrable initially deferred for each row execute function governance_release_on_record();
+
+-- What a record says of the gate, and how it ended, stays: the gate reads it on that day. That nobody missed what was
+-- taken away is found out by the transaction that ends it.
+create or replace function governance_release_marks() returns trigger language plpgsql as $$
+begin
+  if (new.against_gate, new.verdict_id, new.recorded_by_id)
+       is distinct from (old.against_gate, old.verdict_id, old.recorded_by_id)
+     or (old.ended_at is not null
+         and ((new.ended_by_id, new.ended_how) is distinct from (old.ended_by_id, old.ended_how)
+              or new.ended_against_gate <> old.ended_against_gate
+                 and not exists (select from governance_applicationrelease r
+                                  where r.id = old.id
+                                    and catalog_written_here(r.xmin)))) then
+    perform governance_refuse('release_content_stays',
+                              'a record of what runs is never rewritten; record what runs now');
+  end if;
+  return new;
+end $$;
+create or replace trigger marks before update on governance_applicationrelease
+  for each row execute function governance_release_marks();
 
 -- A policy takes effect, and goes out of it, with an entry; a level that had one keeps one.
 create or replace function governance_policy_on_record() returns trigger language plpgsql as $$

@@ -1,11 +1,10 @@
-"""What waits in quarantine is looked through once for a month of the log, not target by target."""
+"""What waits in quarantine is looked through once for a month of the log, not target by target; its SQL is applied by a later
+migration."""
 
 from django.db import migrations
-
-from kernel.sql_files import ApplySql
 
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0039_written_here"), ("runtime", "0081_holds_by_key")]
 
-    operations = [ApplySql("runtime")]
+    operations = []

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from governance.domain.subject import Subject
-from governance.services import approvals
+from governance.services import effects
 from kernel import audit, clock
 from kernel.digest import canonical_json, digest_of
 from kernel.errors import Conflict, Invalid, NotFound
@@ -320,7 +320,7 @@ def require_approval_of_many(
         return False
     if count:
         subject = subject_of(subscription, chosen, count, word=word)
-        approvals.require(subject, subject.digest, environment, actor=actor)
+        effects.require(subject, environment, actor=actor)
     return True
 
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject
-from governance.services import approvals
+from governance.services import approvals, effects
 from kernel import audit, clock, outbox
 from kernel.errors import Conflict, Invalid, NotFound
 from kernel.models import User
@@ -48,11 +48,16 @@ from runtime.services import (
 def deploy(integration_key: str, *, approval: SealedApproval, actor: User | None, kind: str = "deploy") -> Deployment:
     """Deploy the approved release to the approval's environment. Deploying the running release changes nothing.
 
-    Digest and validity are checked again under the locked approval row, and by a trigger. Raises NotApproved with
-    `data["unmet"]`, Conflict `deployment.not_sound` where the estate has moved on since (findings), Forbidden.
+    The change behind the approval is looked at again (`effects.look_again`), digest and validity under the locked
+    approval row, and by a trigger. Raises NotApproved with `data["unmet"]`, Conflict `deployment.not_sound` where the
+    estate has moved on since (findings), Forbidden.
     """
     digest, environment = approval.subject.digest, approval.environment
     with transaction.atomic():
+        permissions.require_operate(actor, _locked(integration_key))
+    effects.look_again(approval)
+    with transaction.atomic():
+        effects.one_after_the_other()
         integration = _locked(integration_key)
         permissions.require_operate(actor, integration)
         release = integrations.release_of(integration_key, digest)

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject
-from governance.services import approvals
+from governance.services import approvals, effects
 from kernel import audit, clock
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
@@ -110,6 +110,8 @@ def start(reading_id: int, *, actor: User | None) -> ReadAgain:
         going = Run.objects.filter(stream=stream, kind="collect", state=Run.State.RUNNING)
         if going.filter(source__in=chosen).exists():
             raise Conflict("reading.busy", "A run is reading this source now. Stop it, or wait for its end.")
+        if (found := approval_for(reading, actor=actor)) is not None:
+            effects.look_again(found)
         held = approval_for(reading, actor=actor)
         if held is not None:
             approvals.mark_used(held.id, actor=actor)

@@ -10,7 +10,7 @@ from datetime import datetime
 from django.db import transaction
 
 from governance.domain.subject import Subject
-from governance.services import approvals
+from governance.services import approvals, effects
 from kernel import audit
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound
@@ -109,8 +109,8 @@ def judge_again(
     ids = list(chosen.values_list("pk", flat=True))
     if not dry_run and len(ids) > APPROVAL_ABOVE:
         about = subject_of(integration_key, stream.pk, pattern, ids)
-        held = approvals.require(about, about.digest, environment, actor=actor)
         with transaction.atomic():
+            held = effects.require(about, environment, actor=actor)
             approvals.mark_used(held.id, actor=actor)
     judge = _Judge(deployment, stream, actor, reason)
     try:

@@ -18,7 +18,7 @@ from django.db.models.functions import Now
 
 from governance.domain.approval import SealedApproval
 from governance.domain.subject import Subject
-from governance.services import approvals
+from governance.services import approvals, effects
 from kernel import audit, clock
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
@@ -103,7 +103,7 @@ def open_replay(
     with transaction.atomic():
         if not dry and count > APPROVAL_ABOVE:
             subject = subject_of(subscription, spans)
-            approvals.require(subject, subject.digest, subscription.stream.environment, actor=actor)
+            effects.require(subject, subscription.stream.environment, actor=actor)
         if not dry:
             demand_alone(subscription, spans)
         made = _subscribe(subscription, spans, dry=dry, pace=pace)
@@ -216,6 +216,8 @@ def start(replay_id: int, *, actor: User | None) -> Replay:
             )
         demand_safe(replay.target, _spans(replay), replay.key_from, replay.key_to)
         demand_alone(replay.target, _spans(replay))
+        if (found := approval_for(replay, actor=actor)) is not None:
+            effects.look_again(found)
         held = approval_for(replay, actor=actor)
         if held is not None:
             approvals.mark_used(held.id, actor=actor)

@@ -12,6 +12,7 @@ from catalog.services import publication, subscriptions, usage
 from kernel import clock
 from kernel.errors import Forbidden, Invalid
 from tests.catalog import make
+from tests.governance.raw_sql import beneath_guards
 
 pytestmark = pytest.mark.django_db
 
@@ -68,9 +69,9 @@ def test_a_dated_migration_unblocks_a_retirement_on_its_day_unless_calls_say_oth
         seen = {"application": "till", "version": "price-api@v2", "environment": "production", "calls": 1}
         usage.report(actor=None, batch_id="late", rows=[seen])
         assert [c.application_key for c in consumers.blocking_retirement(facts.id, clock.now())] == ["till"]
-        Subscription.objects.update(last_seen_at=None)
-        usage_days = use().application.usage
-        usage_days.update(last_seen_at=now, day=now.date())
+        with beneath_guards():  # weeks later
+            Subscription.objects.update(last_seen_at=None)
+            use().application.usage.update(last_seen_at=now, day=now.date())
         assert publication.retire(facts.id, approval_id=3, actor=None).state == "retired"
 
 

@@ -3,8 +3,8 @@ dictionary."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -74,6 +74,17 @@ def register_thing() -> None:
             subject_kind="thing",
         )
     )
+
+
+def quiet(key: str, named: Collection[str], outcome: CheckOutcome | None = None) -> None:
+    """These checks of a kind pass from now on, or say this; `conftest.py` puts the kinds back after the test."""
+    said = outcome or passed("settled by the test")
+
+    def calm(check: Check) -> Check:
+        return replace(check, run=lambda context: said) if check.id in named else check
+
+    entry = kinds.kind(key)
+    kinds.register(replace(entry, checks=tuple(map(calm, entry.checks)), offered=tuple(map(calm, entry.offered))))
 
 
 def breaking(pointer: str = "/price", *, consumers: Sequence[str] = ()) -> dict[str, Any]:

@@ -92,6 +92,13 @@ def _hand_over() -> ChangeRequest:
     return asked("api.hand_over", Subject("api", "price-api", thing.digest), team="loyalty")
 
 
+def _give() -> ChangeRequest:
+    thing = kinds.kind("application.hand_over").facts(Subject("application", "till", ""))
+    assert thing
+    assert thing.digest
+    return asked("application.hand_over", Subject("application", "till", thing.digest), by="stan", team="loyalty")
+
+
 KINDS: dict[str, Callable[[], ChangeRequest]] = {
     "version.publish": _publish,
     "version.deprecate": _deprecate,
@@ -102,6 +109,7 @@ KINDS: dict[str, Callable[[], ChangeRequest]] = {
     "waiver.grant": _waiver,
     "policy.change": _policy,
     "api.hand_over": _hand_over,
+    "application.hand_over": _give,
 }
 LOWER: dict[str, dict[str, Any]] = {
     "tier": {"tier": 3},
