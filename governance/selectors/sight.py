@@ -78,9 +78,9 @@ _rules: dict[str, SightRule] = {}
 _ledger_rules: dict[str, tuple[SightRule, ...]] = {}
 
 
-def register(subject_kind: str, keys: Keys, *, ends_with: str = "") -> None:
+def register(subject_kind: str, keys: Keys, *, ends_with: str = "", hides: bool = False) -> None:
     """Make the things of a kind visible to some only. Registering the same kind again replaces it."""
-    _rules[subject_kind] = SightRule(keys, ends_with)
+    _rules[subject_kind] = SightRule(keys, ends_with, hides=hides)
 
 
 def register_in_ledger(subject_kind: str, rule: SightRule) -> None:
@@ -150,12 +150,19 @@ def of_changes(viewer: Viewer) -> QuerySet[ChangeRequest]:
         return rows
     if viewer.user is None:
         return rows.none()
-    now, slots = clock.now(), Slot.objects.filter(change=OuterRef("pk"))
-    delegated = Delegation.objects.filter(delegate=viewer.user, revoked_at=None, starts_at__lte=now, ends_at__gt=now)
     rules = _alone({**_rules, "waiver": _DECISIONS["waiver"]})
     visible = _seen(ChangeSubject.objects.all(), viewer, rules, "kind", "subject_id")
     hidden = ChangeSubject.objects.filter(change=OuterRef("pk")).exclude(pk__in=_finished(visible.values("pk")))
-    part = (
+    mine = ChangeRequest.objects.filter(_part(viewer)).values("pk")
+    # A successor that does not exist hides the change as well: else the difference would tell which of both it is.
+    told = Q(successor_api="") | Q(successor_api__in=_finished(_slugs(viewer)))
+    return rows.alias(successor_api=_successor_api()).filter(Q(pk__in=_finished(mine)) | ~Exists(hidden) & told)
+
+
+def _part(viewer: Viewer) -> Q:
+    now, slots = clock.now(), Slot.objects.filter(change=OuterRef("pk"))
+    delegated = Delegation.objects.filter(delegate=viewer.user, revoked_at=None, starts_at__lte=now, ends_at__gt=now)
+    return (
         Q(author=viewer.user)
         | Q(submitter=viewer.user)
         | Q(owner_team_ids__overlap=sorted(viewer.team_ids))
@@ -163,10 +170,13 @@ def of_changes(viewer: Viewer) -> QuerySet[ChangeRequest]:
         | Q(Exists(slots.filter(group_ids__overlap=sorted(viewer.team_ids))))
         | Q(Exists(slots.filter(group_ids__overlap=delegated.values_list("group_id"))))
     )
-    mine = ChangeRequest.objects.filter(part).values("pk")
-    # A successor that does not exist hides the change as well: else the difference would tell which of both it is.
-    told = Q(successor_api="") | Q(successor_api__in=_finished(_slugs(viewer)))
-    return rows.alias(successor_api=_successor_api()).filter(Q(pk__in=_finished(mine)) | ~Exists(hidden) & told)
+
+
+def takes_part(viewer: Viewer, change_id: int) -> bool:
+    """Whether the viewer has a part in the change (`of_changes`), and not merely reads it."""
+    if viewer.sees_everything:
+        return True
+    return viewer.user is not None and ChangeRequest.objects.filter(_part(viewer), pk=change_id).exists()
 
 
 def _successor_api() -> Func:
@@ -302,7 +312,7 @@ def sees(viewer: Viewer, subject_kind: str, identifier: str) -> bool:
     if rule is None or viewer.sees_everything:
         return True
     key = identifier.partition(rule.ends_with)[0] if rule.ends_with else identifier
-    return "\x00" not in key and key in set(map(str, rule.keys(viewer)))
+    return "\x00" not in key and (key in set(map(str, rule.keys(viewer)))) is not rule.hides
 
 
 def unseen(viewer: Viewer, subject_kind: str, identifiers: Iterable[str]) -> set[str]:
@@ -310,8 +320,9 @@ def unseen(viewer: Viewer, subject_kind: str, identifiers: Iterable[str]) -> set
     rule, asked = _rules.get(subject_kind), {one for one in identifiers if "\x00" not in one}
     if rule is None or viewer.sees_everything or not asked:
         return set()
-    visible = set(map(str, rule.keys(viewer)))
-    return {one for one in asked if (one.partition(rule.ends_with)[0] if rule.ends_with else one) not in visible}
+    named = set(map(str, rule.keys(viewer)))
+    keys = {one: one.partition(rule.ends_with)[0] if rule.ends_with else one for one in asked}
+    return {one for one, key in keys.items() if (key in named) is rule.hides}
 
 
 def _slugs(viewer: Viewer) -> QuerySet[Any, Any]:

@@ -18,16 +18,24 @@ from kernel.viewer import Viewer
 
 HIDDEN = "This is about a restricted API that you may not see."
 HIDDEN_FLOW = "This is about an integration that you may not see."
+UNCOUNTED = "How many uses it affects is told to those who take part in the change."
 _REFERENCE = re.compile(r"\b([a-z0-9][a-z0-9-]*)@[A-Za-z0-9._-]+")
 
 
 @dataclass(frozen=True, slots=True)
 class ToldImpact:
-    """The uses that a change reaches: those that the viewer may see, and how many there are besides."""
+    """The uses that a change reaches: those that the viewer may see, and how many there are besides. `partial`: a
+    reader who has no part in the change is told of those that they see alone, whether there are others or not."""
 
     rows: tuple[Mapping[str, Any], ...]
     consumers: Mapping[tuple[str, str], AffectedConsumer]
     hidden: int = 0
+    partial: bool = False
+
+    @property
+    def number(self) -> int:
+        """Of uses that the viewer is told of."""
+        return len(self.rows) + self.hidden
 
 
 def impact(change: ChangeRequest, viewer: Viewer) -> ToldImpact | None:
@@ -37,12 +45,15 @@ def impact(change: ChangeRequest, viewer: Viewer) -> ToldImpact | None:
         return None
     rows = tuple(change.impact)
     kind = _reaching_further(change)
-    if kind is None or not rows:
+    if kind is None:
         return ToldImpact(rows, {})
+    reads_alone = not sight.takes_part(viewer, change.pk)
+    if not rows:
+        return ToldImpact(rows, {}, partial=reads_alone)
     known = known_consumers(change)
     unseen = sight.unseen(viewer, "api", {slug for one in known.values() for slug in one.apis})
     if not unseen:
-        return ToldImpact(rows, known)
+        return ToldImpact(rows, known, partial=reads_alone)
 
     def told(row: Mapping[str, Any]) -> bool:
         """A use is told by an API that the viewer sees; one that is gone meanwhile, by none."""
@@ -50,7 +61,7 @@ def impact(change: ChangeRequest, viewer: Viewer) -> ToldImpact | None:
         return consumer is not None and not unseen.issuperset(consumer.apis)
 
     shown = tuple(row for row in rows if told(row))
-    return ToldImpact(shown, known, len(rows) - len(shown))
+    return ToldImpact(shown, known, 0 if reads_alone else len(rows) - len(shown), reads_alone)
 
 
 def known_consumers(change: ChangeRequest) -> dict[tuple[str, str], AffectedConsumer]:
@@ -71,6 +82,9 @@ def checks(change: ChangeRequest, results: Iterable[CheckResult], viewer: Viewer
     _without_flows(rows, viewer)
     if _reaching_further(change) is None:
         return rows
+    if not sight.takes_part(viewer, change.pk):
+        for row in rows:
+            row.why = UNCOUNTED if row.check_id == "impact.known" and row.status == "passed" else row.why
     named = {row.pk: [_apis(found) for found in row.findings] for row in rows}
     whys = {row.pk: _named(row.why) for row in rows}
     slugs = {slug for several in named.values() for one in several for slug in one}.union(*whys.values())

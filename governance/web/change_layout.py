@@ -52,7 +52,7 @@ def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
         "subjects": list(change.subjects.all()),
         "state_tone": tones.state_of(change),
         "risk_tone": tones.risk_of(change) if change.state in (State.DRAFT, State.IN_REVIEW) else None,
-        "tabs": _tabs(change, tab, results),
+        "tabs": _tabs(change, tab, results, reached),
         "tab": tab,
         "results": results,
         "check_counts": tones.tally(results),
@@ -104,7 +104,9 @@ def _panel(kind: kinds.ChangeKind | None, change: ChangeRequest) -> str:
         return ""
 
 
-def _tabs(change: ChangeRequest, tab: str, results: list[CheckResult]) -> list[dict[str, Any]]:
+def _tabs(
+    change: ChangeRequest, tab: str, results: list[CheckResult], reached: ToldImpact | None
+) -> list[dict[str, Any]]:
     counted = (change.difference or {}).get("counts", {})
     differences = sum(v or 0 for v in counted.values()) if counted else None
     failed = sum(1 for r in results if r.status == "failed")
@@ -123,7 +125,7 @@ def _tabs(change: ChangeRequest, tab: str, results: list[CheckResult]) -> list[d
         ),
         ("differences", "Differences", "governance:differences", {"count": differences}),
         ("checks", "Checks", "governance:checks", checks),
-        ("impact", "Impact", "governance:impact", {"count": None if change.impact is None else len(change.impact)}),
+        ("impact", "Impact", "governance:impact", {"count": reached.number if reached else None}),
         ("evidence", "Evidence", "governance:evidence", {}),
     )
     return [
@@ -204,9 +206,9 @@ def blast(change: ChangeRequest, reached: ToldImpact | None) -> str:
     if reached is None:
         return f"The affected consumers are unknown. {differences.capitalize()}."
     names = [row["application"] for row in reached.rows]
-    uses = len(names) + reached.hidden
+    uses = reached.number
     if not uses:
-        return f"No known consumers. {differences.capitalize()}."
+        return f"No known consumers{' that you may see' if reached.partial else ''}. {differences.capitalize()}."
     shown = ", ".join(dict.fromkeys(names[:4])) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     besides = f"{reached.hidden} that you may not see" if reached.hidden else ""
     told = ", and ".join(filter(None, (shown, besides)))

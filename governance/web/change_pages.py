@@ -354,7 +354,7 @@ def _consumers(change: ChangeRequest, reached: ToldImpact | None) -> dict[str, A
     """The affected consumers that the viewer may see, with what the owning room knows about them now, and how many
     there are besides."""
     if reached is None:
-        return {"consumers": None, "hidden_consumers": 0}
+        return {"consumers": None, "hidden_consumers": 0, "uses": 0, "reads_alone": False}
     known = reached.consumers or told_changes.known_consumers(change)
     teams_by_key = {team.key: team.name for team in teams.all_teams()}
     rows = []
@@ -362,4 +362,9 @@ def _consumers(change: ChangeRequest, reached: ToldImpact | None) -> dict[str, A
         consumer = known.get((row["application"], row["environment"]))
         owner = teams_by_key.get(consumer.team_key, consumer.team_key) if consumer else ""
         rows.append({"row": row, "consumer": consumer, "owner": owner})
-    return {"consumers": rows, "hidden_consumers": reached.hidden}
+    return {
+        "consumers": rows,
+        "hidden_consumers": reached.hidden,
+        "uses": reached.number,
+        "reads_alone": reached.partial,
+    }

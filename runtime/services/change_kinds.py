@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import CharField, QuerySet
-from django.db.models.functions import Cast
+from django.db.models import CharField, QuerySet, Value
+from django.db.models.functions import Cast, Concat
 
 from catalog.selectors import consumers, contracts, systems, teams, versions
 from catalog.selectors import destinations as known_destinations
@@ -27,7 +27,7 @@ from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Manifest
-from runtime.models import Deployment, Integration, Release, Replay, TargetSubscription
+from runtime.models import ApprovedDestination, Deployment, Integration, Release, Replay, TargetSubscription
 from runtime.selectors import alerts, destinations
 from runtime.services import lane_changes, manifest_checks
 
@@ -43,6 +43,15 @@ def _hidden_keys(viewer: Viewer) -> QuerySet[Integration, str]:
     return rows.values_list("key", flat=True)
 
 
+def _hidden_destinations(viewer: Viewer) -> QuerySet[ApprovedDestination, str]:
+    """What a change of a destination asks for follows from the flows over it, so who reads it learns of them."""
+    rows = ApprovedDestination.objects.filter(
+        approval__subject_kind="integration", approval__subject_id__in=_hidden_keys(viewer)
+    )
+    place = Concat("system_key", Value("/"), "environment", output_field=CharField())
+    return rows.annotate(place=place).values_list("place", flat=True)
+
+
 def _numbers(rows: QuerySet[Any]) -> QuerySet[Any, Any]:
     found: QuerySet[Any] = rows.model._default_manager.filter(pk__in=rows.order_by().values("pk"))
     numbers: QuerySet[Any, Any] = found.annotate(number=Cast("pk", CharField())).values_list("number", flat=True)
@@ -54,6 +63,7 @@ def register_all() -> None:
     approvals.register_unmet("integration", destinations.unmet)
     for kind in ("replay", "reading"):
         sight.register(kind, _keys, ends_with="/")
+    sight.register("destination", _hidden_destinations, hides=True)
     sight.register_in_ledger("alert", SightRule(lambda viewer: _numbers(alerts.alerts(viewer))))
     sight.register_in_ledger(
         "alert_rule", SightRule(lambda viewer: alerts.rules(viewer).values_list("name", flat=True))

@@ -10,11 +10,13 @@ import pytest
 from catalog.models import Team
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest
+from governance.selectors import told_changes
 from runtime.domain.manifest import parse
 from runtime.models import Integration, Release
 from tests.catalog import make as catalog
 from tests.governance import hidden_estate as estate
 from tests.governance import make
+from tests.governance.raw_sql import beneath_guards
 from tests.governance.test_hidden_writes import BODY
 
 pytestmark = pytest.mark.django_db
@@ -70,6 +72,25 @@ def test_who_sees_the_api_is_told_all_of_it(change: ChangeRequest) -> None:
     assert "may not see" not in "".join(pages.values())
     assert "requires quokkabank" in pages["checks/"]
     assert "belongs to loyalty-engine" in pages["api/checks"]
+
+
+def test_a_reader_without_a_part_in_it_is_told_the_same_whether_there_are_hidden_uses_or_none(
+    change: ChangeRequest,
+) -> None:
+    make.person("rita", "release-managers")
+    make.team("release-managers", kind="role")
+    assert len(change.impact) > 0
+    with_uses = told(change, "rita")
+    assert len(with_uses) > 5, "she reads the change"
+    with beneath_guards():
+        ChangeRequest.objects.filter(pk=change.pk).update(impact=[])
+        change.check_results.filter(check_id="impact.known").update(why="It affects no consumer.")
+    without = told(change, "rita")
+    differ = {name: set(text.split()) ^ set(without[name].split()) for name, text in with_uses.items()}
+    assert {name: words for name, words in differ.items() if words} == {}
+    assert "Uses of restricted APIs are told to those who take part in the change." in without["impact/"]
+    (known,) = (one for one in json.loads(without["api/checks"]) if one["check_id"] == "impact.known")
+    assert known["why"] == told_changes.UNCOUNTED
 
 
 def test_a_result_that_was_stored_before_findings_named_their_apis_is_told_by_its_words(change: ChangeRequest) -> None:
