@@ -109,6 +109,17 @@ def signed_in(sender: object, request: HttpRequest, **_: object) -> None:
     begin(request)
 
 
+def signed_out(sender: object, request: HttpRequest | None, user: Any = None, **_: object) -> None:
+    """Django's `user_logged_out`, whoever asked for it."""
+    if request is not None and user is not None:
+        request.session_ended = True  # type: ignore[attr-defined]
+
+
+def has_ended(request: HttpRequest) -> bool:
+    """Whether somebody's session ended with this request."""
+    return bool(getattr(request, "session_ended", False))
+
+
 def over(request: HttpRequest) -> bool:
     """Whether the session has lasted too long, or nothing was asked for too long. Notes that it is used now."""
     now = clock.now()

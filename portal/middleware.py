@@ -73,7 +73,8 @@ def _nul(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 class SessionLimitsMiddleware:
-    """Ends a session that lasted too long; says when its person last gave a password; shows times in their zone."""
+    """Ends a session that lasted too long; says when its person last gave a password; shows times in their zone. With
+    a session that ends, the browser drops what it has kept of its pages."""
 
     def __init__(self, get_response: Next) -> None:
         self.get_response = get_response
@@ -85,7 +86,10 @@ class SessionLimitsMiddleware:
             logout(request)
         zone = getattr(request.user, "time_zone", "")
         with sessions.of_request(request), timezone.override(zone or None) if zone else nullcontext():
-            return self.get_response(request)
+            answer = self.get_response(request)
+        if sessions.has_ended(request):  # by TLS alone, as browsers take it; cookies of other hosts would go, too
+            answer["Clear-Site-Data"] = '"cache", "storage"'
+        return answer
 
 
 class ActingMiddleware:

@@ -9,13 +9,20 @@ otherwise pack files that an earlier build left in it.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import venv
+import zipfile
 from pathlib import Path
+from typing import Any
+
+from deploy import bill_of_materials
 
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
@@ -41,7 +48,32 @@ def build(name: str, work: Path) -> Path:
     pip(sys.executable, "wheel", "--no-deps", "--wheel-dir", str(target), str(source))
     (made,) = target.glob("*.whl")
     DIST.mkdir(exist_ok=True)
-    return Path(shutil.copy(made, DIST / made.name))
+    return with_bill(made, DIST / made.name)
+
+
+def with_bill(wheel: Path, target: Path) -> Path:
+    """The wheel with a bill of its materials, where PEP 770 says: `*.dist-info/sboms/`, and in RECORD. It names the
+    versions of requirements.lock, by which the wheel is tested."""
+    name, version, *_ = wheel.name.split("-")
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(wheel) as old:
+        lines = old.read(f"{info}/METADATA").decode().splitlines()
+        asked = [
+            line.partition(": ")[2] for line in lines if line.startswith("Requires-Dist: ") and "extra" not in line
+        ]
+        chosen = [re.split(r"[^A-Za-z0-9._-]", one, maxsplit=1)[0] for one in asked]
+        lock = (ROOT / "requirements.lock").read_text()
+        bill = json.dumps(bill_of_materials.bill(lock, name=name, version=version, chosen=chosen), indent=1).encode()
+        digest = base64.urlsafe_b64encode(hashlib.sha256(bill).digest()).rstrip(b"=").decode()
+        path = f"{info}/sboms/{name}.cdx.json"
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+            for item in old.infolist():
+                data = old.read(item)
+                if item.filename == f"{info}/RECORD":
+                    data += f"{path},sha256={digest},{len(bill)}\n".encode()
+                new.writestr(item, data)
+            new.writestr(path, bill)
+    return target
 
 
 def pip(python: str, *arguments: str) -> None:
@@ -69,8 +101,17 @@ class Environment:
         for module in modules:
             self.run("python", "-c", f"import {module}", code=1)
 
+    def bill(self, name: str) -> dict[str, Any]:
+        """The bill of materials of an installed wheel."""
+        said = (
+            f"import importlib.metadata as m; print(m.distribution({name!r}).read_text({f'sboms/{name}.cdx.json'!r}))"
+        )
+        made: dict[str, Any] = json.loads(self.run("python", "-c", said))
+        return made
+
 
 def command_line_alone(environment: Environment) -> None:
+    assert environment.bill("tillgate")["components"] == [], "it needs nothing but Python"
     assert "record-deployment" in environment.run("tillgate", "--help")
     assert "does not answer" in environment.run("tillgate", "check", *QUESTION, "--url", DEAD_GATE, code=4)
     assert "tillgate[contracts]" in environment.run("tillgate", "contracts", "rules", code=3)
@@ -79,6 +120,7 @@ def command_line_alone(environment: Environment) -> None:
 
 
 def both(environment: Environment, work: Path) -> None:
+    assert {one["name"] for one in environment.bill("tillgate_contracts")["components"]} >= {"orjson", "lxml"}
     old, new = work / "old.json", work / "new.json"
     schema = {"type": "object", "required": ["price"], "properties": {"price": {"type": "string"}}}
     old.write_text(json.dumps(schema))

@@ -175,10 +175,10 @@ class Production:
     def signed_in(self, name: str, password: str = PASSWORD) -> Iterator[httpx.Client]:
         with self.browser() as browser:
             browser.get("/sign-in/")
-            browser.headers["X-CSRFToken"] = _cookie(browser, "csrftoken")
+            browser.headers["X-CSRFToken"] = _cookie(browser, "__Host-csrftoken")
             answer = browser.post("/sign-in/", data={"username": name, "password": password})
             assert answer.status_code == 302, (answer.status_code, answer.text[-2000:])
-            browser.headers["X-CSRFToken"] = _cookie(browser, "csrftoken")
+            browser.headers["X-CSRFToken"] = _cookie(browser, "__Host-csrftoken")
             yield browser
 
     def close(self) -> None:
