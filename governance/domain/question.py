@@ -68,6 +68,12 @@ def normalise(body: Any) -> dict[str, Any]:
     return made
 
 
+def require_known_keys(body: Mapping[str, Any]) -> None:
+    """For who reads a part of the question alone: a key that nobody knows is a misspelt one, and what was meant by it
+    would be left out. Raises Invalid `gate.question` with findings."""
+    _require_none([finding(f"/{key}", "unknown key") for key in sorted(map(str, set(body) - KEYS))])
+
+
 def _require_none(found: list[dict[str, Any]]) -> None:
     if found:
         raise Invalid(

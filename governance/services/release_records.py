@@ -30,7 +30,8 @@ NAMED_AT_MOST = 5
 
 
 def record_deployment(body: Mapping[str, Any], *, viewer: Viewer) -> ApplicationRelease:
-    """Record the version that now runs on an instance, and end the record of the version before. Idempotent.
+    """Record the version that now runs on an instance, and end the record of the version before. Idempotent. One that
+    does not say what it consumes consumes what the one before did.
 
     Raises Invalid `gate.question` with findings for what does not exist, Forbidden `record.not_yours` for people and
     tokens outside the application's team.
@@ -56,12 +57,20 @@ def _record_once(body: Mapping[str, Any], mode: str, viewer: Viewer) -> Applicat
         locked_rows.locked_application(asked["application"])
         live = _on_instance(asked).select_for_update().filter(mode=mode, ended_at=None)
         present = list(live if mode == Mode.DEPLOYED else live.filter(version=asked["version"]))
+        if asked["consumes"] is None:
+            asked["consumes"] = _as_before(present)
         if len(present) == 1 and _is_same_record(present[0], asked):
             return present[0]
         for row in present:
             row.ended_at, row.ended_by, row.ended_how = clock.now(), viewer.user, Ending.REPLACED
             row.save(update_fields=["ended_at", "ended_by", "ended_how"])
         return _create_record(asked, mode, viewer)
+
+
+def _as_before(present: Iterable[ApplicationRelease]) -> list[dict[str, str]]:
+    """What a record consumes that does not say it: what the records did whose place it takes. Who was a consumer stays
+    one until somebody says otherwise."""
+    return [{"ref": name, "contract_digest": ""} for name in sorted({one for row in present for one in row.consumes})]
 
 
 def _in_place(asked: Mapping[str, Any]) -> QuerySet[ApplicationRelease]:
@@ -75,7 +84,9 @@ def _on_instance(asked: Mapping[str, Any]) -> QuerySet[ApplicationRelease]:
 
 def end_release(body: Mapping[str, Any], *, viewer: Viewer) -> list[ApplicationRelease]:
     """End the support of a released version, on one instance or (without `instance`) on all. Returns the ended
-    records; none when it had ended before. Raises Invalid `gate.question` where no such release was ever recorded."""
+    records; none when it had ended before. Raises Invalid `gate.question` where no such release was ever recorded, and
+    for keys that are not known: without `instance` it would end everywhere."""
+    questions.require_known_keys(body)
     asked = questions.normalise(
         {key: body.get(key) for key in ("application", "version", "environment")} | _there(body)
     )
@@ -95,7 +106,9 @@ def _there(body: Mapping[str, Any]) -> dict[str, Any]:
 def undeploy(body: Mapping[str, Any], *, viewer: Viewer) -> list[ApplicationRelease]:
     """Nothing of the application runs on this instance any more, however it was recorded; without an instance: on no
     single one. Returns the ended records; none when nothing was recorded there. Which of them somebody misses they say
-    (`ended_against_gate`). Raises Invalid `gate.question` for an instance that is written like one with a record."""
+    (`ended_against_gate`). Raises Invalid `gate.question` for an instance that is written like one with a record, and
+    for keys that are not known."""
+    questions.require_known_keys(body)
     given = {key: body.get(key) for key in ("application", "environment")} | _there(body)
     asked = questions.normalise(given | {"version": "none"})
     _require_allowed(asked, viewer)

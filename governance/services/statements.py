@@ -20,8 +20,6 @@ from kernel.viewer import Viewer
 
 NEAR_NOW = timedelta(minutes=1)  # what-ifs of before each of them said so
 KEYS_SCHEMA = "tillgate.keys/1"
-AS_ASKED = standing.FRESH
-"""So long a verdict is signed as it was given, without asking whether it still stands."""
 
 
 def about_verdict(row: Verdict, audience: object, viewer: Viewer) -> dict[str, Any]:
@@ -32,7 +30,7 @@ def about_verdict(row: Verdict, audience: object, viewer: Viewer) -> dict[str, A
     if document.get("hypothetical") or abs(row.at - row.as_of) > NEAR_NOW:
         raise Conflict("statement.hypothetical", f"Verdict {row.pk} is a what-if; nothing may go live on it.")
     issuer = _issuer(audience)
-    _require_standing(row, issuer, viewer)
+    _require_standing(row, viewer)
     return _signed(statements.of_verdict(row.pk, row.at, row.question, answer, document, issuer))
 
 
@@ -66,10 +64,9 @@ def public_keys() -> dict[str, Any]:
     return {"schema": KEYS_SCHEMA, "verifier": settings.PUBLIC_URL, "keys": keys}
 
 
-def _require_standing(row: Verdict, issuer: statements.Issuer, viewer: Viewer) -> None:
-    """A signature is of now, and tells nobody that the answer would be another one meanwhile."""
-    if row.at <= issuer.at < row.at + AS_ASKED and abs(row.as_of - row.at) <= standing.FRESH:
-        return
+def _require_standing(row: Verdict, viewer: Viewer) -> None:
+    """A signature is of now, and vouches for what the gate itself answers: a row says nothing that is not computed
+    again, however young it is."""
     held = standing.of(row.pk, viewer)
     if not held.stands:
         raise Conflict(

@@ -207,10 +207,9 @@ def test_a_statement_about_one_store_is_none_about_all_of_them(client: Client, c
     assert verify("--instance", "") == verify() == 0
 
 
-def test_a_verdict_that_does_not_stand_any_more_is_not_signed_again(client: Client, monkeypatch: pytest.MonkeyPatch):
+def test_a_verdict_that_does_not_stand_any_more_is_not_signed_again(client: Client):
     row = asked(client)
     address = f"/api/v1/gate/verdicts/{row.pk}/statement?audience=argo"
-    monkeypatch.setattr("governance.services.statements.AS_ASKED", timedelta(0), raising=False)
     fetch(client, address)
     day = {"kind": "once", "zone": "UTC", "from": f"{row.at:%Y-%m-%dT%H:%M}"}
     freezes.plan(actor=None, name="Peak", calendar=day | {"until": f"{row.at + timedelta(hours=2):%Y-%m-%dT%H:%M}"})
