@@ -110,7 +110,7 @@ def signed_in(sender: object, request: HttpRequest, **_: object) -> None:
 
 
 def signed_out(sender: object, request: HttpRequest | None, user: Any = None, **_: object) -> None:
-    """Django's `user_logged_out`, whoever asked for it."""
+    """Django's `user_logged_out`: somebody asked for it, or the session had lasted too long."""
     if request is not None and user is not None:
         request.session_ended = True  # type: ignore[attr-defined]
 

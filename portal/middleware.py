@@ -80,16 +80,25 @@ class SessionLimitsMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if settings.SESSION_COOKIE_NAME not in request.COOKIES or SESSION_KEY not in request.session:
+        if not request.COOKIES.get(settings.SESSION_COOKIE_NAME):
             return self.get_response(request)
+        if SESSION_KEY not in request.session:
+            is_gone = request.session.session_key is None
+            answer = self.get_response(request)
+            return without_traces(answer) if is_gone else answer
         if sessions.over(request):
             logout(request)
         zone = getattr(request.user, "time_zone", "")
         with sessions.of_request(request), timezone.override(zone or None) if zone else nullcontext():
             answer = self.get_response(request)
-        if sessions.has_ended(request):  # by TLS alone, as browsers take it; cookies of other hosts would go, too
-            answer["Clear-Site-Data"] = '"cache", "storage"'
-        return answer
+        return without_traces(answer) if sessions.has_ended(request) else answer
+
+
+def without_traces(answer: HttpResponse) -> HttpResponse:
+    """The browser drops what it has kept of this host, which it does by TLS alone. Its cookies stay: those of other
+    hosts of the domain would go as well, and ours ends by itself."""
+    answer["Clear-Site-Data"] = '"cache", "storage"'
+    return answer
 
 
 class ActingMiddleware:

@@ -130,11 +130,9 @@ MARKS = {
     "who recorded it": "recorded_by_id = null",
     "who ended it": "ended_by_id = null",
     "how it ended": "ended_how = 'replaced'",
-    "missed when it went": "ended_against_gate = not ended_against_gate",
 }
 
 
-@pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("what", MARKS)
 def test_what_a_record_says_of_the_gate_and_of_its_end_is_never_rewritten(what: str) -> None:
     post("verdicts", TILL | {"version": "1", "consumes": ["price-api@v1"]}, recorder())

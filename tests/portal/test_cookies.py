@@ -8,12 +8,12 @@ import subprocess
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
-from django.test import Client
 
 from kernel import clock
-from tests.governance.make import person
+from tests.portal.test_account import make, signed_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SAID = """
@@ -52,24 +52,23 @@ def test_without_tls_they_have_no_such_names_which_browsers_would_drop() -> None
     assert found["CSRF_COOKIE_NAME"] in (None, "csrftoken")
 
 
-@pytest.fixture
-def signed_in(db: None) -> Client:
-    client = Client()
-    client.force_login(person("ada", "price"))
-    return client
-
-
-def test_after_signing_out_the_browser_drops_what_it_kept(signed_in: Client) -> None:
-    assert "Clear-Site-Data" not in signed_in.get("/").headers
-    answer = signed_in.post("/sign-out/")
+@pytest.mark.django_db
+def test_after_signing_out_the_browser_drops_what_it_kept() -> None:
+    make.person("ann")
+    here = signed_in()
+    assert "Clear-Site-Data" not in here.get("/settings/account/").headers
+    answer = here.post("/sign-out/")
     assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert answer.cookies["sessionid"]["max-age"] == 0
-    assert "Clear-Site-Data" not in signed_in.get("/sign-in/").headers
+    assert "Clear-Site-Data" not in here.get("/sign-in/").headers
 
 
-def test_a_session_that_ends_by_itself_leaves_nothing_either(signed_in: Client) -> None:
-    signed_in.get("/")
-    with clock.frozen(clock.now() + timedelta(hours=2)):
-        answer = signed_in.get("/")
-    assert answer.status_code == 302, answer.url
-    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
+@pytest.mark.django_db
+@pytest.mark.parametrize("minutes", [31, 13 * 60])
+def test_a_session_that_ends_by_itself_leaves_nothing_either(settings: Any, minutes: int) -> None:
+    make.person("ann")
+    settings.SESSION_IDLE_MINUTES = 30
+    here = signed_in()
+    with clock.frozen(clock.now() + timedelta(minutes=minutes)):
+        answer = here.get("/settings/account/")
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"', (answer.status_code, answer.url)
