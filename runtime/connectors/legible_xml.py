@@ -9,12 +9,12 @@ import re
 from typing import IO, Any
 
 from runtime.connectors.charsets import by_mark, by_zeros, is_charset, is_utf8, single_byte
-from runtime.connectors.shallow_xml import DEEP, TOO_DEEP
+from runtime.connectors.shallow_xml import DEEP, LONG, TOO_DEEP, TOO_LONG
 
 CHUNK = 32 * 1024
 MARK = "\ufdd0"  # stands where bytes are not of the charset, or a character is none that XML has
 GUESSED = "\ufdd1"  # stands where the charset has a control character and another one a letter
-MARKS = re.compile(f"[{MARK}{GUESSED}{DEEP}]")
+MARKS = re.compile(f"[{MARK}{GUESSED}{DEEP}{LONG}]")
 _DECLARED = re.compile(rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([A-Za-z0-9._-]{1,40})["']""")
 _ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _CONTROLS = re.compile("[\x80-\x9f]")
@@ -110,6 +110,8 @@ def illegible(text: str) -> str:
         return ""
     if DEEP in text:
         return TOO_DEEP
+    if LONG in text:
+        return TOO_LONG
     if found[0] == GUESSED:
         return "it has control characters instead of letters; the file is probably windows-1252 and declares another"
     return "it holds a character that cannot be read (bytes of another charset, or one that XML does not allow)"

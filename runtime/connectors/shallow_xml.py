@@ -1,5 +1,5 @@
-"""An XML text without what is nested deeper than a parser takes, with a mark in the place of each piece that was cut
-out, so that one record that is nested without end costs itself and not its file."""
+"""An XML text without what a parser does not take, with a mark in the place of each piece that was cut out: what is
+nested too deeply, and the end of long texts. So one such record costs itself and not its file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ from lxml import etree
 
 MOST_LEVELS = 250  # libxml2 stops at 256
 DEEP = "\ufdd2"  # stands where something was cut out
+LONG = "\ufdd3"  # stands where the end of a text was cut off
 TOO_DEEP = f"it is nested deeper than {MOST_LEVELS} levels"
+_LONGEST_TEXT = 5_000_000  # characters, as they are written; libxml2 stops at 10 million
+TOO_LONG = f"it holds a text of more than {_LONGEST_TEXT} characters"
 _LONGEST_TAG = 1_000_000  # characters; behind a longer one nothing is cut out any more
 _TAG = re.compile(r"""<(/?)(?:[^<>"'/]++|"[^"]*+"|'[^']*+'|/(?!>))*+(/?)>""")
 _SPANS = {"<!--": "-->", "<![CDATA[": "]]>", "<?": "?>"}  # what begins a piece in which `<` is no tag, and its end
@@ -21,17 +24,21 @@ class _Readable(Protocol):
     def read(self, size: int = -1) -> bytes: ...
 
 
-def is_about_depth(error: etree.XMLSyntaxError) -> bool:
-    """Whether a parser stopped because of the depth of what it read, and of nothing else."""
-    return "Excessive depth" in str(error.msg)
+_LIMITS = ("Excessive depth", "Text node too long", "CData section too big", "Comment too big")
+
+
+def is_about_limits(error: etree.XMLSyntaxError) -> bool:
+    """Whether a parser stopped for depth or length of what it read, and for nothing else."""
+    return any(one in str(error.msg) for one in _LIMITS)
 
 
 class ShallowXml:
-    """`cuts`: how many marks it has put in so far. `source` gives UTF-8 without half characters."""
+    """`cuts`: how many marks of depth it has put in so far. `source` gives UTF-8 without half characters."""
 
     def __init__(self, source: _Readable) -> None:
         self.source, self.depth, self.cuts = source, 0, 0
         self._rest, self._until = "", ""  # what may go on in the next piece; the end of the span that it stands in
+        self._run = 0  # characters of text since the last tag, or of the span
         self._lost = False
 
     def read(self, size: int = -1) -> bytes:
@@ -49,7 +56,7 @@ class ShallowXml:
                 at = self._span(text, at, out, last=last)
                 continue
             begin = text.find("<", at)
-            self._pass(text[at : begin if begin >= 0 else len(text)], out)
+            self._pass_text(text[at : begin if begin >= 0 else len(text)], out)
             if begin < 0:
                 break
             at = self._markup(text, begin, out, last=last)
@@ -59,17 +66,29 @@ class ShallowXml:
         if self.depth <= MOST_LEVELS:
             out.append(text)
 
+    def _pass_text(self, text: str, out: list[str]) -> None:
+        """What is over the bound is left out."""
+        before, room = self._run, max(_LONGEST_TEXT - self._run, 0)
+        self._run += len(text)
+        if len(text) > room:
+            text = text[:room]
+            if (begin := text.rfind("&")) > text.rfind(";"):
+                text = text[:begin]
+            text += LONG if before <= _LONGEST_TEXT else ""
+        self._pass(text, out)
+
     def _span(self, text: str, at: int, out: list[str], *, last: bool) -> int:
         """Comments and their like: to their end, or what there is of them."""
         end = text.find(self._until, at)
         if end < 0:
             keep = 0 if last else len(self._until) - 1
             until = max(len(text) - keep, at)
-            self._pass(text[at:until], out)
+            self._pass_text(text[at:until], out)
             self._rest = text[until:]
             return len(text)
+        self._pass_text(text[at:end], out)
+        self._pass(self._until, out)
         end += len(self._until)
-        self._pass(text[at:end], out)
         self._until = ""
         return end
 
@@ -91,6 +110,7 @@ class ShallowXml:
         return found.end()
 
     def _tag(self, found: re.Match[str], out: list[str]) -> None:
+        self._run = 0
         if found[1]:
             self._pass(found[0], out)
             self.depth -= 1
@@ -104,4 +124,4 @@ class ShallowXml:
             self.depth -= 1
 
 
-__all__ = ["DEEP", "MOST_LEVELS", "TOO_DEEP", "ShallowXml", "is_about_depth"]
+__all__ = ["DEEP", "LONG", "MOST_LEVELS", "TOO_DEEP", "TOO_LONG", "ShallowXml", "is_about_limits"]

@@ -79,7 +79,7 @@ def _looked(archive: zipfile.ZipFile, limit: int, beat: Callable[[], object]) ->
     if any(info.filename == OFFICE for info in infos):
         return None
     files = [info for info in infos if not info.is_dir() and not _is_beside(info.filename)]
-    left = {info.filename: why for info in files if (why := _left_out(info.filename))}
+    left = {info.filename: one for info in files if (one := _left_out(info.filename))}
     wanted = [info for info in files if info.filename not in left]
     names = [info.filename for info in wanted]
     if len(infos) > MOST_MEMBERS or len(set(names)) != len(names):

@@ -13,7 +13,7 @@ from lxml import etree
 from kernel.errors import Invalid
 from runtime.connectors.drop import ClaimedFile, Unreadable
 from runtime.connectors.legible_xml import MARKS, IllegibleXml, LegibleXml, illegible
-from runtime.connectors.shallow_xml import DEEP, TOO_DEEP, ShallowXml, is_about_depth
+from runtime.connectors.shallow_xml import DEEP, TOO_DEEP, ShallowXml, is_about_limits
 from runtime.connectors.xml_sizes import XmlSize, beginning
 from runtime.domain.json_paths import MOST_STEPS
 
@@ -110,7 +110,7 @@ class XmlRecords:
             except IllegibleXml as error:
                 raise Unreadable(str(error)) from None
             except etree.XMLSyntaxError as error:
-                if self.too_deep or not is_about_depth(error):
+                if self.too_deep or not is_about_limits(error):
                     raise Unreadable(f"line {error.lineno or 0}: {error.msg}") from None
                 stopped = error.lineno or 1
         yield from islice(XmlRecords(self.layout, too_deep=stopped).read(claimed), passed, None)
@@ -185,8 +185,7 @@ class XmlRecords:
         for one in self.around:
             one.used = True
         if size.large:
-            reason = size.reason(element, "; name elements further in as records")
-            return self.found, beginning(element), reason
+            return self.found, beginning(element), size.reason(element, "; name elements further in as records")
         data = self._data(element, ())
         data = data if isinstance(data, dict) else {"#text": data} if data else {}
         around = {one.name: one.value for one in self.around if one.value is not None}

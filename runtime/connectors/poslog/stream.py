@@ -16,7 +16,7 @@ from runtime.connectors.poslog import building, idoc, naxml
 from runtime.connectors.poslog.reading import Element, NotPosLog, NotXml, TooDeep, local, text
 from runtime.connectors.poslog.rules import PosLogRules
 from runtime.connectors.rawjson import Beginning
-from runtime.connectors.shallow_xml import DEEP, TOO_DEEP, ShallowXml, is_about_depth
+from runtime.connectors.shallow_xml import DEEP, TOO_DEEP, ShallowXml, is_about_limits
 from runtime.connectors.xml_sizes import XmlSize
 
 
@@ -100,7 +100,7 @@ def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = Fals
                     context[name] = text(element) or ""
                 _let_go(element)
     except etree.XMLSyntaxError as error:
-        kind = TooDeep if is_about_depth(error) else NotXml
+        kind = TooDeep if is_about_limits(error) else NotXml
         raise kind(f"line {error.lineno or 0}: {error.msg}") from None
     except (OSError, IllegibleXml) as error:
         raise NotXml(str(error)) from None

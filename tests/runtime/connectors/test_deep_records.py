@@ -18,6 +18,7 @@ from runtime.connectors.poslog.connector import documents
 from runtime.connectors.protocols import Record
 from runtime.connectors.registry import open_source
 from runtime.connectors.shallow_xml import DEEP, ShallowXml
+from runtime.connectors.shallow_xml import LONG as LONG_MARK
 from tests.runtime.connectors.conformance import call, read_all
 from tests.runtime.connectors.dropped import read_files
 from tests.runtime.connectors.receipts import goods, poslog, receipt, tender, total
@@ -50,6 +51,27 @@ def test_what_is_nested_too_deeply_outside_of_records_may_hold_some_so_the_file_
     found, said, aside = keys(content, **XML)
     assert (found, aside) == (["1", "2"], ["day.bin"])
     assert said[0].startswith("line 1 or behind it: outside of its records it is nested deeper")
+
+
+ELEVEN = 11_000_000
+LONG = {
+    "text": (f"<n>{'t' * ELEVEN}&amp;</n>", "at line 1 begins more than"),
+    "text with entities": (f"<n>{'&amp;' * ELEVEN}</n>", "a text of more than 5000000 characters"),
+    "characters of a section": (f"<n><![CDATA[{'<t>' * (ELEVEN // 3)}]]></n>", "at line 1 begins more than"),
+}
+
+
+@pytest.mark.parametrize("what", LONG)
+def test_a_text_that_is_longer_than_a_parser_takes_costs_its_record(what: str) -> None:
+    content = f"<R><Acc>7</Acc><E><id>1</id></E><E><id>2</id>{LONG[what][0]}</E><E><id>3</id></E></R>".encode()
+    found, said, aside = keys(content, **XML)
+    assert (found, aside) == (["1", "3"], [])
+    assert [LONG[what][1] in one for one in said] == [True]
+
+
+def test_a_comment_that_is_longer_than_a_parser_takes_costs_nothing() -> None:
+    content = f"<R><E><id>1</id><!--{'-c' * (ELEVEN // 2)}--></E><E><id>2</id></E></R>".encode()
+    assert keys(content, **XML) == (["1", "2"], [], [])
 
 
 def sale(number: int, more: str = "") -> str:
@@ -182,6 +204,18 @@ def test_what_is_cut_out_is_what_stands_too_deep_and_nothing_else(tree: str, siz
 
     pruned(whole, 1)
     assert etree.tostring(found, method="c14n") == etree.tostring(whole, method="c14n")
+
+
+@pytest.mark.parametrize("size", [1, 3, 10, 11, 100_000])
+def test_the_end_of_a_long_text_is_cut_off_with_one_mark_wherever_its_pieces_end(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shallow_xml, "_LONGEST_TEXT", 10)
+    assert (
+        cut("<r>" + "x" * 10 + "<a/>" + "y" * 10 + "</r>", size, 9)[0] == "<r>" + "x" * 10 + "<a/>" + "y" * 10 + "</r>"
+    )
+    text = "<r>" + "x" * 30 + "<a/>" + "y" * 11 + "</r>"
+    assert cut(text, size, 9)[0] == "<r>" + "x" * 10 + LONG_MARK + "<a/>" + "y" * 10 + LONG_MARK + "</r>"
 
 
 def test_a_tag_without_an_end_ends_the_cutting_and_not_the_reading() -> None:
