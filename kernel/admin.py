@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.db.models import Model, QuerySet
@@ -32,10 +34,23 @@ class LookOnly(admin.ModelAdmin):
         return False
 
 
+class NameTwice(admin.SimpleListFilter):
+    """Accounts of before, whose name an older account has in another spelling."""
+
+    title = "name"
+    parameter_name = "name"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("twice", "of another account, in another spelling")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[User]) -> QuerySet[User]:
+        return queryset.filter(name_key=None) if self.value() == "twice" else queryset
+
+
 @admin.register(User)
 class Accounts(UserAdmin):
     list_display = ("username", "first_name", "last_name", "kind", "is_active", "is_staff")
-    list_filter = ("kind", "is_active", "is_staff", "groups")
+    list_filter = ("kind", "is_active", "is_staff", "groups", NameTwice)
     fieldsets = (*(UserAdmin.fieldsets or ()), ("Tillgate", {"fields": ("kind", "same_person_as")}))
 
     autocomplete_fields = ("same_person_as",)

@@ -8,10 +8,11 @@ import pgtrigger
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Now
 
-from kernel import acting, agents
+from kernel import acting, agents, user_names
 
 
 class User(AbstractUser):
@@ -34,20 +35,32 @@ class User(AbstractUser):
         related_name="+",
         help_text="Another account of this person. Together they count once in every approval.",
     )
+    # What all spellings of the name have in common, written by the database. None where an account of before has the
+    # name of an older one in another spelling.
+    name_key = models.TextField(null=True, editable=False)
     # Groups that were read together with the token of the present request; None where they were not.
     team_ids_read: frozenset[int] | None = None
 
     class Meta(AbstractUser.Meta):
-        triggers = [agents.AGENT_DECIDES_NOTHING]
+        triggers = [agents.AGENT_DECIDES_NOTHING, user_names.KEY_OF_A_NAME]
         constraints = [
+            models.UniqueConstraint(fields=["name_key"], name=user_names.ONCE),
             models.CheckConstraint(
                 condition=models.Q(same_person_as=None) | ~models.Q(same_person_as=models.F("id")),
                 name="another_account_of_the_person",
-            )
+            ),
         ]
 
     def __str__(self) -> str:
         return self.get_full_name() or self.username
+
+    def clean(self) -> None:
+        """Raises ValidationError where another account has the name in another spelling: for forms."""
+        super().clean()
+        if not self.username or User.objects.filter(pk=self.pk, username=self.username).exists():
+            return
+        if User.objects.exclude(pk=self.pk).filter(name_key=user_names.folded(self.username)).exists():
+            raise ValidationError("Another account has this name, in another spelling. Choose another one.")
 
     def check_password(self, raw_password: str | None) -> bool:
         """A password that is stored in a newer way meanwhile is the same password."""

@@ -11,12 +11,12 @@ import hashlib
 import unicodedata
 from collections.abc import Sequence
 
-from django.db import connection
-from django.db.models import CharField, F, Func, Value
-from django.db.models.functions import Lower, Upper
+from django.db import IntegrityError, connection
+from django.db.models import CharField, F, Func, Q, Value
 from django.db.models.lookups import Exact
 
 from kernel import acting, user_names
+from kernel.constraints import violated
 from kernel.models import ProvedMail, User
 
 LINK, PROVIDER = "link", "provider"
@@ -71,14 +71,34 @@ def is_unsettled(person_id: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def stored_name(column: str) -> Func:
-    """A stored name in form KC; one of before this rule may be in another form."""
-    return Func(F(column), template="normalize(%(expressions)s, NFKC)", output_field=CharField())
+def _key(expression: F | Value) -> Func:
+    """What all spellings of a name have in common, as the database says it."""
+    return Func(expression, template=user_names.key_sql("%(expressions)s"), output_field=CharField())
 
 
 def has_name(column: str, name: str) -> Exact:
-    """A condition: the stored name is this one, whatever its form and case."""
-    return Exact(Upper(stored_name(column)), Upper(Value(user_names.prepared(name))))
+    """A condition: the stored name is this one, in whatever spelling."""
+    return Exact(_key(F(column)), _key(Value(name)))
+
+
+def called(name: str) -> Q:
+    """A condition on accounts: those of this name, in whatever spelling. There are two only where there were two before
+    the database held them apart."""
+    if user_names.is_of_provider(name):
+        return Q(name_key=name)
+    return Q(name_key=_key(Value(name))) | Q(name_key=None) & Q(has_name("username", name))
+
+
+def name_is_taken(error: IntegrityError) -> bool:
+    """Whether the database refused an account because another one has its name: one that was made at the same moment
+    is found by whoever looks again."""
+    return violated(error) == user_names.ONCE
+
+
+_KEYS = f"""
+select given, case when starts_with(given, %s) then given else {user_names.key_sql("given")} end
+  from unnest(%s::text[]) given
+"""  # noqa: S608 - constants, never input
 
 
 class Finder:
@@ -86,8 +106,13 @@ class Finder:
     that has proved the address. Read once for all of them, and locked until the transaction ends."""
 
     def __init__(self, named: Sequence[tuple[str, str]]) -> None:
-        names = {user_names.prepared(name).lower() for name, _ in named}
-        rows = User.objects.annotate(low=Lower(stored_name("username"))).filter(low__in=names)
+        with connection.cursor() as cursor:
+            cursor.execute(_KEYS, [user_names.OF_PROVIDER, sorted({name for name, _ in named})])
+            self._keys: dict[str, str] = dict(cursor.fetchall())
+        keys = set(self._keys.values())
+        rows = User.objects.annotate(key=_key(F("username"))).filter(
+            Q(name_key__in=keys) | Q(name_key=None, key__in=keys)
+        )
         proofs = ProvedMail.objects.filter(digest__in={digest_of(mail) for _, mail in named if mail})
         self._proved: dict[str, list[int]] = {}
         for digest, person in proofs.values_list("digest", "user_id"):
@@ -95,22 +120,27 @@ class Finder:
         wanted = {row.pk for row in rows} | {person for several in self._proved.values() for person in several}
         self._rows = {row.pk: row for row in User.objects.select_for_update(no_key=True).filter(pk__in=wanted)}
         self._exact = {row.username: row for row in self._rows.values()}
-        self._folded: dict[str, list[User]] = {}
+        called = dict(rows.values_list("pk", "key"))
+        self._called: dict[str, list[User]] = {}
         for row in self._rows.values():
-            self._folded.setdefault(user_names.folded(row.username), []).append(row)
+            self._called.setdefault(row.name_key or called.get(row.pk, ""), []).append(row)
 
     def ids(self) -> list[int]:
         return sorted(self._rows)
+
+    def key(self, name: str) -> str:
+        """What all spellings of a name have in common, of the names that were given."""
+        return self._keys[name]
 
     def of(self, name: str, mail: str) -> tuple[User | None, str]:
         """The account, or None for somebody new; or why it cannot be said. Of several that have proved the address,
         which are one person, the open one of the identity provider, then the oldest."""
         if (exact := self._exact.get(name)) is not None:
             return exact, ""
-        if len(folded := self._folded.get(user_names.folded(name), [])) > 1:
-            return None, f"{len(folded)} accounts are called {name[:60]!r} but for capitals. Write the name exactly."
-        if folded:
-            return folded[0], ""
+        if len(called := self._called.get(self._keys[name], [])) > 1:
+            return None, f"{len(called)} accounts are called {name[:60]!r} but for capitals. Write the name exactly."
+        if called:
+            return called[0], ""
         proved = [self._rows[pk] for pk in self._proved.get(digest_of(mail), [])] if mail else []
         people = [row for row in proved if row.kind == User.Kind.PERSON]
         people.sort(key=lambda row: (not row.is_active, not row.username.startswith("oidc:"), row.pk))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from django.contrib.auth.hashers import make_password
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from catalog.models import Team
 from catalog.services.findings import Findings
@@ -16,6 +16,7 @@ from kernel import acting, audit, leaving, persons
 from kernel.models import User
 from kernel.ui.wording import counted
 
+_TRIES = 3
 _ONLY_ADMINISTRATORS = (
     "by an administrator who is signed in, or by a declared mapping of the identity provider's groups"
 )
@@ -48,6 +49,7 @@ class _PlannedLine:
 
     line: PersonLine
     account: User
+    key: str
     made: bool = False
     stays_closed: bool = False
     changed: dict[str, str] = field(default_factory=dict)
@@ -63,6 +65,20 @@ def write(
 
     Raises Invalid `people.invalid` with every finding by line, those that `found` has already among them. A dry run
     does the same work and undoes it."""
+    before = list(found.items)
+    for left in reversed(range(_TRIES)):
+        try:
+            return _written(lines, found, actor=actor, by_token=by_token, dry_run=dry_run)
+        except IntegrityError as error:  # who was made at the same moment is found now
+            if not left or not persons.name_is_taken(error):
+                raise
+            found.items[:] = before
+    raise AssertionError("unreachable")
+
+
+def _written(
+    lines: Sequence[PersonLine], found: Findings, *, actor: User | None, by_token: bool, dry_run: bool
+) -> PeopleReport:
     report = PeopleReport(dry_run)
     try:
         with transaction.atomic(), acting.by(actor, way=acting.PROVISIONING if by_token else ""):
@@ -97,11 +113,12 @@ def _judged(lines: Sequence[PersonLine], found: Findings, *, actor: User | None,
         if why_not:
             found.add(f"{line.pointer}/username", why_not, line=line.number)
             continue
-        same = account.pk if account is not None else line.username.casefold()
+        same = account.pk if account is not None else accounts.key(line.username)
         if (before := seen.setdefault(same, line.number)) != line.number:
             found.add(f"{line.pointer}/username", f"Line {before} is about the same person.", line=line.number)
             continue
-        one = _PlannedLine(line, account or User(username=line.username, kind=User.Kind.PERSON), made=account is None)
+        new = account or User(username=line.username, kind=User.Kind.PERSON)
+        one = _PlannedLine(line, new, accounts.key(line.username), made=account is None)
         for word in line.teams:
             if word not in teams:
                 found.add(f"{line.pointer}/teams", f"There is no team {word[:60]!r}.", line=line.number)
@@ -146,6 +163,7 @@ def _write(planned: list[_PlannedLine], report: PeopleReport, actor: User | None
         one.account.is_active = one.line.active is not False
         for name, value in one.changed.items():
             setattr(one.account, name, value)
+    new.sort(key=lambda one: one.key)  # two who write the same names wait for each other, and not in a circle
     User.objects.bulk_create([one.account for one in new], batch_size=500)
     for one in planned:
         report.lines.append((one.line.number, one.account.username, *_write_one(one, actor)))

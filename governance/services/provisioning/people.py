@@ -19,6 +19,7 @@ from kernel import acting, audit, clock, leaving, persons
 from kernel.models import User
 
 WAY = acting.PROVISIONING
+_TRIES = 3
 NOT_THERE = "There is no such person, or it was taken out."
 
 
@@ -29,16 +30,19 @@ def create(body: Any, *, actor: User) -> ProvisionedPerson:
     required(PEOPLE, said)
     active = said.pop("active", True)
     _require_sense(said)
-    try:
-        with acting.by(actor, way=WAY), transaction.atomic():
-            account, rule = _account_for(said)
-            row = ProvisionedPerson(account=account, changed_at=clock.now())
-            _save(row, said, active, actor=actor)
-            after = {"user_name": row.user_name, "account": account.username, "active": active, "found": rule}
-            audit.record("governance.person_provisioned", "user", account.pk, actor=actor, after=after)
-    except IntegrityError:
-        raise _taken(said["userName"]) from None
-    return row
+    for left in reversed(range(_TRIES)):
+        try:
+            with acting.by(actor, way=WAY), transaction.atomic():
+                account, rule = _account_for(said)
+                row = ProvisionedPerson(account=account, changed_at=clock.now())
+                _save(row, said, active, actor=actor)
+                after = {"user_name": row.user_name, "account": account.username, "active": active, "found": rule}
+                audit.record("governance.person_provisioned", "user", account.pk, actor=actor, after=after)
+            return row
+        except IntegrityError as error:  # an account that was made at the same moment is found now
+            if not left or not persons.name_is_taken(error):
+                raise _taken(said["userName"]) from None
+    raise AssertionError("unreachable")
 
 
 def replace(key: Any, body: Any, *, actor: User, if_match: str = "") -> ProvisionedPerson:
@@ -151,7 +155,7 @@ def _account_for(said: dict[str, Any]) -> tuple[User, str]:
         kind=User.Kind.PERSON, provisioned=None, is_superuser=False, is_staff=False
     )
     own = said.get("externalId", "")
-    named = list(User.objects.filter(persons.has_name("username", name)).values_list("pk", flat=True))
+    named = list(User.objects.filter(persons.called(name)).values_list("pk", flat=True))
     if ProvisionedPerson.objects.filter(persons.has_name("user_name", name)).exists():
         raise _taken(name)
     rules = (

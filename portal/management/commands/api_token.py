@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import transaction
 
 from catalog.selectors import teams
-from kernel import tokens
+from kernel import persons, tokens
 from kernel.errors import DomainError
 from kernel.models import User
 
@@ -57,6 +57,8 @@ class Command(BaseCommand):
         team = teams.by_key(team_key)
         if team is None:
             raise CommandError(f"There is no team {team_key!r}. No token was made.")
+        if (other := User.objects.filter(persons.called(name)).first()) is not None:
+            raise CommandError(f"The account {other.username} has this name in another spelling. No token was made.")
         made = User.objects.create(username=name, kind=User.Kind.SERVICE)
         made.set_unusable_password()
         made.save(update_fields=["password"])
