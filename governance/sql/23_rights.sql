@@ -140,8 +140,20 @@ language sql stable as $$
   select not exists (select from governance_resting(person, member_of, at, hours))
 $$;
 
+-- Whether the account has been open ever since that moment, by the ledger: who left and came back begins anew, and what
+-- was decided, lent or borrowed before does not come back. The way back counts as well as the way out, since an entry
+-- bears the moment in which its statement began, and that one may have waited for a decision.
+create or replace function governance_stayed(person bigint, since timestamptz) returns boolean language sql stable as $$
+  select not exists (select from kernel_auditentry e
+                      where e.subject_kind = 'user'
+                        and e.subject_id = person::text
+                        and e.at > since
+                        and e.verb in ('kernel.account_closed', 'kernel.account_reopened'))
+$$;
+
 -- May this person fill a slot of these groups, as a member or as a delegate of any member? Membership is read now;
--- a delegation counts if it was in force at the moment of the decision and was not revoked since.
+-- a delegation counts if it was in force at the moment of the decision and was not revoked since. An account that was
+-- closed since then counts for neither.
 create or replace function governance_may_fill(groups int[], change bigint, person bigint, at timestamptz)
 returns boolean language sql stable as $$
   select (exists (select from kernel_user_groups m
@@ -158,10 +170,13 @@ returns boolean language sql stable as $$
                      and d.starts_at <= at
                      and at < d.ends_at
                      and not governance_is_party(change, d.delegator_id)
+                     and governance_stayed(person, least(at, d.created_at))
+                     and governance_stayed(d.delegator_id, least(at, d.created_at))
                      and governance_counts(person, null, at, governance_rest_hours(change))
                      and governance_counts(d.delegator_id, m.group_id, at, governance_rest_hours(change))))
      and not governance_is_party(change, person)
      and governance_is_somebody(person)
+     and governance_stayed(person, at)
 $$;
 
 -- The same, by exactly one right: as a member where `right_of` is the person, otherwise by a delegation of that
@@ -170,6 +185,7 @@ create or replace function governance_may_fill_as(
   groups int[], change bigint, person bigint, right_of bigint, at timestamptz
 ) returns boolean language sql stable as $$
   select governance_is_somebody(person)
+     and governance_stayed(person, at)
      and not governance_is_party(change, person)
      and case
            when right_of = person
@@ -188,6 +204,8 @@ create or replace function governance_may_fill_as(
                            and d.starts_at <= at
                            and at < d.ends_at
                            and not governance_is_party(change, d.delegator_id)
+                           and governance_stayed(person, least(at, d.created_at))
+                           and governance_stayed(right_of, least(at, d.created_at))
                            and governance_counts(person, null, at, governance_rest_hours(change))
                            and governance_counts(right_of, m.group_id, at, governance_rest_hours(change)))
          end

@@ -86,11 +86,19 @@ drop trigger if exists on_record on governance_breakglass;
 create constraint trigger on_record after insert or update of confirmed_by_id, reviewed_by_id on governance_breakglass
   deferrable initially deferred for each row execute function governance_breakglass_on_record();
 
+-- Who lends a right says so in their own name. It ends by their word, or because one of the two has left.
 create or replace function governance_delegation_on_record() returns trigger language plpgsql as $$
+declare
+  step text := case tg_op when 'INSERT' then 'governance.right_delegated' else 'governance.delegation_revoked' end;
+  moved text[] := array['kernel.account_closed', 'kernel.account_reopened'];
 begin
-  if not governance_on_record(array[case tg_op when 'INSERT' then 'governance.right_delegated'
-                                               else 'governance.delegation_revoked' end],
-                              'delegation', new.id::text, new.delegator_id) then
+  if governance_on_record(array[step], 'delegation', new.id::text, new.delegator_id) then
+    return null;
+  end if;
+  if tg_op = 'INSERT'
+     or not governance_on_record(array[step], 'delegation', new.id::text)
+     or not (governance_on_record(moved, 'user', new.delegator_id::text)
+             or governance_on_record(moved, 'user', new.delegate_id::text)) then
     perform governance_refuse('delegation_is_on_record', 'a delegation is written with its entry in the ledger');
   end if;
   return null;
