@@ -11,8 +11,13 @@ from typing import Any, Final
 
 from catalog.services.importing.values import mapping, plain
 
+KIND: Final = "DataContract"
+_KINDS_OF_2: Final = (KIND, "virtualDataset", "managedDataset")
+_SECOND: Final = re.compile(r"v?2(?:\.|\Z)", re.I)
+"""With and without the letter: an example of version 2.2.1 says 2.3.0."""
 _MARKS: Final = re.compile(
-    rb"DataContract|dataContractSpecification|apiVersion[\"']?\s*:\s*[\"']?v2\.|datasetName|quantumName"
+    rb"DataContract|(?:virtual|managed)Dataset|dataContractSpecification|apiVersion[\"']?\s*:\s*[\"']?v2\.|datasetName"
+    rb"|quantumName"
 )
 _TYPES: Final = {
     "string": ("string", "text", "varchar", "char", "character", "uuid", "nvarchar", "nchar", "clob", "enum"),
@@ -43,20 +48,27 @@ def in_version_3(value: Any) -> dict[str, Any] | None:
     """The data contract in the form of v3; None for what is no data contract."""
     if not isinstance(value, dict):
         return None
-    if value.get("kind") == "DataContract":
-        return value
     if "dataContractSpecification" in value:
         return _of_specification(value)
+    version = plain(value.get("apiVersion"), 20) or plain(value.get("standardVersion"), 20)
+    kind = plain(value.get("kind"), 40)
     names = "datasetName" in value or "quantumName" in value
-    version = plain(value.get("apiVersion"), 20)
-    is_second = (version.startswith("v2.") and (names or "dataset" in value)) or (
-        not version and names and isinstance(value.get("dataset"), list)  # the template that came before the standard
-    )
-    return _of_version_2(value) if is_second else None
+    if version:
+        is_second = _SECOND.match(version) is not None and (names or "dataset" in value or kind == KIND)
+    else:  # version 2 asks for none, and the template that came before it has none
+        is_second = bool(_tables_2(value)) and (names or kind in _KINDS_OF_2)
+    if is_second:
+        return _of_version_2(value)
+    return value if kind == KIND else None
+
+
+def _tables_2(value: dict[str, Any]) -> list[Any]:
+    """The tables: a list, or below `tables` as an example of the standard has them."""
+    said = value.get("dataset")
+    return _list(said.get("tables")) if isinstance(said, dict) else _list(said)
 
 
 def _of_version_2(value: dict[str, Any]) -> dict[str, Any]:
-    tables = value.get("dataset")
     made: dict[str, Any] = {
         key: value[key]
         for key in ("version", "status", "description", "slaProperties", "roles", "price", "tags")
@@ -80,20 +92,19 @@ def _of_version_2(value: dict[str, Any]) -> dict[str, Any]:
                 "quality": table.get("quality"),
                 "properties": [_column_2(column) for column in _list(table.get("columns")) if isinstance(column, dict)],
             }
-            for table in _list(tables)
+            for table in _tables_2(value)
             if isinstance(table, dict)
         ],
     }
 
 
 def _column_2(column: dict[str, Any]) -> dict[str, Any]:
-    made = {
-        k: column[k] for k in ("logicalType", "physicalType", "description", "classification", "quality") if k in column
-    }
+    made = {k: column[k] for k in ("physicalType", "description", "classification", "quality") if k in column}
     return made | {
         "name": column.get("column"),
+        "logicalType": logical_type(column.get("logicalType")) or column.get("logicalType"),
         "required": column.get("isNullable") is False,
-        "primaryKey": column.get("isPrimary") is True or column.get("isPrimaryKey") is True,
+        "primaryKey": any(column.get(key) is True for key in ("isPrimary", "isPrimaryKey", "primary")),
     }
 
 
