@@ -26,7 +26,7 @@ from kernel.errors import Invalid
 _STATE: Final = {"production": lifecycle.PUBLISHED, "deprecated": lifecycle.DEPRECATED, "experimental": lifecycle.DRAFT}
 _STYLE: Final = {"openapi": "rest", "asyncapi": "event", "graphql": "graphql", "odata": "odata", "soap": "soap"}
 _POINTERS: Final = ("$text", "$openapi", "$asyncapi", "$yaml", "$json")
-_ELSEWHERE: Final = {
+ELSEWHERE: Final = {
     "user": "people come from the identity provider or a blueprint",
     "location": "it names other files; import those",
     "template": "it makes new software, and describes none",
@@ -102,7 +102,7 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One entity. Kinds that the catalog has no place for are no fault; the report says where they belong."""
     value: dict[str, Any] = item.value
     kind = plain(value.get("kind"), 60)
-    if reason := _ELSEWHERE.get(kind.lower()):
+    if reason := ELSEWHERE.get(kind.lower()):
         return ImportOutcome("unchanged", "", "import.not_here", f"Nothing to do here for a {kind}: {reason}.")
     ref = identity.ref_of(value)
     meta, spec = mapping(value, "metadata"), mapping(value, "spec")

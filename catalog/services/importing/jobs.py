@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from catalog.models import ImportFile, ImportRun
 from catalog.services.importing import archives
 from catalog.services.importing import run as runs
+from catalog.services.importing.named import refs_in
 from catalog.services.importing.sources import ImportItem, ImportSource
 from catalog.services.importing.target import ImportTarget
 from catalog.services.importing.values import storable
@@ -121,7 +122,7 @@ def execute(run_id: int) -> ImportRun | None:
             items = runs.whole(sources, record.source_key)
             _keep(record, mine, total=len(items))
             target = ImportTarget(actor=record.actor, defaults=record.defaults, source=record.source_key)
-            target.names.preload(ref for item in items for ref in runs.refs_in(item))
+            target.names.preload(ref for item in items for ref in refs_in(item))
             if record.dry_run:
                 _try(record, mine, items, target)
             else:

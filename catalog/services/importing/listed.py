@@ -25,12 +25,17 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
         raise Invalid("import.listed_name", "This entry names no API: a name, an id or an address is missing.")
     notes = list(listed.notes)
     thing = identity.claim(listed.ref, "api", names=[listed.slug], title=listed.name, source=target.source, adopt=True)
-    api, first = target.remembered(thing, thing.key, {"name": listed.name, **listed.values}, notes=notes, of="listing")
+    again = bool(item.again) and thing.pk is not None
+    if again:
+        api, first = target.api(thing.key, {}, notes=notes)
+    else:
+        said = {"name": listed.name, **listed.values}
+        api, first = target.remembered(thing, thing.key, said, notes=notes, of="listing")
     reading = _definition(listed, item, notes)
     version, second = target.version(api, reading, label=listed.label)
     if reading is not None:
         target.entities(api, reading)
-    kept = identity.keep(thing, thing.said, bounded(listed.facts))
+    kept = not again and identity.keep(thing, thing.said, bounded(listed.facts))
     result = target.finish(api, first, second, "changed" if kept else "unchanged")
     return ImportOutcome(result, str(version), "import.noticed" if notes else "", "; ".join(notes[:8]))
 

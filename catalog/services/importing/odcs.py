@@ -67,7 +67,7 @@ _STRICTNESS: Final = ("", "public", "internal", "personal", "cardholder")
 def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One data contract."""
     value: dict[str, Any] = item.value
-    if item.file is None or not plain(value.get("apiVersion")).startswith("v3"):
+    if item.file is None or not plain(value.get("apiVersion")).lower().removeprefix("v").startswith("3"):
         raise Invalid(
             "import.odcs_version",
             f"Data contracts of apiVersion v2.2 and v3 are read, not {plain(value.get('apiVersion'), 20)!r}.",
@@ -76,9 +76,7 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     if not name:
         raise Invalid("import.odcs_name", "This data contract has neither a name nor an id.")
     notes: list[str] = []
-    thing = identity.claim(
-        ref_of(value) or f"odcs:{name}", "api", names=[name], title=name[:200], source=target.source, adopt=False
-    )
+    thing = identity.claim(ref_of(value), "api", names=[name], title=name[:200], source=target.source, adopt=False)
     schema, classes = schema_of(value, notes)
     document = contract_engine.from_value(schema, name=item.source)
     reading = ReadContract(document, item.file.data, item.source[:255], "application/yaml")
@@ -92,7 +90,8 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
         "style": "file",
         "data_class": max(classes, key=_STRICTNESS.index, default=""),
     }
-    said = {k: v for k, v in values.items() if v}
+    again = bool(item.again) and thing.pk is not None
+    said = {} if again else {k: v for k, v in values.items() if v}
     there = identity.row_of("api", thing.key) is not None
     api, first = target.api(
         thing.key, {k: v for k, v in said.items() if not there or thing.said.get(k) != v}, notes=notes
@@ -105,15 +104,21 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     differs = []
     if second == "unchanged" and word in _STATE and version.state != state:
         differs = [f"status {word}: {version} is {version.state}; a state moves by a decision"]
-    kept = identity.keep(thing, said, _facts(value))
+    kept = not again and identity.keep(thing, said, _facts(value))
     code = "import.differs" if differs else "import.noticed" if notes else ""
     result = target.finish(api, first, second, "changed" if kept else "unchanged")
     return ImportOutcome(result, str(version), code, "; ".join([*differs, *notes][:8]))
 
 
+def id_of(value: dict[str, Any]) -> str:
+    """The id of a data contract; "" where it has none, though the standard asks for one."""
+    return plain(value.get("id"), 400)
+
+
 def ref_of(value: dict[str, Any]) -> str:
-    """How a data contract is known: by its id, which stays when its name changes; "" where it has none."""
-    found = plain(value.get("id"), 400)
+    """How a data contract is known: by its id, which stays when its name changes, or else by its name; "" where it has
+    neither."""
+    found = id_of(value) or plain(value.get("name"), 400) or plain(value.get("dataProduct"), 400)
     return f"odcs:{found}" if found else ""
 
 

@@ -11,7 +11,18 @@ from django.db import IntegrityError, InterfaceError, OperationalError, transact
 
 from catalog import permissions
 from catalog.models import ImportRow, ImportRun
-from catalog.services.importing import archives, backstage, contract_files, identity, listed, odcs, tables
+from catalog.services.importing import (
+    archives,
+    backstage,
+    contract_files,
+    identity,
+    listed,
+    naming_twice,
+    odcs,
+    tables,
+    unnamed,
+)
+from catalog.services.importing.named import refs_in
 from catalog.services.importing.sources import ImportItem, ImportSource, files_of, items_of
 from catalog.services.importing.target import ImportOutcome, ImportTarget
 from catalog.services.importing.values import storable
@@ -97,28 +108,14 @@ def run(
 
 
 def whole(sources: Sequence[ImportSource], source_key: str) -> list[ImportItem]:
-    """Everything to import, and after it what a named source named before and names no more. Where a file could not be
-    read, nobody knows what it names, and nothing is said to be gone."""
-    items = items_of(sources)
-    if any(item.kind == "blocked" and item.value.code != "import.format_unread" for item in items):
-        return items
+    """Everything to import, and after it what a named source named before and names no more. Where somebody has to look
+    before anybody knows what a file or a part of it names, nothing is said to be gone."""
+    items = naming_twice.told(items_of(sources))
     named = {ref for item in items for ref in refs_in(item)}
     gone = identity.no_longer_named(source_key, named)
+    if not gone or unnamed.hides_a_name(items, gone, source_key):
+        return items
     return items + [ImportItem(thing.ref, "gone", 99, (thing.ref,), thing) for thing in gone]
-
-
-def refs_in(item: ImportItem) -> list[str]:
-    """The names that an item gives to what it holds."""
-    if item.kind == "backstage":
-        return [str(entity)] if (entity := identity.ref_of(item.value)) else []
-    if item.kind == "odcs":
-        return [contract] if (contract := odcs.ref_of(item.value)) else []
-    if item.kind == "listed":
-        return [ref] if (ref := listed.ref_of(item)) else []
-    slug = (
-        tables.slug_of(item) if item.kind == "csv" else contract_files.slug_of(item) if item.kind == "contract" else ""
-    )
-    return [identity.of_slug(slug)] if slug else []
 
 
 def _take_all(record: ImportRun, items: Sequence[ImportItem], target: ImportTarget, progress: Progress | None) -> None:

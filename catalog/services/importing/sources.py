@@ -104,6 +104,9 @@ class ImportItem:
     value: Any
     file: ImportSource | None = None
     siblings: dict[str, bytes] = field(default_factory=dict)
+    again: str = ""
+    """Where the source names the same thing before this item; of a thing with several versions, the first speaks for
+    it, and each further one for its version alone."""
 
 
 def is_readable(name: str) -> bool:
@@ -306,6 +309,9 @@ def _csv_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[Import
     except Invalid as error:
         yield ImportItem(file.name, "blocked", 9, place(file.name), error, file)
         return
+    if not rows and not file.data.strip():
+        reason = Invalid("import.empty", f"{file.name} is empty: an API a line, below a line that names the columns.")
+        yield ImportItem(file.name, "blocked", 9, place(file.name), reason, file)
     for n, row in enumerate(rows, start=2):
         if not any(row.values()):  # Excel keeps rows that were emptied
             continue
@@ -318,6 +324,9 @@ def _backstage_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[
     except Invalid as error:
         yield ImportItem(file.name, "blocked", 9, place(file.name), error, file)
         return
+    if all(document is None for document in documents):
+        reason = Invalid("import.empty", f"{file.name} holds no entity.")
+        yield ImportItem(file.name, "blocked", 9, place(file.name), reason, file)
     for n, document in enumerate(documents):
         if document is None:
             continue

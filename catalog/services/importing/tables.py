@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from catalog.domain import lifecycle, naming
 from catalog.domain.api_fields import API_FIELDS, KEYS, ApiField, names_in
+from catalog.models import Api
 from catalog.services import contracts
 from catalog.services.importing import identity
 from catalog.services.importing.sources import ImportItem
@@ -28,7 +29,11 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     values = {field.key: _cell(field, row[field.key]) for field in API_FIELDS if field.key in row}
     values["name"] = values.get("name") or slug
     thing = identity.claim_slug(slug, source=target.source, notes=notes, may_edit=True)
-    api, first = target.remembered(thing, slug, values, notes=notes, of="line")
+    if item.again and (there := Api.objects.filter(slug=slug).first()) is not None:
+        notes += [f"{item.again} says what the API is; of this line only the version counts"] if row_says(row) else []
+        api, first = there, "unchanged"
+    else:
+        api, first = target.remembered(thing, slug, values, notes=notes, of="line")
     reading = _contract(row.get("contract", ""), item)
     second = "unchanged"
     reference = slug
@@ -44,6 +49,11 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
             differs.append(f"state {state}: {version} is {version.state}; a state moves by a decision")
     code = "import.differs" if differs else "import.noticed" if notes else ""
     return ImportOutcome(target.finish(api, first, second), reference, code, "; ".join([*differs, *notes][:8]))
+
+
+def row_says(row: dict[str, Any]) -> bool:
+    """Whether a line says anything of its API, beside its name."""
+    return any(row.get(key) for key in KEYS if key != "name")
 
 
 def slug_of(item: ImportItem) -> str:
