@@ -16,7 +16,8 @@ from kernel.models import User
 
 @dataclass(frozen=True, slots=True)
 class Mappings:
-    """As they are declared at this moment; teams are the ids of their groups."""
+    """As they are declared at this moment; teams are the ids of their groups. Names of the provider's groups are
+    compared without regard to upper and lower case, by name and by pattern."""
 
     exact: Mapping[str, frozenset[int]]
     rules: tuple[GroupRule, ...]
@@ -29,7 +30,7 @@ class Mappings:
         exact: dict[str, set[int]] = {}
         names: dict[int, str] = {}
         for claim, group, name in GroupMapping.objects.values_list("claim", "group_id", "group__name"):
-            exact.setdefault(claim, set()).add(group)
+            exact.setdefault(claim.casefold(), set()).add(group)
             names[group] = name
         rules = tuple(GroupRule(*row) for row in GroupPattern.objects.values_list("claim", "team", "roles"))
         teams: dict[str, int] = {}
@@ -46,7 +47,7 @@ class Mappings:
         """The teams that these groups of the provider mean."""
         found: set[int] = set()
         for word in words:
-            found |= self.exact.get(word, frozenset())
+            found |= self.exact.get(word.casefold(), frozenset())
             for rule in self.rules:
                 group = self.teams.get(rule.key_of(word))
                 if group is not None and (rule.roles or group not in self.roles):

@@ -19,6 +19,8 @@ from kernel.models import AuditEntry, User
 from tests.governance.scim.calls import Directory
 
 pytestmark = pytest.mark.django_db
+MOST = 60
+"""So many statements a blueprint of people has at most, however many they are."""
 
 
 def document(*, stores: dict[str, Any] | None = None, **people: list[str]) -> dict[str, Any]:
@@ -116,6 +118,60 @@ def test_who_signed_in_before_is_the_person_whom_the_document_names():
     assert not User.objects.filter(username="ann").exists()
     assert applied(document(ann=["price"])) == []
     assert identity.person_of(claims, groups_claim="groups") == ann
+
+
+def test_people_are_read_as_strictly_as_the_lines_of_a_list():
+    User.objects.create(username="pipeline", kind="service")
+    made = document(ann=["price"])
+    odd: list[dict[str, Any]] = [
+        {"username": "bob", "is_staff": True, "x-note": "ours"},
+        {"username": "ＡＮＮ", "teams": ["stores"]},
+        {"username": "pipeline", "teams": ["price"]},
+        {"username": "cy", "teams": 5},
+        {"username": "dee", "teams": ["price", ["stores"]]},
+        {"username": "eve", "email": "eve at home"},
+        {"username": "fay", "teams": "price, nothing"},
+    ]
+    with pytest.raises(Invalid) as caught:
+        blueprint.apply(made | {"people": made["people"] + odd}, actor=None)
+    assert [(one["pointer"], one["message"]) for one in caught.value.findings] == [
+        ("/people/1/is_staff", "Not read. Fields: username, first_name, last_name, email, kind, superuser, teams."),
+        ("/people/2/username", "/people/0 is about the same person."),
+        ("/people/3/username", "'pipeline' is no account of a person. To put it into teams, say kind: service."),
+        ("/people/4/teams", "Give keys of teams, as a list or with commas between."),
+        ("/people/5/teams", "Give keys of teams, as a list or with commas between."),
+        ("/people/6/email", "'eve at home' is no address of mail."),
+        ("/people/7/teams", "There is no team 'nothing'."),
+    ]
+    assert list(User.objects.values_list("username", flat=True)) == ["pipeline"]
+
+
+def test_teams_as_a_text_and_a_service_account_that_is_meant_are_read():
+    User.objects.create(username="pipeline", kind="service")
+    made = document() | {
+        "people": [
+            {"username": "ａnn\u200b", "teams": "price, stores"},
+            {"username": "pipeline", "kind": "service", "teams": ["price"]},
+        ]
+    }
+    assert applied(made) == ["created person ann", "changed membership ann", "changed membership pipeline"]
+    assert (teams_of("ann"), teams_of("pipeline")) == (["price", "stores"], ["price"])
+    assert applied(made) == []
+
+
+def test_two_thousand_people_cost_few_statements(django_assert_max_num_queries):
+    made = document() | {
+        "people": [{"username": f"p{n}", "email": f"p{n}@x.example", "teams": "stores"} for n in range(300)]
+    }
+    with django_assert_max_num_queries(MOST):
+        report = blueprint.apply(made, actor=None)
+    assert (report.number("created", "person"), report.number("changed", "membership")) == (300, 300)
+    assert AuditEntry.objects.filter(verb="catalog.person_declared").count() == 300
+    entry = AuditEntry.objects.get(verb="catalog.membership_changed", subject_id="p7")
+    assert (entry.after, entry.before) == ({"joined": ["stores"]}, None)
+    assert User.objects.filter(groups__team__key="stores").count() == 300
+    with django_assert_max_num_queries(MOST):
+        assert not blueprint.apply(made, actor=None).changed_anything
 
 
 def test_groups_of_the_provider_are_declared_and_count_at_once():

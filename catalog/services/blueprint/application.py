@@ -150,7 +150,7 @@ def _build(document: dict[str, Any], writer: BlueprintWriter) -> None:
         for pointer, item in _items(document, section, writer.found):
             before = len(writer.found.items)
             try:
-                with transaction.atomic():
+                with nullcontext() if section == "people" else transaction.atomic():  # people are written at the end
                     write(writer, item, pointer)
             except DomainError as error:
                 inner = error.findings or [{"pointer": "", "message": error.message}]

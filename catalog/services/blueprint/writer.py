@@ -70,6 +70,8 @@ class BlueprintWriter:
     """What the section of people has read and said."""
     prune: bool = False
     """Whether people who were named before, and are not any more, are closed."""
+    waiting: list[audit.Telling] = field(default_factory=list)
+    """Entries of the audit log that are written together."""
     exclusive: set[str] = field(default_factory=set)
     """Keys of the teams to which nobody belongs but whom the document names."""
 
@@ -169,6 +171,17 @@ class BlueprintWriter:
             before=_plain(before),
             after=_plain(after),
         )
+
+    def record_later(self, outcome: str, kind: str, key: str, before: Any, after: Any, note: str = "") -> None:
+        """The same, where many are written at once: the entries are written by `record_now`."""
+        self.report.add(outcome, kind, key, note)
+        verb = f"catalog.{kind}_{'declared' if outcome == 'created' else 'changed'}"
+        self.waiting.append(audit.Telling(verb, kind, key[:120], _plain(before), _plain(after)))
+
+    def record_now(self) -> None:
+        """Writes what `record_later` has kept."""
+        audit.record_many(self.waiting, actor=self.actor)
+        self.waiting.clear()
 
     def text(self, item: dict[str, Any], name: str, pointer: str, limit: int = 200, required: str = "") -> str:
         """A trimmed text of at most `limit` characters; `required` is what is said when it is absent."""

@@ -54,7 +54,8 @@ class Negated:
 
 @dataclass(frozen=True, slots=True)
 class OfOneValue:
-    """`emails[type eq "work" and value co "@x"]`: of one and the same value of the attribute."""
+    """`emails[type eq "work" and value co "@x"]`, or `emails[type eq "work"].value co "@x"`: of one and the same value
+    of the attribute."""
 
     path: str
     inner: Filter
@@ -145,7 +146,12 @@ class _Reader:
             self.close("[")
             inner = self.either(level + 1)
             self.close("]")
+            if re.fullmatch(r"\.[A-Za-z$][\w$-]*", self.peek() or ""):  # emails[type eq "work"].value eq "x"
+                return OfOneValue(path, Both(inner, self.compared(self.take("a part")[1:])))
             return OfOneValue(path, inner)
+        return self.compared(path)
+
+    def compared(self, path: str) -> Filter:
         operator = self.take("an operator").lower()
         if operator == "pr":
             return Present(path)

@@ -5,6 +5,7 @@ instead of it.
 |---|---|---|
 | Entra ID | `"op": "Replace"`, `"active": "False"` | words and booleans in any case, as texts |
 | Entra ID | `"remove"`, `"path": "members"`, `"value": [{"value": "…"}]` | those members, and no others |
+| Entra ID | `"remove"`, `"path": "members"`, `"value": []` | none of them |
 | Entra ID | no path, `{"name.givenName": "…", "urn:…:User:title": "…"}` | each name is a path |
 | Entra ID | `"add"`, `"path": "emails[type eq \\"work\\"].value"` where there is none | the value is made |
 | Okta | no path, `{"id": "…", "displayName": "…"}` | what is written here alone is passed over |
@@ -215,7 +216,7 @@ def _remove(document: dict[str, Any], target: _Target, value: Any) -> None:
         else:
             held.pop(part.name, None)
     elif target.chosen is None and part is None:
-        gone = value_of(attribute, value) if value not in (_MISSING, None, [], "") else None
+        gone = value_of(attribute, value) if value not in (_MISSING, None, "") else None  # an empty list names none
         values = {str(one.get("value", "")).casefold() for one in gone} if gone is not None else None
         document[attribute.name] = [
             one for one in held if values is not None and str(one.get("value", "")).casefold() not in values

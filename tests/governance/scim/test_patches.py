@@ -149,6 +149,13 @@ def test_entra_names_members_to_remove_in_the_value():
     assert members(op("Remove", "members", value=[{"value": "a"}, {"value": "c"}])) == ["b"]
 
 
+@pytest.mark.parametrize("word", ["remove", "Remove"])
+def test_an_empty_list_of_members_to_remove_names_nobody(word: str):
+    assert members(op(word, "members", value=[])) == ["a", "b", "c"]
+    assert members(op(word, "members")) == []
+    assert person(op(word, "emails", value=[]))["emails"] == OLGA["emails"]
+
+
 def test_entra_writes_paths_as_names_without_a_path():
     made = person(
         op(

@@ -64,6 +64,16 @@ def test_a_joiner_fills_the_seat_that_a_declared_mapping_gives_and_a_mover_leave
     assert teams_of(olga) == {"stores"}
 
 
+@pytest.mark.parametrize("name", ["Grp-Architects", "GRP-ARCHITECTS", "grp-architects"])
+def test_a_mapping_by_name_asks_for_no_capitals_as_patterns_do(directory: Directory, name: str):
+    GroupMapping.objects.create(claim="grp-Architects", group=make.team("architects").group)
+    olga = directory.person("olga@shop.example")
+    directory.group(name, olga)
+    assert teams_of(olga) == {"architects"}
+    signed_in = identity.person_of({"sub": "s-1", "groups": [name]}, groups_claim="groups")
+    assert {team.key for team in teams.of_user(signed_in)} == {"architects"}
+
+
 def test_a_leaver_fills_no_seat_has_no_session_no_token_and_lends_no_right(directory: Directory, house):
     GroupMapping.objects.create(claim="grp-architects", group=make.team("architects").group)
     olga = directory.person("olga@shop.example")
