@@ -71,14 +71,14 @@ def is_unsettled(person_id: int) -> bool:
         return bool(cursor.fetchone()[0])
 
 
-def _key(expression: F | Value) -> Func:
+def key_of(expression: F | Value) -> Func:
     """What all spellings of a name have in common, as the database says it."""
     return Func(expression, template=user_names.key_sql("%(expressions)s"), output_field=CharField())
 
 
 def has_name(column: str, name: str) -> Exact:
     """A condition: the stored name is this one, in whatever spelling."""
-    return Exact(_key(F(column)), _key(Value(name)))
+    return Exact(key_of(F(column)), key_of(Value(name)))
 
 
 def called(name: str) -> Q:
@@ -86,7 +86,7 @@ def called(name: str) -> Q:
     the database held them apart."""
     if user_names.is_of_provider(name):
         return Q(name_key=name)
-    return Q(name_key=_key(Value(name))) | Q(name_key=None) & Q(has_name("username", name))
+    return Q(name_key=key_of(Value(name))) | Q(name_key=None) & Q(has_name("username", name))
 
 
 def name_is_taken(error: IntegrityError) -> bool:
@@ -110,7 +110,7 @@ class Finder:
             cursor.execute(_KEYS, [user_names.OF_PROVIDER, sorted({name for name, _ in named})])
             self._keys: dict[str, str] = dict(cursor.fetchall())
         keys = set(self._keys.values())
-        rows = User.objects.annotate(key=_key(F("username"))).filter(
+        rows = User.objects.annotate(key=key_of(F("username"))).filter(
             Q(name_key__in=keys) | Q(name_key=None, key__in=keys)
         )
         proofs = ProvedMail.objects.filter(digest__in={digest_of(mail) for _, mail in named if mail})

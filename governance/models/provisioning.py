@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Lower, Now
 
 from governance.domain import group_patterns
+from kernel import persons
 
 
 class GroupPattern(models.Model):
@@ -79,6 +80,10 @@ class ProvisionedPerson(models.Model):
         verbose_name_plural = "provisioned people"
         ordering = ["made_at", "id"]
         constraints = [models.UniqueConstraint(Lower("user_name"), name="provisioned_person_once")]
+        indexes = [
+            models.Index(persons.key_of(models.F("user_name")), name="provisioned_person_by_name"),
+            models.Index(fields=["made_at", "id"], name="provisioned_person_in_order"),
+        ]
 
     def __str__(self) -> str:
         return self.user_name

@@ -41,18 +41,19 @@ class _List(ScimView):
         made = filters.parse(text) if text else None
         total, documents = 0, []
         for kind in self.kinds:
-            keys = self._keys(kind, made)
             skip = max(0, start - 1 - total)
-            chosen = keys[skip : skip + left]
-            total, left = total + len(keys), left - len(chosen)
-            rows = list(provisioned.every(kind).filter(pk__in=chosen))
+            if made is None:
+                number_of, rows = provisioned.every(kind).count(), list(provisioned.every(kind)[skip : skip + left])
+            else:
+                keys = self._keys(kind, made)
+                number_of, chosen = len(keys), keys[skip : skip + left]
+                rows = list(provisioned.every(kind).filter(pk__in=chosen))
+            total, left = total + number_of, left - len(rows)
             documents += [projected(kind, one, attributes, excluded) for one in self.shown(kind, rows, members=members)]
         return Response(listed(documents, total, start), headers={"Cache-Control": "private, no-store"})
 
-    def _keys(self, kind: ResourceType, made: filters.Filter | None) -> list[Any]:
+    def _keys(self, kind: ResourceType, made: filters.Filter) -> list[Any]:
         """The ids of all that the filter is about, in the order of the list."""
-        if made is None:
-            return list(provisioned.every(kind).values_list("pk", flat=True))
         narrowed = provisioned.narrowed(kind, made)
         keys = list((provisioned.every(kind) if narrowed is None else narrowed).values_list("pk", flat=True))
         asks_members = "members" in filters.paths(made)
