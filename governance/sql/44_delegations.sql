@@ -27,8 +27,8 @@ create or replace trigger guard before insert or update on governance_delegation
   for each row execute function governance_delegation_guard();
 
 -- Who leaves lends nothing any more, and nothing is lent to them. One that a decision holds at this moment is left to
--- `governance_stayed`: two who wait for each other would end one of the two. Whoever is opened again finds nothing of
--- before: what they approved is void, where it is not in effect. While the account is closed it fills no slot anyway.
+-- `governance_stayed`: two who wait for each other would end one of the two. A person who is opened again finds
+-- nothing of before: what they approved is void, where it is not in effect. A closed account fills no slot anyway.
 create or replace function governance_account_moved() returns trigger
 language plpgsql security definer set search_path to public, pg_temp as $$
 declare

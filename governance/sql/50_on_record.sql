@@ -86,7 +86,7 @@ drop trigger if exists on_record on governance_breakglass;
 create constraint trigger on_record after insert or update of confirmed_by_id, reviewed_by_id on governance_breakglass
   deferrable initially deferred for each row execute function governance_breakglass_on_record();
 
--- Who lends a right says so in their own name. It ends by their word, or because one of the two has left.
+-- A person delegates in their own name. It ends by their word, or because one of the two has left.
 create or replace function governance_delegation_on_record() returns trigger language plpgsql as $$
 declare
   step text := case tg_op when 'INSERT' then 'governance.right_delegated' else 'governance.delegation_revoked' end;
