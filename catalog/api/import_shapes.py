@@ -7,6 +7,7 @@ from typing import Any
 from rest_framework import serializers
 
 from catalog.api.serializers import PlainText
+from catalog.services.importing.target import STATES
 
 
 class ImportFileSerializer(serializers.Serializer[Any]):
@@ -18,6 +19,9 @@ class ImportSerializer(serializers.Serializer[Any]):
     files = ImportFileSerializer(many=True, max_length=200)  # type: ignore[call-arg]
     dry_run = serializers.BooleanField(default=True)
     owner_team = PlainText(max_length=60, required=False, allow_blank=True, default="")
+    new_versions = serializers.ChoiceField(
+        choices=STATES, default=STATES[0], help_text="State of new versions whose source says none."
+    )
     source_name = PlainText(
         max_length=200,
         required=False,

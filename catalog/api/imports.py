@@ -59,7 +59,10 @@ class Imports(CatalogView):
             source=data["source_name"] or "API",
             source_key=data["source_name"],
             dry_run=data["dry_run"],
-            defaults={"owner_team": data["owner_team"]},
+            defaults={
+                "owner_team": data["owner_team"],
+                "state": data["new_versions"],
+            },
         )
         return Response(_run(run), status=202, headers={"Location": f"/api/v1/imports/{run.pk}", "Retry-After": "2"})
 

@@ -242,6 +242,12 @@ class ImportForm(PlainForm):
     folder_paths = forms.CharField(required=False, widget=forms.HiddenInput)
     dry_run = forms.BooleanField(required=False, initial=True, label="Dry run: only show what would happen")
     owner_team = forms.ChoiceField(label="Owner of APIs that do not name one", required=False)
+    new_versions = forms.ChoiceField(
+        label="New versions that say no state",
+        required=False,
+        choices=[("draft", "are drafts"), ("published", "are published")],
+        help_text="Consumers see what is published.",
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -38,7 +38,7 @@ def imports(request: HttpRequest) -> HttpResponse:
                 source=name or ", ".join(s.name for s in sources)[:200],
                 source_key=name,
                 dry_run=form.cleaned_data["dry_run"],
-                defaults={"owner_team": form.cleaned_data["owner_team"]},
+                defaults={"owner_team": form.cleaned_data["owner_team"], "state": form.cleaned_data["new_versions"]},
             )
         except Invalid as error:
             form.take(error)

@@ -111,7 +111,7 @@ class TestImport:
         assert outcomes["notes.yaml"][0] == "refused"
         assert [f.label for f in versions.of_api("shop-orders")] == ["v1", "v2", "v10"]
         facts = versions.by_reference("shop-orders@v10")
-        assert (facts.state, facts.origin, facts.judged, facts.tier) == ("published", "imported", False, None)
+        assert (facts.state, facts.origin, facts.judged, facts.tier) == ("draft", "imported", False, None)
         entries = AuditEntry.objects.count()
         again = importing.run(sources, actor=make.person("ada"), source="estate")
         assert [r.outcome for r in again.rows.all()].count("unchanged") == 3

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from catalog.management import in_the_name_of
 from catalog.models import ImportRow
 from catalog.services import importing
+from catalog.services.importing.target import STATES
 from kernel.errors import DomainError
 
 
@@ -36,9 +37,16 @@ class Command(BaseCommand):
                 f"--{name}", default="", help=f"{name.replace('-', ' ')} of new APIs whose source names none"
             )
 
+        parser.add_argument(
+            "--state",
+            default="",
+            choices=["", *STATES],
+            help="state of new versions whose source says none: draft, or published where the source is right",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["path"]
-        defaults = {n: options[n] for n in ("owner_team", "domain", "layer", "tier", "system")}
+        defaults = {n: options[n] for n in ("owner_team", "domain", "layer", "tier", "system", "state")}
         try:
             sources = importing.read_sources(path)
             with in_the_name_of.person(options["username"]) as actor:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from catalog.management import in_the_name_of
 from catalog.models import ImportSchedule
 from catalog.services.importing import nightly, places
+from catalog.services.importing.target import STATES
 from kernel.errors import DomainError
 
 _DEFAULTS = ("owner_team", "domain", "layer", "tier", "system")
@@ -42,6 +43,13 @@ class Command(BaseCommand):
                 f"--{name.replace('_', '-')}", default="", help=f"{name} of new APIs whose source names none"
             )
 
+        parser.add_argument(
+            "--state",
+            default="",
+            choices=["", *STATES],
+            help="state of new versions whose source says none: draft, or published where the source is right",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             with in_the_name_of.person(options["username"]) as actor:
@@ -66,7 +74,7 @@ class Command(BaseCommand):
                 hour=options["at"],
                 apply=options["apply"],
                 team=options["team"],
-                defaults={name: options[name] for name in _DEFAULTS},
+                defaults={name: options[name] for name in (*_DEFAULTS, "state")},
                 actor=actor,
             )
             self.stdout.write(f"{source} is imported every night. Try it now: manage.py import_nightly run {source!r}")

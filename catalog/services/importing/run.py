@@ -72,11 +72,12 @@ def run(
     """Import everything that can be understood, each item in a transaction of its own, so that one bad file does not
     stop the rest.
 
-    `defaults` may name `owner_team`, `domain`, `layer`, `tier` for APIs that state none. Imported versions are
-    `published` with origin `imported`: the gate answers `unknown` about them and only reports, until a decision or
-    `enforced_from`. A dry run does the same work in one transaction and undoes it, except for its report. Raises
-    Forbidden for people who are not architects, Invalid when a default is unknown. `source_key` names the source: what
-    it named before and names no more is listed, and nothing of it is changed by another source.
+    `defaults` may name `owner_team`, `domain`, `layer`, `tier` for APIs that state none, and with `state` that new
+    versions are published whose source says no state: otherwise they are drafts. Their origin is `imported`: the gate
+    answers `unknown` about them and only reports, until a decision or `enforced_from`. A dry run does the same work in
+    one transaction and undoes it, except for its report. Raises Forbidden for people who are not architects, Invalid
+    when a default is unknown. `source_key` names the source: what it named before and names no more is listed, and
+    nothing of it is changed by another source.
     """
     require_steward(actor)
     source_key = storable(source_key)[:200]

@@ -41,7 +41,7 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     notes = [n for n in notes if n not in differs]
     if reading is not None or row.get("label"):
         state = row.get("state", "").lower()
-        version, second = target.version(api, reading, label=row.get("label", ""), state=state or "published")
+        version, second = target.version(api, reading, label=row.get("label", ""), state=state)
         reference = str(version)
         if reading is None:
             notes.append("no contract was given: the version stays a draft")

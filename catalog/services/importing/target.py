@@ -20,6 +20,7 @@ from kernel import audit, clock, outbox
 from kernel.errors import Invalid
 from kernel.models import User
 
+STATES = (lifecycle.DRAFT, lifecycle.PUBLISHED)
 Result = Literal["created", "changed", "unchanged", "refused"]
 
 
@@ -32,12 +33,16 @@ class ImportOutcome:
 
 
 class ImportTarget:
-    """Bound to one import. `defaults` fill what a source leaves out; `source` is its name, "" for an upload."""
+    """Bound to one import. `defaults` fill what a source leaves out; `source` is its name, "" for an upload. What comes
+    in is a draft, unless the source says its state, or `defaults` say `state` for all of it."""
 
     def __init__(self, *, actor: User | None, defaults: dict[str, str], source: str = "") -> None:
         self.source = source
         self.names = identity.Names()
         self.actor, self.defaults = actor, {k: v for k, v in defaults.items() if v}
+        self.state = self.defaults.pop("state", lifecycle.DRAFT)
+        if self.state not in STATES:
+            raise Invalid("import.state", f"New versions come in as one of: {', '.join(STATES)}.")
         found = Findings()
         api_values.read(dict(self.defaults), found)
         found.require_none("import.defaults", "The defaults cannot be used.")
@@ -112,15 +117,11 @@ class ImportTarget:
         return api, result
 
     def version(
-        self,
-        api: Api,
-        reading: ReadContract | None,
-        *,
-        label: str,
-        state: str = lifecycle.PUBLISHED,
-        released_on: date | None = None,
+        self, api: Api, reading: ReadContract | None, *, label: str, state: str = "", released_on: date | None = None
     ) -> tuple[ApiVersion, str]:
-        """The version with this contract, and "created" or "unchanged". A taken label gets a part of the digest."""
+        """The version with this contract, and "created" or "unchanged". A taken label gets a part of the digest. A new
+        one has the `state` that its source says, else that of the import."""
+        state = state or self.state
         siblings = list(api.versions.order_by("position", "id"))
         known = _known_version(siblings, reading, label)
         if known is not None:
