@@ -22,6 +22,11 @@ class ImportSerializer(serializers.Serializer[Any]):
     new_versions = serializers.ChoiceField(
         choices=STATES, default=STATES[0], help_text="State of new versions whose source says none."
     )
+    people = serializers.BooleanField(
+        default=False,
+        help_text="Take people from User and Group of Backstage, for administrators: accounts of new ones, and places "
+        "in teams that this source has brought.",
+    )
     source_name = PlainText(
         max_length=200,
         required=False,

@@ -62,6 +62,7 @@ class Imports(CatalogView):
             defaults={
                 "owner_team": data["owner_team"],
                 "state": data["new_versions"],
+                "people": "yes" if data["people"] else "",
             },
         )
         return Response(_run(run), status=202, headers={"Location": f"/api/v1/imports/{run.pk}", "Retry-After": "2"})

@@ -38,6 +38,11 @@ class Command(BaseCommand):
             )
 
         parser.add_argument(
+            "--people",
+            action="store_true",
+            help="take people from Backstage's User and Group: accounts of new ones, and places in this source's teams",
+        )
+        parser.add_argument(
             "--state",
             default="",
             choices=["", *STATES],
@@ -47,6 +52,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["path"]
         defaults = {n: options[n] for n in ("owner_team", "domain", "layer", "tier", "system", "state")}
+        defaults["people"] = "yes" if options["people"] else ""
         try:
             sources = importing.read_sources(path)
             with in_the_name_of.person(options["username"]) as actor:

@@ -44,6 +44,11 @@ class Command(BaseCommand):
             )
 
         parser.add_argument(
+            "--people",
+            action="store_true",
+            help="take people from Backstage's User and Group: accounts of new ones, and places in this source's teams",
+        )
+        parser.add_argument(
             "--state",
             default="",
             choices=["", *STATES],
@@ -74,7 +79,8 @@ class Command(BaseCommand):
                 hour=options["at"],
                 apply=options["apply"],
                 team=options["team"],
-                defaults={name: options[name] for name in (*_DEFAULTS, "state")},
+                defaults={name: options[name] for name in (*_DEFAULTS, "state")}
+                | {"people": "yes" if options["people"] else ""},
                 actor=actor,
             )
             self.stdout.write(f"{source} is imported every night. Try it now: manage.py import_nightly run {source!r}")

@@ -15,7 +15,7 @@ from django.contrib.auth.models import Group
 from catalog.domain import lifecycle
 from catalog.models import Api, Application, Dependency, Domain, ImportedThing, System, Team
 from catalog.services import contracts
-from catalog.services.importing import identity
+from catalog.services.importing import backstage_people, identity
 from catalog.services.importing.identity import Ref
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
@@ -27,7 +27,7 @@ _STATE: Final = {"production": lifecycle.PUBLISHED, "deprecated": lifecycle.DEPR
 _STYLE: Final = {"openapi": "rest", "asyncapi": "event", "graphql": "graphql", "odata": "odata", "soap": "soap"}
 _POINTERS: Final = ("$text", "$openapi", "$asyncapi", "$yaml", "$json")
 ELSEWHERE: Final = {
-    "user": "people come from the identity provider or a blueprint",
+    "user": "people come from the identity provider or a blueprint, unless this source is chosen for people",
     "location": "it names other files; import those",
     "template": "it makes new software, and describes none",
     "resource": "the catalog keeps systems, APIs and applications",
@@ -102,6 +102,8 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One entity. Kinds that the catalog has no place for are no fault; the report says where they belong."""
     value: dict[str, Any] = item.value
     kind = plain(value.get("kind"), 60)
+    if kind.lower() == "user" and target.people and (who := identity.ref_of(value)) is not None:
+        return backstage_people.take(who, value, target)
     if reason := ELSEWHERE.get(kind.lower()):
         return ImportOutcome("unchanged", "", "import.not_here", f"Nothing to do here for a {kind}: {reason}.")
     ref = identity.ref_of(value)

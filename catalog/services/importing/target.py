@@ -17,7 +17,7 @@ from catalog.services.contracts import ReadContract
 from catalog.services.findings import Findings
 from catalog.services.importing import identity
 from kernel import audit, clock, outbox
-from kernel.errors import Invalid
+from kernel.errors import Forbidden, Invalid
 from kernel.models import User
 
 STATES = (lifecycle.DRAFT, lifecycle.PUBLISHED)
@@ -43,6 +43,10 @@ class ImportTarget:
         self.state = self.defaults.pop("state", lifecycle.DRAFT)
         if self.state not in STATES:
             raise Invalid("import.state", f"New versions come in as one of: {', '.join(STATES)}.")
+        self.people = bool(self.defaults.pop("people", ""))
+        if self.people and not (actor is None or actor.is_superuser):
+            raise Forbidden("import.people", "Only an administrator takes people from a source.")
+        self.kept: dict[str, Any] = {}  # what a reader of a kind keeps for the time of this import
         found = Findings()
         api_values.read(dict(self.defaults), found)
         found.require_none("import.defaults", "The defaults cannot be used.")

@@ -57,18 +57,25 @@ class _PlannedLine:
 
 
 def write(
-    lines: Sequence[PersonLine], found: Findings, *, actor: User | None, by_token: bool = False, dry_run: bool = False
+    lines: Sequence[PersonLine],
+    found: Findings,
+    *,
+    actor: User | None,
+    by_token: bool = False,
+    dry_run: bool = False,
+    into: frozenset[str] = frozenset(),
 ) -> PeopleReport:
     """All lines in one transaction, or none. Nobody is taken out of a team, and who is not named stays as it is: SCIM,
     a blueprint with `exclusive` teams, and `active: no` take away. `by_token`: a program writes, which puts nobody into
-    a team, touches no account with a password or with rights of an administrator, and opens none that others closed.
+    a team but those of `into`, touches no account with a password or with rights of an administrator, and opens none
+    that others closed.
 
     Raises Invalid `people.invalid` with every finding by line, those that `found` has already among them. A dry run
     does the same work and undoes it."""
     before = list(found.items)
     for left in reversed(range(_TRIES)):
         try:
-            return _written(lines, found, actor=actor, by_token=by_token, dry_run=dry_run)
+            return _written(lines, found, actor=actor, by_token=by_token, dry_run=dry_run, into=into)
         except IntegrityError as error:  # who was made at the same moment is found now
             if not left or not persons.name_is_taken(error):
                 raise
@@ -77,12 +84,18 @@ def write(
 
 
 def _written(
-    lines: Sequence[PersonLine], found: Findings, *, actor: User | None, by_token: bool, dry_run: bool
+    lines: Sequence[PersonLine],
+    found: Findings,
+    *,
+    actor: User | None,
+    by_token: bool,
+    dry_run: bool,
+    into: frozenset[str],
 ) -> PeopleReport:
     report = PeopleReport(dry_run)
     try:
         with transaction.atomic(), acting.by(actor, way=acting.PROVISIONING if by_token else ""):
-            planned = _judged(lines, found, actor=actor, by_token=by_token)
+            planned = _judged(lines, found, actor=actor, by_token=by_token, into=into)
             found.items.sort(key=lambda one: one.get("line", 0))
             found.require_none(
                 "people.invalid",
@@ -96,7 +109,9 @@ def _written(
     return report
 
 
-def _judged(lines: Sequence[PersonLine], found: Findings, *, actor: User | None, by_token: bool) -> list[_PlannedLine]:
+def _judged(
+    lines: Sequence[PersonLine], found: Findings, *, actor: User | None, by_token: bool, into: frozenset[str]
+) -> list[_PlannedLine]:
     accounts = persons.Finder([(line.username, line.email or "") for line in lines if line.username])
     teams = {team.key: team for team in Team.objects.filter(retired_at=None)}
     present: dict[int, set[int]] = {}
@@ -124,7 +139,7 @@ def _judged(lines: Sequence[PersonLine], found: Findings, *, actor: User | None,
                 found.add(f"{line.pointer}/teams", f"There is no team {word[:60]!r}.", line=line.number)
             elif teams[word].pk not in present.get(one.account.pk, set()):
                 one.joins.append(teams[word])
-        _judge(one, found, actor=actor, by_token=by_token)
+        _judge(one, found, actor=actor, by_token=by_token, into=into)
         planned.append(one)
     if by_token:
         opened = [one for one in planned if one.line.active and not one.made and not one.account.is_active]
@@ -134,7 +149,7 @@ def _judged(lines: Sequence[PersonLine], found: Findings, *, actor: User | None,
     return planned
 
 
-def _judge(one: _PlannedLine, found: Findings, *, actor: User | None, by_token: bool) -> None:
+def _judge(one: _PlannedLine, found: Findings, *, actor: User | None, by_token: bool, into: frozenset[str]) -> None:
     line, account = one.line, one.account
     for name in ("first_name", "last_name", "email"):
         value = getattr(line, name)
@@ -146,8 +161,8 @@ def _judge(one: _PlannedLine, found: Findings, *, actor: User | None, by_token: 
         found.add(f"{line.pointer}/active", "Nobody closes their own account.", line=line.number)
     if not by_token:
         return
-    if one.joins:
-        said = f"A token puts nobody into a team. Into {one.joins[0].key!r} people come {_ONLY_ADMINISTRATORS}."
+    if beyond := [team for team in one.joins if team.key not in into]:
+        said = f"A token puts nobody into a team. Into {beyond[0].key!r} people come {_ONLY_ADMINISTRATORS}."
         found.add(f"{line.pointer}/teams", said, line=line.number)
     touched = one.changed or line.active not in (None, account.is_active)
     own = account.is_superuser or account.is_staff or (not one.made and account.has_usable_password())
