@@ -30,7 +30,9 @@ def _estate(live_server: Any) -> None:
         ("shop/soap-v1.wsdl", WSDL.encode()),
         ("shop/soap-v2.wsdl", WSDL_2.encode()),
     ]
-    importing.run([ImportSource(name, data) for name, data in files], actor=None, source="estate")
+    importing.run(
+        [ImportSource(name, data) for name, data in files], actor=None, source="estate", defaults={"state": "published"}
+    )
 
 
 @pytest.mark.parametrize(

@@ -161,7 +161,7 @@ def _with_older_versions(*, field: str, where: str) -> None:
         )
         for label in labels
     ]
-    importing.run(sources, actor=None, source="test")
+    importing.run(sources, actor=None, source="test", defaults={"state": "published"})
 
 
 @pytest.mark.parametrize(("where", "rank_of_older"), [("v1", True), ("v3", False)])

@@ -63,7 +63,7 @@ def take(ref: Ref, value: dict[str, Any], target: ImportTarget) -> ImportOutcome
 
 def _teams(ref: Ref, member_of: list[str], target: ImportTarget, notes: list[str]) -> list[str]:
     """Keys of the teams that this person is in, as the person or the groups say: those of the same source alone."""
-    known: Groups = target.kept.get("groups") or target.kept.setdefault("groups", Groups(target.source))
+    known: SourceGroups = target.kept.get("groups") or target.kept.setdefault("groups", SourceGroups(target.source))
     wanted = dict.fromkeys(known.members.get(str(ref), ()))
     for word in member_of:
         group = identity.parsed(word, kind="group", namespace=ref.namespace)
@@ -81,7 +81,7 @@ def _teams(ref: Ref, member_of: list[str], target: ImportTarget, notes: list[str
     return keys
 
 
-class Groups:
+class SourceGroups:
     """The groups that a source has brought, which come before its people: their teams by name, and the groups that name
     a person as a member."""
 
