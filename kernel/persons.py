@@ -92,7 +92,7 @@ def called(name: str) -> Q:
 def name_is_taken(error: IntegrityError) -> bool:
     """Whether the database refused an account because another one has its name: one that was made at the same moment
     is found at a second look."""
-    return violated(error) == user_names.ONCE
+    return violated(error) in user_names.TAKEN
 
 
 _KEYS = f"""

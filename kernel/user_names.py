@@ -11,6 +11,8 @@ OF_PROVIDER = "oidc:"
 subject, in which capitals count (OpenID Connect Core 1.0 §2)."""
 ONCE = "one_account_for_each_name"
 """The constraint of the database that holds two spellings of one name apart."""
+TAKEN = (ONCE, "kernel_user_username_key")
+"""What the database says of a name that another account has, in another spelling or in the same."""
 
 HIDDEN = (
     r"[\u00AD\u0600-\u0605\u061C\u06DD\u070F\u0890\u0891\u08E2\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2064"

@@ -141,8 +141,8 @@ language sql stable as $$
 $$;
 
 -- Whether the account has been open ever since that moment, by the ledger: who left and came back begins anew, and what
--- was decided or delegated before does not come back. The opening counts as well as the closing, since an entry bears
--- the moment in which its statement began, and that one may have waited for a decision.
+-- was decided or delegated before does not come back. The opening counts as well as the closing: either says that the
+-- account was closed since.
 create or replace function governance_stayed(person bigint, since timestamptz) returns boolean language sql stable as $$
   select not exists (select from kernel_auditentry e
                       where e.subject_kind = 'user'

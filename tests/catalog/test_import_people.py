@@ -93,19 +93,19 @@ def test_accounts_that_are_there_are_neither_changed_nor_opened():
     boss = User.objects.create_superuser("boss", password="a-long-password", email="boss@shop.example")
     gone = User.objects.create(username="gone", is_active=False)
     there = User.objects.create(username="dee", first_name="Dee", email="dee@home.example")
-    User.objects.create(username="robot", kind="service")
+    User.objects.create(username="robot-2", kind="service")
     run = take(
         entity("Group", "tills"),
         user("BOSS", "tills", display="Evil"),
         user("gone", "tills"),
         user("dee", "tills", display="Other"),
-        user("robot", "tills"),
+        user("robot-2", "tills"),
     )
     for row in (boss, gone, there):
         row.refresh_from_db()
     assert (boss.first_name, teams_of("boss"), gone.is_active, teams_of("gone")) == ("", [], False, [])
     assert (there.first_name, there.email, teams_of("dee")) == ("Dee", "dee@home.example", ["tills"])
-    assert run.rows.get(outcome="refused").message == "robot is no account of a person."
+    assert run.rows.get(outcome="refused").message == "robot-2 is no account of a person."
 
 
 def test_an_architect_takes_no_people_from_a_source():

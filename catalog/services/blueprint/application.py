@@ -104,7 +104,7 @@ def apply(
         try:
             return _applied(document, actor, dry_run, base_dir, passwords or {}, keeps, prune)
         except Invalid as error:  # who was made at the same moment is found now
-            if not left or all(one.get("code") != user_names.ONCE for one in error.findings):
+            if not left or all(one.get("code") not in user_names.TAKEN for one in error.findings):
                 raise
     raise AssertionError("unreachable")
 

@@ -43,11 +43,12 @@ class _List(ScimView):
         for kind in self.kinds:
             skip = max(0, start - 1 - total)
             if made is None:
-                number_of, rows = provisioned.every(kind).count(), list(provisioned.every(kind)[skip : skip + left])
+                number_of = provisioned.every(kind).count()
+                chosen = list(provisioned.every(kind).values_list("pk", flat=True)[skip : skip + left])
             else:
                 keys = self._keys(kind, made)
                 number_of, chosen = len(keys), keys[skip : skip + left]
-                rows = list(provisioned.every(kind).filter(pk__in=chosen))
+            rows = list(provisioned.every(kind).filter(pk__in=chosen))
             total, left = total + number_of, left - len(rows)
             documents += [projected(kind, one, attributes, excluded) for one in self.shown(kind, rows, members=members)]
         return Response(listed(documents, total, start), headers={"Cache-Control": "private, no-store"})
