@@ -1,4 +1,4 @@
-"""Who leaves lends nothing any more, and who comes back begins anew. With the count of planned freezes of 0039, which
+"""Who leaves lends nothing any more, and who comes back begins anew. With the count of planned freezes, which
 belongs behind the SQL."""
 
 from django.db import migrations

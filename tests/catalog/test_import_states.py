@@ -82,7 +82,7 @@ def test_sources_of_every_night_go_on_as_they_were():
     waiting = ImportRun.objects.create(source="w", state="waiting")
     done = ImportRun.objects.create(source="d", state="done")
     with connection.cursor() as cursor:
-        cursor.execute(importlib.import_module("catalog.migrations.0031_state_of_sources")._KEEP)
+        cursor.execute(importlib.import_module("catalog.migrations.0032_state_of_sources")._KEEP)
     assert dict(ImportSchedule.objects.values_list("source", "defaults")) == {
         "old": {"owner_team": "pricing", "state": "published"},
         "new": {"state": "draft"},

@@ -1,4 +1,4 @@
-"""People that a source of Backstage names (User, and the members of a Group), where whoever imports has chosen that:
+"""People that a source of Backstage names (User, and the members of a Group), where the import was asked to:
 accounts of new people, and places in the teams that the same source has brought. Nobody is changed, closed or taken out
 of a team, and no team that decides across domains is reached."""
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     atomic = False  # `concurrently` cannot run inside a transaction
     dependencies = [
-        ('governance', '0040_who_left'),
+        ('governance', '0041_who_left'),
     ]
 
     operations = [

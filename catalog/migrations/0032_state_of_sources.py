@@ -15,6 +15,6 @@ update catalog_importrun
 
 
 class Migration(migrations.Migration):
-    dependencies = [("catalog", "0030_near_names")]
+    dependencies = [("catalog", "0031_evidence_kept")]
 
     operations = [migrations.RunSQL(_KEEP, migrations.RunSQL.noop)]
