@@ -191,16 +191,19 @@ def budget_left(share: float | None) -> str:
 def window_words(window: WindowStanding, of: ServiceLevel) -> WindowWords:
     tone = {MET: tones.ok("Met"), MISSED: tones.stop("Missed")}.get(window.state, tones.quiet("Unknown", "info"))
     left = budget_left(window.left)
+    none = (
+        "nothing" if window.counted > 0 or window.unmeasured > 0 else "unknown"
+    )  # of that time nothing is known at all
     return WindowWords(
         window.first,
         tone,
         window.reason,
         "unknown" if window.ratio is None else percent(window.ratio * 100),
         _amount(window.counted, of.kind) and f"of {_amount(window.counted, of.kind)}",
-        _amount(window.bad, of.kind) or "nothing",
+        _amount(window.bad, of.kind) or none,
         left,
-        duration(window.unmeasured * 60) if window.unmeasured else "nothing",
-        duration(window.paused * 60) if window.paused >= 1 else "nothing",
+        duration(window.unmeasured * 60) if window.unmeasured else none,
+        duration(window.paused * 60) if window.paused >= 1 else none,
     )
 
 

@@ -264,7 +264,8 @@ def rule(request: HttpRequest, rule_id: int) -> HttpResponse:
         if form.is_valid() and _saved(form, viewer, rule_id):
             messages.success(request, "The rule was changed; it is in force within a minute.")
             return redirect(reverse("runtime:alert-rules"))
-    context = {"rule": found, "form": form, "allowed": allowed, "says": says(found)}
+    whose = "" if found.condition == alert_rules.REFUSED else "an indicator "
+    context = {"rule": found, "form": form, "allowed": allowed, "says": f"{whose}{says(found)}"}
     return render(request, "runtime/alert_rule.html", context, status=422 if form.errors else 200)
 
 
@@ -304,16 +305,15 @@ def _ways(one: AlertRule) -> str:
 
 
 def says(one: AlertRule) -> str:
-    """A rule as a sentence."""
+    """When a rule holds: what an indicator does then, or of refused calls what happened."""
+    windows = {5: "5 min", 30: "30 min", 60: "1 h", 360: "6 h", 4320: "3 days"}
+    long, short = windows.get(one.long, f"{one.long} min"), windows.get(one.short, f"{one.short} min")
     if one.condition == alert_rules.BURN:
-        windows = {5: "5 min", 30: "30 min", 60: "1 h", 360: "6 h", 4320: "3 days"}
-        long, short = windows.get(one.long, f"{one.long} min"), windows.get(one.short, f"{one.short} min")
         said = f"burns {one.factor:g} times too fast over {long} and {short}, at least {one.at_least:g} bad"
     elif one.condition == alert_rules.BUDGET:
         said = f"has less than {one.below:g} % of its error budget left"
     elif one.condition == alert_rules.REFUSED:
-        said = f"at least {one.at_least:g} calls were refused within {one.long} min, one of them heard of within "
-        said += str(one.short)
+        said = f"at least {one.at_least:g} calls were refused within {long}, and one was heard of within {short}"
     else:
         return f"has not been measured for {one.for_minutes} min"
     return said + (f", for {one.for_minutes} min" if one.for_minutes else "")

@@ -164,6 +164,36 @@ def test_rules_are_made_changed_and_removed_by_page(client: Any, day: scene.Day)
     assert not AlertRule.objects.filter(name="Prices").exists()
 
 
+def test_each_condition_of_a_rule_is_a_sentence(client: Any, day: scene.Day) -> None:
+    client.force_login(day.people.rita)
+    said = []
+    for condition, more in (
+        ("burn", {}),
+        ("budget", {"below": 20.0}),
+        ("unmeasured", {}),
+        ("refused", {"at_least": 5}),
+    ):
+        given = {"long": 60, "short": 5, "factor": 6.0, "for_minutes": 15 if condition == "unmeasured" else 0} | more
+        made = AlertRule.objects.create(name=condition, condition=condition, severity="ticket", **given)
+        text = client.get(reverse("runtime:alert-rule", args=[made.pk])).text
+        said.append(text.split('<p class="lead">')[1].split("</p>")[0])
+    assert said == [
+        "It holds when an indicator burns 6 times too fast over 1 h and 5 min, at least 2 bad.",
+        "It holds when an indicator has less than 20 % of its error budget left.",
+        "It holds when an indicator has not been measured for 15 min.",
+        "It holds when at least 5 calls were refused within 1 h, and one was heard of within 5 min.",
+    ]
+
+
+def test_of_a_month_before_anything_was_measured_everything_is_unknown(client: Any, day: scene.Day) -> None:
+    client.force_login(day.people.rita)
+    one = ServiceIndicator.objects.filter(system_key="loyalty").first()
+    text = client.get(reverse("runtime:service-level", args=[one.pk])).text
+    row = text.split("Last month")[1].split("</tr>")[0]
+    assert "nothing" not in row
+    assert row.count("unknown") == 5
+
+
 def test_a_silence_is_set_and_ended_by_page(client: Any, day: scene.Day) -> None:
     client.force_login(day.people.sofia)
     address = reverse("runtime:silence")
