@@ -37,6 +37,11 @@ _DIGITS = frozenset("0123456789")
 _PRODUCE = re.compile("(?:[34][0-9]{3}){4}")  # codes of fruit and vegetables (PLU), one a line
 _DAY = re.compile(r"(?<![0-9])20[0-9]{2}([ -]?)(?:0[1-9]|1[0-2])\1(?:0[1-9]|[12][0-9]|3[01])(?![0-9])")
 _ARTICLE = 13  # digits of a GTIN, beside which a quantity may stand
+_WRAPPED = re.compile(  # groups in lines that end between them
+    r"(?<![0-9A-Za-z])[0-9]{4}(?:(?:[ \t]{1,3}|[ \t]?\r?\n[ \t]?)[0-9]{4}){3}(?![0-9A-Za-z]|[ \t\r\n]{1,3}[0-9])"
+)
+_BEHIND_DIGITS = re.compile(r"[0-9][ \t\r\n]{1,3}\Z")
+_DATA = re.compile(r"=[0-9][0-9A-Za-z]*\??")
 _SHAPES = frozenset([(4, 6, 5), (4, 6, 4), (4, 4, 4, 4), *((4, 4, 4, 4, last) for last in (1, 2, 3))])
 _PADDED = (15, 16)  # digits of numbers that stand behind zeros
 _TRACK_1 = re.compile(
@@ -103,8 +108,13 @@ def found_in(text: str) -> list[HiddenPart]:
         track = _track(text, start, end) if text[end : end + 1] in _MARKS else None
         until = end if track is None else max(start, track.start)
         numbers = [*_chains(text, start, until)]
-        parted = [one for one in _parted(text, start, until) if all(_apart(one, other) for other in numbers)]
-        found += sorted(numbers + parted) if parted else numbers
+        for one in (*_parted(text, start, until), *_wrapped(text, start, until)):
+            if all(_apart(one, other) for other in numbers):
+                numbers.append(one)
+        numbers.sort()
+        if track is None and numbers and numbers[-1].end == end and (data := _DATA.match(text, end)):
+            track = HiddenPart(numbers.pop().start, data.end(), HIDDEN)  # its number is written in groups
+        found += numbers
         if track is not None:
             found.append(track)
             done = track.end
@@ -227,6 +237,17 @@ def _parted(text: str, begin: int, end: int) -> Iterator[HiddenPart]:
             continue  # a longer row of numbers
         digits = "".join(_GROUP.findall(found[0]))
         if is_card(digits) and not ("\n" in by and _PRODUCE.fullmatch(digits)):
+            yield HiddenPart(*found.span(), short(digits))
+
+
+def _wrapped(text: str, begin: int, end: int) -> Iterator[HiddenPart]:
+    for found in _WRAPPED.finditer(text, begin, end + 1):
+        digits = "".join(_GROUP.findall(found[0]))
+        if (
+            is_card(digits)
+            and not _PRODUCE.fullmatch(digits)
+            and not _BEHIND_DIGITS.search(text, max(0, found.start() - 4), found.start())
+        ):
             yield HiddenPart(*found.span(), short(digits))
 
 

@@ -21,6 +21,8 @@ CARDS = {
     "hyphens in blanks": " - ".join(GROUPS),
     "line ends": "\n".join(GROUPS),
     "line ends of Windows": "\r\n".join(GROUPS),
+    "wrapped": "4556 7375\n8689 9855",
+    "a blank too many": "4556 7375  8689 9855",
     "full width": "".join(chr(0xFF10 + int(one)) for one in CARD),
     "Arabic": "".join(chr(0x660 + int(one)) for one in CARD),
     "Devanagari": "".join(chr(0x966 + int(one)) for one in CARD),
@@ -40,6 +42,7 @@ TRACKS = {
     "track 2 of a terminal": f"{CARD}D25121010000012300000F",
     "track 2 in full width": f";{CARDS['full width']}=25121010000012300000?",
     "track of a card of its own": ";9999999999999999=25121010000012300000?",
+    "track 2 in groups": ";4556 7375 8689 9855=25121010000012300000?",
     "tag 57": f"9F2608AABB5713{CARD}D25121010000012300000F5F24",
     "a caret": f"{CARD}^2512101",
 }

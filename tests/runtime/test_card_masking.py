@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kernel.card_data import CARD_NAMES, MaskedCards, masked
+from kernel.card_data import CARD_NAMES, MaskedCards, masked, masked_text
 from kernel.card_forms import plain
 from runtime.domain.masking import _FOREIGN, _names_of, without_cards
 from runtime.domain.member_names import named_twice
@@ -63,6 +63,16 @@ def test_what_is_left_alone_holds_no_card_data(document: Any, ascii_only: bool, 
     assert taken == count
     assert json.loads(made, parse_float=Decimal) == expected
     assert count or made is payload
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts=st.lists(st.one_of(_texts, st.from_regex(r"[0-9]{4}(\s{1,2}[0-9]{4}){3}", fullmatch=True)), max_size=3))
+def test_text_that_is_left_alone_holds_no_card_number(texts: list[str]) -> None:
+    text = f"<{'|'.join(texts)}>"
+    count = MaskedCards()
+    expected = masked_text(text, count)
+    made, taken = without_cards(text.encode("utf-8", "surrogatepass"))
+    assert (made.decode("utf-8", "surrogatepass"), taken) == (expected, count)
 
 
 @pytest.mark.parametrize(
