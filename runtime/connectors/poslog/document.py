@@ -73,7 +73,7 @@ def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str,
         currency = currency_of(header["currency"], body, rules.currency_of(header["store"]))
         made, balance = receipt(body, currency, rules)
         document |= made | {"currency": currency}
-        if is_post_void(body, document["typeCode"]):
+        if is_post_void(transaction, body, document["typeCode"]):
             _take_back(document)
         document["sale"] = _is_sale(document)
         if kind == "customer_order":

@@ -22,7 +22,8 @@ def of_order(document: dict[str, Any], balance: Balance, *, counts: bool) -> lis
     if not document["sale"]:
         return []
     deposits = [one for one in balance.kept if one.family == "charges" and one.data["kind"] == "deposit"]
-    reasons = [] if deposits or balance.ok else list(balance.reasons)
+    flaws = [one.flaw for one in balance.kept if one.flaw]
+    reasons = flaws if deposits or balance.ok else list(balance.reasons)
     if deposits and (gap := sum((one.effect or ZERO for one in deposits), ZERO) - paid):
         reasons.append(f"tenders of {paid} are not the deposit of the order (a difference of {abs(gap)})")
     if reasons:

@@ -15,11 +15,17 @@ from runtime.connectors.poslog.reading import Element, attribute, local, text
 from runtime.connectors.poslog.stated import BadTransaction
 
 _FLAGS = {
-    "training": ("TrainingModeFlag", "TrainingFlag", "TrainingMode"),
-    "cancelled": ("CancelFlag", "CancelledFlag", "CanceledFlag", "Cancelled", "Canceled"),
+    "training": (
+        *("TrainingModeFlag", "TrainingFlag", "TrainingMode", "Training", "IsTraining"),
+        *("TestModeFlag", "TestFlag", "TestMode"),
+    ),
+    "cancelled": (
+        *("CancelFlag", "CancelledFlag", "CanceledFlag", "Cancelled", "Canceled", "Cancel", "IsCancelled"),
+        *("IsCanceled", "AbortFlag", "AbortedFlag", "Aborted", "FailedFlag"),
+    ),
     "offline": ("OfflineFlag",),
-    "suspended": ("SuspendFlag", "SuspendedFlag", "Suspend", "Suspended"),
-    "voided": ("VoidFlag", "VoidedFlag", "PostVoidFlag", "PostVoidedFlag", "Voided"),
+    "suspended": ("SuspendFlag", "SuspendedFlag", "Suspend", "Suspended", "IsSuspended"),
+    "voided": ("VoidFlag", "VoidedFlag", "PostVoidFlag", "PostVoidedFlag", "Voided", "IsVoided", "IsVoid"),
 }
 _NOT_SOLD = {
     spelling.lower(): spelling for name, spellings in _FLAGS.items() if name != "offline" for spelling in spellings
@@ -116,17 +122,18 @@ def status_of(transaction: Element, body: Element | None, declared: Mapping[str,
             made[meaning] = True
     made["status"] = said[0] if said else None
     made["typeCode"] = next((value.strip() for value in values_of(places, "TypeCode") if value.strip()), None)
-    kind = _STATUSES.get(_LETTERS.sub("", _plain(made["typeCode"] or "")), "")
-    if kind and kind != "voided":  # that is a sale which takes another one back
-        made[kind] = True
+    for word in (made["typeCode"] or "", *values_of(places, "TransactionType")):
+        kind = _STATUSES.get(_LETTERS.sub("", _plain(word)), "")
+        if kind and kind != "voided":  # that is a sale which takes another one back
+            made[kind] = True
     return made
 
 
-def is_post_void(body: Element, type_code: str | None) -> bool:
+def is_post_void(transaction: Element, body: Element, type_code: str | None) -> bool:
     """Whether the transaction takes another one back."""
     word = _LETTERS.sub("", (type_code or "").rpartition(":")[2].lower())
     return word in ("postvoid", "void", "voided", "voidtransaction") or any(
-        local(one) in ("PostVoid", "PostVoidTransaction") for one in body
+        local(one) in ("PostVoid", "PostVoidTransaction") for place in (transaction, body) for one in place
     )
 
 

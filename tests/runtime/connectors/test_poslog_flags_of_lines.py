@@ -69,6 +69,37 @@ def test_flags_in_other_letters_are_read() -> None:
     assert read(receipt(*RUNG, on='transactionStatus="Suspended"'))["suspended"]
 
 
+OTHERS = {
+    "TestFlag": "training",
+    "Training": "training",
+    "IsTraining": "training",
+    "AbortFlag": "cancelled",
+    "AbortedFlag": "cancelled",
+    "FailedFlag": "cancelled",
+    "Cancel": "cancelled",
+    "IsSuspended": "suspended",
+    "IsVoided": "voided",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_names_of_flags_are_read(name: str) -> None:
+    for given in ({"on": f'{name}="true"'}, {"inside": f'{name}="1"'}, {"head": f"<{name}>true</{name}>"}):
+        made = read(receipt(*RUNG, **given))
+        assert (made[OTHERS[name]], made["sale"]) == (True, False)
+    assert name in held(receipt(*RUNG, head=f"<{name}/>"))
+
+
+@pytest.mark.parametrize("word", ["Training", "v:Suspended", "CANCELED"])
+def test_a_type_of_transaction_that_a_vendor_states_says_that_it_is_no_sale(word: str) -> None:
+    assert read(receipt(*RUNG, on=f'v:TransactionType="{word}"'))["sale"] is False
+    assert read(receipt(*RUNG, on='v:TransactionType="RETAIL_SALE"'))["sale"] is True
+
+
+def test_a_post_void_beside_its_receipt_takes_another_transaction_back() -> None:
+    assert "takes another transaction back" in held(receipt(*RUNG, head="<PostVoid/>"))
+
+
 UNPLACED = {
     "the till's part": "<v:Register><v:TrainingModeFlag>true</v:TrainingModeFlag></v:Register>",
     "an attribute of it": '<v:Register TrainingModeFlag="true"/>',

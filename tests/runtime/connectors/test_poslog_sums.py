@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,14 @@ DEMO = Path(__file__).resolve().parents[3] / "deploy" / "demo" / "integrations" 
 P = f"{{{ARTS}}}"
 
 
+@cache
+def _mapping() -> Any:
+    return compile_mapping(parse(yaml.safe_load(DEMO.read_text())["targets"][0]["mapping"]))
+
+
 def posting(document: Any) -> Any:
     """What the demo's mapping sends to the ERP."""
-    target = yaml.safe_load(DEMO.read_text())["targets"][0]
-    return compile_mapping(parse(target["mapping"]))(document, "c-1")
+    return _mapping()(document, "c-1")
 
 
 def by_article(lines: Any) -> dict[str, tuple[Decimal, Decimal]]:
