@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from tillgate_contracts.compare import MODES, ComparisonPolicy, check_compat, check_transitive, iter_rules
@@ -97,3 +98,46 @@ def test_every_rule_has_one_id_a_level_a_title_and_a_reason() -> None:
     rules = list(iter_rules())
     assert len({rule.id for rule in rules}) == len(rules)
     assert all(rule.level in {"breaking", "warning", "info"} and rule.title and rule.why for rule in rules)
+
+
+EITHER: dict[str, Any] = {"minProperties": 0}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "value"),
+    [
+        (
+            {"anyOf": [{"patternProperties": {"^k": {"const": 1}}}, EITHER]},
+            {"anyOf": [EITHER, {"patternProperties": {}}]},
+            {"k": 1},
+        ),
+        (
+            {"anyOf": [{"additionalProperties": {}}, EITHER]},
+            {"anyOf": [{"additionalProperties": {"const": None}}, EITHER]},
+            {"a": "x"},
+        ),
+        ({"dependentSchemas": {"k": {"additionalProperties": True}}}, {"dependentSchemas": {}}, {"k": "x"}),
+        ({"dependentSchemas": {"k": {"properties": {"k": {}}}}}, {"dependentSchemas": {"k": {}}}, {"k": 1}),
+        ({"if": {"properties": {"b": {}}}}, {"if": {"properties": {"b": {"const": 1}}}}, {"b": 2}),
+        ({"if": {"additionalProperties": True}}, {"if": {"additionalProperties": False}}, {"b": 2}),
+        ({"if": {}, "then": {"additionalProperties": True}}, {"if": {}, "then": {}}, {"b": 2}),
+        ({"properties": {"b": {}}, "allOf": [{"unevaluatedProperties": {}}]}, {}, {"z": 1}),
+    ],
+)
+def test_what_branches_evaluate_no_more_is_not_called_compatible(
+    old: dict[str, Any], new: dict[str, Any], value: dict[str, Any]
+) -> None:
+    """JSON Schema 2020-12 Core 11.3: whatever no branch evaluates is left to `unevaluatedProperties`."""
+    closed = {"type": "object", "unevaluatedProperties": False}
+    assert jsonschema_rs.is_valid({**closed, **old}, value)
+    assert not jsonschema_rs.is_valid({**closed, **new}, value)
+    for model in ("strict", "tolerant"):
+        answer = check_compat({**closed, **old}, {**closed, **new}, direction="backward", content_model=model)
+        assert answer.compatible is not True, model
+
+
+def test_branches_in_another_order_evaluate_the_same() -> None:
+    closed = {"type": "object", "unevaluatedProperties": False}
+    branches = [{"properties": {"a": {"type": "string"}}}, {"properties": {"b": {"type": "string"}}}]
+    old, new = {**closed, "anyOf": branches}, {**closed, "anyOf": branches[::-1]}
+    assert check_compat(old, new, direction="full", content_model="strict").compatible is True

@@ -146,7 +146,7 @@ def _check_unevaluated(comparison: NodeComparison) -> None:
             continue
         pair = comparison.pair
         quiet = not pair.links and all(change.kind in _DESCRIPTIVE for change in pair.changes)
-        if quiet and conditions.same_conditionals(comparison):
+        if quiet and conditions.same_reach(comparison):
             continue
         comparison.add(
             "unevaluated-reach-changed",

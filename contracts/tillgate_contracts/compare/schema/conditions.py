@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import BOTH, EXACT, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison, is_odata
@@ -151,13 +153,39 @@ def compare_conditionals(comparison: NodeComparison) -> None:
             comparison.add(f"else-{verb}", effect, keyword="if")
 
 
-def same_conditionals(comparison: NodeComparison) -> bool:
-    """Whether `if`, `then` and `else` are written alike: what they evaluate is not told by what they accept."""
-    old, new, same = comparison.old.conditionals, comparison.new.conditionals, comparison.graph.sameness.same_parts
-    return len(old) == len(new) and all(
-        same(one.condition, other.condition) and same(one.then, other.then) and same(one.otherwise, other.otherwise)
-        for one, other in zip(old, new, strict=True)
+def same_reach(comparison: NodeComparison) -> bool:
+    """Whether all that evaluates items or properties for some values only is written alike: what a branch evaluates is
+    not told by what it accepts (JSON Schema 2020-12 Core 11.2 and 11.3)."""
+    old, new, same = comparison.old, comparison.new, comparison.graph.sameness.same_parts
+    if old.dependent_schemas.keys() != new.dependent_schemas.keys():
+        return False
+    return (
+        all(same(parts, new.dependent_schemas[name]) for name, parts in old.dependent_schemas.items())
+        and _same_lists(old.conditionals, new.conditionals, same)
+        and _same_lists([(one.schema,) for one in old.contains], [(one.schema,) for one in new.contains], same)
+        and sorted(group.kind for group in old.groups) == sorted(group.kind for group in new.groups)
+        and _same_lists(_branches(old), _branches(new), same)
+        and (not (old.tangled or new.tangled) or _same_lists([(old.flat,)], [(new.flat,)], same))
     )
+
+
+def _branches(node: Node) -> list[tuple[Parts, ...]]:
+    return [(branch,) for group in node.groups for branch in group.branches]
+
+
+def _same_lists(
+    old: Sequence[tuple[Parts, ...]], new: Sequence[tuple[Parts, ...]], same: Callable[[Parts, Parts], bool]
+) -> bool:
+    """Whether both hold the same, in any order. Each entry is a tuple of conjunctions that stand together."""
+    if len(old) != len(new):
+        return False
+    left = list(new)
+    for one in old:
+        found = next((other for other in left if all(map(same, one, other))), None)
+        if found is None:
+            return False
+        left.remove(found)
+    return True
 
 
 def _consequence(comparison: NodeComparison, mine: Parts, theirs: Parts) -> None:
