@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -37,7 +39,8 @@ PARTS = {
     "alertentry": "Entries of alerts",
     "alert": "Alerts",
 }
-"""The parts of what is due by the names of their tables; a month of messages is called by its own."""
+"""The parts of what is due by the names of their tables."""
+_MONTH = re.compile(r"runtime_message_([0-9]{4})(0[1-9]|1[0-2])")
 
 
 class RetentionForm(forms.Form):
@@ -76,9 +79,16 @@ def retention(request: HttpRequest) -> HttpResponse:
 def _due(viewer: Viewer) -> list[dict[str, Any]]:
     titles = dict(RetentionPolicy.DataClass.choices)
     return [
-        {"part": PARTS.get(one.what, one.what), "kind": titles.get(one.data_class, one.data_class), "due": one}
+        {"part": part_name(one.what), "kind": titles.get(one.data_class, one.data_class), "due": one}
         for one in services.due(viewer)
     ]
+
+
+def part_name(what: str) -> str:
+    """What a part of what is due is called: a month of messages by its month."""
+    if found := _MONTH.fullmatch(what):
+        return f"{date(int(found[1]), int(found[2]), 1):%B %Y}"
+    return PARTS.get(what, what)
 
 
 def _set(form: RetentionForm, viewer: Viewer) -> bool:

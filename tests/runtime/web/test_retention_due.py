@@ -12,7 +12,7 @@ from kernel import clock
 from kernel.models import OutboxEvent
 from runtime.ledger import retained_rows
 from runtime.models import RetentionPolicy
-from runtime.web.retention import PARTS
+from runtime.web.retention import PARTS, part_name
 from tests.runtime import scene
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,3 +27,9 @@ def test_what_retention_would_take_is_called_by_words_and_no_table_is_without_on
     assert "outboxevent" not in text
     tables = {part.table.partition("_")[2] for part in retained_rows.PARTS}
     assert tables <= PARTS.keys()
+
+
+def test_a_month_of_messages_is_called_by_its_month_and_several_by_their_table():
+    assert part_name("runtime_message_201903") == "March 2019"
+    assert part_name("runtime_message_201903_201907") == "runtime_message_201903_201907"
+    assert part_name("deliveries") == "Deliveries"
