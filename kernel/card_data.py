@@ -78,6 +78,8 @@ class MaskedCards:
 def masked(value: Any, count: MaskedCards, name: str = "", kept: frozenset[str] = frozenset()) -> Any:
     """The same value where it holds no card data, else a copy without. `name` is that of the member it stands in;
     `kept` are the texts that name the message, which are not looked into."""
+    if isinstance(value, str):
+        return masked_text(value, count, name, kept)
     if isinstance(value, dict):
         made = {key: masked(one, count, str(key), kept) for key, one in value.items()}
         short_names = max(map(len, value), default=0) < FEWEST_DIGITS
@@ -86,21 +88,21 @@ def masked(value: Any, count: MaskedCards, name: str = "", kept: frozenset[str] 
         return _same(value, [masked(one, count, name, kept) for one in value])
     if value is None or isinstance(value, bool):
         return value
-    if name and _named(name) in _SECRETS and not isinstance(value, str):
+    if name and _named(name) in _SECRETS:
         count.dropped += 1
         return HIDDEN
-    if isinstance(value, int | Decimal):
-        if (text := _digits_of(value)) is None:
-            return value
-        shown = masked_text(text, count, name, kept)
-        return value if shown == text else shown
-    return masked_text(value, count, name, kept) if isinstance(value, str) else value
+    if (text := _digits_of(value)) is None:
+        return value
+    shown = masked_text(text, count, name, kept)
+    return value if shown == text else shown
 
 
-def _digits_of(value: int | Decimal) -> str | None:
+def _digits_of(value: Any) -> str | None:
     """A number as it would be written on a card; None for one that has fewer digits, or far more."""
     if isinstance(value, int):
         return str(value) if _FEWEST <= abs(value) < _FAR_MORE else None
+    if not isinstance(value, Decimal):
+        return None
     if value.adjusted() < FEWEST_DIGITS - 1 or value.adjusted() >= 60 or len(value.as_tuple().digits) < FEWEST_DIGITS:
         return None
     return str(int(value)) if value == value.to_integral_value() else format(value, "f")

@@ -81,25 +81,29 @@ def _names_of(document: Any, key: str | None) -> frozenset[str]:
 def _may_hold_cards(payload: bytes) -> bool:
     """False where a look at the bytes shows that nothing would be taken: neither names of card data, nor a card number
     by its form, nor anything that is written otherwise than it is meant."""
-    if b"\\" in payload or (not payload.isascii() and (_KELVIN in payload or _DOTTED in payload)):
+    ascii_only = payload.isascii()
+    if b"\\" in payload or (not ascii_only and (_KELVIN in payload or _DOTTED in payload)):
         return True
-    if _holds_number(payload):
+    text, shaped = ("", payload.translate(_SHAPED, _BETWEEN)) if ascii_only else _of_scripts(payload)
+    if (_MANY in shaped or _FOURS in shaped) and _holds_number(payload, text, shaped):
         return True
     names = payload.translate(_SMALL, _BESIDE_NAMES)
-    if (b"cv" in names and (b"cvv" in names or b"cvc" in names)) or b"cav2" in names:
+    if b"cv" in names and (b"cvv" in names or b"cvc" in names):
         return True
-    return _NAMES.search(names) is not None
+    return b"cav2" in names or _NAMES.search(names) is not None
 
 
-def _holds_number(payload: bytes) -> bool:
-    """False where neither a text nor a number in it is a card number: first a look for rows of digits."""
-    if not payload.isascii() and payload.translate(None, _NEVER_FOREIGN) and _FOREIGN.search(payload):
+def _of_scripts(payload: bytes) -> tuple[str, bytes]:
+    """The text in characters of ASCII, where others of it may be digits, blanks or dashes (else empty), and how its
+    digits stand."""
+    if payload.translate(None, _NEVER_FOREIGN) and _FOREIGN.search(payload):
         text = plain(payload.decode("utf-8", "surrogateescape"))
-        shaped = text.encode("utf-8", "surrogateescape").translate(_SHAPED, _BETWEEN)
-    else:
-        text, shaped = "", payload.translate(_SHAPED, _BETWEEN)
-    if _MANY not in shaped and _FOURS not in shaped:
-        return False
+        return text, text.encode("utf-8", "surrogateescape").translate(_SHAPED, _BETWEEN)
+    return "", payload.translate(_SHAPED, _BETWEEN)
+
+
+def _holds_number(payload: bytes, text: str, shaped: bytes) -> bool:
+    """False where neither a text nor a number in it is a card number."""
     if (b"0e" in shaped or b"0E" in shaped) and _POWER.search(payload):
         return True
     return bool(found_in(text or payload.decode("latin-1")))
