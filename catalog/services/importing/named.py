@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from catalog.services.importing import contract_files, identity, listed, odcs, tables
+from catalog.services.importing.listings import Listed
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.values import plain
 
@@ -24,9 +25,9 @@ def refs_in(item: ImportItem) -> list[str]:
 def part_of(item: ImportItem) -> str:
     """Which version of it an item is about; "" where it says none. Several of them make one thing with versions."""
     if item.kind == "csv":
-        return item.value.get("label") or item.value.get("contract", "")
+        return str(item.value.get("label") or item.value.get("contract", ""))
     if item.kind == "odcs":
         return plain(item.value.get("version"), 100)
-    if item.kind == "listed" and isinstance(item.value, listed.Listed):
+    if item.kind == "listed" and isinstance(item.value, Listed):
         return item.value.label
     return ""
