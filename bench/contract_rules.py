@@ -229,7 +229,8 @@ the other refuses has spoken against a verdict of `none` or `compatible`.
   stays, a code that comes or goes is compared with it as well; codes that never have a body (1XX, 204, 205, 304)
   are not.
 - **Path variables** are compared by their places in the path, whatever their names are.
-- **A single value and the list of it** are written alike in the styles `form` and `simple`; a text with commas is not.
+- **A single value and the list of it** are written alike in the styles `form` and `simple`; a text that may hold a
+  comma is a warning where commas separate the items.
 - **Keywords beside other types** say nothing: `…-keyword-without-effect`. So do URLs that an OAuth flow does not use.
 - **Security schemes** are compared by what they are: another key is a note. So is a base path that moved between the
   servers and the paths.

@@ -32,7 +32,7 @@ def _listed(items: Any, **more: Any) -> dict[str, Any]:
     return {"type": "array", "items": items, **more}
 
 
-WHOLE, TEXT = {"type": "integer"}, {"type": "string"}
+WHOLE, TEXT, UUID = {"type": "integer"}, {"type": "string"}, {"type": "string", "format": "uuid"}
 LISTS = [
     # OpenAPI 3.1.1 section 4.8.12.4: `?id=7` is 7 in the style form, and the list of it. A text spells no null.
     ("nullable list", WHOLE, _listed(WHOLE, type=["array", "null"]), {}, "compatible"),
@@ -44,7 +44,8 @@ LISTS = [
     # Where a comma separates items, a text with a comma is two of them.
     ("text to a list with commas", TEXT, _listed({"type": "string", "minLength": 1}), {"explode": False}, "breaking"),
     ("text to one item", TEXT, _listed(TEXT, maxItems=1), {"explode": False}, "breaking"),
-    ("text to free items", TEXT, _listed(TEXT), {"explode": False}, "compatible"),
+    ("text to free items", TEXT, _listed(TEXT), {"explode": False}, "warning"),
+    ("uuid to uuids", UUID, _listed(UUID), {"explode": False}, "compatible"),
     ("text to exploded items", {**TEXT, "minLength": 2}, _listed({**TEXT, "minLength": 2}), {}, "compatible"),
 ]
 

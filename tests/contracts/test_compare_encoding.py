@@ -69,3 +69,66 @@ def test_the_items_of_a_sequence_are_compared_beside_its_whole() -> None:
         return with_operation({"responses": {"200": {"description": "OK", "content": content}}}, version="3.2.0")
 
     assert judge(answer(TEXT), answer(OBJECT)).verdict == "breaking"
+
+
+URLENCODED = "application/x-www-form-urlencoded"
+FILE, LIST = {"type": "string", "format": "binary"}, {"type": "array", "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "encoding", "media"),
+    [
+        # OpenAPI 3.0.4 Encoding Object: the default of a file, and of a list that of its items.
+        ("a file", FILE, {"contentType": "application/octet-stream"}, "multipart/form-data"),
+        ("a list of texts", LIST, {"contentType": "text/plain"}, "multipart/form-data"),
+        # The default style, where the field is neither a list nor an object as well.
+        ("style of a list", LIST, {"style": "form", "explode": True}, URLENCODED),
+        ("a text is not exploded", TEXT, {"explode": False}, URLENCODED),
+        # OpenAPI 3.0.4 section 4.7.14.1: `encoding` is for multipart and form bodies alone.
+        ("a JSON body", TEXT, {"contentType": "text/xml"}, "application/json"),
+    ],
+)
+def test_words_that_a_field_has_anyway_say_nothing(name: str, field: Any, encoding: Any, media: str) -> None:
+    assert judge(form(field, None, media), form(field, encoding, media)).verdict == "none", name
+    assert judge(form(field, encoding, media), form(field, None, media)).verdict == "none", name
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "encoding", "media"),
+    [
+        ("a file is an image", FILE, {"contentType": "image/png"}, "multipart/form-data"),
+        ("a list of XML", LIST, {"contentType": "text/xml"}, "multipart/form-data"),
+        ("a list in one", LIST, {"style": "form", "explode": False}, URLENCODED),
+        ("blanks", LIST, {"style": "spaceDelimited"}, URLENCODED),
+        ("an object without style is JSON", OBJECT, {"style": "form", "explode": True}, URLENCODED),
+    ],
+)
+def test_words_that_change_how_a_field_is_written_break(name: str, field: Any, encoding: Any, media: str) -> None:
+    assert judge(form(field, None, media), form(field, encoding, media)).verdict == "breaking", name
+    assert judge(form(field, encoding, media), form(field, None, media)).verdict == "breaking", name
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "verdict"),
+    [
+        ("image/png, image/jpeg", "image/jpeg,image/png", "none"),
+        ("image/png", "image/png, image/jpeg", "compatible"),
+        ("image/png", "image/*", "compatible"),
+        ("image/png, image/jpeg", "image/png", "breaking"),
+        ("image/*", "image/png", "breaking"),
+        ("image/png", "image/jpeg", "breaking"),
+    ],
+)
+def test_a_longer_list_of_content_types_takes_what_the_shorter_took(old: str, new: str, verdict: str) -> None:
+    assert judge(form(FILE, {"contentType": old}), form(FILE, {"contentType": new})).verdict == verdict
+
+
+def test_the_encoding_of_a_field_that_the_schema_does_not_have_is_ignored() -> None:
+    """OpenAPI 3.1.1 section 4.8.14: the key has to be a property of the schema."""
+    schema = {"type": "object", "properties": {"a": TEXT}}
+    said = {"schema": schema, "encoding": {"z": {"contentType": "text/xml"}}}
+    old, new = (
+        with_operation({"requestBody": {"content": {"multipart/form-data": media}}, "responses": OK})
+        for media in ({"schema": schema}, said)
+    )
+    assert judge(old, new).verdict == "none"

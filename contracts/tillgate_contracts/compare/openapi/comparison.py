@@ -9,6 +9,7 @@ from tillgate_contracts.compare.collector import FindingCollector, Where
 from tillgate_contracts.compare.media import is_json, is_multipart, is_opaque, is_xml
 from tillgate_contracts.compare.openapi.view import OpenApiView
 from tillgate_contracts.compare.schema import lifecycle
+from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.files import is_file
 from tillgate_contracts.compare.schema.graph import SchemaGraph
@@ -111,9 +112,11 @@ class DocumentComparison:
         base, revision = places
         if word in old and word in new:
             left, right = (Part(old[word], join(base, word)),), (Part(new[word], join(revision, word)),)
-            form = "body" if is_multipart(sent) else ""
+            form = "body" if is_multipart(sent) else "part" if is_opaque(sent) and word == "schema" else ""
             as_sent = direction._replace(text=not is_json(sent), xml=is_xml(sent), form=form)
             self.collector.use(self.graph.link(left, right, as_sent), place, where)
+            if as_sent.xml and word == "schema" and place == "body":
+                self._xml_root(left[0], right[0], where)
         elif (word in old) != (word in new):
             gone = word in old
             free = (
@@ -132,9 +135,39 @@ class DocumentComparison:
                 revision=revision,
             )
 
+    def _xml_root(self, left: Part, right: Part, where: Where) -> None:
+        """The root element has the name of the component where no `xml` object says one (OpenAPI 3.2.0 section
+        4.26.2); readers of 3.0 and 3.1 do the same without a word of the standard."""
+        names = [_component_name(self.graph.old, left), _component_name(self.graph.new, right)]
+        if None in names or names[0] == names[1]:
+            return
+        told = all(str(view.tree.get("openapi", "")).startswith("3.2") for view in (self.old, self.new))
+        self.collector.add(
+            "body-xml-root-renamed",
+            f"The schema of the XML body is named {names[1]} instead of {names[0]}, and so is its root element."
+            if told
+            else f"The schema of the XML body is named {names[1]} instead of {names[0]}. Cannot tell automatically "
+            "whether its root element is named like it.",
+            where=where,
+            old=names[0],
+            new=names[1],
+            base=left.pointer,
+            revision=right.pointer,
+            level=None if told else "warning",
+        )
+
     def _are_files(self, media: str, old: dict[str, Any], new: dict[str, Any]) -> bool:
         """True where both sides mean any bytes of the media type, in whatever words."""
         return all(
             "schema" not in side or is_file(builder.node((Part(side["schema"], ""),)), media)
             for side, builder in ((old, self.graph.old), (new, self.graph.new))
         )
+
+
+def _component_name(builder: Builder, part: Part) -> str | None:
+    """The name of the component that a schema is a reference to; None where it is none, or says its name in XML."""
+    ref = part.raw.get("$ref") if isinstance(part.raw, dict) else None
+    xml = builder.node((part,)).annotations.get("xml")
+    if not isinstance(ref, str) or (isinstance(xml, dict) and xml.get("name")):
+        return None
+    return ref.rsplit("/", 1)[-1]

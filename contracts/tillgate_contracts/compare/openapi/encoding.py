@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tillgate_contracts.compare.collector import Where
-from tillgate_contracts.compare.media import is_multipart
+from tillgate_contracts.compare.media import MediaType, includes, is_multipart
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
 from tillgate_contracts.compare.openapi.view import OpenApiView
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.change import Direction
+from tillgate_contracts.compare.schema.files import OCTETS, is_file
+from tillgate_contracts.compare.schema.node import Node, is_plain
 from tillgate_contracts.compare.schema.source import Part, Parts, join
 from tillgate_contracts.compare.schema.values import as_mapping, signature
 from tillgate_contracts.compare.unread import LocatedObject
 
 _RULE = "request-body-encoding-changed"
 _WIRE = ("contentType", "style", "explode", "allowReserved")
+_WITH_STYLE = frozenset({"style", "explode", "allowReserved"})
 _PRIMITIVES = frozenset({"string", "integer", "number", "boolean"})
 
 
@@ -32,22 +35,53 @@ class _Side(NamedTuple):
         return as_mapping(self.raw.get("encoding"))
 
     def wire(self, name: str) -> dict[str, Any]:
-        """What is said of a field, without the content type that it has anyway."""
+        """What is said of a field, without what says nothing: the content type and the style that it has anyway, and
+        all words beside a media type or a field that has none of them (OpenAPI 3.1.1 sections 4.8.14 and 4.8.15)."""
         said = as_mapping(self.encoding().get(name))
+        if not (is_multipart(self.media) or _is_urlencoded(self.media)):
+            return {}
+        field, known = self._field(name)
+        if known and field is None:
+            return {}
         found = {key: said[key] for key in _WIRE if key in said}
-        if is_multipart(self.media) and found.get("contentType") == self._usual_type(name):
+        if "contentType" in found:
+            found["contentType"] = _listed(found["contentType"])
+        if is_multipart(self.media) and found.get("contentType") == _listed(self._usual_type(field)):
             found.pop("contentType", None)
+        if _is_urlencoded(self.media) and not _WITH_STYLE.isdisjoint(found):
+            self._drop_usual_style(found, field)
         return found
 
-    def _usual_type(self, name: str) -> str | None:
-        """The content type of a part that says none; None where it is not looked up (files, lists, several types)."""
+    def _drop_usual_style(self, found: dict[str, Any], field: Node | None) -> None:
+        """In `form`, the style by default, only lists and objects are exploded, which they are by default."""
+        if field is None or not field.types or "object" in field.types or "contentType" in found:
+            return  # an object without these words is JSON
+        if found.get("style", "form") != "form":
+            return
+        found.pop("style", None)
+        if "array" not in field.types or found.get("explode") is True:
+            found.pop("explode", None)
+        if found.get("allowReserved") is False:
+            found.pop("allowReserved")
+
+    def _field(self, name: str) -> tuple[Node | None, bool]:
+        """The schema of a field, and whether all fields are known, so that one without a schema is none."""
         if "schema" not in self.raw:
-            return None
+            return None, False
         node = self.builder.node((Part(self.raw["schema"], join(self.pointer, "schema")),))
         parts = node.properties.get(name)
-        field = None if parts is None else self.builder.node(parts)
-        if field is None or not field.types or field.formats or field.content_encoding or field.content_media_type:
+        if parts is not None:
+            return self.builder.node(parts), True
+        return None, bool(node.properties) and is_plain(node) and not (node.pattern_properties or node.additional)
+
+    def _usual_type(self, field: Node | None) -> str | None:
+        """The content type of a part that says none; None where it is not looked up (lists of lists, several types)."""
+        if field is not None and field.types == {"array"} and field.items is not None and not field.prefix:
+            field = self.builder.node(field.items)
+        if field is None or not field.types or field.content_encoding or field.content_media_type:
             return None
+        if field.formats:
+            return OCTETS if is_file(field) else None
         if field.types == {"object"}:
             return "application/json"
         return "text/plain" if field.types <= _PRIMITIVES else None
@@ -61,6 +95,26 @@ class _Side(NamedTuple):
             if place is not None and str(header).lower() != "content-type":
                 found[str(header).lower()] = place
         return found
+
+
+def _is_urlencoded(media: str) -> bool:
+    return MediaType.parse(media).subtype == "x-www-form-urlencoded"
+
+
+def _listed(said: Any) -> Any:
+    """A list of content types without its order and blanks; a single one as it is."""
+    if not isinstance(said, str) or "," not in said:
+        return said
+    return ", ".join(sorted({one.strip() for one in said.split(",")}))
+
+
+def _is_wider(narrow: dict[str, Any], wide: dict[str, Any]) -> bool:
+    """True where only the content types differ, and the second list takes all of the first."""
+    mine, theirs = narrow.get("contentType"), wide.get("contentType")
+    if not isinstance(mine, str) or not isinstance(theirs, str) or {**narrow, "contentType": theirs} != wide:
+        return False
+    taken = [MediaType.parse(one) for one in theirs.split(",")]
+    return all(any(includes(other, MediaType.parse(one)) for other in taken) for one in mine.split(","))
 
 
 def compare_encoding(
@@ -89,6 +143,7 @@ def compare_encoding(
     for name in {**old.encoding(), **new.encoding()}:
         before, after = old.wire(name), new.wire(name)
         if before != after:
+            wider = _is_wider(after, before) if reverse else _is_wider(before, after)
             comparison.collector.add(
                 _RULE,
                 f"The field `{name}` is encoded differently.",
@@ -97,6 +152,7 @@ def compare_encoding(
                 new=after or None,
                 base=old.pointer,
                 revision=new.pointer,
+                level="info" if wider else None,
             )
         _headers(comparison, name, old, new, where, reverse=reverse)
 

@@ -10,6 +10,10 @@ from tillgate_contracts.compare.schema.source import Parts
 from tillgate_contracts.compare.schema.types import is_free_text
 from tillgate_contracts.compare.schema.values import has_type
 
+_WITHOUT_COMMA = frozenset({"uuid", "date", "date-time", "time", "duration", "ipv4", "ipv6", "hostname", "byte"})
+#: What is added to the message where it may matter.
+COMMAS = " Cannot tell automatically whether anybody sends a comma: it separates two items."
+
 
 def list_of_one(
     comparison: DocumentComparison, old: Parts, new: Parts, direction: Direction, *, splits: bool
@@ -54,7 +58,16 @@ def list_of_one(
     return (words[1], words[0]) if direction.outward else words
 
 
+def may_hold_commas(comparison: DocumentComparison, old: Parts, new: Parts, direction: Direction) -> bool:
+    """True where a single text that became a list (or, sent, was one) may hold a comma, which separates items now."""
+    graph = comparison.graph
+    single = graph.new.node(new) if direction.outward else graph.old.node(old)
+    return has_type(single.types, "string") and not _spells_no_comma(single)
+
+
 def _spells_no_comma(node: Node) -> bool:
+    if _WITHOUT_COMMA.intersection(node.formats) or node.content_encoding in ("base64", "base64url", "base16"):
+        return True
     return node.enum is not None and not any("," in str(value) for value in node.enum.values())
 
 

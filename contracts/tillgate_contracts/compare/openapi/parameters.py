@@ -6,7 +6,7 @@ from typing import Any
 
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
-from tillgate_contracts.compare.openapi.lists import list_of_one
+from tillgate_contracts.compare.openapi.lists import COMMAS, list_of_one, may_hold_commas
 from tillgate_contracts.compare.openapi.view import Parameter
 from tillgate_contracts.compare.schema import lifecycle
 from tillgate_contracts.compare.schema.change import Direction
@@ -143,10 +143,9 @@ class _Both:
         self.where = where
         self.reverse = reverse
 
-    def add(self, rule: str, message: str, old: object = None, new: object = None) -> None:
-        self.comparison.collector.add(
-            rule, message, where=self.where, old=old, new=new, base=self.old.pointer, revision=self.new.pointer
-        )
+    def add(self, rule: str, message: str, old: object = None, new: object = None, *, level: str | None = None) -> None:
+        places = {"base": self.old.pointer, "revision": self.new.pointer}
+        self.comparison.collector.add(rule, message, where=self.where, old=old, new=new, level=level, **places)
 
     def compare(self) -> None:
         old, new = self.old, self.new
@@ -262,21 +261,16 @@ class _Both:
     def _became_list(self, direction: Direction) -> bool:
         """A single value and a list of one are written alike: `?id=7`."""
         old, new = self.old, self.new
-        text = list_of_one(
-            self.comparison,
-            old.schema or (),
-            new.schema or (),
-            direction,
-            splits=new.style == "simple" or not new.explode,
-        )
+        splits = new.style == "simple" or not new.explode
+        sides = old.schema or (), new.schema or ()
+        text = list_of_one(self.comparison, *sides, direction, splits=splits)
         if text is None:
             return False
         verb = "narrowed" if self.reverse else "widened"
-        self.add(
-            "request-parameter-type-generalized",
-            f"Parameter `{new.name}` {verb} its type from {text[0]} to {text[1]}; a single value is written as before.",
-            *text,
-        )
+        message = f"Parameter `{new.name}` {verb} its type from {text[0]} to {text[1]}; a single value is written as "
+        doubtful = splits and may_hold_commas(self.comparison, *sides, direction)
+        message += f"before.{COMMAS}" if doubtful else "before."
+        self.add("request-parameter-type-generalized", message, *text, level="warning" if doubtful else None)
         return True
 
     def _content(self, old: object, new: object) -> None:

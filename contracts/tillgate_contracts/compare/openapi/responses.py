@@ -7,7 +7,8 @@ from typing import Any
 from tillgate_contracts.compare.collector import Where
 from tillgate_contracts.compare.openapi.bodies import compare_contents
 from tillgate_contracts.compare.openapi.comparison import DocumentComparison
-from tillgate_contracts.compare.openapi.lists import list_of_one
+from tillgate_contracts.compare.openapi.links import compare_links
+from tillgate_contracts.compare.openapi.lists import COMMAS, list_of_one, may_hold_commas
 from tillgate_contracts.compare.openapi.view import HttpOperation, OpenApiView
 from tillgate_contracts.compare.schema.change import Direction
 from tillgate_contracts.compare.schema.source import Part, Parts, join
@@ -63,6 +64,7 @@ def compare_responses(
         status = left if _is_wider(right, left) else right
         compare_contents(comparison, one, other, where, direction, status=status, answered=reverse)
         _Headers(comparison, one, other, where, reverse=reverse).compare()
+        compare_links(comparison, one, other, where, status)
 
 
 def _rule(status: str, verb: str) -> str:
@@ -215,9 +217,16 @@ class _Headers:
         words = None if key is None else list_of_one(self.comparison, left, right, direction, splits=True)
         if words is not None:
             text = f"The response header `{name}` changed its type from {words[0]} to {words[1]}, written alike."
-            places = {"base": before.pointer, "revision": after.pointer}
+            doubtful = may_hold_commas(self.comparison, left, right, direction)
             collector.add(
-                "response-header-type-compatible", text, where=self.where, old=words[0], new=words[1], **places
+                "response-header-type-compatible",
+                text + COMMAS if doubtful else text,
+                where=self.where,
+                old=words[0],
+                new=words[1],
+                base=before.pointer,
+                revision=after.pointer,
+                level="warning" if doubtful else None,
             )
         else:
             collector.use(key, "parameter" if self.reverse else "header", self.where)

@@ -14,7 +14,7 @@ from tillgate_contracts.compare.schema.node import Node
 
 OCTETS = "application/octet-stream"
 _ENCODINGS = {"byte": "base64", "base64": "base64", "base64url": "base64url"}
-_BINARY = "binary"
+BINARY = "binary"
 
 
 class TextForm(NamedTuple):
@@ -45,7 +45,7 @@ def _in_words_of(form: TextForm, other: TextForm) -> TextForm:
         if name in _ENCODINGS and form.encoding in (None, _ENCODINGS[name]):
             formats.remove(name)
             form = form._replace(encoding=_ENCODINGS[name])
-        elif name == _BINARY and form.media_type in (None, OCTETS):
+        elif name == BINARY and form.media_type in (None, OCTETS):
             formats.remove(name)
             form = form._replace(media_type=OCTETS)
     return form._replace(formats=tuple(formats))
@@ -55,11 +55,11 @@ def is_file(node: Node, media: str = OCTETS) -> bool:
     """True where a body or a part may be any bytes: nothing is said of it, or that it is a file of this media type."""
     if node.is_free:
         return True
-    if node.types not in (None, frozenset({"string"})) or node.formats not in ((), (_BINARY,)):
+    if node.types not in (None, frozenset({"string"})) or node.formats not in ((), (BINARY,)):
         return False
     said = node.content_media_type
     plain = node.min_length == 0 and node.max_length is None and not node.patterns and node.enum is None
     whole = not (node.groups or node.nots or node.conditionals or node.unresolved or node.never)
-    named = node.formats == (_BINARY,) or said is not None
+    named = node.formats == (BINARY,) or said is not None
     fits = said is None or MediaType.parse(said).essence in (MediaType.parse(OCTETS), MediaType.parse(media).essence)
     return plain and whole and named and fits and node.content_encoding is None and node.content_schema is None

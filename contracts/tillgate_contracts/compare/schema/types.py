@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.schema.comparison import NodeComparison
-from tillgate_contracts.compare.schema.files import text_forms
+from tillgate_contracts.compare.schema.files import BINARY, text_forms
 from tillgate_contracts.compare.schema.node import Node, describe
 from tillgate_contracts.compare.schema.values import ALL_TYPES
 
@@ -113,6 +113,8 @@ def _compare_formats(comparison: NodeComparison, shared: set[str]) -> None:
         if not kinds & shared:
             return
     effect = NONE
+    if comparison.direction.form == "part" and (BINARY in before) != (BINARY in after):
+        effect = BOTH  # bytes are no text, and the part has another media type (OpenAPI 3.0.4 Encoding Object)
     if not all(_within(before, name) for name in after):
         effect |= NARROWS
     if not all(_within(after, name) for name in before):
