@@ -39,9 +39,8 @@ def compare_documents(comparison: DocumentComparison) -> None:
     else:
         access.compare_servers(comparison, old, new, "/servers", "/servers", None)
     comparison.tell_unread()
-    compare_limits(
-        comparison, *(as_mapping(view.tree.get("x-edmx")) for view in (comparison.old, comparison.new)), None
-    )
+    before, after = (as_mapping(view.tree.get("x-edmx")) for view in (comparison.old, comparison.new))
+    compare_limits(comparison, before, after, None)
 
 
 def _moved_base_path(old: OpenApiView, new: OpenApiView) -> BasePath | None:
