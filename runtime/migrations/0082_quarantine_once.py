@@ -1,5 +1,5 @@
-"""What waits in quarantine is looked through once for a month of the log, not target by target; its SQL is applied by a later
-migration."""
+"""What waits in quarantine is looked through once for a month of the log, not target by target; its SQL is applied by a
+later migration."""
 
 from django.db import migrations
 

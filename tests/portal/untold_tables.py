@@ -38,7 +38,7 @@ REASONS: dict[str, str] = {
             *("catalog_importfile", "catalog_importrow", "catalog_importrun", "catalog_sunsetnotice"),
             "catalog_importedthing",
             "catalog_importschedule",
-            *("catalog_driftreport", "catalog_operationuse", "catalog_usagebatch", "catalog_usageday"),
+            *("catalog_operationuse", "catalog_usageday"),
         ),
         _SEEN,
     ),
