@@ -105,6 +105,26 @@ def test_a_central_provider_serves_stores_of_which_nobody_says_otherwise(client:
     assert ask(client, "till", consumes=[OLD])["verdict"] == "allow"
 
 
+def test_the_whole_is_served_no_better_than_its_stores_where_each_has_a_provider_of_its_own(client: Client):
+    record("price-service", "", provides=[OLD])
+    for instance in ("s1", "s2"):
+        assert ask(client, "till", consumes=[OLD], instance=instance)["verdict"] == "unknown"
+    whole = ask(client, "till", consumes=[OLD])
+    assert (whole["verdict"], set(codes(whole))) == ("unknown", {"provider.unrecorded"})
+    assert any("in s1, s2" in reason["message"] for reason in whole["reasons"])
+
+
+def test_where_nothing_has_instances_a_provider_for_no_single_one_serves_all_there_is(client: Client):
+    Environment.objects.filter(key="production").update(is_fleet=False)
+    record("till", "", consumes=[OLD])
+    record("price-service", "", provides=[OLD])
+    first = ask(client, "till", consumes=[OLD])
+    assert first["verdict"] == "allow", first["reasons"]
+    record("till", "i1", consumes=[OLD])
+    answer = ask(client, "till", consumes=[OLD])
+    assert (answer["verdict"], codes(answer)) == ("unknown", ["provider.unrecorded"])
+
+
 def test_one_provider_for_all_serves_stores_without_one(client: Client):
     Api.objects.filter(slug="price-api").update(per_instance=False)
     record("till", "s1")

@@ -82,8 +82,9 @@ def _relevant(places: ProviderPlaces, per_instance: bool | None, instance: str) 
 
 def _unserved(asked: Asked, places: ProviderPlaces, per_instance: bool | None) -> list[str] | None:
     """A release without an instance goes to all: to every store of a fleet, to wherever else something runs there (a
-    store that was retired and still has something), and wherever the application runs. None: nobody knows them all."""
-    if not places.elsewhere or per_instance is False or (places.central and not per_instance):
+    store that was retired and still has something), and wherever the application runs. A provider for no single one of
+    them serves none where each has its own. None: nobody knows them all."""
+    if per_instance is False or not (places.elsewhere or places.central) or (places.central and not per_instance):
         return []
     if asked.stores is None:
         return None
