@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 from typing import Any
 
 from tillgate_contracts.compare.schema.keywords import ANNOTATIONS, KeywordReader
@@ -20,7 +21,7 @@ from tillgate_contracts.compare.schema.source import (
     SchemaSource,
     join,
 )
-from tillgate_contracts.compare.schema.values import has_type, intersect_types, simplify_types
+from tillgate_contracts.compare.schema.values import has_type, intersect_types, simplify_types, value_fits
 from tillgate_contracts.reading.vocabulary import BOOLEAN, NULL_TYPE, forms_of
 
 _MAX_FLATTEN = 2000
@@ -312,8 +313,11 @@ def _tighten(node: Node) -> None:
     """Last cleaning: null in an enum only counts where the type allows it; integer bounds become inclusive."""
     if node.enum is not None and None in node.enum and node.types is not None and "null" not in node.types:
         node.enum = {key: value for key, value in node.enum.items() if key is not None}
+    if node.enum is not None and node.enum.keys() == {None} and node.types in (None, {"null"}):
+        node.types, node.enum = frozenset({"null"}), None  # one value, which has a type of its own
     if node.types is not None and not node.types:
         node.never = True
+    _drop_idle(node)
     numbers = node.types & {"integer", "number"} if node.types is not None else frozenset({"number"})
     if numbers == {"integer"}:
         if node.low is not None:
@@ -324,3 +328,20 @@ def _tighten(node: Node) -> None:
             value = node.high.value
             most = math.ceil(value) - 1 if node.high.exclusive else math.floor(value)
             node.high = Bound(most, False)
+
+
+def _drop_idle(node: Node) -> None:
+    """What the rest of the schema says already: values of an enum that the type refuses (of numbers and booleans: among
+    texts, a number may be meant as one), `uniqueItems` of one item, what depends on itself, parts of whole numbers."""
+    if node.enum is not None and node.types is not None and "string" not in node.types:
+        fitting = {key: value for key, value in node.enum.items() if value_fits(value, node.types)}
+        node.enum = fitting or node.enum
+    if node.max_items is not None and node.max_items <= 1:
+        node.unique = False
+    node.dependent_required = {
+        name: rest for name, needed in node.dependent_required.items() if (rest := needed - {name})
+    }
+    if node.types is not None and "integer" in node.types and "number" not in node.types:
+        node.multiples = tuple(one for one in node.multiples if one >= 1 or (1 / Fraction(str(one))).denominator != 1)
+    if len(node.multiples) > 1 and all(isinstance(one, int) for one in node.multiples):
+        node.multiples = (math.lcm(*node.multiples),)

@@ -114,3 +114,14 @@ def as_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value_key(value)) if isinstance(value, list | dict) else str(value)
+
+
+def value_fits(value: Any, types: frozenset[str]) -> bool:
+    """True where a JSON value is of one of the types; a number without a fraction is an integer."""
+    if value is None:
+        return "null" in types
+    if isinstance(value, bool):
+        return "boolean" in types
+    if isinstance(value, int | float):
+        return "number" in types or ("integer" in types and value == value // 1)
+    return ("string" if isinstance(value, str) else "array" if isinstance(value, list) else "object") in types

@@ -1,0 +1,52 @@
+"""Schemas that take the same values in other words, and their neighbours that do not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema_rs
+import pytest
+
+from tests.contracts.contract_documents import judge, rules, with_request, with_response
+
+WHOLE: dict[str, Any] = {"type": "integer"}
+VALUES: list[Any] = [None, True, 1, 2, 3, 4, 6, 12, 1.5, "a", [], [1], [1, 1], {}, {"a": 1}, {"b": 1}, {"a": 1, "b": 1}]
+EQUAL: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("a text among whole numbers", {**WHOLE, "enum": [1, "a"]}, {**WHOLE, "enum": [1]}),
+    ("null by type and by value", {"type": "null"}, {"const": None}),
+    ("one item is unique", {"type": "array", "maxItems": 1}, {"type": "array", "maxItems": 1, "uniqueItems": True}),
+    ("what depends on itself", {"type": "object"}, {"type": "object", "dependentRequired": {"a": ["a"]}}),
+    ("halves of whole numbers", WHOLE, {**WHOLE, "multipleOf": 0.5}),
+    ("two and three", {**WHOLE, "allOf": [{"multipleOf": 2}, {"multipleOf": 3}]}, {**WHOLE, "multipleOf": 6}),
+]
+NARROWER: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
+    ("a number among whole numbers", {**WHOLE, "enum": [1, 2]}, {**WHOLE, "enum": [1]}),
+    ("null or a text", {"type": ["null", "string"]}, {"const": None}),
+    ("two items are unique", {"type": "array", "maxItems": 2}, {"type": "array", "maxItems": 2, "uniqueItems": True}),
+    ("what depends on another", {"type": "object"}, {"type": "object", "dependentRequired": {"a": ["a", "b"]}}),
+    ("one and a half", WHOLE, {**WHOLE, "multipleOf": 1.5}),
+    ("two and four", {**WHOLE, "allOf": [{"multipleOf": 2}, {"multipleOf": 4}]}, {**WHOLE, "multipleOf": 12}),
+]
+
+
+def taken(schema: dict[str, Any]) -> list[Any]:
+    return [value for value in VALUES if jsonschema_rs.is_valid(schema, value)]
+
+
+@pytest.mark.parametrize(("name", "one", "other"), EQUAL, ids=[case[0] for case in EQUAL])
+def test_equal_forms_break_nobody(name: str, one: dict[str, Any], other: dict[str, Any]) -> None:
+    assert taken(one) == taken(other)
+    for place in (with_request, with_response):
+        for old, new in ((one, other), (other, one)):
+            result = judge({**place(old), "openapi": "3.1.0"}, {**place(new), "openapi": "3.1.0"})
+            assert result.verdict in ("none", "compatible"), (name, rules(result))
+
+
+@pytest.mark.parametrize(("name", "wide", "narrow"), NARROWER, ids=[case[0] for case in NARROWER])
+def test_their_neighbours_are_told_for_whom_they_refuse(
+    name: str, wide: dict[str, Any], narrow: dict[str, Any]
+) -> None:
+    assert set(map(str, taken(narrow))) < set(map(str, taken(wide)))
+    for place, old, new in ((with_request, wide, narrow), (with_response, narrow, wide)):
+        result = judge({**place(old), "openapi": "3.1.0"}, {**place(new), "openapi": "3.1.0"})
+        assert result.verdict in ("breaking", "warning"), (name, rules(result))
