@@ -8,6 +8,7 @@ import jsonschema_rs
 import pytest
 
 from tests.contracts.contract_documents import judge, rules, with_request, with_response
+from tillgate_contracts.compare.soap.simple import is_within
 
 WHOLE: dict[str, Any] = {"type": "integer"}
 VALUES: list[Any] = [None, True, 1, 2, 3, 4, 6, 12, 1.5, "a", [], [1], [1, 1], {}, {"a": 1}, {"b": 1}, {"a": 1, "b": 1}]
@@ -50,3 +51,10 @@ def test_their_neighbours_are_told_for_whom_they_refuse(
     for place, old, new in ((with_request, wide, narrow), (with_response, narrow, wide)):
         result = judge({**place(old), "openapi": "3.1.0"}, {**place(new), "openapi": "3.1.0"})
         assert result.verdict in ("breaking", "warning"), (name, rules(result))
+
+
+def test_every_text_of_a_float_of_xml_schema_is_one_of_a_double() -> None:
+    """XML Schema 1.1 part 2, sections 3.3.4 and 3.3.5: the same texts, and more values."""
+    assert is_within("xs:float", "xs:double")
+    assert is_within("xs:int", "xs:float")
+    assert not is_within("xs:double", "xs:float")

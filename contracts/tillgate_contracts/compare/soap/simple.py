@@ -21,7 +21,7 @@ _BASES = {
     "ENTITY": "NCName",
     "integer": "decimal",
     "decimal": "string",
-    "float": "string",
+    "float": "double",
     "double": "string",
     "boolean": "string",
     "anyURI": "string",
