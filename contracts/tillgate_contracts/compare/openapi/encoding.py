@@ -76,13 +76,13 @@ class _Side(NamedTuple):
 
     def _usual_type(self, field: Node | None) -> str | None:
         """The content type of a part that says none; None where it is not looked up (lists of lists, several types)."""
-        if field is not None and field.types == {"array"} and field.items is not None and not field.prefix:
+        if field is not None and field.types == frozenset({"array"}) and field.items is not None and not field.prefix:
             field = self.builder.node(field.items)
         if field is None or not field.types or field.content_encoding or field.content_media_type:
             return None
         if field.formats:
             return OCTETS if is_file(field) else None
-        if field.types == {"object"}:
+        if field.types == frozenset({"object"}):
             return "application/json"
         return "text/plain" if field.types <= _PRIMITIVES else None
 
