@@ -20,6 +20,7 @@ SCHEMA = "tillgate.lock/1"
 HEAD = (
     "# Written by `tillgate lock` from the contracts that it names; do not edit. JSON, so every YAML reader reads it.\n"
 )
+SEAL = "# sha256 of the lines below: "
 
 
 class LockedContract(NamedTuple):
@@ -72,7 +73,14 @@ def render(lock: Lock) -> str:
     lines.append(f'  "provides": {_entries(lock.provides)},')
     listed = [json.dumps({"key": key, "digest": digest}) for key, digest in sorted(lock.integrations.items())]
     lines += [f'  "integrations": {_lines(listed)}', "}", ""]
-    return HEAD + "\n".join(lines)
+    text = "\n".join(lines)
+    return f"{HEAD}{SEAL}{_seal(text)}\n{text}"
+
+
+def _seal(text: str) -> str:
+    """Binds digests, versions and files to each other: who changes one of them by hand has not computed it."""
+    lines = [stripped for line in text.splitlines() if (stripped := line.strip())]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _entries(contracts: tuple[LockedContract, ...] | None) -> str:
@@ -85,13 +93,16 @@ def _lines(listed: list[str]) -> str:
     return "[\n" + ",\n".join(f"    {line}" for line in listed) + "\n  ]" if listed else "[]"
 
 
-def load(path: Path) -> Lock:
-    """The lock file. Raises Failure 3 with what is wrong in it."""
+def load(path: Path, *, whole: bool = True) -> Lock:
+    """The lock file. Raises Failure 3 with what is wrong in it; `whole`: also where it was changed by hand."""
     try:
         text = files.read_text(path)
         lines = text.splitlines()
         first = next((index for index, line in enumerate(lines) if line.strip() and not line.startswith("#")), 0)
         document = strict_json.loads("\n".join(lines[first:]))
+        sealed = [line.removeprefix(SEAL).strip() for line in lines[:first] if line.startswith(SEAL)]
+        if whole and sealed and sealed != [_seal("\n".join(lines[first:]))]:  # one from before has none
+            raise ValueError("it was changed by hand since; write it again with `tillgate lock`")
         return _lock(path, document)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)

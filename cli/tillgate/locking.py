@@ -28,7 +28,7 @@ def run(arguments: list[str]) -> int:
     """Raises Failure 3 for a contract that cannot be read, and with --check for a lock file that is out of date."""
     given = _parser().parse_args(arguments)
     path = Path(given.lock)
-    before = lockfile.load(path) if path.exists() else None
+    before = lockfile.load(path, whole=False) if path.exists() else None
     lock = _named(given, path) if _names_something(given) else _again(before, path)
     changes = _changes(before, lock)
     if given.check:

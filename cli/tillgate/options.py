@@ -61,7 +61,7 @@ def end_release() -> CommandParser:
 def undeploy() -> CommandParser:
     parser = command("undeploy", "Tell: nothing of this application runs there any more.")
     _add_words(parser, "application", "environment")
-    parser.add_argument("--instance", type=_spelled, default="", help="the instance of a fleet, such as a store")
+    parser.add_argument("--instance", type=_word, help="the instance of a fleet, such as a store")
     _add_recording(parser)
     return parser
 
@@ -101,7 +101,7 @@ def _add_question(parser: CommandParser) -> None:
     option("--application", action=Once, type=_word, help="key of the application, as registered")
     option("--version", action=Once, type=_word, help="version of the application that wants to go")
     option("--environment", action=Once, type=_word, help="test, staging or production")
-    option("--instance", action=Once, help="the instance of a fleet, such as a store")
+    option("--instance", action=Once, type=_word, help="the instance of a fleet, such as a store")
     option("--consumes", action="append", metavar="API@VERSION[=DIGEST]", help="a version that it calls (repeat)")
     option("--consumes-nothing", action="store_true", help="it calls no API")
     option("--provides", action="append", metavar="API@VERSION[=DIGEST]", help="a version that it serves (repeat)")

@@ -37,7 +37,7 @@ def end_release(arguments: list[str]) -> int:
 
 def undeploy(arguments: list[str]) -> int:
     given = options.undeploy().parse_args(arguments)
-    body = {"application": given.application, "environment": given.environment, "instance": given.instance}
+    body = {"application": given.application, "environment": given.environment, "instance": given.instance or ""}
     return _tell(given, "/api/v1/gate/undeploy", body, 200)
 
 

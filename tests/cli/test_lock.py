@@ -16,6 +16,7 @@ ABOUT = ["--application", "web-shop", "--version", "1", "--environment", "produc
 PRICE = {"openapi": "3.1.0", "info": {"title": "Price", "version": "3"}, "paths": {}}
 SCHEMA = {"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "$ref": "parts/money.json"}
 DIGEST = "sha256:" + "a" * 64
+OTHER = "sha256:" + "b" * 64
 
 
 @pytest.fixture(autouse=True)
@@ -180,3 +181,23 @@ def test_without_the_engine_lock_says_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setattr("tillgate.locking.ENGINE", "no_such_engine")
     assert lock("--consumes", "price@v3=vendored/price.yaml") == 3
     assert "tillgate[contracts]" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_digest_that_was_put_in_by_hand_is_3(gate: FaultyGate, capsys: pytest.CaptureFixture[str], ends: str):
+    locked()
+    written = Path("tillgate.lock.yaml").read_text()
+    digest = json.loads(written.partition("{")[1] + written.partition("{")[2])["consumes"][0]["contract_digest"]
+    Path("tillgate.lock.yaml").write_bytes(written.replace(digest, OTHER).replace("\n", ends).encode())
+    assert check(gate) == 3
+    assert "changed by hand" in capsys.readouterr().err
+    assert gate.journal == []
+
+
+def test_line_ends_and_blanks_of_another_machine_are_no_change_and_a_lock_of_before_has_no_seal(gate: FaultyGate):
+    locked()
+    written = Path("tillgate.lock.yaml").read_text()
+    Path("tillgate.lock.yaml").write_bytes(written.replace("\n", "\r\n").encode())
+    assert check(gate) != 3
+    Path("tillgate.lock.yaml").write_text("".join(line for line in written.splitlines(True) if "sha256 of" not in line))
+    assert check(gate) != 3

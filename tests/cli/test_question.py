@@ -50,6 +50,8 @@ def test_what_is_said_is_sent_and_what_is_unsaid_is_left_out(gate: FaultyGate):
         ["--consumes", "a@v1", "--consumes-nothing"],
         ["--version", ""],
         ["--environment", " "],
+        ["--instance", ""],
+        ["--instance", " "],
         ["--token", "tg_x\r\nX-More: 1"],
         ["--token", "tg_x", "--token-file", "x"],
         ["--token-file", "/no/such/file"],
