@@ -211,13 +211,16 @@ def test_records_of_what_runs_name_nothing_that_is_hidden():
     """Neither to the team whose application uses it nor to who watches over releases."""
     body = {"application": "till", "version": "7.1", "environment": "production", "consumes": [HIDDEN, "price-api@v2"]}
     made = release_records.record_deployment(body, viewer=SYSTEM)
-    ApplicationRelease.objects.create(
-        application="till",
-        version="7",
-        environment="test",
-        integrations=["secret-flow@sha256:" + "a" * 64],
-        mode="released",
-    )
+    with transaction.atomic():
+        ApplicationRelease.objects.create(
+            application="till",
+            version="7",
+            environment="test",
+            integrations=["secret-flow@sha256:" + "a" * 64],
+            mode="released",
+        )
+        place = {"environment": "test", "instance": ""}
+        audit.record("governance.application_released", "application", "till@7", actor=None, after=place)
     governance.person("rita", "release-managers")
     for who in ("stan", "rita"):
         for path in ("/api/v1/gate/deployments", "/api/v1/gate/releases", "/deployments/"):
