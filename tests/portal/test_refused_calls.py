@@ -296,5 +296,5 @@ def test_a_rule_about_refused_calls_says_what_it_can(given: dict[str, Any], poin
 def test_a_rule_about_refused_calls_is_shown_in_words(client: Client) -> None:
     client.force_login(User.objects.create(username="admin", is_superuser=True))
     shown = " ".join(client.get(reverse("runtime:alert-rules")).text.split())
-    assert "at least 200 calls were refused within 60 min, and one was heard of within 5" in shown
+    assert "at least 200 calls were refused within 1 h, and one was heard of within 5 min" in shown
     assert AlertRule.objects.filter(condition="refused").count() == 2

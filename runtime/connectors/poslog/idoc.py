@@ -61,7 +61,8 @@ def transaction_of(receipt: Element, context: Mapping[str, str], rules: PosLogRu
         else:
             say(add(line, "Tax", TaxID=text(segment, "TAXCODE")), "Amount", text(segment, "TAXVALUE"))
     amounts = [building.decimal_of(one) for one in paid]
-    if amounts and None not in amounts:
+    exchanged = any(local(one) == "E1WPB02" for one in receipt)  # one article for another, and nothing was paid
+    if (amounts or exchanged) and None not in amounts:
         total = sum((one for one in amounts if one is not None), Decimal(0))
         add(body, "Total", str(total), TotalType="TransactionGrandAmount")
     building.keep(body, receipt, (*_HEAD, *_SEGMENTS), NAMESPACE)

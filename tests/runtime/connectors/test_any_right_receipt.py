@@ -136,3 +136,17 @@ def test_every_profile_of_a_till_is_attacked() -> None:
     assert len({till.profile for till in TILLS.values()}) == 6
     mine = {name for name in profiles.profiles() if profiles.profile(name).protocol == "poslog"}
     assert mine - {till.profile for till in TILLS.values()} == {"poslog-drop"}
+
+
+def test_an_exchange_at_even_money_needs_no_payment_and_another_one_waits() -> None:
+    """SAP states no total: what was paid is it."""
+    till, one = TILLS["SAP POS inbound"], Decimal("1.00")
+    even = Bought([Article("A", one, ZERO, False, False), Article("B", one, ZERO, True, False)])
+    assert even.payments == []
+    found = judged(till, written(till.write(even)))
+    assert isinstance(found, Record), found.reason
+    assert booked(decode(found.payload)) == {"A": one, "B": -one}
+    content = written(till.write(even))
+    held = judged(till, content.replace(b"<KONDVALUE>1.00", b"<KONDVALUE>1.50", 1))
+    assert isinstance(held, RejectedRecord)
+    assert "add up" in held.reason
