@@ -309,20 +309,19 @@ def _in_role_team(viewer: Viewer, *keys: str) -> Q:
 def sees(viewer: Viewer, subject_kind: str, identifier: str) -> bool:
     """Whether the viewer may see this thing; a thing of a kind that has no rule is seen by everybody."""
     rule = _rules.get(subject_kind)
-    if rule is None or viewer.sees_everything:
+    if rule is None or rule.hides or viewer.sees_everything:  # of what `hides`, changes about it are not told
         return True
     key = identifier.partition(rule.ends_with)[0] if rule.ends_with else identifier
-    return "\x00" not in key and (key in set(map(str, rule.keys(viewer)))) is not rule.hides
+    return "\x00" not in key and key in set(map(str, rule.keys(viewer)))
 
 
 def unseen(viewer: Viewer, subject_kind: str, identifiers: Iterable[str]) -> set[str]:
     """Those of these things that the viewer may not see, in one query."""
     rule, asked = _rules.get(subject_kind), {one for one in identifiers if "\x00" not in one}
-    if rule is None or viewer.sees_everything or not asked:
+    if rule is None or rule.hides or viewer.sees_everything or not asked:
         return set()
-    named = set(map(str, rule.keys(viewer)))
-    keys = {one: one.partition(rule.ends_with)[0] if rule.ends_with else one for one in asked}
-    return {one for one, key in keys.items() if (key in named) is rule.hides}
+    visible = set(map(str, rule.keys(viewer)))
+    return {one for one in asked if (one.partition(rule.ends_with)[0] if rule.ends_with else one) not in visible}
 
 
 def _slugs(viewer: Viewer) -> QuerySet[Any, Any]:
