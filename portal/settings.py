@@ -355,6 +355,7 @@ CELERY = {
         "health_check_interval": 25,
         "visibility_timeout": 3600,
         "retry_on_timeout": True,
+        "max_retries": 0,  # of who sends a wake-up: nobody waits for a broker that is away; workers try for ever
     },
     "worker_soft_shutdown_timeout": 10,
     "task_publish_retry": False,
