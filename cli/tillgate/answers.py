@@ -18,7 +18,7 @@ CLOCKS = timedelta(minutes=15)  # what two clocks may differ; an answer from lon
 TEXTS = ("code", "word", "subject", "pointer", "message", "fix")
 CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-NEWEST_ENGINE = 5
+NEWEST_ENGINE = 6
 """The rules of the gate that this command line was made beside; a newer gate is believed, and it is said."""
 NUMBER = re.compile(r"[0-9]{1,18}")
 LINK = re.compile(r'<(/[^<>"\s]*)>\s*;\s*rel="alternate"\s*;\s*type="text/html"')

@@ -3,7 +3,7 @@
 Deny beats unknown beats allow. `allow` needs each piece of evidence that a rule reads: a missing one gives `unknown`.
 The evidence's shape is documented in docs/reference/gate-evidence.md; `ENGINE` grows whenever the same evidence could
 give other bytes, and old engines stay, so that every later release reproduces stored verdicts: engine 1 in a module
-that nothing changes any more, engines 2 to 4 as what engine 5 says without what came with it (`case.engine`).
+that nothing changes any more, engines 2 to 5 as what engine 6 says without what came with it (`case.engine`).
 This fixes the sentences of the rules too.
 """
 
@@ -20,8 +20,8 @@ from governance.domain.judges import consumed, freezes, integrations, provided, 
 from governance.domain.reasons import GateCase, smallest_fix
 from kernel.digest import canonical_json, digest_bytes
 
-ENGINE = 5
-REPRODUCED = (2, 3, 4, ENGINE)
+ENGINE = 6
+REPRODUCED = (2, 3, 4, 5, ENGINE)
 SCHEMA = "tillgate.verdict/1"
 Word = Literal["allow", "deny", "unknown"]
 

@@ -8,6 +8,9 @@ from governance.domain.evidence import MISSING, Evidence
 from governance.domain.judges.entries import did_you_mean, listed, reported_only, team
 from governance.domain.reasons import ASKER, GateCase, day
 
+ORIGINS = ("registered", "imported", "declared")
+"""Where a version comes from. Any other word is no evidence since engine 6; before, every text was."""
+
 
 def judge_version(case: GateCase, reference: str, node: Evidence, *, provided: bool) -> bool:
     """False: it is not in the catalog, and nothing else can be said of it."""
@@ -16,7 +19,8 @@ def judge_version(case: GateCase, reference: str, node: Evidence, *, provided: b
         fix = did_you_mean(listed(node.texts("near"))) or f"Register {reference}."
         case.unknown("version.unknown", reference, node, f"{reference} is not in the catalog.", fix, who=ASKER)
         return False
-    origin, judged, enforced = node.text("origin"), node.flag("judged"), node.moment("enforced_from", "now")
+    origin = node.text("origin", *(ORIGINS if case.engine >= 6 else ()))
+    judged, enforced = node.flag("judged"), node.moment("enforced_from", "now")
     owner = node.text("owner_team")
     deprecated, sunset, successor = (
         node.moment("deprecated_at", "never"),
