@@ -15,6 +15,8 @@ from runtime.connectors.charsets import by_mark, is_utf8
 from runtime.connectors.protocols import Page, Record, RejectedRecord
 from runtime.domain import masking
 
+TOGETHER = 64  # records that are looked through at once: one that may hold something costs these a look of their own
+
 
 def without_cards(page: Page, *, whole: bool = False, text: bool = False, way: card_measures.Way = "files") -> Page:
     """The page with what was taken as a warning; the same page where there was nothing. `whole`: its records are files,
@@ -25,13 +27,18 @@ def without_cards(page: Page, *, whole: bool = False, text: bool = False, way: c
     records: list[Record] = []
     rejected = [replace(one, payload=_masked(one.payload, count, one.key)) for one in page.rejected]
     of_file = (_of_text if text else _of_file) if whole else None
-    for one in page.records:
-        payload = of_file(one.payload, count) if of_file else _masked(one.payload, count, one.key)
-        if count.of_key:
-            count.of_key = False
-            rejected.append(RejectedRecord(one.origin, masking.KEY_IS_A_CARD, _masked(one.payload, MaskedCards())))
-        else:
-            records.append(one if payload is one.payload else structs.replace(one, payload=payload))
+    for first in range(0, len(page.records), TOGETHER):
+        some = page.records[first : first + TOGETHER]
+        if not whole and masking.hold_no_cards([one.payload for one in some]):
+            records += some
+            continue
+        for one in some:
+            payload = of_file(one.payload, count) if of_file else _masked(one.payload, count, one.key)
+            if count.of_key:
+                count.of_key = False
+                rejected.append(RejectedRecord(one.origin, masking.KEY_IS_A_CARD, _masked(one.payload, MaskedCards())))
+            else:
+                records.append(one if payload is one.payload else structs.replace(one, payload=payload))
     if not count:
         return replace(page, looked_through=True)
     card_measures.count(way, count)

@@ -4,6 +4,7 @@ text by its form."""
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,7 @@ _BESIDE_NAMES = bytes(one for one in range(256) if not re.match(rb'[a-zA-Z0-9"]'
 _BY_LETTER = {name[0]: "|".join(one[1:] for one in sorted(CARD_NAMES) if one[0] == name[0]) for name in CARD_NAMES}
 _NAMES = re.compile(f'"(?:{"|".join(f"{first}(?:{rest})" for first, rest in _BY_LETTER.items())})"'.encode())
 _MANY, _FOURS = b"0" * FEWEST_DIGITS, b"0000.0000"
+_APART = b"}\n{"  # between documents: no number and no name goes on behind it
 _POWER = re.compile(rb"[0-9.][eE][+-]?[0-9]{1,3}(?![0-9A-Za-z\"])")
 # What may be a digit, a blank or a dash of another script, by its first bytes.
 _FOREIGN = re.compile(
@@ -65,6 +67,11 @@ def without_cards(payload: bytes, key: str | None = None) -> tuple[bytes, Masked
     except (ValueError, RecursionError):
         return _of_text(payload, count), count
     return (_encode(made) if count else payload), count
+
+
+def hold_no_cards(payloads: Sequence[bytes]) -> bool:
+    """Whether one look at the bytes of several documents shows that nothing would be taken from any of them."""
+    return not _may_hold_cards(_APART.join(payloads))
 
 
 def _names_of(document: Any, key: str | None) -> frozenset[str]:
@@ -127,4 +134,4 @@ def said_of(count: MaskedCards) -> str:
     return f"cardholder data does not enter: {numbers}, {count.dropped} code{'s' if count.dropped != 1 else ''} dropped"
 
 
-__all__ = ["KEY_IS_A_CARD", "KEY_WAS_MASKED", "said_of", "was_masked", "without_cards"]
+__all__ = ["KEY_IS_A_CARD", "KEY_WAS_MASKED", "hold_no_cards", "said_of", "was_masked", "without_cards"]

@@ -139,5 +139,6 @@ def test_retention_does_not_read_what_it_keeps(
     fill(log, flow, subscription, at, FEW + 1, MANY)
     many = pages(log, work)
     assert many.total() <= few.total() + A_LITTLE, (
-        f"{few.total()} pages beside {FEW:,} of each kind, {many.total()} beside {MANY:,}: {(many - few).most_common(9)}"
+        f"{few.total()} pages beside {FEW:,} of each kind, {many.total()} beside {MANY:,}: "
+        f"{(many - few).most_common(9)}"
     )
