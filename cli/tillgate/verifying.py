@@ -30,6 +30,8 @@ PAYLOAD = "application/vnd.in-toto+json"
 KEYS_SCHEMA = "tillgate.keys/1"
 CLOCKS = timedelta(minutes=5)
 ABOUT = ("application", "version", "environment", "instance")
+ASKERS = ("anybody", "own-team", "own-pipeline")
+KINDS = {"person": "a person", "service": "a service account", "agent": "an agent"}
 DESCRIPTION = (
     "Check a signed statement offline: signature, audience, expiry, subject and word. Exit codes: 0 allow, 1 deny, "
     "2 unknown, 3 a wrong option or file name, 4 the statement is not genuine, not for this audience, not about this, "
@@ -48,11 +50,12 @@ def run(arguments: list[str]) -> int:
         _require_use(own, given.audience, at)
         _require_subject(statement, own, digests, given)
         _require_policy(statement, own)
+        asker = _require_asker(own, given.asked_by or ASKERS[0])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _not(f"it cannot be read ({type(error).__name__}: {clean(error, 200)})") from None
     sending.write(
         f"{own['word']}: {own['kind']} {own['id']} for {clean(own['audience'])}, "
-        f"valid until {own['expires']}, signed by {clean(statement['predicate']['verifier']['id'])}"
+        f"{asker}valid until {own['expires']}, signed by {clean(statement['predicate']['verifier']['id'])}"
     )
     return CODES[own["word"]]
 
@@ -84,6 +87,11 @@ def _parser() -> CommandParser:
     for name in ABOUT[:3]:
         once(f"--{name}", help=f"the {name} that it has to be about")
     once("--instance", help="the instance that it has to be about; the whole environment if left out")
+    once(
+        "--asked-by",
+        choices=ASKERS,
+        help="whose question it has to be: anybody's if left out, or one of the application's own team or pipeline",
+    )
     once("--at", metavar="TIME", help="judge as of this time instead of now, with --what-if")
     option("--what-if", action="store_true", help="let --at be another time than now; nothing may go live on that")
     return parser
@@ -191,6 +199,8 @@ def _require_form(statement: Any, verifier: str | None) -> Mapping[str, Any]:
         raise _not("its word is none of allow, deny and unknown")
     if predicate["verificationResult"] != ("PASSED" if own["word"] == "allow" else "FAILED"):
         raise _not("its result and its word contradict each other")
+    if own["word"] == "allow" and own["codes"] != []:
+        raise _not(f"it says allow, and gives reasons against it: {clean(own['codes'])}")
     if own.get("hypothetical", False) is not False:
         raise _not("it is about a what-if")
     return own
@@ -230,3 +240,20 @@ def _require_policy(statement: Any, own: Mapping[str, Any]) -> None:
         raise _not("it says allow by no policy")
     if newer := newer_engine(own["engine"]):
         sending.warn(newer)
+
+
+def _require_asker(own: Mapping[str, Any], wanted: str) -> str:
+    """Who asked, as a part of the sentence. Anybody may ask about an application, and declares what the gate judges;
+    statements of before do not say who it was, and those about approvals answer nobody's question."""
+    if own["kind"] != "verdict" or "asked_by" not in own:
+        if wanted != ASKERS[0]:
+            raise _not("it does not say who asked")
+        return ""
+    account, kind, own_team = (own["asked_by"][name] for name in ("account", "kind", "own_team"))
+    if not (isinstance(account, str) and account) or kind not in list(KINDS) or type(own_team) is not bool:
+        raise _not("it says badly who asked")
+    whose = "the application's team" if own_team else "another team"
+    who = f"{clean(account)} ({KINDS[kind]} of {whose})"
+    if wanted != ASKERS[0] and not (own_team and (wanted == ASKERS[1] or kind == "service")):
+        raise _not(f"it answers {who}, and the question has to be of its {wanted.replace('-', ' ')}")
+    return f"asked by {who}, "

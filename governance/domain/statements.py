@@ -30,6 +30,17 @@ class Issuer:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Whose question it was: the account's name and `kind` (`person`, `service`, `agent`), and whether it is active in
+    the application's own team when the statement is made. Anybody may ask about any application, and declares what the
+    gate judges."""
+
+    account: str
+    kind: str
+    own_team: bool
+
+
 def audience_of(text: object) -> str:
     """The audience, checked. Raises Invalid `statement.audience`."""
     if (
@@ -56,6 +67,7 @@ def of_verdict(
     question: Mapping[str, Any],
     answer: bytes,
     document: Mapping[str, Any],
+    asker: Asker,
     issuer: Issuer,
 ) -> dict[str, Any]:
     """The statement about a stored verdict: its subjects are the verdict, the question, and each manifest or contract
@@ -78,6 +90,7 @@ def of_verdict(
         "version": question["version"],
         "environment": question["environment"],
         "instance": question["instance"],
+        "asked_by": {"account": asker.account, "kind": asker.kind, "own_team": asker.own_team},
         "as_of": document["as_of"],
         "enforcing": document["enforcing"],
         "hypothetical": document.get("hypothetical", False),

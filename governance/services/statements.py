@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from securesystemslib.dsse import Envelope
 
+from catalog.selectors import consumers
 from governance.domain import statement_keys, statements
 from governance.domain.subject import Subject
 from governance.models import Approval, Verdict
@@ -31,7 +32,7 @@ def about_verdict(row: Verdict, audience: object, viewer: Viewer) -> dict[str, A
         raise Conflict("statement.hypothetical", f"Verdict {row.pk} is a what-if; nothing may go live on it.")
     issuer = _issuer(audience)
     _require_standing(row, viewer)
-    return _signed(statements.of_verdict(row.pk, row.at, row.question, answer, document, issuer))
+    return _signed(statements.of_verdict(row.pk, row.at, row.question, answer, document, _asker(row), issuer))
 
 
 def about_approval(row: Approval, audience: object) -> dict[str, Any]:
@@ -72,6 +73,15 @@ def _require_standing(row: Verdict, viewer: Viewer) -> None:
         raise Conflict(
             "statement.not_standing", f"Verdict {row.pk} does not stand any more ({held.why}); ask the gate again."
         )
+
+
+def _asker(row: Verdict) -> statements.Asker:
+    """An account that has left the team since asks for it no more."""
+    account = row.asked_by
+    if account is None:
+        return statements.Asker("system", "service", own_team=False)
+    own = consumers.applications_of(Viewer.of(account)).filter(key=row.application).exists()
+    return statements.Asker(account.username, account.kind, own_team=account.is_active and own)
 
 
 def _issuer(audience: object) -> statements.Issuer:
