@@ -344,8 +344,8 @@ class RunRow:
 
 
 # The newest runs of each stream that may be seen, and of these the newest: not all runs are looked through for the few
-# of a flow, of an environment, or of who sees little. `* -1`: the planner takes the order from the index of the runs of
-# a stream, not from that of all runs.
+# of a flow, of an environment, or of who sees little. `* -1`: the planner takes order and start from the index of the
+# runs of a stream, not from that of all runs, and goes neither through newer runs nor through those of other streams.
 _LIST = (
     """
 with seen as materialized (
@@ -379,7 +379,7 @@ cross join lateral (
     select *
     from runtime_run u
     where u.stream_id = s.id
-        and u.id < coalesce(%(before)s::bigint, 9223372036854775807)
+        and u.id * -1 > coalesce(%(before)s::bigint * -1, -9223372036854775807)
     order by u.id * -1
     limit %(limit)s
 ) n

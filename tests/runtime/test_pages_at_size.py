@@ -16,7 +16,7 @@ from kernel import clock
 from kernel.counts import CountedSoFar
 from kernel.viewer import Viewer
 from runtime.ledger import retention_due
-from runtime.models import QuarantinedMessage
+from runtime.models import QuarantinedMessage, Run
 from runtime.selectors import daily_totals, dead_letters, integrations, runs, traces, vendors
 from runtime.services import daily_accounts, day_sums
 from tests.runtime import scene
@@ -119,6 +119,7 @@ HISTORY = (
 def pages(day: scene.Day) -> dict[str, Callable[[], Any]]:
     viewer, today = Viewer.of(day.people.rita), timezone.localtime(clock.now()).date()
     sales, before = day.sales.integration, today - timedelta(days=1)
+    middle = Run.objects.order_by("id").values_list("id", flat=True)[MANY // 2]
     return {
         "all flows of a day": lambda: daily_totals.overview(viewer, "production", today),
         "all flows of a day before": lambda: daily_totals.overview(viewer, "production", before),
@@ -130,6 +131,10 @@ def pages(day: scene.Day) -> dict[str, Callable[[], Any]]:
         "runs": lambda: runs.latest(viewer),
         "runs where there are none": lambda: runs.latest(viewer, environment="test"),
         "runs of nothing that one may see": lambda: runs.latest(Viewer.of(day.people.zoe)),
+        "runs before one of long ago": lambda: runs.latest(viewer, before=middle, limit=5),
+        "runs of a flow before one of long ago": lambda: runs.latest(
+            viewer, integration=sales.key, environment="production", before=middle, limit=5
+        ),
         "runs of a flow where it has none": lambda: runs.latest(viewer, integration=sales.key, environment="test"),
         "flows where nothing ran": lambda: integrations.listed(viewer, "test"),
         "vendors": lambda: vendors.listed(viewer, "production"),
