@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from runtime.api import (
     alerts,
     confirmations,
+    connectors,
     dead_letters,
     intake,
     intake_grants,
@@ -95,6 +96,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("replays/<int:replay_id>/dry-run", replays.ReplayTrial.as_view(), name="replay-trial"),
     path("replays/<int:replay_id>/start", replays.ReplayStart.as_view(), name="replay-start"),
     path("replays/<int:replay_id>/cancel", replays.ReplayCancel.as_view(), name="replay-cancel"),
+    path("connectors", connectors.ConnectorList.as_view(), name="connectors"),
+    path(
+        "connectors/<slug:protocol>/<slug:role>/schema", connectors.ConnectorSchema.as_view(), name="connector-schema"
+    ),
     path("stores", stores.StoreList.as_view(), name="stores"),
     path("stores/<str:name>", stores.StoreDetail.as_view(), name="store"),
     path("vendors", vendors.VendorList.as_view(), name="vendors"),

@@ -8,6 +8,8 @@ from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
 
+import msgspec
+
 import runtime.connectors as package
 from kernel.errors import Invalid
 from runtime.connectors.protocols import DecisionConnector, SinkConnector, SourceConnector
@@ -40,13 +42,40 @@ def open_decision(protocol: str, settings: Mapping[str, Any]) -> DecisionConnect
     return made
 
 
+ROLES = ("source", "sink", "decision")
+
+
+def roles(protocol: str) -> list[str]:
+    """What a connector can be: a source, a sink, a decision. Raises Invalid for an unknown protocol."""
+    module = _module(protocol)
+    return [role for role in ROLES if hasattr(module, role)]
+
+
+def settings_type(protocol: str, role: str) -> type[msgspec.Struct]:
+    """The struct that reads the settings of a role: the one whose name ends in `Settings` in the connector's module.
+    Raises Invalid for an unknown protocol or a role that it does not have."""
+    _maker(protocol, role, {"source": "read from", "sink": "write to"}.get(role, "ask"))
+    found = [
+        one
+        for name, one in vars(_module(protocol)).items()
+        if name.endswith("Settings") and isinstance(one, type) and issubclass(one, msgspec.Struct)
+    ]
+    if len(found) != 1:
+        raise Invalid("connection.protocol", f"The connector {protocol!r} tells nothing of its settings.")
+    return found[0]
+
+
 def _maker(protocol: str, role: str, words: str) -> Any:
+    maker = getattr(_module(protocol), role, None) if role in ROLES else None
+    if maker is None:
+        raise Invalid("connection.protocol", f"The connector {protocol!r} cannot {words} a system.")
+    return maker
+
+
+def _module(protocol: str) -> Any:
     known = names()
     if protocol not in known:
         close = get_close_matches(protocol, known, n=2)
         hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(known)}."
         raise Invalid("connection.protocol", f"There is no connector {protocol!r}. {hint}")
-    maker = getattr(import_module(f"{package.__name__}.{protocol}.connector"), role, None)
-    if maker is None:
-        raise Invalid("connection.protocol", f"The connector {protocol!r} cannot {words} a system.")
-    return maker
+    return import_module(f"{package.__name__}.{protocol}.connector")

@@ -36,6 +36,11 @@ def read_settings(kind: type[Any], data: Mapping[str, Any], *, code: str = "conn
     return made
 
 
+def wrong_setting(pointer: str, message: str) -> Invalid:
+    """An error about one setting, with its place."""
+    return Invalid("connection.settings", message, {"findings": [finding(pointer, message)]})
+
+
 def _unknown(kind: Any, data: Any, pointer: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     if not isinstance(data, Mapping):

@@ -3,7 +3,7 @@ backticks; an empty path is the document itself."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import msgspec
 
@@ -43,6 +43,18 @@ class Paging(msgspec.Struct, frozen=True):
     whole                the last page is the last one, whatever it says of a next page or of a total; else a reading
                          that ends although its last page says that there is more fails
     """
+
+    VARIANTS: ClassVar[tuple[str, dict[str, tuple[str, ...]]]] = (
+        "strategy",
+        {
+            "none": (),
+            "link": (),
+            "next": ("next",),
+            "offset": ("offset_param", "more", "order_by"),
+            "cursor": ("next", "cursor_param", "more"),
+            "page": ("page_param", "first_page", "append_only", "order_by"),
+        },
+    )
 
     strategy: Literal["none", "link", "next", "offset", "cursor", "page"] = "none"
     next: JsonPath = "next"
@@ -179,6 +191,24 @@ class RestSettings(msgspec.Struct, frozen=True):
                  answers one request twice is caught before the next request leaves, not after; where nobody could find
                  that out (class U), connections are new unless `kept` is said
     """
+
+    OF_ROLE: ClassVar[dict[str, frozenset[str]]] = {
+        "source": frozenset(
+            [
+                *("items", "key_fields", "version_field", "paging", "changes", "stamps", "page_errors", "success"),
+                *("check_path", "charset", "max_response"),
+            ]
+        ),
+        "sink": frozenset(
+            [
+                *("method", "idempotency", "idempotency_header", "idempotency_field", "correlation_field", "reference"),
+                *("success", "answers", "nothing_done", "match_field", "not_sent", "job", "duplicate_status"),
+                *("busy_status", "batch", "lookup", "check_path", "max_batch", "page_errors", "connections"),
+                *("max_response",),
+            ]
+        ),
+        "decision": frozenset({"method", "max_response"}),
+    }
 
     base_url: str
     path: str

@@ -32,6 +32,7 @@ from runtime.connectors.rest.items import BatchReader
 from runtime.connectors.rest.questions import Questions
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import RestSettings
+from runtime.connectors.settings import wrong_setting
 from runtime.domain.retry import MESSAGE_NOT_NOW
 from runtime.domain.templates import names_in
 
@@ -44,21 +45,20 @@ class RestSink:
         if settings.idempotency == "K" and not (
             settings.idempotency_header or settings.idempotency_field or settings.batch
         ):
-            raise Invalid(
-                "connection.settings",
-                "Class K needs 'idempotency_header' or 'idempotency_field': where the key is sent.",
+            raise wrong_setting(
+                "/idempotency", "Class K needs 'idempotency_header' or 'idempotency_field': where the key is sent."
             )
         if settings.job and settings.batch:
-            raise Invalid(
-                "connection.settings",
+            raise wrong_setting(
+                "/job",
                 "A job says nothing about the items of a batch: leave 'job' out, and ask about each by 'lookup'.",
             )
         lookup = settings.lookup
         if settings.idempotency == "L" and lookup is None:
-            raise Invalid("connection.settings", "Class L needs 'lookup': how the target is asked.")
+            raise wrong_setting("/lookup", "Class L needs 'lookup': how the target is asked.")
         if lookup and lookup.references and not lookup.business_reference:
-            raise Invalid(
-                "connection.settings",
+            raise wrong_setting(
+                "/lookup/references",
                 "A lookup with 'references' needs 'business_reference': where a document has its own.",
             )
         self.settings = settings

@@ -12,7 +12,6 @@ from typing import Any
 import msgspec
 
 from kernel import clock
-from kernel.errors import Invalid, finding
 from runtime.connectors.answers import first
 from runtime.connectors.failure_marks import is_empty
 from runtime.connectors.http import Response
@@ -36,6 +35,7 @@ from runtime.connectors.rest.completeness import RowCount, began_at, whole_is_du
 from runtime.connectors.rest.row_order import said_of_order
 from runtime.connectors.rest.session import RestSession
 from runtime.connectors.rest.settings import ChangeFeed, Paging, RestSettings
+from runtime.connectors.settings import wrong_setting
 from runtime.connectors.stamps import highest, said_of_wrong
 from runtime.connectors.void_places import VoidPlaces, refused_here
 from runtime.domain.templates import names_in, problem_of
@@ -69,7 +69,7 @@ class RestSource:
 
     def __init__(self, settings: RestSettings) -> None:
         if not settings.key_fields:
-            raise Invalid("connection.settings", "Reading needs 'key_fields': what identifies a record.")
+            raise wrong_setting("/key_fields", "Reading needs 'key_fields': what identifies a record.")
         self.settings = settings
         _takes_since(settings.changes)
         self.session = RestSession(settings)
@@ -367,10 +367,10 @@ def _takes_since(changes: ChangeFeed | None) -> None:
     if changes is None:
         return
     if problem := problem_of(changes.value):
-        raise Invalid("connection.settings", problem, {"findings": [finding("/changes/value", problem)]})
+        raise wrong_setting("/changes/value", problem)
     if names := [name for name in names_in(changes.value) if name != "since"]:
         said = f"{changes.value!r} names {names[0]!r}; there is '{{since}}' alone"
-        raise Invalid("connection.settings", said, {"findings": [finding("/changes/value", said)]})
+        raise wrong_setting("/changes/value", said)
 
 
 def _says_end(pages: Paging, found: Mapping[str, Any]) -> bool:

@@ -1,0 +1,47 @@
+"""Connectors over the API: what this installation speaks, and the JSON Schema of what a manifest says to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from runtime.api.base import RuntimeView
+from runtime.selectors import connectors
+
+
+class ConnectorSerializer(serializers.Serializer[Any]):
+    protocol = serializers.CharField(help_text="`connection.protocol` of a manifest")
+    roles = serializers.ListField(child=serializers.CharField(), help_text="source, sink, decision")
+    profiles = serializers.ListField(child=serializers.CharField(), help_text="`connection.profile` of a manifest")
+
+
+class ConnectorList(RuntimeView):
+    @extend_schema(
+        operation_id="connectors_list",
+        tags=["runtime"],
+        summary="The protocols that this installation speaks",
+        responses=ConnectorSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        return Response(ConnectorSerializer(connectors.listed(), many=True).data)
+
+
+class ConnectorSchema(RuntimeView):
+    @extend_schema(
+        operation_id="connectors_schema",
+        tags=["runtime"],
+        summary="The JSON Schema of the settings of a connection",
+        description=(
+            "Of `connection.settings` in a manifest. `role`: source, sink or decision. What the endpoint of a system "
+            "says (`base_url`, further hosts) is no part of it, and what a profile says is not required."
+        ),
+        parameters=[OpenApiParameter("profile", str, description="a profile on which the settings go on top")],
+        responses={(200, "application/json"): {"type": "object", "additionalProperties": True}},
+    )
+    def get(self, request: Request, protocol: str, role: str) -> Response:
+        profile = str(request.query_params.get("profile", ""))
+        return Response(connectors.schema(protocol, role, profile=profile))
