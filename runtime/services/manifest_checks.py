@@ -18,6 +18,7 @@ from catalog.selectors import boundaries, domains, systems, tiers
 from governance.domain import direction
 from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
+from runtime.domain.odata_schemas import as_read, made_by_server
 from runtime.mapping import check_against, parse
 from runtime.services import (
     base_paths,
@@ -28,6 +29,7 @@ from runtime.services import (
     system_connections,
 )
 from runtime.services.address_checks import addresses
+from runtime.services.asked_of_services import PROTOCOLS, asked_for
 from runtime.services.catalog_sight import CatalogSight, of_everything
 from runtime.services.date_checks import dates
 from runtime.services.mappers import filter_mapping
@@ -213,6 +215,9 @@ def _fit(
         target_schema, target_document = sight.schema_of(target) if target.contract else ({}, None)
     except DomainError:
         return  # reported by `pins`
+    asked = asked_for(source, source_document.tree) if source_document else None
+    if asked is not None:
+        source_schema = as_read(source_document.tree, source_schema, asked)
     for one in check_against(
         mapping,
         source_schema,
@@ -221,6 +226,8 @@ def _fit(
         resolve_target=target_document.resolve if target_document else None,
     ):
         if one.severity != "error" or filled_by_connector(target, one.member):
+            continue
+        if target_document is not None and filled_by_service(target, target_document.tree, target_schema, one.member):
             continue
         if not serves_the_address(target, mapping, one.pointer):
             yield finding(pointer + one.pointer, one.message, code=one.code)
@@ -234,6 +241,15 @@ def filled_by_connector(target: ManifestTarget, member: str) -> bool:
         return False
     settings = system_connections.settings_of(target.connection)
     return member in (settings.get("idempotency_field"), settings.get("correlation_field"))
+
+
+def filled_by_service(target: ManifestTarget, tree: Any, schema: Any, member: str) -> bool:
+    """Whether an OData service makes a required member of what is created itself: its key."""
+    connection = target.connection
+    if connection is None or connection.protocol not in PROTOCOLS or not member or "x-edmx" not in tree:
+        return False
+    settings = system_connections.settings_of(connection)
+    return settings.get("operation", "create") == "create" and made_by_server(tree, schema, member)
 
 
 def serves_the_address(target: ManifestTarget, mapping: Any, pointer: str) -> bool:

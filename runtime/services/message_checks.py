@@ -19,12 +19,14 @@ from runtime.connectors.acceptance import Acceptance, compile_acceptance
 from runtime.domain import retention
 from runtime.domain.kept_cases import KEPT_A_DAY
 from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.domain.odata_schemas import ROOT, AskedFor, tree_as_read
 from runtime.domain.storable import storable_text
 from runtime.ledger import sql
 from runtime.ledger.append import IncomingMessage
 from runtime.ledger.connections import Connection
 from runtime.ledger.quarantine import fingerprint
 from runtime.ledger.streams import StreamRef
+from runtime.services.asked_of_services import asked_for
 
 KEY_LENGTH = 500
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -117,7 +119,7 @@ def quick_checks(manifest: Manifest, source: ManifestSource) -> list[Acceptance]
     """
     found: list[Acceptance | None] = []
     if source.contract:
-        found.append(_quick_contract_check(source.contract, source.schema or ""))
+        found.append(_quick_contract_check(source.contract, source.schema or "", _asked_for(source)))
     if manifest.event.schema:
         found.append(compile_acceptance(manifest.event.schema))
     return None if None in found else [one for one in found if one is not None]
@@ -212,7 +214,13 @@ def payload_digest(payload: bytes) -> str:
 
 
 def _contract_validator(source: ManifestSource) -> Any:
-    return _validator(source.contract, source.schema or "") if source.contract else None
+    if not source.contract:
+        return None
+    return _validator(source.contract, source.schema or "", _asked_for(source))
+
+
+def _asked_for(source: ManifestSource) -> AskedFor | None:
+    return asked_for(source, contracts.document(source.contract or "").tree)
 
 
 def _event_validator(manifest: Manifest) -> Any:
@@ -220,8 +228,8 @@ def _event_validator(manifest: Manifest) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _validator(digest: str, pointer: str) -> Any:
-    tree = contracts.document(digest).tree
+def _validator(digest: str, pointer: str, asked: AskedFor | None) -> Any:
+    tree, pointer = _what_is_read(digest, pointer, asked)
     return _usable({**tree, "$ref": f"#{pointer}"} if pointer else tree, f"the contract {digest}")
 
 
@@ -234,6 +242,15 @@ def _usable(schema: Any, whose: str) -> Any:
 
 
 @lru_cache(maxsize=64)
-def _quick_contract_check(digest: str, pointer: str) -> Acceptance | None:
-    tree = contracts.document(digest).tree
+def _quick_contract_check(digest: str, pointer: str, asked: AskedFor | None) -> Acceptance | None:
+    tree, pointer = _what_is_read(digest, pointer, asked)
     return compile_acceptance(tree, pointer) if isinstance(tree, Mapping) else None
+
+
+def _what_is_read(digest: str, pointer: str, asked: AskedFor | None) -> tuple[Any, str]:
+    """The contract, and where in it the schema of a row stands, by what is asked for."""
+    document = contracts.document(digest)
+    schema = document.resolve(f"#{pointer}") if asked is not None and pointer else None
+    if asked is None or not isinstance(schema, Mapping):
+        return document.tree, pointer
+    return tree_as_read(document.tree, schema, asked), f"/components/schemas/{ROOT}"

@@ -189,7 +189,8 @@ class ODataSource:
     def _query(self, position: Position, changed: str | None, *, keys_only: bool) -> dict[str, str]:
         settings = self.settings
         conditions, order = position.conditions(settings, changed), position.order(settings, changed)
-        read = [*settings.select, *settings.key_fields, *([changed] if changed else [])]
+        expanded = [one for one in settings.expand if not any(s.split("/")[0] == one for s in settings.select)]
+        read = [*settings.select, *settings.key_fields, *([changed] if changed else []), *expanded]
         select = settings.key_fields if keys_only else list(dict.fromkeys(read)) if settings.select else []
         return {
             **settings.parameters,

@@ -184,6 +184,14 @@ class TestSalesOrderSink(SinkConformance):
         assert len(sink.ask([one.key], call=circumstances)[one.key].split(",")) == 2
 
 
+def test_what_is_expanded_comes_beside_a_selection(calm, circumstances):
+    source = open_source("odata_v2", connection(calm, "s4hana-cloud", select=["ProductType"]))
+    payload = json.loads(source.read(None, call=circumstances).records[0].payload)
+    source.close()
+    assert set(payload) == {"__metadata", "Product", "ProductType", "LastChangeDateTime", "to_Description"}
+    assert payload["to_Description"]["results"]
+
+
 def test_an_update_with_an_old_etag_changes_nothing_and_may_be_tried_again(calm, circumstances):
     sink = open_sink(
         "odata_v2", connection(calm, "s4hana-cloud", operation="update", match="item", match_field="etag", expand=[])
