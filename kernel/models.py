@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pgtrigger
-from django.contrib.auth.models import AbstractUser
+from django.contrib.auth.models import AbstractUser, UserManager
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core.exceptions import ValidationError
-from django.db import models
-from django.db.models.functions import Now
+from django.db import IntegrityError, models, transaction
+from django.db.models.functions import Now, Upper
 
 from kernel import acting, agents, user_names
+from kernel.constraints import violated
+
+
+class AccountManager(UserManager["User"]):
+    """Accounts as commands make them."""
+
+    use_in_migrations = False
+
+    def _create_user(self, username: str, email: str | None, password: str | None, **more: Any) -> User:
+        """Raises ValidationError, which commands print, where an account has the name in whatever spelling."""
+        try:
+            with transaction.atomic(using=self._db):
+                made: User = super()._create_user(username, email, password, **more)  # type: ignore[misc]
+        except IntegrityError as error:
+            if violated(error) not in user_names.TAKEN:
+                raise
+            raise ValidationError(
+                f"An account is called {username[:60]!r} already, perhaps in another spelling (capitals, full-width "
+                "letters, signs that nobody sees). Choose another name. No account was made."
+            ) from None
+        return made
 
 
 class User(AbstractUser):
@@ -41,7 +62,10 @@ class User(AbstractUser):
     # Groups that were read together with the token of the present request; None where they were not.
     team_ids_read: frozenset[int] | None = None
 
+    objects: ClassVar[AccountManager] = AccountManager()  # type: ignore[assignment]
+
     class Meta(AbstractUser.Meta):
+        indexes = [models.Index(Upper("email"), name="account_by_mail")]
         triggers = [agents.AGENT_DECIDES_NOTHING, user_names.KEY_OF_A_NAME]
         constraints = [
             models.UniqueConstraint(fields=["name_key"], name=user_names.ONCE),

@@ -6,9 +6,10 @@ import uuid
 from typing import Any
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, JSONField, Q
 from django.db.models.functions import Lower, Now
 
 from governance.domain import group_patterns
@@ -64,6 +65,11 @@ class ProviderIdentity(models.Model):
         return f"{self.person} is {self.subject}"
 
 
+def words_in_small_letters(said: F) -> Func:
+    """What a provider wrote, names and values in small letters: SCIM compares them without regard to case."""
+    return Func(said, template="lower((%(expressions)s)::text)::jsonb", output_field=JSONField())
+
+
 class ProvisionedPerson(models.Model):
     """A person as a provider keeps it by SCIM: `said` are the attributes by the names of the schema, as it wrote them.
     Whether the account is open, the account itself says."""
@@ -83,6 +89,11 @@ class ProvisionedPerson(models.Model):
         indexes = [
             models.Index(persons.key_of(models.F("user_name")), name="provisioned_person_by_name"),
             models.Index(fields=["made_at", "id"], name="provisioned_person_in_order"),
+            GinIndex(
+                OpClass(words_in_small_letters(F("said")), name="jsonb_path_ops"),
+                name="provisioned_person_by_words",
+                fastupdate=False,  # what was written is found in the index at once, however much that is
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from governance.domain.scim import filters
 from governance.domain.scim.schema import GROUPS, PEOPLE, ResourceType
 from governance.models import ProvisionedGroup, ProvisionedPerson
-from kernel import persons
 
 Members = ProvisionedGroup.members.through
 
@@ -26,13 +24,6 @@ def words_of(accounts: Iterable[int]) -> dict[int, set[str]]:
     for account, *names in rows:
         found.setdefault(account, set()).update(name for name in names if name)
     return found
-
-
-def uuid_of(text: Any) -> UUID | None:
-    try:
-        return UUID(str(text))
-    except ValueError:
-        return None
 
 
 def people() -> QuerySet[ProvisionedPerson]:
@@ -69,10 +60,12 @@ def version(row: ProvisionedPerson | ProvisionedGroup) -> str:
     return f'W/"{hashlib.sha256(text.encode()).hexdigest()[:24]}"'
 
 
-def shown_people(rows: Sequence[ProvisionedPerson], base: str) -> list[dict[str, Any]]:
-    """Whole resources; `base` is the address of the service, without a slash at its end."""
+def shown_people(rows: Sequence[ProvisionedPerson], base: str, *, with_groups: bool = True) -> list[dict[str, Any]]:
+    """Whole resources; `base` is the address of the service, without a slash at its end. Without their groups where
+    nobody asks for them."""
     memberships: dict[UUID, list[dict[str, Any]]] = {}
-    found = Members._default_manager.filter(provisionedperson__in=[row.pk for row in rows]).order_by("pk")
+    asked = [row.pk for row in rows] if with_groups else []
+    found = Members._default_manager.filter(provisionedperson__in=asked).order_by("pk")
     for person, group, name in found.values_list(
         "provisionedperson_id", "provisionedgroup_id", "provisionedgroup__name"
     ):
@@ -117,24 +110,3 @@ def _with_meta(
         "version": version(row),
     }
     return said | {"meta": meta}
-
-
-def narrowed(kind: ResourceType, made: filters.Filter) -> QuerySet[Any] | None:
-    """The resources among which all that the filter is about are, found by what every match must equal; None where it
-    names nothing that can be looked up."""
-    equal = filters.equals(made)
-    wanted = Q()
-    for path, value in equal.items():
-        if path == "id" or path in ("members.value", "members", "groups.value", "groups"):
-            key = uuid_of(value)
-            name = {"m": "members", "g": "groups", "i": "pk"}[path[0]]
-            wanted &= Q(**{name: key}) if key is not None else Q(pk__in=[])
-        elif path == "externalid":
-            wanted &= Q(external_id=value)
-        elif path == "username" and kind is PEOPLE:
-            wanted &= Q(persons.has_name("user_name", value))
-        elif path == "displayname" and kind is GROUPS:
-            wanted &= Q(name__iexact=value)
-    if not wanted:
-        return None
-    return every(kind).filter(wanted).distinct()

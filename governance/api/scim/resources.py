@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import Q, QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,9 +12,9 @@ from governance.api.scim.base import MOST, PAGE, SEARCH, ScimView, listed, numbe
 from governance.domain.scim import filters
 from governance.domain.scim.errors import ScimError
 from governance.domain.scim.projection import leaves_out, projected
-from governance.domain.scim.schema import GROUPS, PEOPLE, ResourceType
+from governance.domain.scim.schema import GROUPS, PEOPLE, ResourceType, uuid_of
 from governance.models import ProvisionedGroup, ProvisionedPerson
-from governance.selectors import provisioned
+from governance.selectors import provisioned, provisioned_filters
 from governance.services.provisioning import groups, people
 
 AT_ONCE = 500
@@ -27,14 +28,13 @@ class _List(ScimView):
 
     def shown(self, kind: ResourceType, rows: list[Any], *, members: bool = True) -> list[dict[str, Any]]:
         if kind is PEOPLE:
-            return provisioned.shown_people(rows, self.base)
+            return provisioned.shown_people(rows, self.base, with_groups=members)
         return provisioned.shown_groups(rows, self.base, with_members=members)
 
     def page(self, asked: Any) -> Response:
         attributes, excluded = asked.get("attributes") or "", asked.get("excludedAttributes") or ""
         start = max(1, number(asked.get("startIndex"), "startIndex", 1))
         left = min(MOST, max(0, number(asked.get("count"), "count", PAGE)))
-        members = not leaves_out("members", attributes, excluded)
         text = asked.get("filter")
         if text is not None and not isinstance(text, str):
             raise ScimError(400, "`filter` is a text.", "invalidFilter")
@@ -42,22 +42,24 @@ class _List(ScimView):
         total, documents = 0, []
         for kind in self.kinds:
             skip = max(0, start - 1 - total)
-            if made is None:
-                number_of = provisioned.every(kind).count()
-                chosen = list(provisioned.every(kind).values_list("pk", flat=True)[skip : skip + left])
+            narrowed = provisioned_filters.narrowed(kind, made) if made is not None else None
+            among = provisioned.every(kind).filter(narrowed.wanted if narrowed else Q())
+            if made is None or (narrowed and narrowed.exact):
+                number_of = among.count()
+                chosen = list(among.values_list("pk", flat=True)[skip : skip + left])
             else:
-                keys = self._keys(kind, made)
+                keys = self._keys(kind, among, made)
                 number_of, chosen = len(keys), keys[skip : skip + left]
             rows = list(provisioned.every(kind).filter(pk__in=chosen))
+            members = not leaves_out("groups" if kind is PEOPLE else "members", attributes, excluded)
             total, left = total + number_of, left - len(rows)
             documents += [projected(kind, one, attributes, excluded) for one in self.shown(kind, rows, members=members)]
         return Response(listed(documents, total, start), headers={"Cache-Control": "private, no-store"})
 
-    def _keys(self, kind: ResourceType, made: filters.Filter) -> list[Any]:
-        """The ids of all that the filter is about, in the order of the list."""
-        narrowed = provisioned.narrowed(kind, made)
-        keys = list((provisioned.every(kind) if narrowed is None else narrowed).values_list("pk", flat=True))
-        asks_members = "members" in filters.paths(made)
+    def _keys(self, kind: ResourceType, among: QuerySet[Any], made: filters.Filter) -> list[Any]:
+        """The ids of all that the filter is about, in the order of the list; each of `among` is asked."""
+        keys = list(among.values_list("pk", flat=True))
+        asks_members = not {"members", "groups"}.isdisjoint(filters.paths(made))
         hits = []
         for at in range(0, len(keys), AT_ONCE):
             rows = list(provisioned.every(kind).filter(pk__in=keys[at : at + AT_ONCE]))
@@ -118,7 +120,7 @@ class ProviderPerson(ScimView):
     """One person."""
 
     def get(self, request: Request, key: str) -> Response:
-        number = provisioned.uuid_of(key)
+        number = uuid_of(key)
         row = provisioned.people().filter(pk=number).first() if number else None
         if row is None:
             raise ScimError(404, people.NOT_THERE)
@@ -142,7 +144,7 @@ class ProviderGroup(ScimView):
     """One group of the provider."""
 
     def get(self, request: Request, key: str) -> Response:
-        number = provisioned.uuid_of(key)
+        number = uuid_of(key)
         row = provisioned.groups().filter(pk=number).first() if number else None
         if row is None:
             raise ScimError(404, groups.NOT_THERE)

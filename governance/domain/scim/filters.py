@@ -257,8 +257,8 @@ def _holds(value: Any, operator: str, wanted: Any, exact: bool) -> bool:
         said = {"true": True, "false": False}.get(wanted.lower()) if isinstance(wanted, str) else wanted
         return operator == "eq" and said is value
     if isinstance(value, datetime):
-        moment = _moment(wanted)
-        return moment is not None and _ordered(value, operator, moment)
+        when = moment(wanted)
+        return when is not None and _ordered(value, operator, when)
     if not isinstance(value, str) or not isinstance(wanted, str):
         return False
     if not exact:
@@ -280,7 +280,8 @@ def _ordered(value: Any, operator: str, wanted: Any) -> bool:
     )
 
 
-def _moment(text: Any) -> datetime | None:
+def moment(text: Any) -> datetime | None:
+    """A moment of a filter, of UTC where it says no zone; None for what is none."""
     try:
         made = datetime.fromisoformat(text)
     except (TypeError, ValueError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from governance.domain.scim.errors import ScimError, invalid_value
 from kernel.user_names import prepared
@@ -204,6 +205,14 @@ GROUPS = ResourceType(
     ),
 )
 _DROPPED_PARTS = {"middlename", "honorificprefix", "honorificsuffix", "display"}
+
+
+def uuid_of(text: Any) -> UUID | None:
+    """An id of a resource; None for what is none."""
+    try:
+        return UUID(str(text))
+    except ValueError:
+        return None
 
 
 def bare(name: str) -> str:

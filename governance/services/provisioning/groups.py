@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from governance.domain.scim import patches
 from governance.domain.scim.errors import ScimError, invalid_value
-from governance.domain.scim.schema import GROUPS, read, required
+from governance.domain.scim.schema import GROUPS, read, required, uuid_of
 from governance.models import ProvisionedGroup, ProvisionedPerson
 from governance.selectors import provisioned
 from governance.services import group_mappings
@@ -95,7 +95,7 @@ def _change(
 
 
 def _locked(key: Any, if_match: str) -> ProvisionedGroup:
-    number = provisioned.uuid_of(key)
+    number = uuid_of(key)
     row = provisioned.groups().select_for_update().filter(pk=number).first() if number else None
     if row is None:
         raise ScimError(404, NOT_THERE)
@@ -107,7 +107,7 @@ def _members(said: dict[str, Any]) -> set[UUID]:
     """Raises ScimError for a member that is no id, or a group: groups in groups are not kept."""
     found = set()
     for one in said.get("members", ()):
-        key = provisioned.uuid_of(one.get("value"))
+        key = uuid_of(one.get("value"))
         if str(one.get("type") or "User").lower() != "user":
             raise invalid_value("members: people alone. Name the people of a group that is in this one.")
         if key is None:

@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from governance.domain.scim import patches
 from governance.domain.scim.errors import ScimError, invalid_value
-from governance.domain.scim.schema import PEOPLE, read, required
-from governance.models import ProvisionedPerson
+from governance.domain.scim.schema import PEOPLE, read, required, uuid_of
+from governance.models import ProviderIdentity, ProvisionedPerson
 from governance.selectors import provisioned
 from governance.services import group_mappings
 from kernel import acting, audit, clock, leaving, persons
@@ -99,7 +99,7 @@ def _change(key: Any, how: Any, *, actor: User, if_match: str) -> ProvisionedPer
 
 
 def _locked(key: Any, if_match: str) -> ProvisionedPerson:
-    number = provisioned.uuid_of(key)
+    number = uuid_of(key)
     row = provisioned.people().select_for_update(of=("self", "account")).filter(pk=number).first() if number else None
     if row is None:
         raise ScimError(404, NOT_THERE)
@@ -158,8 +158,12 @@ def _account_for(said: dict[str, Any]) -> tuple[User, str]:
     named = list(User.objects.filter(persons.called(name)).values_list("pk", flat=True))
     if ProvisionedPerson.objects.filter(persons.has_name("user_name", name)).exists():
         raise _taken(name)
+    signed_in = [
+        *User.objects.filter(username=f"oidc:{own}").values_list("pk", flat=True),
+        *ProviderIdentity.objects.filter(subject=own).values_list("person_id", flat=True),
+    ]
     rules = (
-        ("provider", Q(username=f"oidc:{own}") | Q(provider_identity__subject=own) if own else Q(pk=None)),
+        ("provider", Q(pk__in=signed_in if own else [])),
         ("user_name", Q(pk__in=named)),
         ("mail", Q(email__iexact=_address(said)) & ~Q(email="")),
     )

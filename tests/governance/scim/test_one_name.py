@@ -10,6 +10,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, connections, transaction
 from django.forms import modelform_factory
@@ -207,3 +208,22 @@ def test_forms_and_commands_say_that_a_name_is_taken():
     with pytest.raises(CommandError, match="The account boss has this name in another spelling"):
         call_command("api_token", "BOSS", "--scope", "metrics:read", "--make-in-team", "platform", stdout=StringIO())
     assert User.objects.count() == 2
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["Ann", "ＡＮＮ", "a\u200bnn", " ann "])
+def test_a_command_says_that_another_spelling_of_a_name_is_taken(name: str, monkeypatch: pytest.MonkeyPatch):
+    User.objects.create_user("ann")
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a long word of an administrator")
+    with pytest.raises(CommandError, match=r"called .* already, perhaps in another spelling|Enter a valid username"):
+        call_command("createsuperuser", username=name, email="ann@shop.example", interactive=False, verbosity=0)
+    with pytest.raises(ValidationError, match="Choose another name"):
+        User.objects.create_user(name)
+    assert User.objects.filter(persons.called(name)).count() == 1
+
+
+@pytest.mark.django_db
+def test_a_command_makes_an_account_of_a_free_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a long word of an administrator")
+    call_command("createsuperuser", username="Root", email="root@shop.example", interactive=False, verbosity=0)
+    assert User.objects.get(username="Root").is_superuser
