@@ -16,6 +16,7 @@ SCHEMA = "tillgate.verdict/1"
 PRESENT = timedelta(seconds=5)  # an as_of further from now than this is a what-if
 CLOCKS = timedelta(minutes=15)  # what two clocks may differ; an answer from longer ago is an old one
 TEXTS = ("code", "word", "subject", "pointer", "message", "fix")
+WAIVED = {"rule": "code", "subject": "subject", "pointer": "pointer"}  # part of a waiver: part of the reason
 CODE = re.compile(r"[a-z][a-z0-9_]*(\.[a-z0-9_]+)+")
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 NEWEST_ENGINE = 6
@@ -187,6 +188,15 @@ def open_reasons(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [reason for reason in document["reasons"] if reason["waived_by"] is None]
 
 
+def _covers(waiver: Mapping[str, Any], reason: Mapping[str, Any], document: Mapping[str, Any]) -> bool:
+    """Whether the waiver names this reason of this application here. One of before applications were named stands at
+    the place of one consumer."""
+    same = all(waiver.get(part) == reason[name] for part, name in WAIVED.items())
+    unnamed = waiver.get("application") == "none" and "/consumers/items/" in reason["pointer"]
+    here = waiver.get("environment") == document["environment"]
+    return same and here and (unnamed or waiver.get("application") == document["application"])
+
+
 def _contradiction(document: Mapping[str, Any]) -> str:
     found = open_reasons(document)
     follows = "deny" if any(r["word"] == "deny" for r in found) else "unknown" if found else "allow"
@@ -201,6 +211,9 @@ def _contradiction(document: Mapping[str, Any]) -> str:
     over = sorted(number for number in used if (end := ends[number]) is None or judged is None or end <= judged)
     if over:
         return f"waiver {over[0]} is over, or does not say until when it is granted"
+    for reason in document["reasons"]:
+        if reason["waived_by"] is not None and not _covers(waivers[reason["waived_by"]], reason, document):
+            return f"waiver {reason['waived_by']} is for something else than the reason that it sets aside"
     if document["enforcing"] is False and not (follows == "unknown" and all(r["report_only"] for r in found)):
         return "it only reports, and its reasons do not"
     if document["policy_digest"] is None and (follows == "allow" or document["enforcing"] is False):

@@ -74,7 +74,7 @@ class EndRelease(APIView):
     scopes = RECORD
 
     @extend_schema(
-        request=shapes.EntryInput, responses={200: dict}, description="Support of a released version has ended."
+        request=shapes.EndedInput, responses={200: dict}, description="Support of a released version has ended."
     )
     def post(self, request: Request) -> Response:
         body = plain(request.data)

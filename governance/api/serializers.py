@@ -393,9 +393,11 @@ class EntryInput(serializers.Serializer[Any]):
     application = serializers.CharField(max_length=200)
     version = serializers.CharField(max_length=200)
     environment = serializers.CharField(max_length=60)
-    instance = serializers.CharField(max_length=200, required=False)
-    as_of = serializers.CharField(required=False)
-    consumes = serializers.ListField(child=serializers.JSONField(), required=False)
+    instance = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    as_of = serializers.CharField(required=False, allow_null=True, help_text="A time with its zone.")
+    consumes = serializers.ListField(
+        child=serializers.JSONField(), required=False, allow_null=True, help_text="Null: unsaid, as if left out."
+    )
     provides = serializers.ListField(child=serializers.JSONField(), required=False)
     integrations = serializers.ListField(child=serializers.DictField(), required=False)
 
@@ -419,7 +421,11 @@ class StandingOutput(serializers.Serializer[Any]):
 class PlaceInput(serializers.Serializer[Any]):
     application = serializers.CharField(max_length=200)
     environment = serializers.CharField(max_length=60)
-    instance = serializers.CharField(max_length=200, required=False)
+    instance = serializers.CharField(max_length=200, required=False, allow_blank=True)
+
+
+class EndedInput(PlaceInput):
+    version = serializers.CharField(max_length=200)
 
 
 class ReleaseOutput(serializers.Serializer[Any]):

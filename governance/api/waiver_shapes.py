@@ -98,4 +98,4 @@ class WaiverInput(serializers.Serializer[Any]):
     )
     environment = serializers.CharField(max_length=60)
     reason = serializers.CharField(max_length=20_000)
-    expires_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(help_text="Without a zone it is of the installation's (DISPLAY_TIME_ZONE).")

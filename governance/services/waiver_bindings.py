@@ -37,7 +37,10 @@ def of_gate(subject: Subject) -> WaiverBinding:
     """Of a rule of the gate: the version's present contract, the integration's release at `subject.digest`, or the
     newest. Raises Invalid for a digest that the subject does not have."""
     if subject.kind == "version":
-        present = present_digest(subject.kind, subject.id) or ""
+        version = present_digest(subject.kind, subject.id)
+        if version is None:
+            raise _invalid("/subject_id", f"There is no version {subject.id[:200]!r}.")
+        present = version
     elif subject.kind == "integration":
         known = [kind.facts(subject) for kind in kinds.all_kinds() if kind.subject_kind == "integration"][:1]
         present = (known[0].digest if known and known[0] else None) or ""

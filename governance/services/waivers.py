@@ -47,7 +47,7 @@ def propose(
     Raises Invalid with findings: no reason, no rule, an end in the past or too far away, other content than there is.
     """
     starts = starts_at or clock.now()
-    _require_usable(rule, reason, starts, expires_at, _gate_findings(rule.strip(), pointer, application))
+    _require_usable(rule, reason, starts, expires_at, _gate_findings(rule.strip(), pointer, application, subject))
     _require_seen(actor, subject)
     identity.require_proof(actor, "a waiver")
     if rule.strip() in gate_rules.DENIALS:
@@ -90,7 +90,7 @@ def _title(waiver: Waiver) -> str:
     return f"Waiver: {waiver.application} may pass {about}" if waiver.application else f"Waiver: {about}"
 
 
-def _gate_findings(rule: str, pointer: str, application: str) -> list[dict[str, Any]]:
+def _gate_findings(rule: str, pointer: str, application: str, subject: Subject) -> list[dict[str, Any]]:
     """What a waiver of a rule of the gate must name beside it."""
     found = []
     if rule in gate_rules.NEVER_WAIVED:
@@ -98,6 +98,10 @@ def _gate_findings(rule: str, pointer: str, application: str) -> list[dict[str, 
             "No waiver sets this aside: have the new destination approved (a change of the kind system.destination)."
         )
         return [finding("/rule", message)]
+    if rule in gate_rules.UNKNOWNS:
+        return [finding("/rule", f"{rule} says that the gate does not know, which no waiver sets aside: answer that first.")]
+    if rule not in gate_rules.DENIALS and rule.casefold() in gate_rules.DENIALS:
+        return [finding("/rule", f"There is no rule {rule}. Did you mean {rule.casefold()}?")]
     if application:
         near = consumers.application_near(application)
         if near != application:
@@ -108,6 +112,9 @@ def _gate_findings(rule: str, pointer: str, application: str) -> list[dict[str, 
         found.append(finding("/application", message))
     if not pointer and (application or rule in gate_rules.DENIALS):
         message = "Name the place that the reason of the verdict names, such as /consumed/items/price-api@v2."
+        found.append(finding("/pointer", message))
+    elif rule in gate_rules.DENIALS and not gate_rules.is_place_of(pointer, subject.kind, subject.id):
+        message = f"No reason about the {subject.kind} {subject.id[:200]!r} stands there. Take both from the verdict."
         found.append(finding("/pointer", message))
     return found
 

@@ -27,16 +27,6 @@ from kernel.viewer import Viewer
 
 SHOWN = 40
 ANSWERS_SHOWN = 30
-# By the part of the evidence that a reason points to: what a waiver of it is about.
-WAIVED_ABOUT: Final = {
-    "consumed": "version",
-    "provided": "version",
-    "withdrawn": "version",
-    "undeclared_use": "version",
-    "integrations": "integration",
-    "freezes": "freeze",
-}
-
 WORDS: Final[dict[str, Tone]] = {
     "allow": tones.ok("Allow", "gate-open"),
     "deny": tones.stop("Deny", "gate-shut"),
@@ -177,12 +167,12 @@ def _waiver_url(reason: dict[str, Any], row: Verdict, document: Mapping[str, Any
     """The form of a waiver of exactly this reason, all five parts filled in; empty where no waiver opens it."""
     place = reason["pointer"].split("/")[1]
     waivable = reason["word"] == "deny" and not reason.get("waived_by") and reason["code"] in gate_rules.DENIALS
-    if not waivable or document.get("hypothetical") or place not in WAIVED_ABOUT:
+    if not waivable or document.get("hypothetical") or place not in gate_rules.WAIVED_ABOUT:
         return ""
     parts = {
         "rule": reason["code"],
         "pointer": reason["pointer"],
-        "subject_kind": WAIVED_ABOUT[place],
+        "subject_kind": gate_rules.WAIVED_ABOUT[place],
         "subject_id": reason["subject"],
         "application": row.application,
         "environment": row.environment,

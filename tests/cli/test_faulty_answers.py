@@ -29,12 +29,38 @@ def test_a_well_formed_answer_to_this_question_is_its_verdict(gate: FaultyGate, 
     assert check(gate) == code
 
 
-def waiver(**left: int) -> dict:
-    return {"id": 3, "expires_at": (datetime.now(UTC) + timedelta(**left)).isoformat()}
+def waiver(*, of: dict | None = None, **left: int) -> dict:
+    """One of exactly this reason, for the application that asks."""
+    parts = {name: reason()[name] for name in ("subject", "pointer")} | {"rule": reason()["code"]}
+    place = {name: document()[name] for name in ("application", "environment")}
+    return {"id": 3, **parts, **place, "expires_at": (datetime.now(UTC) + timedelta(**left)).isoformat(), **(of or {})}
 
 
 def test_a_waiver_in_force_carries_an_allow(gate: FaultyGate):
     gate.answers = [verdict(document(reasons=[reason(waived_by=3)], waivers=[waiver(days=9)]))]
+    assert check(gate) == 0
+
+
+OTHER_PARTS = [
+    *({"application": other} for other in ("kiosk", "", None, "none")),
+    {"environment": "test"},
+    {"rule": "freeze.active"},
+    {"subject": "price-api@v1"},
+    *({"pointer": other} for other in ("/consumed/items/price-api@v1", None)),
+]
+
+
+@pytest.mark.parametrize("other", OTHER_PARTS)
+def test_a_waiver_of_something_else_carries_no_allow(gate: FaultyGate, other: dict, capsys: pytest.CaptureFixture[str]):
+    gate.answers = [verdict(document(reasons=[reason(waived_by=3)], waivers=[waiver(of=other, days=9)]))]
+    assert check(gate) == 4
+    assert "waiver 3 is for something else" in capsys.readouterr().err
+
+
+def test_a_waiver_of_before_applications_were_named_carries_what_names_its_consumer(gate: FaultyGate):
+    place = "/provided/items/price-api@v2/consumers/items/till"
+    kept = waiver(of={"application": "none", "pointer": place}, days=9)
+    gate.answers = [verdict(document(reasons=[reason(waived_by=3, pointer=place)], waivers=[kept]))]
     assert check(gate) == 0
 
 

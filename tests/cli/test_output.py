@@ -25,7 +25,15 @@ MIXED = document(
         reason(code="subscription.missing", subject="stock@v1", waived_by=12, message="None."),
     ],
     waivers=[
-        {"id": 12, "rule": "subscription.missing", "subject": "stock@v1", "expires_at": "2199-01-01T00:00:00+00:00"}
+        {
+            "id": 12,
+            "rule": "subscription.missing",
+            "subject": "stock@v1",
+            "pointer": reason()["pointer"],
+            "application": document()["application"],
+            "environment": document()["environment"],
+            "expires_at": "2199-01-01T00:00:00+00:00",
+        }
     ],
     warnings=[{"code": "version.deprecated", "subject": "stock@v1", "message": "stock@v1 is deprecated."}],
 )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+import yaml
 from django.test import Client
 
 from governance.models import Approval, ChangeRequest, Decision, WebhookEndpoint
@@ -265,3 +267,17 @@ def test_documents_with_fractions_are_read_as_json_and_judged_by_their_own_rules
     entry = {"application": "pos", "version": "1", "environment": "production", "consumes": [0.5]}
     status, problem = call(house.author, "POST", "gate/verdicts", entry)
     assert status in (201, 403, 422), problem
+
+
+@pytest.mark.parametrize("path", ["verdicts", "deployments", "releases", "releases/end", "undeploy"])
+def test_the_openapi_document_says_what_the_gate_takes(path: str):
+    """An empty instance everywhere; what is unsaid may be null; and where a record ends, nothing of what it brought."""
+    written = yaml.safe_load(Path("docs/reference/openapi.yaml").read_text())
+    body = written["paths"][f"/api/v1/gate/{path}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    takes = written["components"]["schemas"][body["$ref"].rpartition("/")[2]]["properties"]
+    assert "minLength" not in takes["instance"]
+    if path in ("releases/end", "undeploy"):
+        assert set(takes) <= {"application", "version", "environment", "instance"}
+    else:
+        assert "null" in takes["consumes"]["type"]
+        assert "null" in takes["as_of"]["type"]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from catalog.models import ApiVersion, Application, Environment, Subscription, UsageDay
+from governance.domain import gate_rules
 from governance.domain.subject import Subject
 from governance.models import Verdict, Waiver
 from governance.services import applying, changes, checks, freezes, policies, reviews, waivers
@@ -18,6 +20,7 @@ from kernel.digest import digest_of
 from kernel.errors import Invalid
 from tests.catalog import make as catalog
 from tests.governance import make
+from tests.governance.gate_estate import NOS
 from tests.governance.test_catalog_changes import POLICY
 
 pytestmark = pytest.mark.django_db
@@ -103,7 +106,7 @@ def test_deny_then_a_waiver_then_no_more_deny_for_exactly_one_consumer():
 @pytest.mark.parametrize(
     "more",
     [
-        {"pointer": "/consumed/items/price-api@v1"},
+        {"pointer": f"{PLACE}/contract"},
         {"pointer": "/provided/items/price-api@v2"},
         {"rule": "version.retired"},
         {"application": "kiosk"},
@@ -121,6 +124,45 @@ def test_a_waiver_of_the_gate_names_its_application_and_its_place():
     status, problem = asked_over_http(application="tilll")
     assert status == 422
     assert "Did you mean till?" in problem["findings"][0]["message"]
+
+
+@pytest.mark.parametrize(
+    ("more", "place"),
+    [
+        ({"rule": "version.unknown"}, "/rule"),
+        ({"rule": "contract.uncompared"}, "/rule"),
+        ({"rule": "evidence.missing"}, "/rule"),
+        ({"rule": "Version.past_sunset"}, "/rule"),
+        ({"pointer": "/x"}, "/pointer"),
+        ({"pointer": PLACE[1:]}, "/pointer"),
+        ({"pointer": "/consumed/items/price-api@v9"}, "/pointer"),
+        ({"pointer": "/freezes/items/1"}, "/pointer"),
+        ({"subject_id": "price-api", "pointer": "/consumed/items/price-api"}, "/subject_id"),
+        ({"subject_id": "price-api@v99", "pointer": "/consumed/items/price-api@v99"}, "/subject_id"),
+        ({"subject_kind": "freeze", "subject_id": "1", "pointer": "/freezes/items/1"}, "/pointer"),
+    ],
+)
+def test_a_waiver_of_what_no_waiver_sets_aside_is_not_asked_for(more: dict[str, Any], place: str):
+    status, problem = asked_over_http(**more)
+    assert (status, [found["pointer"] for found in problem["findings"]]) == (422, [place]), problem
+    assert not Waiver.objects.exists()
+
+
+@pytest.mark.parametrize("engine", ["1", "2", "2_codes", "3_codes", "4_codes", "5_codes", "6_codes"])
+def test_each_deny_that_was_ever_told_has_a_place_that_a_waiver_may_name(engine: str):
+    path = Path(__file__).parent / f"verdicts_engine_{engine}.json"
+    told = [reason for case in json.loads(path.read_text()) for reason in json.loads(case["answer"])["reasons"]]
+    denied = [one for one in told if one["word"] == "deny" and one["code"] in gate_rules.DENIALS]
+    assert denied
+    for one in denied:
+        kind = gate_rules.WAIVED_ABOUT[one["pointer"].split("/")[1]]
+        assert gate_rules.is_place_of(one["pointer"], kind, one["subject"]), one
+
+
+def test_no_code_that_says_unknown_is_taken_for_one_that_a_waiver_sets_aside():
+    words = {no.code: no.word for no in NOS}
+    assert {code for code, word in words.items() if word == "unknown"} <= gate_rules.UNKNOWNS
+    assert not gate_rules.UNKNOWNS & {*gate_rules.DENIALS, *gate_rules.NEVER_WAIVED}
 
 
 def stored(pointer: str) -> Waiver:
