@@ -99,7 +99,7 @@ def _gate_findings(rule: str, pointer: str, application: str, subject: Subject) 
         )
         return [finding("/rule", message)]
     if rule in gate_rules.UNKNOWNS:
-        return [finding("/rule", f"{rule} says that the gate does not know, which no waiver sets aside: answer that first.")]
+        return [finding("/rule", f"{rule} says that the gate does not know: no waiver sets that aside.")]
     if rule not in gate_rules.DENIALS and rule.casefold() in gate_rules.DENIALS:
         return [finding("/rule", f"There is no rule {rule}. Did you mean {rule.casefold()}?")]
     if application:
