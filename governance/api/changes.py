@@ -225,7 +225,8 @@ class Unfillable(APIView):
         description="The slots that nobody can fill, before and after submission, and who can help.",
     )
     def get(self, request: Request, change_id: int) -> Response:
-        return Response(shapes.UnfillableOutput(unfillable.of(asked_change(request, change_id)), many=True).data)
+        missing = unfillable.told(asked_change(request, change_id), Viewer.of(request.user))
+        return Response(shapes.UnfillableOutput(missing, many=True).data)
 
 
 class Differences(APIView):

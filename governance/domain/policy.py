@@ -225,6 +225,7 @@ def requirements_of(levels: Sequence[tuple[str, Mapping[str, Any]]], profile: Ch
                     "matched": hit,
                     "slots": rule.get("slots", {}),
                     "checks": rule.get("checks", []),
+                    "counts_consumers": "consumers_at_least" in rule.get("when", {}),
                 }
             )
             if not hit:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from governance.domain.policy import RequiredSlot
 
 ROLE_TEAMS = {"architect": "architects", "security": "security", "release_manager": "release-managers"}
+OF_CONSUMERS = "Consumer: {}"
+OWNERLESS = "Owner of {}"
 ROLE_LABELS = {"architect": "Architect", "security": "Security", "release_manager": "Release manager"}
 
 
@@ -78,9 +80,14 @@ def derive(demands: Sequence[RequiredSlot], teams: InvolvedTeams) -> list[SlotSp
     return list(specs.values())
 
 
+def without_name(label: str) -> str:
+    """The label of a slot in words for everybody: that of a consumer's owner names neither."""
+    return "Owner of a consumer" if label.startswith(OF_CONSUMERS.format("")) else label
+
+
 def _of(key: str, teams: InvolvedTeams) -> tuple[tuple[SlotTeam, ...], str]:
     return {
         "owner": (teams.owners, "Owner: {}"),
         "owner_of_record": (teams.record_owners, "Owner of record: {}"),
-        "consumer_owner": (teams.consumer_owners, "Consumer: {}"),
+        "consumer_owner": (teams.consumer_owners, OF_CONSUMERS),
     }[key]

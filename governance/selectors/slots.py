@@ -8,7 +8,7 @@ from governance import permissions
 from governance.domain.matching import ExercisedRight, assign
 from governance.models import ChangeRequest, Decision
 from governance.permissions import Person
-from governance.selectors import rights
+from governance.selectors import rights, told_slots
 from kernel import clock
 from kernel.viewer import Viewer
 
@@ -19,7 +19,7 @@ class SlotGroup:
 
     `by` says who filled them, in sentences; `could` names the people who may fill one and are not absent. `twice`
     names those who approved and do not count here, because they and somebody who counts act by one and the same
-    right. `resting` says whose right does not count yet, and why.
+    right. `resting` says whose right does not count yet, and why. `untold`: the viewer is told of no name.
     """
 
     key: str
@@ -33,6 +33,7 @@ class SlotGroup:
     nobody: bool = True
     twice: list[str] = field(default_factory=list)
     resting: list[str] = field(default_factory=list)
+    untold: bool = False
 
     @property
     def name(self) -> str:
@@ -41,6 +42,8 @@ class SlotGroup:
     @property
     def who(self) -> str:
         """One sentence: who approved, or who can."""
+        if self.untold:
+            return "Who decides for them is not told to you"
         if self.twice and self.filled < self.needed:
             said = f"A delegate and the delegator count once: somebody other than {', '.join(self.twice)} decides"
             return "; ".join([*self.by, said])
@@ -75,11 +78,18 @@ def of(change: ChangeRequest, *, viewer: Viewer) -> list[SlotGroup]:
         row.pk: [right for p in people.get(row.pk, []) if p.id in decisions for right in p.exercised] for row in rows
     }
     filled = assign(dict(sorted(exercised.items(), key=lambda pair: (len(pair[1]), pair[0]))))
+    told = told_slots.of(change, viewer, [(row.key, row.label) for row in rows])
+    hidden = SlotGroup(told_slots.KEY, told_slots.HIDDEN, nobody=False, untold=True)
     groups: dict[str, SlotGroup] = {}
     for row in rows:
+        able = people.get(row.pk, [])
+        if told.hides(row.key, row.label, row.group_ids) and all(p.id != viewer.id for p in able):
+            hidden.needed += 1
+            hidden.filled += row.pk in filled
+            hidden.why += [why for why in row.why if why not in hidden.why]
+            continue
         group = groups.setdefault(row.key, SlotGroup(row.key, row.label, why=list(row.why)))
         group.needed += 1
-        able = people.get(row.pk, [])
         group.nobody = group.nobody and not able
         if row.pk in filled:
             group.filled += 1
@@ -94,6 +104,12 @@ def of(change: ChangeRequest, *, viewer: Viewer) -> list[SlotGroup]:
         group.you = group.you or (
             row.pk not in filled and any(p.id == viewer.id for p in able) and viewer.id not in answered
         )
+    if not hidden.needed:
+        return list(groups.values())
+    if told.counted:
+        return [*groups.values(), hidden]
+    for group in groups.values():  # an owner who decides for a consumer as well
+        group.why = [why for why in group.why if why not in hidden.why] or group.why
     return list(groups.values())
 
 

@@ -17,6 +17,7 @@ from kernel.errors import DomainError
 from kernel.viewer import Viewer
 
 HIDDEN = "This is about a restricted API that you may not see."
+HIDDEN_CHANGE = "This is about a change that you may not see."
 HIDDEN_FLOW = "This is about an integration that you may not see."
 UNCOUNTED = "How many uses it affects is told to those who take part in the change."
 _REFERENCE = re.compile(r"\b([a-z0-9][a-z0-9-]*)@[A-Za-z0-9._-]+")
@@ -80,6 +81,7 @@ def checks(change: ChangeRequest, results: Iterable[CheckResult], viewer: Viewer
     that."""
     rows = list(results)
     _without_flows(rows, viewer)
+    _without_changes(rows, viewer)
     if _reaching_further(change) is None:
         return rows
     if not sight.takes_part(viewer, change.pk):
@@ -115,6 +117,19 @@ def _without_flows(rows: Iterable[CheckResult], viewer: Viewer) -> None:
         row.findings = [found for number, found in enumerate(told) if found not in told[:number]]
 
 
+def _without_changes(rows: Iterable[CheckResult], viewer: Viewer) -> None:
+    """Findings about another change name it in `change`; of one that the viewer may not see, they tell nothing else."""
+    named = {int(found["change"]) for row in rows for found in row.findings if found.get("change") is not None}
+    if not named or viewer.sees_everything:
+        return
+    seen = set(sight.of_changes(viewer).filter(pk__in=named).values_list("pk", flat=True))
+    for row in rows:
+        row.findings = [
+            {**_place(found), "message": HIDDEN_CHANGE} if found.get("change") in named - seen else found
+            for found in row.findings
+        ]
+
+
 def _place(found: Mapping[str, Any]) -> dict[str, Any]:
     return {name: found.get(name) for name in ("rule", "level", "pointer")}
 
@@ -135,6 +150,11 @@ def _apis(found: Mapping[str, Any]) -> set[str]:
 
 def _named(text: str) -> set[str]:
     return set(_REFERENCE.findall(text))
+
+
+def reaches_further(change: ChangeRequest) -> bool:
+    """Whether consumers and checks of the change tell of APIs that are no subject of it."""
+    return _reaching_further(change) is not None
 
 
 def _reaching_further(change: ChangeRequest) -> ChangeKind | None:

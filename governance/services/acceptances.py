@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from catalog.selectors import teams
 from governance.domain.acceptance import ACCEPTANCE_KINDS, AcceptanceKind
-from governance.domain.slots import ROLE_LABELS, ROLE_TEAMS
+from governance.domain.slots import OF_CONSUMERS, OWNERLESS, ROLE_LABELS, ROLE_TEAMS
 from governance.models import BreakAcceptance, ChangeEvent, ChangeRequest, ChangeSubject, CheckResult, Slot
 from governance.services import change_events, changes, identity, revisions, sealing
 from kernel import audit, clock, outbox
@@ -218,9 +218,9 @@ def _consumer_slots(change: ChangeRequest, applications: set[str]) -> Mapping[st
             else None
         )
         if team is not None:
-            found[f"team:{team.key}"] = (f"Consumer: {team.name}", [team.id])
+            found[f"team:{team.key}"] = (OF_CONSUMERS.format(team.name), [team.id])
     if applications - owned:
-        found["consumer_owner"] = (f"Owner of {', '.join(sorted(applications - owned))}", [])
+        found["consumer_owner"] = (OWNERLESS.format(", ".join(sorted(applications - owned))), [])
     return found
 
 

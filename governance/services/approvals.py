@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from governance import models
 from governance.domain import kinds
 from governance.domain.approval import SealedApproval, best, unmet_of
+from governance.domain.slots import without_name
 from governance.domain.subject import Subject
 from governance.selectors import freezes, rights
 from kernel import audit, clock
@@ -131,6 +132,7 @@ def as_value(row: models.Approval) -> SealedApproval:
     )
 
 
+_GONE = "a slot that is not there any more"
 _LOST = """
 select coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username), s.label
   from governance_approval a cross join jsonb_array_elements(a.filled_slots) e
@@ -164,10 +166,10 @@ def _lost_rights(approval: SealedApproval) -> list[dict[str, Any]]:
         return [
             {
                 "code": "approval.approver_lost_right",
-                "message": f"{name} approved as {label} and may no longer give that approval."
+                "message": f"{name} approved as {without_name(label)} and may no longer give that approval."
                 if name and label
-                else f"No live decision stands behind the approval as {label or 'a slot that is not there any more'}.",
-                "fix": f"Ask another {label or 'person'} to approve.",
+                else f"No live decision stands behind the approval as {without_name(label or _GONE)}.",
+                "fix": f"Ask another {without_name(label or 'person')} to approve.",
                 "approval": approval.id,
             }
             for name, label in cursor.fetchall()

@@ -12,6 +12,7 @@ from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, 
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
 from governance.selectors import policies as policies_in_force
+from governance.selectors import told_slots
 from governance.services import freeze_changes, policies, policy_names, waivers
 from governance.services.catalog import change_kinds as catalog_kinds
 from governance.services.catalog import freeze_guard
@@ -124,7 +125,8 @@ def _policy_flips(context: CheckContext) -> CheckOutcome:
         finding(
             "policy.flips",
             "",
-            f"Change {f.change.pk} would need {', '.join(f.added_slots) or 'no other approvals'}; "
+            f"Change {f.change.pk} would need "
+            f"{', '.join(told_slots.without_names(f.added_slots)) or 'no other approvals'}; "
             f"{counted(f.voids, 'decision')} would be void.",
             level="info",
             change=f.change.pk,

@@ -16,7 +16,7 @@ from governance.domain.slots import SlotSpec
 from governance.domain.subject import Subject
 from governance.models import ChangeRequest, Policy
 from governance.selectors import policies as selectors
-from governance.selectors import sight
+from governance.selectors import sight, told_slots
 from governance.services import changes, policy_names, revisions
 from governance.services.assessment import assess
 from kernel import audit, clock, outbox
@@ -173,11 +173,11 @@ def preview(level: str, document: Mapping[str, Any], *, viewer: Viewer) -> list[
     policy_names.require_known(document)
     found = []
     for change in sight.of_changes(viewer).filter(pk__in=_open_at(level)).order_by("id"):
-        found.append(_flip(change, level, document))
+        found.append(_flip(change, level, document, viewer))
     return found
 
 
-def _flip(change: ChangeRequest, level: str, document: Mapping[str, Any]) -> Flip:
+def _flip(change: ChangeRequest, level: str, document: Mapping[str, Any], viewer: Viewer) -> Flip:
     active = [(p.level, document if p.level == level else p.document) for p in selectors.active(change.policy_levels)]
     if level not in dict(active):
         active.append((level, document))
@@ -188,8 +188,10 @@ def _flip(change: ChangeRequest, level: str, document: Mapping[str, Any]) -> Fli
         as_of=clock.now(),
         levels=active,
     )
-    now = {f"{s.label} {s.number}" for s in change.slots.filter(revision=change.revision)}
-    then = {f"{spec.label} {number}" for spec in made.slots for number in range(1, spec.count + 1)}
+    rows = [(s.key, s.label, s.group_ids) for s in change.slots.filter(revision=change.revision).order_by("number")]
+    asked = [(spec.key, spec.label, spec.group_ids) for spec in made.slots for _ in range(spec.count)]
+    told = told_slots.of(change, viewer, [(key, label) for key, label, _ in (*rows, *asked)])
+    now, then = told.numbered(rows), told.numbered(asked)
     checks_now = set(change.check_results.filter(revision=change.revision).values_list("check_id", flat=True))
     checks_then = {check for check, _ in made.checks}
     return Flip(

@@ -11,9 +11,11 @@ from governance import permissions
 from governance.domain.matching import assign
 from governance.domain.slots import SlotSpec
 from governance.models import ChangeRequest
+from governance.selectors import told_slots
 from governance.services import change_events
 from kernel import clock, outbox
 from kernel.models import User
+from kernel.viewer import Viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,22 @@ def of(change: ChangeRequest) -> list[UnfillableSlot]:
         if missing:
             found.append(UnfillableSlot(one["key"], one["label"], missing, _way_out(change, one)))
     return found
+
+
+def told(change: ChangeRequest, viewer: Viewer) -> list[UnfillableSlot]:
+    """The same as the viewer is told of them: a consumer that they may not see, and its team, is not named."""
+    found = of(change)
+    sight = told_slots.of(change, viewer, [(slot.key, slot.label) for slot in found])
+    groups = {one["key"]: one["groups"] for one in (change.facts or {}).get("asks") or []}
+    shown, hidden = [], 0
+    for slot in found:
+        if sight.hides(slot.key, slot.label, groups[slot.key]):
+            hidden += slot.missing
+        else:
+            shown.append(slot)
+    if hidden and sight.counted:
+        shown.append(UnfillableSlot(told_slots.KEY, told_slots.HIDDEN, hidden, told_slots.UNFILLABLE))
+    return shown
 
 
 def _way_out(change: ChangeRequest, one: dict[str, Any]) -> str:
@@ -89,5 +107,5 @@ def tell(change: ChangeRequest, specs: Sequence[SlotSpec], before: dict[str, Any
         outbox.emit(
             "governance.slots_unfillable",
             key=change.pk,
-            payload=change_events.payload(change) | {"slots": [slot.label for slot in missing]},
+            payload=change_events.payload(change) | {"slots": told_slots.without_names(slot.label for slot in missing)},
         )

@@ -57,7 +57,7 @@ def context(request: HttpRequest, change_id: int, tab: str) -> dict[str, Any]:
         "results": results,
         "check_counts": tones.tally(results),
         "slots": groups,
-        "unfillable": unfillable.of(change) if change.state in (State.DRAFT, State.IN_REVIEW) else [],
+        "unfillable": unfillable.told(change, viewer) if change.state in (State.DRAFT, State.IN_REVIEW) else [],
         "slot_label": next((g.label for g in groups if g.you), ""),
         "gate": gate_of(change, groups, results, blocking, now),
         "may_decide": decide,

@@ -18,12 +18,13 @@ from governance.domain import kinds, text_diff
 from governance.domain.acceptance import ACCEPTANCE_KINDS
 from governance.domain.subject import Subject
 from governance.models import BreakAcceptance, ChangeRequest, CheckResult
-from governance.selectors import rights, told_changes
+from governance.selectors import rights, told_changes, told_slots
 from governance.selectors.told_changes import ToldImpact
 from governance.services import policies
 from governance.web import change_layout, policy_words, timeline, told_differences, tones
 from kernel import audit
 from kernel.errors import DomainError
+from kernel.viewer import Viewer
 
 READINGS = (("words", "In words"), ("tree", "As a tree"), ("text", "As text"))
 PER_PAGE = 100
@@ -114,7 +115,9 @@ def evidence(request: HttpRequest, change_id: int) -> HttpResponse:
         "entries": entries,
         "acceptances": list(change.acceptances.select_related("person")),
         "explanation": (explanation := _explanation(change)),
-        "explained_rules": policy_words.rules(explanation.rules, {}) if explanation else [],
+        "explained_rules": policy_words.rules(
+            told_slots.rules(explanation.rules if explanation else (), change, Viewer.of(request.user)), {}
+        ),
     }
     return render(request, "governance/evidence.html", context)
 
