@@ -118,7 +118,12 @@ class HttpClient:
     def _with(self, url: httpx.URL, params: Mapping[str, Any] | None) -> httpx.URL:
         if params:
             # Spaces as %20: OData services take a plus sign for a plus sign.
-            pairs = [(quote(k, safe="$"), quote(str(v), safe="~()',:")) for k, v in params.items() if v is not None]
+            pairs = [
+                (quote(name, safe="$"), quote(str(one), safe="~()',:"))
+                for name, value in params.items()
+                for one in (value if isinstance(value, list) else [value])
+                if one is not None
+            ]
             query = "&".join(f"{name}={value}" for name, value in pairs)
             glue = b"&" if b"?" in url.raw_path else b"?"
             url = url.copy_with(raw_path=url.raw_path + glue + query.encode("ascii"))

@@ -118,6 +118,18 @@ class StampRules(msgspec.Struct, frozen=True):
             return value
         return written(moment.astimezone(meant.tzinfo), value)
 
+    def moment(self, value: str) -> datetime | None:
+        """The moment that a stamp is, without a zone where it has none; None for a counter and for what is none."""
+        number = _number(value)
+        if number is None:
+            return _moment(value) if _OTHER_TIME.match(value) else None
+        if self.numbers is None:
+            return None
+        try:
+            return datetime.fromtimestamp(float(number) / _PER_SECOND[self.numbers], UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+
     def written_like(self, moment: datetime, initial: str | None) -> str | None:
         """A time as a change parameter; None where the stamps are counters."""
         if self.numbers is not None:

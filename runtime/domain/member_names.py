@@ -50,17 +50,17 @@ class SecondName(str):
         return self is not other
 
 
+def all_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object (for `object_pairs_hook`) that has each member of a name that stands twice, as a `SecondName`."""
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        made[SecondName(name) if name in made else name] = value
+    return made
+
+
 def every_member(payload: bytes) -> Any:
-    """A JSON text as data that has each member of a name that stands twice, as a `SecondName`. Raises ValueError and
-    RecursionError."""
-
-    def members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        made: dict[str, Any] = {}
-        for name, value in pairs:
-            made[SecondName(name) if name in made else name] = value
-        return made
-
-    return json.loads(payload.decode(), object_pairs_hook=members, parse_float=Decimal)
+    """A JSON text as data that has each member of a name that stands twice. Raises ValueError and RecursionError."""
+    return json.loads(payload.decode(), object_pairs_hook=all_members, parse_float=Decimal)
 
 
 def named_twice(payload: bytes) -> str:

@@ -274,7 +274,7 @@ def links(manifest: Manifest) -> Findings:
     for number, source in enumerate(manifest.sources):
         if source.poslog is not None:
             found += _of_settings(f"/sources/{number}/poslog", partial(handed_poslog.rules_of, source))
-    return [*found, *addresses(manifest)]
+    return [*found, *paging_checks.refused(manifest), *addresses(manifest)]
 
 
 def _of_settings(pointer: str, check: Callable[[], object]) -> Findings:

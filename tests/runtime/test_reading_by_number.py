@@ -117,3 +117,27 @@ def test_other_ways_of_paging_are_not_warned_of() -> None:
     for strategy in ("none", "link", "next", "cursor"):
         assert told(paging={"strategy": strategy}, changes=CHANGES) == []
     assert told(changes=CHANGES) == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("strategy", ["page", "offset", "range"])
+@pytest.mark.parametrize(
+    ("changes", "loses"),
+    [
+        ({"overlap": 0}, True),
+        ({"overlap": 0.0, "operator": "gt"}, True),
+        ({}, False),
+        ({"overlap": 1}, False),
+        ({"overlap": 0, "full_every": "24h"}, False),
+        ({"overlap": 0, "window": "1h", "until_param": "u", "initial": "2026-01-01T00:00:00Z"}, False),
+    ],
+)
+def test_a_source_by_number_that_would_lose_rows_is_refused_with_its_place(
+    strategy: str, changes: dict[str, Any], loses: bool
+) -> None:
+    settings = {"path": "x", "key_fields": ["id"], "paging": {"strategy": strategy, "size": 10}}
+    given = copy.deepcopy(scene.PRICES)
+    given["sources"][0]["connection"] = {"protocol": "rest", "settings": settings | {"changes": CHANGES | changes}}
+    found = manifest_checks.links(manifests.parse(given).manifest)
+    places = [one["pointer"] for one in found if one["code"] == "paging.loses_rows"]
+    assert places == (["/sources/0/connection/settings/changes/overlap"] if loses else [])

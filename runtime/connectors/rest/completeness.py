@@ -11,7 +11,8 @@ from typing import Any
 from kernel import clock
 from runtime.connectors.partial_answers import mark_of_more
 from runtime.connectors.protocols import Cursor, Refused
-from runtime.connectors.rest.settings import ChangeFeed, Paging
+from runtime.connectors.rest.page_settings import ChangeFeed, Paging, Select
+from runtime.connectors.rest.paging import BY_NUMBER
 from runtime.domain.schedule import BadSchedule, distance
 
 
@@ -19,9 +20,10 @@ class RowCount:
     """The rows of a run so far beside the total that the service told last. A reading that got fewer than that is
     done once more from its beginning; if that is incomplete, too, the run fails where its cursor began."""
 
-    def __init__(self, paging: Paging) -> None:
+    def __init__(self, paging: Paging, select: Select | None = None) -> None:
         self.paging = paging
-        self.where = paging.total or paging.total_header or ""
+        self.in_body = paging.total or (select.total if select else "")
+        self.where = self.in_body or paging.total_header
 
     def counted(self, cursor: Cursor, rows: int, found: Mapping[str, Any], headers: Mapping[str, str]) -> Cursor:
         """The cursor of a run with these rows counted, and the total that the page tells. A run that earlier releases
@@ -30,7 +32,7 @@ class RowCount:
             if "at" in cursor and "count" not in cursor:
                 return cursor
             return {**cursor, "count": int(cursor.get("count", 0)) + rows}
-        told = _number(found.get("total") if self.paging.total else headers.get(self.where.lower()))
+        told = _number(found.get("total") if self.in_body else headers.get(self.where.lower()))
         return {**cursor, "count": int(cursor.get("count", 0)) + rows, "total": told}
 
     def silent(self, cursor: Cursor) -> list[str]:
@@ -74,7 +76,7 @@ class RowCount:
         paging = self.paging
         if paging.whole:
             return
-        numbered = paging.strategy in ("offset", "page")
+        numbered = paging.strategy in BY_NUMBER
         counts = not self.where and not numbered and "count" in cursor
         mark = mark_of_more(
             document,

@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime.connectors.protocols import Cursor, Record, Refused
-from runtime.connectors.rest.settings import Paging
+from runtime.connectors.rest.page_settings import Paging
 
 TAIL = 5  # rows at the end of a page by which the next page shows that nothing has moved in between
 BACK = 20  # steps back in one run, and one more for two pages, after which rows move faster than they can be read
+BY_NUMBER = ("offset", "page", "range")  # ways by which rows that move change places
+OF_A_RUN = ("since", "full", "whole", "until", "from", "to")  # what a run, or its slice, began with
 Rows = Sequence[tuple[str, bytes]]
 AROUND = 2  # times that a page comes again, others in between, after which they go round in a circle
 SAME = 5  # pages with the same rows in a row, after which new positions lead nowhere
@@ -48,7 +50,7 @@ def fresh(cursor: Cursor) -> Cursor:
 
 def beginning(cursor: Cursor) -> Cursor:
     """What a run began with."""
-    return {name: cursor[name] for name in ("since", "full", "whole") if name in cursor}
+    return {name: cursor[name] for name in OF_A_RUN if name in cursor}
 
 
 def rows_in_order(payloads: Sequence[bytes], records: Sequence[Record]) -> list[tuple[str, bytes]]:
@@ -79,7 +81,7 @@ def after_offset(paging: Paging, cursor: Cursor, rows: Sequence[tuple[str, bytes
 def page_before(paging: Paging, cursor: Cursor) -> int | None:
     """The number of the page that is read again behind this one, where a row that is gone may have let another one slip
     into it; for an offset, the last row that was read, where a page did not begin with it."""
-    if paging.strategy == "offset" and cursor.get("bare"):
+    if paging.strategy in ("offset", "range") and cursor.get("bare"):
         return asked(paging, cursor) - 1
     if paging.strategy != "page" or paging.append_only or not cursor.get("tail"):
         return None

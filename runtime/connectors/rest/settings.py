@@ -3,13 +3,14 @@ backticks; an empty path is the document itself."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from runtime.connectors.answer_rules import AnswerRule, SuccessRule
 from runtime.connectors.answers import plain_name
 from runtime.connectors.failure_marks import FailureMarks, WholeAnswers
+from runtime.connectors.rest.page_settings import ChangeFeed, Paging, RestRead, Select
 from runtime.connectors.stamps import StampRules
 from runtime.domain.json_paths import JsonPath
 
@@ -20,74 +21,6 @@ class Errors(msgspec.Struct, frozen=True):
 
     code: list[str] = msgspec.field(default_factory=lambda: ["code", "error", "errorCode", "title"])
     message: list[str] = msgspec.field(default_factory=lambda: ["message", "detail", "error_description", "title"])
-
-
-class Paging(msgspec.Struct, frozen=True):
-    """How pages follow one another.
-
-    none    one answer holds everything
-    link    the `Link` header with rel="next" (RFC 8288)
-    next    a URL in the body, at `next`
-    offset  `offset_param` advances by the number *received*; goes on while `more` in the body is true, or until nothing
-            new comes. Each page begins with the last row of the one before: if it is not there, rows have moved, and
-            reading goes back. Where nothing but that row comes, what is behind it is asked for alone
-    cursor  an opaque value at `next` goes back in `cursor_param`; ends where there is none, or where `more` is false
-    page    `page_param` counts up from `first_page`, until a page is empty. The page before each is read again, to see
-            that no row has slipped into it; if one has, reading goes back. `append_only`: rows never go away, and each
-            page is asked for once
-
-    order_by             the field by which the service sorts (say it to the service in `parameters`): of offset and
-                         page, what keeps rows that stay from changing places
-    total, total_header  where a page, or the answer's header, tells how many rows there are in all: a reading that got
-                         fewer is done once more, and then fails
-    whole                the last page is the last one, whatever it says of a next page or of a total; else a reading
-                         that ends although its last page says that there is more fails
-    """
-
-    VARIANTS: ClassVar[tuple[str, dict[str, tuple[str, ...]]]] = (
-        "strategy",
-        {
-            "none": (),
-            "link": (),
-            "next": ("next",),
-            "offset": ("offset_param", "more", "order_by"),
-            "cursor": ("next", "cursor_param", "more"),
-            "page": ("page_param", "first_page", "append_only", "order_by"),
-        },
-    )
-
-    strategy: Literal["none", "link", "next", "offset", "cursor", "page"] = "none"
-    next: JsonPath = "next"
-    more: JsonPath | None = None
-    size: int | None = None
-    size_param: str = "limit"
-    offset_param: str = "offset"
-    cursor_param: str = "cursor"
-    page_param: str = "page"
-    first_page: int = 1
-    append_only: bool = False
-    order_by: JsonPath = ""
-    total: JsonPath = ""
-    total_header: str = ""
-    whole: bool = False
-
-
-class ChangeFeed(msgspec.Struct, frozen=True):
-    """Incremental reading: `param` takes the highest value of `field` seen so far, less `overlap`.
-
-    `value` is the template of the parameter, for vendors that take an expression: `greater-or-equal(updated,{since})`.
-    `overlap`: how far a new run goes back, in seconds where the field is a time (a date goes back by whole days), in
-    units of the field where it is a counter. Rows that were committed late with an earlier value, and ties where
-    the vendor means "greater than", are read only because of it. What is known is stored once only. 0: none.
-    `full_every` (`24h`): a run after that time reads everything, whatever has changed.
-    """
-
-    param: str
-    field: JsonPath
-    value: str = "{since}"
-    initial: str | None = None
-    overlap: float = 120.0
-    full_every: Annotated[str, msgspec.Meta(pattern=r"^([1-9][0-9]{0,5}[smh])?\Z")] = ""
 
 
 class RestBatch(msgspec.Struct, frozen=True):
@@ -185,6 +118,10 @@ class RestSettings(msgspec.Struct, frozen=True):
     Writing: method, batch or single, where the idempotency key goes, lookup. What an answer means: success, answers,
     nothing_done (statuses by which this vendor proves that it did nothing, `[503]`), reference (where it is given, a
     success has it), job.
+    path         below the base URL of the endpoint, or from the root of its host with a slash in front
+    parameters   of the query; a list stands once for each of its values
+    request, select, paging, changes  how pages are asked for, what is taken out of them, how they follow one another,
+                 and how a run asks for what has changed
     match_field  the member of the document whose value goes into `If-Match`
     not_sent     members of the document that serve the address alone
     connections  `kept`: writes go over connections that are kept; `new`: each opens its own. A server or proxy that
@@ -195,8 +132,8 @@ class RestSettings(msgspec.Struct, frozen=True):
     OF_ROLE: ClassVar[dict[str, frozenset[str]]] = {
         "source": frozenset(
             [
-                *("items", "key_fields", "version_field", "paging", "changes", "stamps", "page_errors", "success"),
-                *("check_path", "charset", "max_response"),
+                *("request", "select", "items", "key_fields", "version_field", "paging", "changes", "stamps"),
+                *("page_errors", "success", "check_path", "charset", "max_response"),
             ]
         ),
         "sink": frozenset(
@@ -213,8 +150,10 @@ class RestSettings(msgspec.Struct, frozen=True):
     base_url: str
     path: str
     method: Literal["POST", "PUT", "PATCH"] = "POST"
-    parameters: dict[str, str] = msgspec.field(default_factory=dict)
+    parameters: dict[str, str | list[str]] = msgspec.field(default_factory=dict)
     headers: dict[str, str] = msgspec.field(default_factory=dict)
+    request: RestRead = msgspec.field(default_factory=RestRead)
+    select: Select = msgspec.field(default_factory=Select)
     items: JsonPath = ""
     key_fields: list[JsonPath] = msgspec.field(default_factory=list)
     version_field: JsonPath | None = None

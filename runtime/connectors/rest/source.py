@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from kernel import clock
 from runtime.connectors.answers import first
 from runtime.connectors.failure_marks import is_empty
 from runtime.connectors.http import Response
-from runtime.connectors.json_rows import JsonRows, rows_of
+from runtime.connectors.json_rows import JsonRows
 from runtime.connectors.protocols import (
     CallContext,
     CallError,
@@ -32,13 +32,16 @@ from runtime.connectors.protocols import (
 from runtime.connectors.rawjson import KeyReader, Shape
 from runtime.connectors.rest import paging
 from runtime.connectors.rest.completeness import RowCount, began_at, whole_is_due
+from runtime.connectors.rest.keyset import after_key
+from runtime.connectors.rest.page_calls import PageCall, PageCalls
+from runtime.connectors.rest.page_settings import Paging
 from runtime.connectors.rest.row_order import said_of_order
+from runtime.connectors.rest.selected import Selected
 from runtime.connectors.rest.session import RestSession
-from runtime.connectors.rest.settings import ChangeFeed, Paging, RestSettings
+from runtime.connectors.rest.settings import RestSettings
 from runtime.connectors.settings import wrong_setting
 from runtime.connectors.stamps import highest, said_of_wrong
 from runtime.connectors.void_places import VoidPlaces, refused_here
-from runtime.domain.templates import names_in, problem_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,9 @@ class RestSource:
         if not settings.key_fields:
             raise wrong_setting("/key_fields", "Reading needs 'key_fields': what identifies a record.")
         self.settings = settings
-        _takes_since(settings.changes)
+        self.selected = Selected(settings)
+        self.settings = settings = self.selected.settings
+        self.calls = PageCalls(settings)
         self.session = RestSession(settings)
         self.version_field = settings.changes.field if settings.changes else settings.version_field
         self.keys = KeyReader(settings.key_fields, self.version_field)
@@ -81,7 +86,7 @@ class RestSource:
         members: dict[str, tuple[str, Any]] = {"items": (settings.items, list[msgspec.Raw])}
         if settings.items and settings.paging.strategy in ("next", "cursor"):
             members["next"] = (settings.paging.next, Any)
-        if settings.items and settings.paging.strategy in ("offset", "cursor") and settings.paging.more:
+        if settings.items and settings.paging.strategy in ("offset", "cursor", "keyset") and settings.paging.more:
             members["more"] = (settings.paging.more, bool)
         if settings.items and settings.paging.total:
             members["total"] = (settings.paging.total, Any)
@@ -90,17 +95,18 @@ class RestSource:
             members |= {name: (path, Any) for name, path in self.errors.items()}
         self.shape = Shape(members)
         self.whole = settings.whole_answers()
-        self.count = RowCount(settings.paging)
+        self.count = RowCount(settings.paging, settings.select)
 
     def close(self) -> None:
         self.session.close()
 
     def check(self, *, call: CallContext) -> Health:
         try:
-            target, params = (self.settings.check_path, {}) if self.settings.check_path else self._question({})
-            self.session.refuse(
-                self.session.send("GET", target, call=call, effect=False, params=params), call=call, effect=False
-            )
+            path = self.settings.check_path
+            asked = PageCall("GET", path) if path else self.calls.of(self.calls.begun({}))
+            response = self._asked(asked, call, time.monotonic() + call.deadline)
+            if response.status != 416 or self.settings.paging.strategy != "range":  # there is nothing to read
+                self.session.refuse(response, call=call, effect=False)
         except CallError as error:
             return Health(False, str(error))
         return Health(True, "signed in, reading is possible")
@@ -142,10 +148,12 @@ class RestSource:
         changes, until = self.settings.changes, time.monotonic() + call.deadline
         if "at" not in cursor and "whole" not in cursor and whole_is_due(changes, cursor):
             cursor["whole"] = clock.now().isoformat()
+        if "at" not in cursor:
+            cursor = self.calls.begun(cursor)
         fetched = self._fetch(cursor, call, until)
         if fetched is None:
             return self._no_content(cursor)
-        if changes is not None and "at" not in cursor:
+        if changes is not None and "at" not in cursor and "begun" not in cursor:
             cursor["begun"] = began_at(fetched.response.headers)
         seen = self._seen(cursor, fetched)
         number = paging.page_before(self.settings.paging, cursor)
@@ -169,7 +177,7 @@ class RestSource:
             return Page(records, again, False, rejected, [*warnings, missing])
         if place is None:
             self.count.unread(counted, fetched.page.around, fetched.response.headers, self.settings.items)
-            return Page(records, self._end({**cursor, "high": seen.high}), True, rejected, warnings)
+            return self._ended({**cursor, "high": seen.high}, records, rejected, warnings)
         if place:
             place |= self.count.promise(fetched.page.around, fetched.response.headers, self.settings.items)
         return Page(records, self._inside_run(counted, place, seen.high), False, rejected, warnings)
@@ -178,8 +186,15 @@ class RestSource:
         """204 in the place of a page: the end, where nothing says that there is more."""
         missing = self.count.missing(cursor) or self.count.promised(cursor)
         if "at" not in cursor or not missing:
-            return Page([], self._end(cursor), True)
+            return self._ended(cursor, [], [], [])
         return Page([], {**paging.beginning(cursor), "again": 1}, False, (), [missing])
+
+    def _ended(
+        self, cursor: Cursor, records: list[Record], rejected: list[RejectedRecord], warnings: list[str]
+    ) -> Page:
+        """The last page of a question: the end of the run, or of one of its slices."""
+        further = self.calls.next_slice(cursor)
+        return Page(records, further or self._end(cursor), further is None, rejected, warnings)
 
     def _inside_run(self, cursor: Cursor, place: Cursor, high: str | None) -> Cursor:
         began = {"begun": cursor["begun"]} if place and "begun" in cursor else {}
@@ -197,12 +212,17 @@ class RestSource:
 
     def _fetch(self, cursor: Cursor, call: CallContext, until: float) -> _Fetched | None:
         """One page; None where there is no content (204)."""
-        target, params = self._question(cursor)
-        response = self.session.send("GET", target, call=call, effect=False, params=params, until=until)
-        if response.status == 204:
+        response = self._asked(self.calls.of(cursor), call, until)
+        ranges = self.settings.paging.strategy == "range"
+        if response.status == 204 or (ranges and response.status == 416):
             return None
         self.session.refuse(response, call=call, effect=False)
-        page = rows_of(self.shape, response, self.settings.charset)
+        if ranges and response.status == 206:
+            response = replace(response, status=200)
+        page = self.selected.rows_of(self.shape, response)
+        if error := self.selected.error_in(page):
+            words = call.secrets.redact(error)[:300]
+            raise Retriable(f"the page says {self.settings.select.error!r}, so it may hold less than there is: {words}")
         for name, path in self.errors.items():
             if not is_empty(page.found.get(name)):
                 words = call.secrets.redact(str(page.found[name]))[:300]
@@ -217,7 +237,7 @@ class RestSource:
     def _seen(self, cursor: Cursor, fetched: _Fetched) -> _Seen:
         page = fetched.page
         records, rejected = self._records(page, fetched.response.url)
-        numbered = self.settings.paging.strategy in ("offset", "page")
+        numbered = self.settings.paging.strategy in paging.BY_NUMBER
         rows = paging.rows_in_order(page.payloads, records) if numbered else []
         warnings = [page.warning] if page.warning else []
         if numbered and (order := self.settings.paging.order_by) and (said := said_of_order(order, page.payloads)):
@@ -242,44 +262,37 @@ class RestSource:
         records, rejected = self._records(found, self.settings.path)
         return self.settings.stamps.judged(records[0]) if records else rejected[0]
 
-    def _question(self, cursor: Cursor) -> tuple[str, dict[str, Any]]:
-        settings, pages, at = self.settings, self.settings.paging, cursor.get("at")
-        if pages.strategy in ("link", "next") and at is not None:
-            return str(at), {}
-        params: dict[str, Any] = dict(settings.parameters)
-        if pages.size:
-            params[pages.size_param] = pages.size
-        if settings.changes and (since := self._since(cursor, settings.changes)):
-            params[settings.changes.param] = settings.changes.value.format(since=since)
-        if pages.strategy == "offset":
-            params[pages.offset_param] = paging.asked(pages, cursor)
-        elif pages.strategy == "page":
-            params[pages.page_param] = paging.asked(pages, cursor)
-        elif pages.strategy == "cursor" and at is not None:
-            params[pages.cursor_param] = at
-        return settings.path, params
-
-    def _since(self, cursor: Cursor, changes: ChangeFeed) -> str | None:
-        since = cursor.get("since")
-        if not since or cursor.get("whole") or self.settings.stamps.in_future(str(since)):
-            return changes.initial
-        return self.settings.stamps.went_back(str(since), changes.overlap)
+    def _asked(self, asked: PageCall, call: CallContext, until: float) -> Response:
+        content = None if asked.body is None else msgspec.json.encode(asked.body)
+        return self.session.send(
+            asked.method,
+            asked.target,
+            call=call,
+            effect=False,
+            params=asked.params,
+            headers=asked.headers,
+            content=content,
+            until=until,
+        )
 
     def _next(self, cursor: Cursor, fetched: _Fetched, rows: paging.Rows) -> Cursor | None:
         """The place inside of the run after this page, None at the end."""
         pages, found, response = self.settings.paging, fetched.page.found, fetched.response
         if pages.strategy == "page":
             return paging.after_page(pages, cursor, rows)
-        if pages.strategy == "offset":
+        if pages.strategy in ("offset", "range"):
             more = found.get("more")
             return self._unless_moved(lambda: paging.after_offset(pages, cursor, rows, more=more))
+        if pages.strategy == "keyset" and pages.keyset is not None:
+            return after_key(pages.keyset, cursor, fetched.page.payloads, found.get("more"))
         position: Any = None
         if pages.strategy == "link":
             position = self._inside(paging.link_next(response.headers.get("link", "")), response)
         elif pages.strategy == "next":
-            position = self._inside(paging.position_of(found.get("next"), pages.next), response)
+            position = self._inside(paging.position_of(found.get("next"), self.selected.next), response)
         elif pages.strategy == "cursor":
-            position = None if _says_end(pages, found) else paging.position_of(found.get("next"), pages.next)
+            given = response.headers.get(pages.next_header) if pages.next_header else found.get("next")
+            position = None if _says_end(pages, found) else paging.position_of(given, pages.next_header or pages.next)
         return None if position is None else paging.after_position(cursor, position, fetched.page.payloads)
 
     def _unless_moved(self, find: Callable[[], Cursor | None]) -> Cursor | None:
@@ -345,7 +358,7 @@ class RestSource:
         high = cursor.get("high")
         if high is not None and cursor.get("begun"):
             high = self.settings.stamps.not_after(str(high), datetime.fromisoformat(cursor["begun"]))
-        known = self._true(cursor.get("since"), high)
+        known = self._true(cursor.get("since"), high, self.calls.reached(cursor))
         high = self._highest(known, cursor)
         if high is None and known and cursor.get("since") is not None:
             high = known[0]
@@ -360,17 +373,6 @@ class RestSource:
         initial = changes.initial if changes and changes.initial != "0" else None  # a beginning of every kind
         like = [None if one is None else str(one) for one in (cursor.get("since"), cursor.get("high"), initial)]
         return highest(values, like)
-
-
-def _takes_since(changes: ChangeFeed | None) -> None:
-    """Raises Invalid where the template of the parameter has other names than `{since}`."""
-    if changes is None:
-        return
-    if problem := problem_of(changes.value):
-        raise wrong_setting("/changes/value", problem)
-    if names := [name for name in names_in(changes.value) if name != "since"]:
-        said = f"{changes.value!r} names {names[0]!r}; there is '{{since}}' alone"
-        raise wrong_setting("/changes/value", said)
 
 
 def _says_end(pages: Paging, found: Mapping[str, Any]) -> bool:

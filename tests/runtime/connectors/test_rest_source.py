@@ -52,13 +52,89 @@ def numbered(seen):
     return 200, {}, {"data": rows}
 
 
+def relative(seen):
+    start = int(seen.query.get("from", 0))
+    rows, more = chosen(seen, start)
+    return 200, {}, {"data": rows} | ({"@odata.nextLink": f"rows?from={start + SIZE}"} if more else {})
+
+
+def head(seen):
+    """The position in a header, both ways."""
+    start = int(seen.headers.get("x-at", "0"))
+    rows, more = chosen(seen, start)
+    return 200, {"X-Next": str(start + SIZE)} if more else {}, {"data": rows}
+
+
+def ranged(seen):
+    start, end = map(int, seen.headers["rest-range"].removeprefix("resources=").split("-"))
+    rows, _ = chosen(seen, start, end - start + 1)
+    total = len(chosen(seen, 0, len(ROWS))[0])
+    if not rows and start:
+        return 416, {}, {}
+    return 206, {"REST-Content-Range": f"resources {start}-{start + len(rows) - 1}/{total}"}, {"data": rows}
+
+
+def keyed(seen):
+    """`id > 4 and updated >= …`, sorted by id."""
+    since, _, behind = seen.query["where"].removeprefix("since ").partition(" and id > ")
+    behind = int(behind or 0)
+    rows = [r for r in ROWS if r["id"] > behind and r["updated"] >= since]
+    return 200, {}, {"data": rows[:SIZE]}
+
+
+def posted(seen):
+    """A query by POST, whose rows lie as GraphQL has them."""
+    said = json.loads(seen.body)
+    assert said["query"] == "rows"
+    start = int((said["variables"].get("after") or "c0")[1:])
+    rows = [r for r in ROWS if r["updated"] >= said["variables"].get("since", "")]
+    page = {"edges": [{"node": row, "cursor": "x"} for row in rows[start : start + SIZE]]}
+    more = start + SIZE < len(rows)
+    page["pageInfo"] = {"hasNextPage": more, "endCursor": f"c{start + SIZE}"}
+    return 200, {}, {"data": {"rows": page}}
+
+
 STRATEGIES = {
     "link": (link, {"strategy": "link"}),
     "next": (next_url, {"strategy": "next", "next": "links.next"}),
     "offset": (offset, {"strategy": "offset", "size": SIZE, "more": "hasMore"}),
     "cursor": (cursor, {"strategy": "cursor", "next": "cursor", "size": SIZE}),
     "page": (numbered, {"strategy": "page", "size": SIZE}),
+    "relative": (relative, {"strategy": "next"}),
+    "header": (
+        head,
+        {"strategy": "cursor", "next_header": "X-Next", "cursor_param": "X-At", "place": "header", "size": SIZE},
+    ),
+    "range": (
+        ranged,
+        {
+            "strategy": "range",
+            "size": SIZE,
+            "range_header": "REST-Range",
+            "range_unit": "resources",
+            "total_header": "REST-Content-Range",
+        },
+    ),
+    "keyset": (
+        keyed,
+        {"strategy": "keyset", "keyset": {"fields": ["id"], "param": "where", "value": "id > {id}"}, "size": SIZE},
+    ),
+    "posted": (posted, {"strategy": "cursor", "cursor_param": "variables.after", "size": SIZE, "size_param": "first"}),
 }
+BESIDE = {  # what such a service is told as well
+    "relative": {"select": {"next": '"@odata.nextLink"'}},
+    "keyset": {"changes": {"param": "where", "field": "updated", "value": "since {since}", "initial": "2026-01-01"}},
+    "posted": {
+        "items": "",
+        "request": {"method": "POST", "body": {"query": "rows", "variables": {"kind": "all"}}},
+        "select": {
+            "rows": "data.rows.edges[].node",
+            "next": "data.rows.pageInfo.endCursor",
+            "more": "data.rows.pageInfo.hasNextPage",
+        },
+    },
+}
+SINCE = {"keyset": BESIDE["keyset"]["changes"], "posted": {"param": "variables.since", "field": "updated"}}
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -84,7 +160,8 @@ class TestSource(HttpSourceConformance):
             "key_fields": ["id"],
             "auth": {"kind": "bearer"},
         }
-        return lambda **more: open_source("rest", {**settings, "paging": STRATEGIES[strategy][1], **more})
+        settings |= {"paging": STRATEGIES[strategy][1], **BESIDE.get(strategy, {})}
+        return lambda **more: open_source("rest", {**settings, **more})
 
     @pytest.fixture
     def circumstances(self):
@@ -121,8 +198,8 @@ class TestSource(HttpSourceConformance):
 
         return order
 
-    def test_the_next_run_starts_at_the_highest_change(self, make, server, circumstances):
-        source = make(changes={"param": "since", "field": "updated"})
+    def test_the_next_run_starts_at_the_highest_change(self, make, server, circumstances, strategy):
+        source = make(changes=SINCE.get(strategy, {"param": "since", "field": "updated"}))
         end = read_all(source, circumstances=circumstances)[-1].cursor
         assert end == {"since": "2026-03-11T00:00:00Z"}
         again = [r.key for p in read_all(source, end, circumstances=circumstances) for r in p.records]
