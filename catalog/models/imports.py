@@ -66,12 +66,19 @@ class ImportRun(models.Model):
 
 
 class ImportFile(models.Model):
-    """A file of a run that waits or runs; gone when the run has ended."""
+    """A file of a run that waits or runs; gone when the run has ended. Of one that is no file to read, `data` are words
+    that say why."""
+
+    class Kind(models.TextChoices):
+        FILE = "file", "File"
+        UNREAD = "unread", "Cannot be read"
+        ASIDE = "aside", "Nothing to read"
 
     run = models.ForeignKey(ImportRun, on_delete=models.CASCADE, related_name="files")
     position = models.PositiveIntegerField()
     name = models.CharField(max_length=500)
     data = models.BinaryField()
+    kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.FILE, db_default=Kind.FILE)
 
     class Meta:
         ordering = ["run", "position"]

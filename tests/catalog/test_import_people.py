@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from catalog.models import ImportRun, Team
+from catalog.models import ImportedThing, ImportRun, Team
 from catalog.services import importing
+from catalog.services.importing.backstage import MOST_NAMED
 from catalog.services.importing.sources import ImportSource
 from kernel.errors import Forbidden
 from kernel.models import AuditEntry, User
@@ -119,3 +120,25 @@ def test_what_is_no_address_is_the_entitys_own_fault():
     run = take(entity("Group", "tills"), user("ann", email="ann at home"), user("bob", "tills"))
     assert run.rows.get(outcome="refused").source.endswith("document 2")
     assert teams_of("bob") == ["tills"]
+
+
+def test_every_member_of_a_large_group_comes_in_and_one_beyond_what_is_read_is_told():
+    names = [f"clerk-{n}" for n in range(1, 131)]
+    group = entity("Group", "tills", members=names)
+    run = take(group, *[user(name) for name in names])
+    assert said(run, "tills")[0] == "created"
+    assert Team.objects.get(key="tills").group.user_set.count() == 130
+    huge = entity("Group", "prices", members=[f"p{n}" for n in range(MOST_NAMED + 2)])
+    outcome, message = said(take(huge), "prices")
+    assert outcome == "created"
+    assert f"members: {MOST_NAMED + 2:,}, of which the first {MOST_NAMED:,} are kept" in message
+
+
+def test_what_of_a_long_list_is_not_kept_is_told():
+    links = [{"url": f"https://wiki.example/{n}", "title": f"page {n}"} for n in range(150)]
+    many = entity("Component", "app", dependsOn=[f"component:other-{n}" for n in range(400)])
+    many["metadata"]["links"] = links
+    _, message = said(take(many), "app")
+    assert "links: 150, of which the first 100 are kept" in message
+    assert "dependsOn" not in message
+    assert len(ImportedThing.objects.get(table="application", key="app").facts["dependsOn"]) == 400

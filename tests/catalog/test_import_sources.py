@@ -12,6 +12,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from catalog.models import Api, ImportedThing, ImportRun
 from catalog.services import importing
+from catalog.services.importing import archives
 from catalog.services.importing.sources import ImportSource
 from kernel.errors import Invalid
 from kernel.models import AuditEntry
@@ -213,6 +214,52 @@ def test_an_encrypted_archive_is_refused_in_words():
         data[data.index(mark) + at] |= 1
     with pytest.raises(Invalid, match="password"):
         importing.request([ImportSource("x.zip", bytes(data))], actor=make.person("ada"), source="x")
+
+
+def flagged(data: bytes, name: str) -> bytes:
+    """The archive with one of its files marked as encrypted."""
+    made = bytearray(data)
+    for mark, flags, named in ((b"PK\x03\x04", 6, 30), (b"PK\x01\x02", 8, 46)):
+        at = -1
+        while (at := made.find(mark, at + 1)) >= 0:
+            if made[at + named :].startswith(name.encode()):
+                made[at + flags] |= 1
+    return bytes(made)
+
+
+def test_a_file_of_an_archive_that_cannot_be_read_is_named_and_the_others_come_in():
+    files = {f"repo/{name}.json": OPENAPI % (name, "1") for name in ("good", "locked", "torn", "huge")}
+    files |= {"repo/older.zip": "PK", "repo/README.md": "x", "repo/.github/flow.yaml": "on: push", "repo/logo.png": "x"}
+    files |= {"__MACOSX/repo/._good.json": "x", "repo/.DS_Store": "x"}
+    data = archive(files, method=zipfile.ZIP_STORED).replace(b'"title": "torn"', b'"title": "t0rn"', 1)
+    answer = make.client("ada").post(
+        "/catalog/imports/",
+        {"files": SimpleUploadedFile("repo.zip", flagged(data, "repo/locked.json")), "source": "shop"},
+    )
+    assert answer.status_code == 302
+    made = importing.execute(ImportRun.objects.get().pk)
+    assert made is not None
+    rows = {r.source: (r.outcome, r.code, r.message) for r in made.rows.all()}
+    assert rows["good.json"][0] == rows["huge.json"][0] == "created"
+    for name, word in (("locked.json", "password"), ("torn.json", "damaged"), ("older.zip", "archive in an archive")):
+        assert rows[name][:2] == ("refused", "import.unreadable"), name
+        assert word in rows[name][2]
+        assert name in rows[name][2]
+    outcome, code, message = rows["repo.zip, other files"]
+    assert (outcome, code) == ("unchanged", "import.not_here")
+    assert "3 files are" in message
+    assert all(name in message for name in ("README.md", "logo.png", ".github/flow.yaml"))
+    assert len(rows) == 6
+
+
+def test_an_archive_with_a_file_that_cannot_be_read_lists_nothing_as_no_longer_named():
+    run({"good.json": OPENAPI % ("Good", "1"), "gone.json": OPENAPI % ("Gone", "1")}, source="shop")
+    whole = {"good.json": OPENAPI % ("Good", "1")}
+    torn = flagged(archive(whole | {"locked.json": "{}"}), "locked.json")
+    for data, codes in ((torn, ["", "import.unreadable"]), (archive(whole), ["", "import.gone"])):
+        sources = archives.opened([ImportSource("repo.zip", data)])
+        made = importing.run(sources, actor=None, source="t", source_key="shop")
+        assert sorted(r.code for r in made.rows.all()) == codes
 
 
 def test_the_command_reads_an_archive(tmp_path):

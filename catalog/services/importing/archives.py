@@ -22,6 +22,9 @@ from catalog.services.importing.sources import MAX_FILES, ImportSource, is_reada
 from kernel.errors import Invalid, finding
 
 MOST_UNPACKED: Final = 64 * 1024 * 1024
+SHOWN: Final = 20
+"""So many names of files that are passed over stand in the report."""
+_ARCHIVES: Final = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
 _DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError)
 
 
@@ -37,26 +40,60 @@ def _unpacked(source: ImportSource) -> list[ImportSource]:
     name = source.name[:200]
     try:
         with zipfile.ZipFile(io.BytesIO(source.data)) as archive:
-            members = [m for m in archive.infolist() if not m.is_dir() and is_readable(_clean(m.filename))]
+            every = [m for m in archive.infolist() if not m.is_dir()]
+            members = [m for m in every if is_readable(_clean(m.filename)) or _is_archive(m.filename)]
             if len(members) > MAX_FILES:
                 raise _refused(f"{name} holds more than {MAX_FILES} files. Import it in parts.")
             found, left = [], MOST_UNPACKED
             for member in members:
-                if member.flag_bits & 1:
-                    raise _refused(f"{name} is protected by a password. Pack it without one.")
-                if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                    raise _refused(f"{name} is packed in a way that is not read. Pack it as an ordinary zip (deflate).")
-                with archive.open(member) as one:
-                    data = one.read(left + 1)
+                path = _clean(member.filename)
+                reason, data = _member(archive, member, left)
                 left -= len(data)
                 if left < 0:
                     raise _refused(f"{name} holds more than {MOST_UNPACKED >> 20} MB. Import it in parts.")
-                found.append(ImportSource(_clean(member.filename), data))
+                found.append(ImportSource(path, reason.encode(), kind="unread") if reason else ImportSource(path, data))
     except _DAMAGED as error:
         raise _refused(f"{name} is no zip archive that can be read ({error}). Pack it again.") from None
     if not found:
         raise _refused(f"{name} holds no file that an import reads: .json, .yaml, .graphql, .wsdl, .xsd, .csv …")
-    return without_top(found)
+    if all(one.kind == "unread" for one in found):
+        raise _refused(f"{name}: {found[0].name[:200]} {found[0].data.decode()}")
+    read = {id(m) for m in members}
+    return [*without_top(found), *_passed_over(name, [_clean(m.filename) for m in every if id(m) not in read])]
+
+
+def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, left: int) -> tuple[str, bytes]:
+    """What a file of an archive holds, at most one byte more than `left`; or why it cannot be read."""
+    if _is_archive(member.filename):
+        return "is an archive in an archive, which is not opened. Import it by itself.", b""
+    if member.flag_bits & 1:
+        return "is protected by a password. Pack it without one.", b""
+    if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        return "is packed in a way that is not read. Pack it as an ordinary zip (deflate).", b""
+    try:
+        with archive.open(member) as one:
+            return "", one.read(left + 1)
+    except _DAMAGED as error:
+        return f"is damaged in the archive ({str(error)[:200]}). Pack it again.", b""
+
+
+def _is_archive(name: str) -> bool:
+    path = PurePosixPath(_clean(name))
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return not hidden and path.name.lower().endswith(_ARCHIVES)
+
+
+def _passed_over(archive: str, names: Sequence[str]) -> list[ImportSource]:
+    """What of an archive is not read, by its ending or because it is hidden, in one line of the report. What a Mac puts
+    beside files is none of it."""
+    told = [n for n in names if not n.startswith("__MACOSX/") and PurePosixPath(n).name not in ("", ".DS_Store")]
+    if not told:
+        return []
+    shown = ", ".join(name[:100] for name in told[:SHOWN])
+    more = f" and {len(told) - SHOWN:,} more" if len(told) > SHOWN else ""
+    what = "1 file is" if len(told) == 1 else f"{len(told):,} files are"
+    reason = f"{what} hidden or of a kind that no import reads: {shown}{more}"
+    return [ImportSource(f"{archive}, other files", reason.encode(errors="replace"), kind="aside")]
 
 
 def _refused(message: str) -> Invalid:
@@ -113,6 +150,9 @@ def laid_out(sources: Sequence[ImportSource], folder: str) -> Iterator[list[Impo
         placed = []
         for source in sources:
             path = root / source.name
+            if source.kind != "file":
+                placed.append(source)
+                continue
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_bytes(source.data)

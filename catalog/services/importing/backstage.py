@@ -19,7 +19,7 @@ from catalog.services.importing import backstage_people, identity
 from catalog.services.importing.identity import Ref
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
-from catalog.services.importing.values import bounded, mapping, nested, plain, target_purpose, texts
+from catalog.services.importing.values import MOST_KEPT, bounded, mapping, nested, plain, target_purpose, texts
 from kernel import audit
 from kernel.errors import Invalid
 
@@ -32,6 +32,8 @@ ELSEWHERE: Final = {
     "template": "it makes new software, and describes none",
     "resource": "the catalog keeps systems, APIs and applications",
 }
+MOST_NAMED: Final = 10_000
+"""So many members, children or dependencies of an entity are kept."""
 _FACTS: Final = ("parent", "children", "members", "dependsOn", "subcomponentOf", "subdomainOf", "system", "domain")
 
 
@@ -89,7 +91,12 @@ class _Entity:
         for key in ("annotations", "labels", "links", "tags"):
             if isinstance(self.meta.get(key), dict | list) and self.meta[key]:
                 kept[key] = self.meta[key]
-        made: dict[str, Any] = bounded(kept)
+        made: dict[str, Any] = {}
+        for key, said in kept.items():
+            most = MOST_NAMED if key in _FACTS else MOST_KEPT
+            made[key] = bounded(said, deep=3, most=most)
+            if isinstance(said, list | dict) and len(said) > most:
+                self.notes.append(f"{key}: {len(said):,}, of which the first {most:,} are kept")
         return made
 
     def outcome(self, result: str, reference: str) -> ImportOutcome:

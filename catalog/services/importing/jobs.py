@@ -92,7 +92,7 @@ def request(
             digest=digest,
         )
         ImportFile.objects.bulk_create(
-            ImportFile(run=made, position=n, name=storable(s.name)[:500], data=s.data)
+            ImportFile(run=made, position=n, name=storable(s.name)[:500], data=s.data, kind=s.kind)
             for n, s in enumerate(sources, start=1)
         )
         if announce:
@@ -117,7 +117,7 @@ def execute(run_id: int) -> ImportRun | None:
         _fail(record, f"Stopped after {MOST_ATTEMPTS} attempts: each time the worker ended before the import did.")
         return record
     try:
-        files = [ImportSource(f.name, bytes(f.data)) for f in record.files.order_by("position")]
+        files = [ImportSource(f.name, bytes(f.data), kind=f.kind) for f in record.files.order_by("position")]
         with archives.laid_out(files, record.source_key) as sources:
             items = runs.whole(sources, record.source_key)
             _keep(record, mine, total=len(items))

@@ -85,11 +85,15 @@ _RANK: Final[dict[str, int]] = {"Group": 0, "Domain": 1, "System": 2, "API": 3, 
 
 @dataclass(frozen=True, slots=True)
 class ImportSource:
-    """A file. `base_dir` is the folder that its relative references may be read from; None for an upload."""
+    """A file. `base_dir` is the folder that its relative references may be read from; None for an upload.
+
+    Of what is no file that could be read, `data` says why in words: `unread` needs somebody who mends it, `aside` is
+    nothing to read."""
 
     name: str
     data: bytes
     base_dir: Path | None = None
+    kind: Literal["file", "unread", "aside"] = "file"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +141,8 @@ def files_of(path: Path) -> Iterator[ImportSource]:
 
 def items_of(sources: Iterable[ImportSource]) -> list[ImportItem]:
     """Everything to import, in an order in which each thing finds what it refers to."""
-    files = list(sources)
+    given = list(sources)
+    files = [f for f in given if f.kind == "file"]
     by_name = {f.name: f.data for f in files}
     used = {name for f in files if f.name.lower().endswith(".csv") for name in _named_by_csv(f, by_name)}
     used |= {name for f in files if f.name.lower().endswith((".wsdl", ".xsd")) for name in _named_by_xml(f, by_name)}
@@ -146,7 +151,16 @@ def items_of(sources: Iterable[ImportSource]) -> list[ImportItem]:
     defined = {name for item in items if item.kind == "backstage" for name in _named_by_entity(item)}
     defined |= {name for item in items if item.kind == "listed" for name in _named_by_list(item)}
     items = [item for item in items if item.kind != "contract" or item.file is None or item.file.name not in defined]
+    items += [_not_read(f) for f in given if f.kind != "file"]
     return sorted(items, key=lambda i: (i.rank, i.order))
+
+
+def _not_read(file: ImportSource) -> ImportItem:
+    reason = file.data.decode(errors="replace")
+    if file.kind == "aside":
+        return ImportItem(file.name, "aside", 9, place(file.name), reason, file)
+    error = Invalid("import.unreadable", f"{file.name[:200]} {reason}")
+    return ImportItem(file.name, "blocked", 9, place(file.name), error, file)
 
 
 def _named_by_entity(item: ImportItem) -> Iterator[str]:

@@ -6,6 +6,7 @@ import re
 from datetime import date, datetime
 from typing import Any, Final
 
+MOST_KEPT: Final = 100
 _LINK: Final = re.compile(r"!?\[([^\]]{0,200})\]\([^)]{0,500}\)")
 
 
@@ -46,12 +47,13 @@ def texts(value: Any, notes: list[str], where: str) -> list[str]:
     return [one for one in found if one]
 
 
-def bounded(value: Any, *, deep: int = 4) -> Any:
-    """Objects, lists and scalars as they are kept in a column of JSON: at most a hundred of each, `deep` levels."""
+def bounded(value: Any, *, deep: int = 4, most: int = MOST_KEPT) -> Any:
+    """Objects, lists and scalars as they are kept in a column of JSON: at most `most` of each, `deep` levels."""
     if isinstance(value, dict):
-        return {plain(k, 200): bounded(v, deep=deep - 1) for k, v in list(value.items())[:100] if deep and plain(k)}
+        kept = list(value.items())[:most]
+        return {plain(k, 200): bounded(v, deep=deep - 1) for k, v in kept if deep and plain(k)}
     if isinstance(value, list):
-        return [bounded(v, deep=deep - 1) for v in value[:100] if deep]
+        return [bounded(v, deep=deep - 1) for v in value[:most] if deep]
     return value if isinstance(value, bool | int) else plain(value, 500)
 
 
