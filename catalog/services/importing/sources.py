@@ -87,13 +87,13 @@ _RANK: Final[dict[str, int]] = {"Group": 0, "Domain": 1, "System": 2, "API": 3, 
 class ImportSource:
     """A file. `base_dir` is the folder that its relative references may be read from; None for an upload.
 
-    Of what is no file that could be read, `data` says why in words: `unread` needs somebody who mends it, `aside` is
-    nothing to read."""
+    Of what is no file that could be read, `data` says why in words: somebody has to pack or send
+    what is `unread` anew, `aside` is nothing to read."""
 
     name: str
     data: bytes
     base_dir: Path | None = None
-    kind: Literal["file", "unread", "aside"] = "file"
+    kind: str = "file"
 
 
 @dataclass(frozen=True, slots=True)

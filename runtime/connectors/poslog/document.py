@@ -17,7 +17,7 @@ from runtime.connectors.poslog.reading import Element, attribute, extensions, lo
 from runtime.connectors.poslog.receipt import RECEIPT, receipt
 from runtime.connectors.poslog.rules import PLAIN, PosLogRules
 from runtime.connectors.poslog.stated import BadTransaction
-from runtime.connectors.poslog.status import is_post_void, status_of, unplaced_flag
+from runtime.connectors.poslog.status import OTHERS, is_post_void, status_of, unplaced_flag
 
 _KINDS = {
     "RetailTransaction": "retail",
@@ -31,6 +31,8 @@ _KINDS = {
 _RECEIPTS = ("retail", "customer_order")  # bodies that may have goods and tenders
 _RECEIPT = "{*}RetailTransaction"
 _IN_BODIES = ("LineItem", "Total", "Tender", "Sale", "Return")
+_GOODS_AND_MONEY = ("Sale", "Return", "Tender", "SaleForDelivery", "SaleForPickup", "LineItem")
+_NO_SALES = ("training", "cancelled", "suspended", "voided")
 _CONTROLS = {
     "NoSale": "no_sale",
     "OperatorSignOn": "sign_on",
@@ -55,6 +57,8 @@ def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str,
     sale that does not add up, too."""
     header = header_of(transaction, rules)
     body = _body(transaction)
+    if body is not None and _KINDS.get(local(body)) in _RECEIPTS:
+        _unwrap(body)
     kind = _KINDS.get(local(body), f"other:{local(body)}") if body is not None else "empty"
     document: dict[str, Any] = {
         **header,
@@ -76,6 +80,8 @@ def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str,
         if is_post_void(transaction, body, document["typeCode"]):
             _take_back(document)
         document["sale"] = _is_sale(document)
+        if not document["sale"] and not any(document[name] for name in _NO_SALES):
+            _nothing_left_out(body)
         if kind == "customer_order":
             reasons = of_order(document, balance, counts=document["sale"] and rules.orders == "payments")
         else:
@@ -108,9 +114,38 @@ def _body(transaction: Element) -> Element | None:
     return next(iter(receipts or bodies), None)
 
 
+def _unwrap(body: Element) -> None:
+    """Lines and totals that a till puts into an element of its own (`<v:Body><LineItem>`) become those of the receipt,
+    where it has none of that name itself. What stands in a line or a link is about that alone."""
+    for name in ("LineItem", "Total", "RoundedTotal"):
+        if not any(local(one) == name for one in body):
+            for one in list(_within(body, (name,))):
+                body.append(one)
+
+
+def _within(element: Element, names: tuple[str, ...]) -> Iterator[Element]:
+    """Elements of these names, wherever they stand but in another one, in a line or in what is about another sale."""
+    for one in element:
+        name = local(one)
+        if name in names:
+            yield one
+        elif name and name != "LineItem" and not name.endswith("Link") and not name.startswith(OTHERS):
+            yield from _within(one, names)
+
+
+def _nothing_left_out(body: Element) -> None:
+    """Raises BadTransaction where a receipt without a line has goods or money in it."""
+    lines = [one for one in body if local(one) == "LineItem"]
+    left = next((one for place in (body, *lines) for one in _within(place, _GOODS_AND_MONEY)), None)
+    if left is not None and (parent := left.getparent()) is not None:
+        raise BadTransaction(
+            f"{local(left)} stands in {local(parent)}, where nobody reads it; it belongs into a LineItem of the receipt"
+        )
+
+
 def _is_sale(document: dict[str, Any]) -> bool:
     """Something was rung, and nothing says that it is no sale."""
-    if any(document[name] for name in ("training", "cancelled", "suspended", "voided")):
+    if any(document[name] for name in _NO_SALES):
         return False
     return any(document.get(name) for name in ("lines", "charges", "tenders", "voidedLines", "voidedCharges"))
 

@@ -45,7 +45,7 @@ _STATUSES = {
     **dict.fromkeys(("void", "voided", "postvoid", "postvoided"), "voided"),
     **dict.fromkeys(("training", "trainingmode"), "training"),
 }
-_OTHERS = ("Original", "Previous", "Linked", "Reference")  # names of what is about another transaction
+OTHERS = ("Original", "Previous", "Linked", "Reference")  # names of what is about another transaction
 _LETTERS = re.compile("[^a-z]")
 
 
@@ -79,7 +79,7 @@ def unplaced_flag(transaction: Element, body: Element) -> None:
     while waiting:
         element, read, in_line = waiting.pop()
         name = local(element)
-        if not name or name.endswith("Link") or name.startswith(_OTHERS):
+        if not name or name.endswith("Link") or name.startswith(OTHERS):
             continue
         line = name == "LineItem"
         if not read and not line:

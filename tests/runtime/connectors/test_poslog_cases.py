@@ -124,3 +124,61 @@ def test_a_vendor_that_states_an_amount_and_its_own_currency_keeps_both() -> Non
     made = read(poslog(receipt(RUNG[0], foreign, RUNG[2])))
     assert made["tenders"][0]["extensions"] == {"Paid": {"@Currency": "USD", "#text": "11.00"}}
     assert made["currency"] == "EUR"
+
+
+WRAPPED = {
+    "all of it in one": "<v:Body>{lines}{total}</v:Body>",
+    "lines in a list": "<LineItems>{lines}</LineItems>{total}",
+    "each in its own, further in": "<v:A><v:Sold>{sold}</v:Sold></v:A><v:Paid>{paid}</v:Paid><v:S>{total}</v:S>",
+    "beside a copy of another sale": (
+        "<v:Original><LineItem><Sale><ItemID>Z</ItemID><ExtendedAmount>99</ExtendedAmount></Sale></LineItem>"
+        "</v:Original><TransactionLink><LineItem/></TransactionLink><v:Body>{lines}{total}</v:Body>"
+    ),
+}
+
+
+@pytest.mark.parametrize("form", WRAPPED.values(), ids=WRAPPED)
+def test_lines_in_an_element_of_a_vendor_are_those_of_the_receipt(form: str) -> None:
+    sold, paid = goods(1, "7.00") + goods(2, "3.00", item="B"), tender(3, "10.00")
+    made = read(receipt(form.format(lines=sold + paid, sold=sold, paid=paid, total=total("10.00"))))
+    plain = read(receipt(sold + paid, total("10.00")))
+    for name in ("sale", "lines", "tenders", "total", "control", "currency"):
+        assert made[name] == plain[name], name
+    assert reaches_the_erp(made)
+
+
+def test_wrapped_lines_that_do_not_add_up_wait_and_flags_of_theirs_count() -> None:
+    lines = goods(1, "7.00") + goods(2, "3.00", item="B")
+    assert "a difference of 1" in held(receipt(f"<v:B>{lines}{tender(3, '11.00')}{total('11.00')}</v:B>"))
+    assert "states no grand total" in held(receipt(f"<v:B>{lines}{tender(3, '10.00')}</v:B>"))
+    voided = goods(1, "7.00") + goods(2, "3.00", item="B", void="true") + tender(3, "7.00")
+    assert [one["item"] for one in read(receipt(f"<v:B>{voided}{total('7.00')}</v:B>"))["lines"]] == ["A"]
+    told = held(receipt(f"<v:B><v:SuspendedFlag>true</v:SuspendedFlag>{lines}{total('10.00')}</v:B>"))
+    assert "SuspendedFlag stands in B" in told
+
+
+SALE = "<Sale><ItemID>A</ItemID><ExtendedAmount>10.00</ExtendedAmount></Sale>"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        SALE,
+        f"<v:Items>{SALE}</v:Items>",
+        f"<LineItem><SequenceNumber>1</SequenceNumber><v:Item>{SALE}</v:Item></LineItem>",
+        '<v:Payments><Tender TenderType="Cash"><Amount>10.00</Amount></Tender></v:Payments>',
+    ],
+)
+def test_goods_where_nobody_reads_them_hold_the_receipt(content: str) -> None:
+    reason = held(receipt(content, total("10.00")))
+    assert "where nobody reads it" in reason
+    assert "LineItem" in reason
+    flagged = read(receipt(content, total("10.00"), on='CancelFlag="true"'))
+    assert (flagged["sale"], flagged["cancelled"]) == (False, True)
+
+
+def test_a_copy_that_a_vendor_puts_beside_the_lines_changes_nothing() -> None:
+    lines = goods(1, "10.00") + tender(2, "10.00")
+    made = read(receipt(lines, total("10.00"), f"<v:Copy>{lines}{SALE}</v:Copy>"))
+    assert (made["sale"], len(made["lines"])) == (True, 1)
+    assert "Copy" in made["extensions"]
