@@ -6,6 +6,7 @@ Libraries that speak to servers of the operator's own environment (database, Val
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 
 import pytest
@@ -72,6 +73,7 @@ def annotations(node: ast.AST) -> list[ast.expr]:
     return [one for one in given if isinstance(one, ast.expr)]
 
 
+@functools.cache
 def places() -> dict[str, list[str]]:
     found = {}
     for module, path in modules().items():
