@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 import django.test
 from django.apps import apps
-from django.db import connections
 
-if TYPE_CHECKING:
-    from django.db.backends.base.base import BaseDatabaseWrapper
+from tests import kept_sessions
 
 # What migrations write once and nothing changes: their rows keep their keys.
 LASTING = {"django_content_type", "auth_permission", "django_migrations", "kernel_writestamp"}
@@ -50,12 +47,6 @@ def tables_of(room: str = "") -> tuple[str, ...]:
     return tuple(name for name in made if name not in LASTING)
 
 
-def empty(connection: BaseDatabaseWrapper) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(emptying(tables_of()))
-
-
 def after_a_test(self: django.test.TransactionTestCase) -> None:
     """Stands in for `TransactionTestCase._fixture_teardown`."""
-    for alias in self._databases_names(include_mirrors=False):
-        empty(connections[alias])
+    kept_sessions.beneath_triggers().execute(emptying(tables_of()))

@@ -10,7 +10,7 @@ import django.test
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import clean_slate, serving_rights
+from tests import clean_slate, kept_sessions, serving_rights
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -35,9 +35,13 @@ def shared_data() -> Path:
 def _empty_what_was_filled():
     """After a test that commits, what it filled is emptied, where Django would truncate every table."""
     plain = django.test.TransactionTestCase._fixture_teardown
+    reload = django.test.TransactionTestCase._should_reload_connections
     django.test.TransactionTestCase._fixture_teardown = clean_slate.after_a_test
+    django.test.TransactionTestCase._should_reload_connections = kept_sessions.must_be_opened_anew
     yield
+    kept_sessions.close()
     django.test.TransactionTestCase._fixture_teardown = plain
+    django.test.TransactionTestCase._should_reload_connections = reload
 
 
 @pytest.fixture(autouse=True, scope="session")

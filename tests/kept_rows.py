@@ -15,12 +15,12 @@ import functools
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.contrib.auth.models import Permission
 from django.db import connection, transaction
 
-from tests import clean_slate
+from tests import clean_slate, kept_sessions
 
 T = TypeVar("T")
 FOREVER = float("inf")
@@ -42,14 +42,22 @@ class Kept:
         return self.seeded is None or self.seeded == _copied_out(clean_slate.SEEDED)
 
     def put_back(self) -> None:
+        if not connection.in_atomic_block:
+            beneath = kept_sessions.beneath_triggers()
+            with beneath.transaction(), beneath.cursor() as cursor:
+                self._copy_in(cursor)
+            return
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("set local session_replication_role = replica")
-            if self.seeded is not None:
-                cursor.execute(clean_slate.emptying(clean_slate.SEEDED))
-            for table, columns, rows in self.rows:
-                with cursor.copy(f"copy {table} ({columns}) from stdin") as copying:
-                    copying.write(rows)
+            self._copy_in(cursor)
             cursor.execute("set local session_replication_role = origin")
+
+    def _copy_in(self, cursor: Any) -> None:
+        if self.seeded is not None:
+            cursor.execute(clean_slate.emptying(clean_slate.SEEDED))
+        for table, columns, rows in self.rows:
+            with cursor.copy(f"copy {table} ({columns}) from stdin") as copying:
+                copying.write(rows)
 
 
 def once(builder: Callable[[], T] | None = None, *, seconds: float = FOREVER) -> Callable[..., T]:

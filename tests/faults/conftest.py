@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from runtime.ledger import connections
 from runtime.ledger.connections import Connection
+from tests import kept_sessions
 from tests.runtime.conftest import empty_runtime
 
 
 @pytest.fixture
 def ledger(db: None) -> Iterator[Connection]:
-    with connections.connected(name="tillgate-test") as conn:
+    with kept_sessions.of_the_ledger() as conn:
         yield conn
-        empty_runtime(conn)
+        empty_runtime(kept_sessions.beneath_triggers())

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from runtime.ledger import connections
-from tests import clean_slate
+from tests import clean_slate, kept_sessions
 
 
 def empty_runtime(conn: connections.Connection) -> None:
@@ -31,6 +31,6 @@ def empty_runtime(conn: connections.Connection) -> None:
 @pytest.fixture
 def ledger(db: None) -> Iterator[connections.Connection]:
     """A connection of the ledger; what it and others commit is removed afterwards."""
-    with connections.connected(name="tillgate-test") as conn:
+    with kept_sessions.of_the_ledger() as conn:
         yield conn
-        empty_runtime(conn)
+        empty_runtime(kept_sessions.beneath_triggers())

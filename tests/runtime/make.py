@@ -24,7 +24,7 @@ from runtime.ledger import connections
 from runtime.ledger.append import IncomingMessage
 from runtime.ledger.streams import StreamRef, load_stream
 from runtime.ledger.vendor_client import CannotAsk, SendResult
-from tests import kept_rows, sealed
+from tests import kept_rows, kept_sessions, sealed
 
 _numbers = itertools.count(1)
 
@@ -37,13 +37,10 @@ def approval(
     environment: str = "production",
     kind: str = "integration",
 ) -> int:
-    with conn.transaction():
-        conn.execute("set local session_replication_role = replica")
-        given = sealed.parameters(1_000_000 + next(_numbers), subject_id, digest, environment, kind)
-        row = conn.execute(sealed.APPROVAL, given).fetchone()
-        conn.execute("set local session_replication_role = origin")  # a savepoint's end does not
-        assert row
-        conn.execute(sealed.BIND, row[:1])
+    given = sealed.parameters(1_000_000 + next(_numbers), subject_id, digest, environment, kind)
+    row = kept_sessions.beneath_triggers().execute(sealed.APPROVAL, given).fetchone()
+    assert row
+    conn.execute(sealed.BIND, row[:1])
     return int(row[0])
 
 
@@ -64,9 +61,8 @@ def systems_moved(conn: connections.Connection) -> None:
 
 
 def void(conn: connections.Connection, approval_id: int) -> None:
-    with conn.transaction():
-        conn.execute("set local session_replication_role = replica")
-        conn.execute("update governance_approval set voided_at = clock_timestamp() where id = %s", (approval_id,))
+    conn = kept_sessions.beneath_triggers()
+    conn.execute("update governance_approval set voided_at = clock_timestamp() where id = %s", (approval_id,))
 
 
 class Flow:
