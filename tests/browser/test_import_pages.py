@@ -15,6 +15,7 @@ from catalog.services import importing
 from catalog.services.importing import nightly
 from tests.catalog import make
 from tests.catalog.test_import_again import OPENAPI, entity, take
+from tests.catalog.test_import_sources import archive
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.thorough]
 
@@ -104,3 +105,29 @@ def test_what_is_gone_is_retired_after_a_dry_run(page: Any, sign_in: Any, axe: A
         expect(page.get_by_role("heading", name="From its source")).to_be_visible()
         axe()
         shots(page, name)
+
+
+def test_versions_are_published_by_choice_and_what_of_an_archive_is_not_read_is_told(
+    page: Any, sign_in: Any, axe: Any
+) -> None:
+    files = {"shop/orders.json": OPENAPI % ("Orders", "o"), "shop/old.zip": "PK", "shop/README.md": "x"}
+    ada = make.person("ada")
+    sign_in(ada)
+    page.goto("/catalog/imports/")
+    sent = {"name": "shop.zip", "mimeType": "application/zip", "buffer": archive(files)}
+    page.locator("#files").set_input_files(sent)
+    page.get_by_label("New versions that say no state").select_option(label="are published")
+    page.get_by_role("checkbox", name="Only show").uncheck()
+    shots(page, "published-choice")
+    page.get_by_role("button", name="Import").click()
+    importing.execute(ImportRun.objects.get().pk)
+    expect(page.get_by_text("is an archive in an archive")).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("README.md")).to_be_visible()
+    axe()
+    shots(page, "published-report")
+    page.goto("/catalog/apis/orders/")
+    expect(page.get_by_text("Published").first).to_be_visible()
+    page.goto(f"/people/{ada.pk}/")
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    axe()
+    shots(page, "person")

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import quote
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from governance.models import GroupPattern
+from kernel.models import User
+from tests.governance import make
 from tests.governance.scim.calls import Directory
+from tests.governance.scim.test_provisioning import fills
 
 pytestmark = pytest.mark.django_db
 MANY = 20_000
@@ -163,6 +168,7 @@ def test_groups_of_two_people_are_found_by_both():
     assert [one["id"] for one in answer["Resources"]] == [both["id"]]
 
 
+@pytest.mark.thorough
 def test_who_comes_moves_and_leaves_reads_few_of_twenty_thousand():
     directory = Directory()
     many()
@@ -174,3 +180,32 @@ def test_who_comes_moves_and_leaves_reads_few_of_twenty_thousand():
     assert directory.patch(f"/Users/{made['id']}", {"op": "replace", "value": {"active": False}}).status_code == 200
     gone = rows_read() - before - came
     assert (came < 500, gone < 500) == (True, True), (came, gone)
+
+
+@pytest.mark.thorough
+def test_a_joiner_a_mover_and_a_leaver_count_at_their_seats_within_a_second_among_twenty_thousand(house: make.House):
+    directory = Directory()
+    many()
+    GroupPattern.objects.create(claim="tg-role-*", team="*", roles=True)
+    change = make.in_review(house.author)
+    took: dict[str, float] = {}
+
+    def within(what: str, began: float, *, of: User, fills_it: bool) -> None:
+        assert fills(of, "architects", change) is fills_it, what
+        took[what] = time.perf_counter() - began
+
+    group = directory.group("tg-role-architects")
+    began = time.perf_counter()
+    made = directory.person("newcomer@shop.example", externalId="N-1")
+    directory.patch(f"/Groups/{group['id']}", {"op": "add", "path": "members", "value": [{"value": made["id"]}]})
+    person = User.objects.get(username="newcomer@shop.example")
+    within("joiner", began, of=person, fills_it=True)
+    began = time.perf_counter()
+    directory.patch(f"/Groups/{group['id']}", {"op": "remove", "path": f'members[value eq "{made["id"]}"]'})
+    within("mover", began, of=person, fills_it=False)
+    directory.patch(f"/Groups/{group['id']}", {"op": "add", "path": "members", "value": [{"value": made["id"]}]})
+    assert fills(person, "architects", change)
+    began = time.perf_counter()
+    directory.patch(f"/Users/{made['id']}", {"op": "replace", "path": "active", "value": False})
+    within("leaver", began, of=person, fills_it=False)
+    assert max(took.values()) < 1, took
