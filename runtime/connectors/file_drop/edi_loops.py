@@ -77,6 +77,7 @@ LOOPS: dict[str, list[EdiLoop]] = {
             until=_END,
             loops=[EdiLoop("lines", "LIN", until=["PGI", *_END], loops=[_PARTY, _TAX, _CHARGE])],
         ),
+        EdiLoop("lines", "LIN", until=["PGI", *_END], loops=[_PARTY, _TAX, _CHARGE]),  # of a list without groups
         _SUMMARY,
     ],
     "850": [_N1, EdiLoop("lines", "PO1", until=["CTT"], loops=[_N1])],
