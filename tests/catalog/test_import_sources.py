@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
 import json
+import tarfile
 import zipfile
 from typing import Any
 
@@ -250,6 +253,46 @@ def test_a_file_of_an_archive_that_cannot_be_read_is_named_and_the_others_come_i
     assert "3 files are" in message
     assert all(name in message for name in ("README.md", "logo.png", ".github/flow.yaml"))
     assert len(rows) == 6
+
+
+def test_two_files_of_one_path_in_an_archive_are_told_and_the_first_counts():
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as zipped:
+        zipped.writestr("prices.json", OPENAPI % ("Prices", "1"))
+        zipped.writestr("../prices.json", OPENAPI % ("Others", "2"))
+    run = importing.run(archives.opened([ImportSource("x.zip", made.getvalue())]), actor=None, source="t")
+    assert [(r.outcome, r.reference, r.code) for r in run.rows.all()] == [
+        ("created", "prices@1", ""),
+        ("refused", "", "import.unreadable"),
+    ]
+    assert "stands twice in the archive" in run.rows.get(outcome="refused").message
+
+
+def tar() -> bytes:
+    made = io.BytesIO()
+    with tarfile.open(fileobj=made, mode="w") as packed:
+        packed.addfile(tarfile.TarInfo("a.json"))
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "said"),
+    [
+        ("repo.tar.gz", gzip.compress(b"x"), "packed by gzip"),
+        ("repo.json", archive({"a.json": "{}"}), "zip archive"),
+        ("repo.tar", tar(), "tar archive"),
+        ("catalog-info.yaml", bz2.compress(b"x"), "packed by bzip2"),
+        ("apis.csv", b"\xd0\xcf\x11\xe0\xa1\xb1", "older Office"),
+        ("apis.csv", archive({"xl/workbook.xml": "x"}), "save a sheet as CSV"),
+        ("orders.yaml", b"%PDF-1.7 x", "PDF"),
+    ],
+)
+def test_what_is_no_text_is_called_by_its_name(name: str, data: bytes, said: str):
+    run = importing.run([ImportSource(name, data), ImportSource("ok.csv", b"slug\nfine\n")], actor=None, source="t")
+    rows = {r.source: (r.outcome, r.code, r.message) for r in run.rows.all()}
+    assert rows[name][:2] == ("refused", "import.unreadable")
+    assert said in rows[name][2]
+    assert rows["ok.csv, line 2"][0] == "created"
 
 
 def test_an_archive_with_a_file_that_cannot_be_read_lists_nothing_as_no_longer_named():

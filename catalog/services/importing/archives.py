@@ -25,6 +25,7 @@ MOST_UNPACKED: Final = 64 * 1024 * 1024
 SHOWN: Final = 20
 """So many names of files that are passed over stand in the report."""
 _ARCHIVES: Final = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
+_TWICE: Final = "stands twice in the archive; the first one is read."
 _DAMAGED: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, OSError)
 
 
@@ -44,10 +45,11 @@ def _unpacked(source: ImportSource) -> list[ImportSource]:
             members = [m for m in every if is_readable(_clean(m.filename)) or _is_archive(m.filename)]
             if len(members) > MAX_FILES:
                 raise _refused(f"{name} holds more than {MAX_FILES} files. Import it in parts.")
-            found, left = [], MOST_UNPACKED
+            found, left, paths = list[ImportSource](), MOST_UNPACKED, set[str]()
             for member in members:
                 path = _clean(member.filename)
-                reason, data = _member(archive, member, left)
+                reason, data = _member(archive, member, left) if path not in paths else (_TWICE, b"")
+                paths.add(path)
                 left -= len(data)
                 if left < 0:
                     raise _refused(f"{name} holds more than {MOST_UNPACKED >> 20} MB. Import it in parts.")

@@ -27,6 +27,17 @@ UNREAD: Final = {
     ".har": "an HTTP archive records calls, and describes no API",
     ".xlsx": "a workbook is not read; save the sheet as CSV",
 }
+_FOREIGN: Final = (
+    (b"PK\x03\x04", "is a zip archive or an office document; name an archive .zip, and save a sheet as CSV"),
+    (b"\x1f\x8b", "is packed by gzip; unpack it, or send a .zip of the folder"),
+    (b"BZh", "is packed by bzip2; unpack it, or send a .zip of the folder"),
+    (b"\xfd7zXZ", "is packed by xz; unpack it, or send a .zip of the folder"),
+    (b"7z\xbc\xaf", "is a 7z archive; send a .zip of the folder"),
+    (b"Rar!", "is a RAR archive; send a .zip of the folder"),
+    (b"%PDF", "is a PDF, which holds no contract for programs"),
+    (b"\xd0\xcf\x11\xe0", "is a document of an older Office; save a sheet as CSV"),
+    (b"\x89PNG", "is a picture"),
+)
 READABLE: Final = frozenset(
     (".json", ".yaml", ".yml", ".edmx", ".xml", ".csv", ".xsd", ".wsdl", ".graphql", ".graphqls", ".gql", ".sdl")
 ) | {".linkset", *UNREAD}
@@ -214,6 +225,10 @@ def _items_of_file(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[Im
     path = PurePosixPath(file.name)
     suffix = path.suffix.lower()
     plain_contract = ImportItem(file.name, "contract", 4, place(file.name), None, file)
+    if suffix not in UNREAD and (foreign := _foreign(file.data)):
+        reason = Invalid("import.unreadable", f"{path.name[:100]} {foreign}.")
+        yield ImportItem(file.name, "blocked", 9, place(file.name), reason, file)
+        return
     if suffix == ".csv":
         yield from _csv_items(file, by_name)
     elif suffix in UNREAD:
@@ -263,6 +278,13 @@ def _structured(file: ImportSource, by_name: dict[str, bytes]) -> list[ImportIte
         ImportItem(f"{file.name}, API {n}", "listed", 3, place(file.name, n), one, file, by_name)
         for n, one in enumerate(listed, start=1)
     ] + aside
+
+
+def _foreign(data: bytes) -> str:
+    """What a file is that is no text; "" where its first bytes say nothing of the kind."""
+    if data[257:262] == b"ustar":
+        return "is a tar archive; send a .zip of the folder"
+    return next((said for mark, said in _FOREIGN if data.startswith(mark)), "")
 
 
 def _looks_like(data: bytes, mark: bytes) -> bool:
