@@ -33,6 +33,8 @@ class Components:
         self.groups: Tree = schemas.get("groups", {})
         self.attributes: Tree = schemas.get("attributes", {})
         self.attribute_groups: Tree = schemas.get("attributeGroups", {})
+        #: Steps that comparisons of content models have taken, which are bounded together.
+        self.spent = [0]
 
     def type(self, written: Any, pointer: str) -> TypeRef:
         """A type as it stands in a declaration: a name, or the type itself at `pointer`."""

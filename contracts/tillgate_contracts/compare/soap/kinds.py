@@ -47,6 +47,8 @@ XML_KINDS: dict[str, XmlKind] = {
     "sequence-became-all": XmlKind(WIDENS, "elements may stand in any order now (3.8)"),
     "all-became-sequence": XmlKind(NARROWS, "elements must stand in an order now (3.8)"),
     "content-changed": XmlKind(BOTH, "the content is arranged in another way (3.8)", True),
+    "content-widened": XmlKind(WIDENS, "the content allows everything that it allowed, and more (3.8.4)"),
+    "content-narrowed": XmlKind(NARROWS, "the content allows a part of what it allowed (3.8.4)"),
     "wildcard-added": XmlKind(WIDENS, "further elements are allowed (3.10)", soft=_TOLERANT),
     "wildcard-removed": XmlKind(NARROWS, "no further elements are allowed (3.10)"),
     "wildcard-widened": XmlKind(WIDENS, "a wildcard allows more (3.10)", soft=_TOLERANT),

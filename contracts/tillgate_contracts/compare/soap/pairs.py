@@ -7,7 +7,7 @@ from typing import Any
 from tillgate_contracts.compare.soap.changes import PairResult, XmlChange, value_constraints
 from tillgate_contracts.compare.soap.components import Components, Tree, TypeRef
 from tillgate_contracts.compare.soap.particles import ContentComparison
-from tillgate_contracts.compare.soap.simple import Simple, compare_simple, simple_of
+from tillgate_contracts.compare.soap.simple import Simple, compare_simple, simple_of, values_of
 from tillgate_contracts.errors import ContractError
 
 _MAX_PAIRS = 100_000
@@ -92,6 +92,13 @@ class _PairComparison:
                 left.remove(before)
                 right.remove(after)
                 self.found.children.append((before, after))
+        for before in list(left):
+            # A member that was named and is written in place now, or the other way round.
+            after = next((ref for ref in right if not (ref.name and before.name)), None)
+            if after is not None:
+                left.remove(before)
+                right.remove(after)
+                self.found.children.append((before, after))
         for ref in left:
             self.add("union-member-removed", f"{self.subject} no longer takes values of {_subject(ref)}.", old=ref.name)
         for ref in right:
@@ -161,8 +168,8 @@ class _PairComparison:
             must = other.get("use") == "required"
             kind = "attribute-became-required" if must else "attribute-became-optional"
             self.add(kind, f"{whole} is {'required' if must else 'optional'} now.", at=at)
-        self.found.changes += value_constraints(whole, one, other, at)
         pair = self.old.type(one["type"], f"{place}/type"), self.new.type(other["type"], f"{spot}/type")
+        self.found.changes += value_constraints(whole, one, other, at, values_of(self.old, self.new, pair))
         self.found.children.append(pair)
 
 

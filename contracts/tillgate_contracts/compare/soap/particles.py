@@ -4,12 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
 from tillgate_contracts.compare.soap.changes import PairResult, XmlChange, value_constraints
 from tillgate_contracts.compare.soap.components import Components, Tree, TypeRef
+from tillgate_contracts.compare.soap.kinds import XML_KINDS
+from tillgate_contracts.compare.soap.languages import Language, UndecidedError, allows
+from tillgate_contracts.compare.soap.simple import values_of
 
 _MAX_DEPTH = 60
 _MAX_CELLS = 250_000
 Item = tuple[Tree, str]
+#: Kinds of change that say how elements are arranged. What an element itself says is compared apart.
+_ARRANGEMENT = frozenset(
+    kind
+    for kind in XML_KINDS
+    if kind.startswith(
+        (
+            *("required-element", "optional-element", "min-occurs", "max-occurs", "choice-", "content-changed"),
+            *("group-", "optional-group", "element-order", "sequence-became", "all-became"),
+        )
+    )
+)
 _PROCESS = {"strict": 0, "lax": 1, "skip": 2}
 
 
@@ -33,7 +48,44 @@ class ContentComparison:
             items = [item for part, place in parts for item in self._flat(side, part, place, 0)]
             only = items[0] if len(items) == 1 and items[0][0]["kind"] == "all" else None
             sides.append(only or ({**one, "flat": items}, parts[0][1] if parts else ""))
+        whole = self.found
+        self.found = PairResult()
         self._particle(sides[0], sides[1], 0)
+        aligned, self.found = self.found, whole
+        if any(change.kind in _ARRANGEMENT for change in aligned.changes):
+            aligned = self._as_languages(left, right, aligned)
+        self.found.changes += aligned.changes
+        self.found.children += aligned.children
+
+    def _as_languages(self, left: list[Item], right: list[Item], aligned: PairResult) -> PairResult:
+        """What changed where one model allows every sequence of elements that the other one does; else `aligned`.
+
+        An alignment of parts finds changes where the same sequences are written with other groups (3.8.4).
+        """
+        try:
+            old, new = Language(self.old, left), Language(self.new, right)
+            wider = allows(new.expression, old.expression, self.old.spent)
+            narrower = allows(old.expression, new.expression, self.old.spent)
+        except UndecidedError:
+            return aligned
+        effect = NONE if wider and narrower else WIDENS if wider else NARROWS if narrower else BOTH
+        effects = {XML_KINDS[change.kind].effect for change in aligned.changes if change.kind in _ARRANGEMENT}
+        if effect == BOTH or effects == {effect}:
+            return aligned
+        whole, self.found = self.found, PairResult()
+        if effect != NONE:
+            told = "everything that it allowed, and more" if wider else "a part of what it allowed"
+            text = f"{self.subject} is arranged in another way, which allows {told}."
+            at = (left[0][1] if left else None, right[0][1] if right else None)
+            self.add(f"content-{'widened' if wider else 'narrowed'}", text, None, None, at)
+        for letter, (before, place) in old.declared.items():
+            if letter in new.declared:
+                after, spot = new.declared[letter]
+                text = f"`{after['name']}` of {self.subject}"
+                self.element_pair(before, place, after, spot, text, (place, spot))
+                self._substitutes(before, after, text, (place, spot))
+        made, self.found = self.found, whole
+        return made
 
     def add(self, kind: str, text: str, old: Any, new: Any, at: tuple[str | None, str | None] = (None, None)) -> None:
         self.found.changes.append(XmlChange(kind, text, at[0] or None, at[1] or None, old, new))
@@ -244,12 +296,12 @@ class ContentComparison:
             if before.get(key, False) != after.get(key, False):
                 kind = gained if after.get(key) else lost
                 self.add(kind, f"{whole} is {'' if after.get(key) else 'no longer '}{key}.", None, None, at)
-        self.found.changes += value_constraints(whole, before, after, at)
+        pair = self.old.type(before["type"], f"{place}/type"), self.new.type(after["type"], f"{spot}/type")
+        self.found.changes += value_constraints(whole, before, after, at, values_of(self.old, self.new, pair))
         if any(before.get(key) != after.get(key) for key in ("block", "final")):
             self.add("derivation-control-changed", f"{whole} allows other derivations and substitutes.", None, None, at)
         if before.get("identity") != after.get("identity"):
             self.add("identity-changed", f"Keys of {whole} changed.", None, None, at)
-        pair = self.old.type(before["type"], f"{place}/type"), self.new.type(after["type"], f"{spot}/type")
         self.found.children.append(pair)
 
     def _substitutes(self, before: Tree, after: Tree, whole: str, at: tuple[str | None, str | None]) -> None:
