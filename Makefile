@@ -28,8 +28,8 @@ reset: $(READY) ## Throw away the private database, its data and the sandbox's j
 	@$(BIN)/python -m portal.reset
 
 ##@ Test
-test: $(READY) ## Run the tests on a throw-away database; one of them: make test T=tests/kernel
-	$(PYTEST) $(if $(T),-n0 $(T),-n 2 --dist loadfile)
+test: $(READY) ## Run the everyday tests on a throw-away database; some of them: make test T=tests/kernel
+	$(PYTEST) $(if $(T),-n0 $(T),-n 2 --dist loadfile) $(ARGS)
 
 check: lint types ## What CI runs: lint, types, migrations, OpenAPI snapshot, all tests (after make test: TESTED=yes)
 	$(BIN)/python -m portal.checks

@@ -21,6 +21,7 @@ from tests.governance.forging import Forger, as_serving
 from tests.governance.raw_sql import run
 
 pytestmark = pytest.mark.django_db
+EVERYDAY = 4
 
 
 @contextmanager

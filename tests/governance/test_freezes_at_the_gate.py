@@ -19,6 +19,7 @@ from tests.governance import make
 from tests.governance.raw_sql import beneath_guards
 
 pytestmark = pytest.mark.django_db
+EVERYDAY = 3
 NIGHTS = {"kind": "weekly", "zone": "UTC", "days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]} | {
     "from": "00:00",
     "until": "00:00",

@@ -15,6 +15,8 @@ from governance.domain.gate_rules import DENIALS, NEVER_WAIVED
 from tests.governance import gate_estate
 from tests.governance.gate_estate import NOS, YES, No
 
+EVERYDAY = 44  # each code of the gate
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -18,6 +18,7 @@ from tests.governance import make
 from tests.governance.gate_estate import beneath
 
 pytestmark = pytest.mark.django_db
+EVERYDAY = 1
 PRICE_2, PRICE_3, LOYALTY = "price-api@v2", "price-api@v3", "loyalty-api@v1"
 
 

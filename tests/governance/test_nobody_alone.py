@@ -31,6 +31,7 @@ from tests.governance.test_one_person import at_provider
 from tests.governance.test_rights_given import earlier
 
 pytestmark = pytest.mark.django_db
+EVERYDAY = 3
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 PASSWORD = "known-to-one-alone"
 REFUSED = (DomainError, IntegrityError, ProgrammingError)

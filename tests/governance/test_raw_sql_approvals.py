@@ -10,6 +10,7 @@ from tests.governance import make
 from tests.governance.raw_sql import OTHER, SEAL, decide, filled_of, refused, run, seal, seal_and_tell
 
 pytestmark = pytest.mark.django_db
+EVERYDAY = 1
 
 
 def test_an_approval_needs_every_slot(house: make.House, change: ChangeRequest):

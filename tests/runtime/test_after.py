@@ -22,6 +22,8 @@ from runtime.ledger.vendor_target import MappedVendor
 from tests.runtime.make import FakeVendor, Flow
 from tests.runtime.scene_manifests import SALES
 
+EVERYDAY = 1
+
 
 class Pair:
     """ERP first, loyalty after it: two vendors with one journal of both."""

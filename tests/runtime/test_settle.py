@@ -16,6 +16,8 @@ from runtime.ledger.quarantine_claims import claim_quarantined
 from runtime.ledger.vendor_client import SendResult
 from tests.runtime.test_outcomes_in_time import Clock, Vendor
 
+EVERYDAY = 2
+
 
 def test_what_is_not_there_is_sent_again_only_after_the_vendors_own_time_limit(ledger: Connection) -> None:
     site = Clock(ledger, Vendor(), idempotency="L", settle=100.0)
