@@ -1,10 +1,10 @@
-"""What is inside: a bill of materials in CycloneDX 1.6, made of a lock file.
+"""What is inside: a bill of materials in CycloneDX 1.6, made of a lock file and of what is installed from it.
 
-    python deploy/bill_of_materials.py requirements.lock --name tillgate-portal --version 0.1.0 > sbom.cdx.json
+    /venv/bin/python deploy/bill_of_materials.py requirements.lock --name tillgate-portal --version 0.1.0 >sbom.json
 
-The standard library is enough, since the image runs it before anything is installed. The lock says for each package the
-version, the digests of every file that may be installed, on which platforms it is (its marker), and who asks for it
-(`# via`). Without a time and a serial number of chance: the same lock makes the same bill.
+The standard library is enough. The lock says for each package the version, the digests of every file that may be
+installed, on which platforms it is (its marker), and who asks for it (`# via`). The licence is what the package says of
+itself where this Python has it installed. Without a time and a serial number of chance: the same makes the same bill.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import json
 import re
 import sys
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.message import Message
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,19 @@ _PIN = re.compile(
 )
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _VIA = re.compile(r"^\s+#(?:\s+via)?\s+(?P<who>\S.*)$")
+
+
+_OSI = "License :: OSI Approved :: "
+_SPDX = {  # classifiers that stand for one licence of https://spdx.org/licenses/
+    "MIT License": "MIT",
+    "Apache Software License": "Apache-2.0",
+    "ISC License (ISCL)": "ISC",
+    "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
+    "PostgreSQL License": "PostgreSQL",
+    "Python Software Foundation License": "PSF-2.0",
+}
+_IDS = {*_SPDX.values(), "BSD-2-Clause", "BSD-3-Clause"}
+_LONGEST = 80  # of what stands in the field License; longer ones are whole texts
 
 
 class UnreadableLock(Exception):
@@ -77,8 +92,41 @@ def pins(lock: str) -> list[Pin]:
     return found
 
 
-def bill(lock: str, *, name: str, version: str, chosen: Sequence[str] | None = None) -> dict[str, Any]:
-    """The document. `chosen` limits it to these packages and what they need; else all of the lock is in it."""
+def licence_of(said: Message) -> list[dict[str, Any]]:
+    """`licenses` of a component, of the metadata of a package: its SPDX expression (PEP 639), or what its classifiers
+    or its short field `License` call it; empty where it says nothing."""
+    if expression := said.get("License-Expression"):
+        return [{"expression": expression}]
+    classifiers = said.get_all("Classifier") or []
+    names = [one.removeprefix(_OSI) for one in classifiers if one.startswith(_OSI)]
+    if not names and (text := (said.get("License") or "").strip()) and len(text) <= _LONGEST and "\n" not in text:
+        names = [text]
+    known = (_SPDX.get(one, one) for one in dict.fromkeys(names))
+    return [{"license": {"id" if one in _IDS else "name": one}} for one in known]
+
+
+def installed_licences() -> dict[str, list[dict[str, Any]]]:
+    """By normal name and version (`django@5.2.1`), of every package that this Python has installed."""
+    found = metadata.distributions()
+    return {f"{normal(one.name)}@{one.version}": licence_of(one.metadata) for one in found if one.name}  # type: ignore[arg-type]
+
+
+def unlicensed(lock: str, licences: Mapping[str, Sequence[Any]]) -> list[str]:
+    """The packages without a marker, which are installed everywhere, whose licence is not known."""
+    keys = (f"{normal(pin.name)}@{pin.version}" for pin in pins(lock) if not pin.marker)
+    return sorted(key for key in keys if not licences.get(key))
+
+
+def bill(
+    lock: str,
+    *,
+    name: str,
+    version: str,
+    chosen: Sequence[str] | None = None,
+    licences: Mapping[str, list[dict[str, Any]]] | None = None,
+) -> dict[str, Any]:
+    """The document. `chosen` limits it to these packages and what they need; else all of the lock is in it. `licences`
+    as `installed_licences` finds them."""
     listed = pins(lock)
     if chosen is not None:
         wanted = _with_needs(listed, {normal(one) for one in chosen})
@@ -96,7 +144,7 @@ def bill(lock: str, *, name: str, version: str, chosen: Sequence[str] | None = N
             "component": {"type": "application", "bom-ref": root, "name": name, "version": version, "purl": root},
             "tools": {"components": [{"type": "application", "name": "deploy/bill_of_materials.py"}]},
         },
-        "components": [_component(pin) for pin in listed],
+        "components": [_component(pin, (licences or {}).get(f"{normal(pin.name)}@{pin.version}")) for pin in listed],
         "dependencies": [
             {"ref": root, "dependsOn": sorted(pin.purl for pin in direct)},
             *({"ref": pin.purl, "dependsOn": sorted(_needs(pin, listed, refs))} for pin in listed),
@@ -106,7 +154,7 @@ def bill(lock: str, *, name: str, version: str, chosen: Sequence[str] | None = N
     return {**made, "serialNumber": f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, text)}"}
 
 
-def _component(pin: Pin) -> dict[str, Any]:
+def _component(pin: Pin, licences: list[dict[str, Any]] | None) -> dict[str, Any]:
     made: dict[str, Any] = {
         "type": "library",
         "bom-ref": pin.purl,
@@ -114,6 +162,7 @@ def _component(pin: Pin) -> dict[str, Any]:
         "version": pin.version,
         "purl": pin.purl,
         "scope": "optional" if pin.marker else "required",
+        **({"licenses": licences} if licences else {}),
         "externalReferences": [
             {
                 "type": "distribution",
@@ -152,7 +201,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", required=True)
     given = parser.parse_args(arguments)
     try:
-        made = bill(given.lock.read_text(encoding="utf-8"), name=given.name, version=given.version)
+        lock, licences = given.lock.read_text(encoding="utf-8"), installed_licences()
+        made = bill(lock, name=given.name, version=given.version, licences=licences)
+        if missing := unlicensed(lock, licences):
+            raise UnreadableLock(f"no licence of {', '.join(missing)}: run it with the Python that has them installed")
     except (OSError, UnicodeDecodeError, UnreadableLock) as error:
         sys.stderr.write(f"{given.lock}: {error}\n")
         return 2

@@ -63,7 +63,9 @@ def with_bill(wheel: Path, target: Path) -> Path:
         ]
         chosen = [re.split(r"[^A-Za-z0-9._-]", one, maxsplit=1)[0] for one in asked]
         lock = (ROOT / "requirements.lock").read_text()
-        bill = json.dumps(bill_of_materials.bill(lock, name=name, version=version, chosen=chosen), indent=1).encode()
+        licences = bill_of_materials.installed_licences()
+        made = bill_of_materials.bill(lock, name=name, version=version, chosen=chosen, licences=licences)
+        bill = json.dumps(made, indent=1).encode()
         digest = base64.urlsafe_b64encode(hashlib.sha256(bill).digest()).rstrip(b"=").decode()
         path = f"{info}/sboms/{name}.cdx.json"
         with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
