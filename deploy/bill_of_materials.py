@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 FORMAT = "1.6"
 _PIN = re.compile(
@@ -107,8 +107,8 @@ def licence_of(said: Message) -> list[dict[str, Any]]:
 
 def installed_licences() -> dict[str, list[dict[str, Any]]]:
     """By normal name and version (`django@5.2.1`), of every package that this Python has installed."""
-    found = metadata.distributions()
-    return {f"{normal(one.name)}@{one.version}": licence_of(one.metadata) for one in found if one.name}  # type: ignore[arg-type]
+    named = ((one, one.metadata) for one in metadata.distributions() if one.name)
+    return {f"{normal(one.name)}@{one.version}": licence_of(cast(Message, said)) for one, said in named}
 
 
 def unlicensed(lock: str, licences: Mapping[str, Sequence[Any]]) -> list[str]:
