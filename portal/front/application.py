@@ -110,9 +110,8 @@ class Front:
             status, said = await self.readiness.answer()
             return _json(status, said)
         headers = _needed(scope)
-        if sum(name == b"content-length" for name, _ in scope["headers"]) > 1:
-            twice = "The request has several Content-Length lines. Send one."
-            return _refusal(DomainError("request.several_lengths", twice), headers, close=True)
+        if (twice := _said_twice(scope)) is not None:
+            return _refusal(twice, headers, close=True)
         try:
             address = self._judge_token(scope, headers)
             body, length = await self._body(scope, receive, headers)
@@ -223,6 +222,19 @@ def _needed(scope: Scope) -> dict[bytes, bytes]:
         if name in _NEEDED:
             found[name] = found[name] + b"," + value if name == b"x-forwarded-for" and name in found else value
     return found
+
+
+_ONCE = {b"content-length": "lengths", b"transfer-encoding": "encodings", b"host": "hosts"}
+"""What decides where a request ends and to whom it is; a proxy before us may go by another line of several."""
+
+
+def _said_twice(scope: Scope) -> DomainError | None:
+    lines = [name for name, _ in scope["headers"] if name in _ONCE]
+    name = next((name for name in lines if lines.count(name) > 1), None)
+    if name is None:
+        return None
+    said = f"The request has several {name.decode().title()} lines. Send one."
+    return DomainError(f"request.several_{_ONCE[name]}", said)
 
 
 _NUMBER = re.compile(rb"[0-9]{1,18}")

@@ -424,6 +424,17 @@ def test_a_request_with_two_lengths_is_refused(second: bytes) -> None:
     assert (b"connection", b"close") in call.sent[0]["headers"]
 
 
+@pytest.mark.parametrize(("name", "value"), [("host", b"x.example"), ("transfer-encoding", b"chunked")])
+def test_a_request_that_says_twice_where_it_goes_or_how_it_ends_is_refused(name: str, value: bytes) -> None:
+    """https://www.rfc-editor.org/rfc/rfc9112#section-3.2: several Host lines are 400."""
+    call = Call("/x", b"abc")
+    call.scope["headers"] += [(name.encode(), value)] * 2
+    run(call.on(front()))
+    codes = {"host": "request.several_hosts", "transfer-encoding": "request.several_encodings"}
+    assert (call.status, json.loads(call.body)["code"]) == (400, codes[name])
+    assert call.header("connection") == "close"
+
+
 @pytest.mark.parametrize("path", ["/x", "/health/live", "/health/ready"])
 def test_an_answer_names_the_product_and_no_component(path: str) -> None:
     call = run(Call(path, b"").on(front()))
