@@ -8,6 +8,7 @@ quantities are Decimals and are written as JSON numbers with their own digits. W
 from __future__ import annotations
 
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 from runtime.connectors.poslog.identity import NAMES, header_of
@@ -31,7 +32,7 @@ _KINDS = {
 _RECEIPTS = ("retail", "customer_order")  # bodies that may have goods and tenders
 _RECEIPT = "{*}RetailTransaction"
 _IN_BODIES = ("LineItem", "Total", "Tender", "Sale", "Return")
-_GOODS_AND_MONEY = ("Sale", "Return", "Tender", "SaleForDelivery", "SaleForPickup", "LineItem")
+_GOODS_AND_MONEY = ("Sale", "Return", "Tender", "SaleForDelivery", "SaleForPickup")
 _NO_SALES = ("training", "cancelled", "suspended", "voided")
 _CONTROLS = {
     "NoSale": "no_sale",
@@ -81,7 +82,7 @@ def sale_document(transaction: Element, rules: PosLogRules = PLAIN) -> dict[str,
             _take_back(document)
         document["sale"] = _is_sale(document)
         if not document["sale"] and not any(document[name] for name in _NO_SALES):
-            _nothing_left_out(body)
+            _nothing_left_out(body, document["total"])
         if kind == "customer_order":
             reasons = of_order(document, balance, counts=document["sale"] and rules.orders == "payments")
         else:
@@ -133,14 +134,19 @@ def _within(element: Element, names: tuple[str, ...]) -> Iterator[Element]:
             yield from _within(one, names)
 
 
-def _nothing_left_out(body: Element) -> None:
-    """Raises BadTransaction where a receipt without a line has goods or money in it."""
+def _nothing_left_out(body: Element, total: Decimal | None) -> None:
+    """Raises BadTransaction where a receipt of which no line can be read has goods or money in it."""
     lines = [one for one in body if local(one) == "LineItem"]
     left = next((one for place in (body, *lines) for one in _within(place, _GOODS_AND_MONEY)), None)
     if left is not None and (parent := left.getparent()) is not None:
         raise BadTransaction(
             f"{local(left)} stands in {local(parent)}, where nobody reads it; it belongs into a LineItem of the receipt"
         )
+    if lines and total:
+        said = ", ".join(
+            dict.fromkeys(local(c) for one in lines for c in one if local(c) not in ("", "SequenceNumber"))
+        )
+        raise BadTransaction(f"its total is {total}, and none of its lines is one that is known ({said[:200]})")
 
 
 def _is_sale(document: dict[str, Any]) -> bool:

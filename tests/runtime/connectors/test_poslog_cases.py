@@ -177,6 +177,14 @@ def test_goods_where_nobody_reads_them_hold_the_receipt(content: str) -> None:
     assert (flagged["sale"], flagged["cancelled"]) == (False, True)
 
 
+def test_a_receipt_of_unknown_lines_waits_where_it_comes_to_something() -> None:
+    line = "<LineItem><SequenceNumber>1</SequenceNumber><v:Service><Price>10.00</Price></v:Service></LineItem>"
+    reason = held(receipt(line, total("10.00")))
+    assert "its total is 10.00, and none of its lines is one that is known (Service)" in reason
+    for nothing in ("", total("0.00")):
+        assert read(receipt(line, nothing))["sale"] is False
+
+
 def test_a_copy_that_a_vendor_puts_beside_the_lines_changes_nothing() -> None:
     lines = goods(1, "10.00") + tender(2, "10.00")
     made = read(receipt(lines, total("10.00"), f"<v:Copy>{lines}{SALE}</v:Copy>"))
