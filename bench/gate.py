@@ -19,6 +19,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from bench.catalog import copy_in, cpu_ms, database, fill, prepare
@@ -35,11 +36,12 @@ def connect(edges: int, versions: list[int], dice: random.Random) -> None:
     from catalog.models import Environment
 
     production, _ = Environment.objects.get_or_create(key="production", defaults={"name": "Production", "position": 3})
-    copy_in(
-        "catalog_application",
-        "id, key, name, description, team_id",
-        ((n, f"app-{n}", f"Application {n}", "", n % 200 + 1) for n in range(1, APPLICATIONS + 1)),
-    )
+    with untold("catalog_application"):
+        copy_in(
+            "catalog_application",
+            "id, key, name, description, team_id",
+            ((n, f"app-{n}", f"Application {n}", "", n % 200 + 1) for n in range(1, APPLICATIONS + 1)),
+        )
     busy = dice.sample(versions, min(BUSY_VERSIONS, len(versions)))
 
     def rows() -> Iterator[tuple[Any, ...]]:
@@ -51,13 +53,25 @@ def connect(edges: int, versions: list[int], dice: random.Random) -> None:
                 seen.add(pair)
                 yield (*pair, production.pk, "active", "", "", "2026-01-01")
 
-    copy_in(
-        "catalog_subscription",
-        "application_id, version_id, environment_id, state, justification, decision_note, valid_from",
-        rows(),
-    )
+    with untold("catalog_subscription"):
+        copy_in(
+            "catalog_subscription",
+            "application_id, version_id, environment_id, state, justification, decision_note, valid_from",
+            rows(),
+        )
     with connection.cursor() as cursor:
         cursor.execute("vacuum analyze")
+
+
+@contextmanager
+def untold(table: str) -> Iterator[None]:
+    """Rows that come without their entries in the ledger; they are counted all the same."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"alter table {table} disable trigger told_at_the_end")
+        yield
+        cursor.execute(f"alter table {table} enable trigger told_at_the_end")
 
 
 def ask_for(count: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
@@ -100,7 +114,7 @@ def used_by(consumers: int, versions: int = 40) -> list[str]:
     """Versions that so many applications have subscribed to in production."""
     from django.db import connection
 
-    with connection.cursor() as cursor:
+    with untold("catalog_subscription"), connection.cursor() as cursor:
         cursor.execute(
             """with few as (select v.id from catalog_apiversion v where v.state = 'published'
                             and not exists (select from catalog_subscription s where s.version_id = v.id)

@@ -188,19 +188,32 @@ _NEAR = {
     "instance": _NEAR_KEY.format(table="catalog_retailstore"),
     "application": _NEAR_KEY.format(table="catalog_application"),
     "environment": "select key from catalog_environment order by similarity(key, %s) desc, key limit 3",
-    "version": """
-select p.slug || '@' || v.label
-  from (select id, slug from catalog_api where visibility = 'internal' order by slug <-> %s limit 12) p
-  join catalog_apiversion v on v.api_id = p.id and v.state in ('published', 'deprecated', 'approved')
- where p.slug %% %s
- order by similarity(p.slug || '@' || v.label, %s) desc, 1
- limit 3""",
 }
+_NEAR_VERSIONS = """
+select asked.reference, array(
+       select p.slug || '@' || v.label
+         from (select id, slug from catalog_api where visibility = 'internal' order by slug <-> asked.slug limit 12) p
+         join catalog_apiversion v on v.api_id = p.id and v.state in ('published', 'deprecated', 'approved')
+        where p.slug %% asked.slug
+        order by similarity(p.slug || '@' || v.label, asked.reference) desc, 1
+        limit 3)
+  from unnest(%s::text[], %s::text[]) asked (slug, reference)
+"""
 
 
 def near(kind: str, word: str) -> list[str]:
     """What is written alike, best first: for telling a person who mistyped. Restricted APIs are never named."""
+    if kind == "version":
+        return near_versions([word])[word]
     text = word.replace("\x00", "")
-    slug = text.partition("@")[0]
-    asked = {"version": [slug, slug, text], "environment": [text]}.get(kind, [text, text])
+    asked = [text] if kind == "environment" else [text, text]
     return [row[0] for row in prepared_queries.rows(_NEAR[kind], asked)]
+
+
+def near_versions(references: Iterable[str]) -> dict[str, list[str]]:
+    """The same of versions, in one statement."""
+    wanted = {reference: reference.replace("\x00", "") for reference in references}
+    texts = sorted(set(wanted.values()))
+    rows = prepared_queries.rows(_NEAR_VERSIONS, [[text.partition("@")[0] for text in texts], texts]) if texts else []
+    found = dict(rows)
+    return {reference: found[text] for reference, text in wanted.items()}

@@ -174,9 +174,12 @@ used as (
   select version_id, application_id, last_seen_at from agreed where live
    union all
   select version_id, application_id, last_seen_at from called where calls > 0)
-select used.version_id, coalesce(a.key, 'application ' || used.application_id), max(used.last_seen_at)
-  from used left join catalog_application a on a.id = used.application_id
- group by 1, 2
+select u.version_id,
+       -- One by one: with a join the server may read all applications for the few that use these versions.
+       coalesce((select a.key from catalog_application a where a.id = u.application_id),
+                'application ' || u.application_id),
+       u.last_seen_at
+  from (select version_id, application_id, max(last_seen_at) as last_seen_at from used group by 1, 2) u
  union all
 select w.id, null, null
   from wanted w

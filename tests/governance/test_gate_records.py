@@ -316,6 +316,20 @@ def test_a_typing_error_is_answered_with_what_is_near():
     assert answer["verdict"] == "unknown"
 
 
+def test_of_many_versions_that_nobody_has_the_first_few_are_told_with_what_is_near():
+    wrong = [f"price-ap{n}@v2" for n in range(1, 9)]
+    answer = ask(consumes=wrong[:4], provides=wrong[4:])
+    fixes = {reason["subject"]: reason["fix"] for reason in answer["reasons"] if reason["code"] == "version.unknown"}
+    assert set(fixes) == set(wrong)
+    assert all(fixes[reference].startswith("Did you mean price-api@v2") for reference in wrong)
+    many = [f"price-ap{n}@v2" for n in range(1, 60)]
+    answer = ask(consumes=many)
+    fixes = {reason["subject"]: reason["fix"] for reason in answer["reasons"] if reason["code"] == "version.unknown"}
+    assert sorted(fixes) == sorted(many)
+    assert sum(fix.startswith("Did you mean") for fix in fixes.values()) == 5
+    assert sum(fix.startswith("Register price-ap") for fix in fixes.values()) == 54
+
+
 def test_an_answer_for_another_time_is_a_what_if():
     assert ask()["hypothetical"] is False
     assert ask(as_of=(clock.now() - timedelta(minutes=6)).isoformat())["hypothetical"] is True

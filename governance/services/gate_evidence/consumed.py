@@ -15,10 +15,11 @@ NAMED_AT_MOST = 20
 
 
 def gather(asked: Asked) -> dict[str, Any]:
-    items: dict[str, Any] = {}
-    for entry in asked.question["consumes"] or ():
-        version = asked.versions.get(entry["ref"])
-        items[entry["ref"]] = versions.unregistered(entry["ref"]) if version is None else _one(asked, entry, version)
+    entries = {entry["ref"]: entry for entry in asked.question["consumes"] or ()}
+    items: dict[str, Any] = versions.unregistered(reference for reference in entries if reference not in asked.versions)
+    for reference, entry in entries.items():
+        if reference in asked.versions:
+            items[reference] = _one(asked, entry, asked.versions[reference])
     return counted(items)
 
 

@@ -35,12 +35,8 @@ def gather(asked: Asked) -> dict[str, Any]:
     consuming = consuming_records.consuming(
         [*known, *(old.reference for olds in before.values() for old in olds)], asked.environment, asked.instance
     )
-    items: dict[str, Any] = {}
-    for reference in wanted:
-        version = known.get(reference)
-        if version is None:
-            items[reference] = versions.unregistered(reference)
-            continue
+    items: dict[str, Any] = versions.unregistered(reference for reference in wanted if reference not in known)
+    for reference, version in known.items():
         olds = before[reference]
         relations = {
             (old.id, old.contract_digest): versions.relation(old.contract_digest, version.contract_digest)

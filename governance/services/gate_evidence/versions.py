@@ -13,9 +13,16 @@ from governance.services import upgrade_order
 from governance.services.gate_evidence.asked import Asked, counted
 from kernel.errors import DomainError
 
+SUGGESTED = 5
+"""For so many unknown versions of a question it is looked up what is written alike; each costs as much as all the rest
+of a small question."""
 
-def unregistered(reference: str) -> dict[str, Any]:
-    return {"state": "unregistered", "near": counted(gate_asking.near("version", reference))}
+
+def unregistered(references: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """The words of those that the catalog does not have, by reference; the first few with what is written alike."""
+    unknown = list(references)
+    near = gate_asking.near_versions(unknown[:SUGGESTED])
+    return {one: {"state": "unregistered", "near": counted(near.get(one, []))} for one in unknown}
 
 
 def words(asked: Asked, version: VersionFacts) -> dict[str, Any]:
