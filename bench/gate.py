@@ -1,12 +1,14 @@
 """P7: answers of the gate with 10,000 APIs, 100,000 versions and 1,000,000 consumer edges.
 
     python -m bench.gate [--apis 10000] [--versions 100000] [--edges 1000000] [--questions 400] [--rounds 3]
+                         [--freezes 50]
 
 Asked in turn, in one run: what consumes one, three and ten versions; what provides a version with consumers, and with
 500 of them; the same question through the whole HTTP stack with a token; whether a verdict that is held still stands,
 by the short way of the web server; and, as the limit, one primary-key read and one committed insert of
 a row as large as a stored verdict. A tenth of the edges is spread over every version, the rest falls on few versions,
-as it does in real estates.
+as it does in real estates. Then the same under freezes, whose calendars are compiled for the time of the question: of
+today, and of another day each.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 from bench.catalog import copy_in, cpu_ms, database, fill, prepare
@@ -27,6 +30,7 @@ from bench.catalog import copy_in, cpu_ms, database, fill, prepare
 APPLICATIONS = 20_000
 BUSY_VERSIONS = 2_000
 CONSUMERS = 500  # of a version that many use
+ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Africa/Cairo", "America/Santiago", "UTC")
 
 
 def connect(edges: int, versions: list[int], dice: random.Random) -> None:
@@ -142,6 +146,7 @@ def main() -> None:
     options.add_argument("--edges", type=int, default=1_000_000)
     options.add_argument("--questions", type=int, default=400)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--freezes", type=int, default=50)
     given = options.parse_args()
     dice = random.Random(7)
     with database() as url:
@@ -154,18 +159,19 @@ def main() -> None:
             versions = [row for (row,) in cursor.fetchall()]
         connect(given.edges, versions, dice)
         print(f"{given.apis:,} APIs, {given.versions:,} versions, {given.edges:,} consumer edges")
-        report(*measure(ask_for(given.questions, dice), given.rounds))
+        report(*measure(ask_for(given.questions, dice), given.rounds, given.freezes))
 
 
 def measure(
-    asked: dict[str, list[dict[str, Any]]], rounds: int
+    asked: dict[str, list[dict[str, Any]]], rounds: int, freezes: int
 ) -> tuple[dict[str, list[float]], dict[str, list[float]], dict[str, int]]:
     from django.db import connection
     from django.test import Client
 
     from governance.models import Verdict
     from governance.services import verdicts
-    from kernel import tokens
+    from kernel import clock, tokens
+    from kernel.garbage_collection import collect_rarely
     from kernel.models import User
     from kernel.viewer import Viewer
     from portal.front.short_way import ShortWay
@@ -177,6 +183,7 @@ def measure(
     client = Client(headers={"Authorization": f"Bearer {secret}", "Host": "127.0.0.1"})
     viewer = Viewer.of(person)
     words: dict[str, int] = {}
+    collect_rarely()  # as a web server does once it has started
 
     def inside(question: dict[str, Any]) -> None:
         word = verdicts.ask(question, viewer=viewer).word
@@ -221,7 +228,48 @@ def measure(
         "a read and an insert": (limit, asked["consumes 1"]),
     }
     times, work = timed(actors, rounds, backend)
+    if freezes:
+        plan(freezes)
+        later = clock.now()
+        another_day = [
+            question | {"as_of": (later + timedelta(days=dice.randint(1, 400))).isoformat()}
+            for question in asked["consumes 3"]
+        ]
+        under = {
+            f"consumes 3, {freezes} freezes": (inside, asked["consumes 3"]),
+            f"provides 1, {freezes} freezes": (inside, asked["provides 1"]),
+            "the same, another day each": (inside, another_day),
+        }
+        for known, found in zip((times, work), timed(under, rounds, backend), strict=True):
+            known.update(found)
     return times, work, words | {"stored": Verdict.objects.count()}
+
+
+def plan(count: int) -> None:
+    """Windows of each kind of calendar in zones that change their clocks, each for one domain and tier."""
+    from catalog.models import Domain
+    from governance.services import freezes
+    from kernel import clock
+
+    hours = {"from": "02:30", "until": "03:30"}
+    calendars: list[dict[str, Any]] = [
+        {"kind": "weekly", "days": ["mon", "sat", "sun"], **hours},
+        {"kind": "retail_weeks", "weeks": [1, 13, 48, 52], "from": "00:00", "until": "00:00"},
+        {"kind": "period_close", "days_before": 2, "days_after": 2, **hours},
+        {"kind": "dates", "dates": [f"{clock.now():%Y}-12-{day}" for day in range(10, 32)] + ["2199-01-01"], **hours},
+        {"kind": "once", "from": f"{clock.now():%Y-%m-%dT00:00}", "until": "2199-01-01T00:00"},
+    ]
+    domains = list(Domain.objects.order_by("id").values_list("key", flat=True))
+    for number in range(count):
+        zone = ZONES[number % len(ZONES)]
+        freezes.plan(
+            actor=None,
+            name=f"Freeze {number}",
+            calendar=calendars[number % len(calendars)] | {"zone": zone},
+            strictness=("notice", "changes")[number % 2],
+            domain=domains[number % len(domains)],
+            tier=number % 4,
+        )
 
 
 def timed(
