@@ -386,6 +386,8 @@ class OutboxEvent(models.Model):
             models.Index(
                 fields=["available_at", "id"], name="outbox_open", condition=models.Q(done_at=None, failed_at=None)
             ),
+            # what retention takes
+            models.Index(fields=["done_at"], name="outbox_done", condition=models.Q(done_at__isnull=False)),
             GinIndex(fields=["payload"], name="outbox_payload", opclasses=["jsonb_path_ops"]),
         ]
 

@@ -72,7 +72,11 @@ class WebhookDelivery(models.Model):
         verbose_name_plural = "webhook deliveries"
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["endpoint", "event_id"], name="webhook_event_once")]
-        indexes = [models.Index(fields=["next_at"], name="webhook_open", condition=models.Q(state="open"))]
+        indexes = [
+            models.Index(fields=["next_at"], name="webhook_open", condition=models.Q(state="open")),
+            # what retention takes
+            models.Index(fields=["delivered_at"], name="webhook_delivered", condition=models.Q(state="delivered")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.topic} → {self.endpoint}"

@@ -198,6 +198,8 @@ class PipelineReview(models.Model):
         indexes = [
             models.Index(fields=["next_at"], name="pipeline_review_due", condition=Q(state__in=["open", "waiting"])),
             models.Index(fields=["connection", "-id"], name="pipeline_review_newest"),
+            # what retention takes
+            models.Index(fields=["ended_at"], name="pipeline_review_ended", condition=Q(ended_at__isnull=False)),
         ]
 
     def __str__(self) -> str:
@@ -230,6 +232,7 @@ class PipelineDelivery(models.Model):
         verbose_name_plural = "pipeline deliveries"
         ordering = ["-id"]
         constraints = [models.UniqueConstraint(fields=["connection", "digest"], name="pipeline_webhook_once")]
+        indexes = [models.Index(fields=["last_at"], name="pipeline_webhook_by_age")]  # what retention takes
 
     def __str__(self) -> str:
         return f"{self.event} {self.outcome}"

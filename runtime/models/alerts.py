@@ -79,7 +79,11 @@ class Alert(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["cause"], condition=models.Q(state="open"), name="alert_once_open")
         ]
-        indexes = [models.Index(fields=["stream", "-id"], name="alert_by_stream")]
+        indexes = [
+            models.Index(fields=["stream", "-id"], name="alert_by_stream"),
+            # what retention takes
+            models.Index(fields=["resolved_at"], name="alert_resolved", condition=models.Q(resolved_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return self.title

@@ -148,7 +148,9 @@ class RejectedMessage(models.Model):
         indexes = [
             models.Index(fields=["stream", "fingerprint"], name="rejected_open", condition=models.Q(state="open")),
             models.Index(fields=["stream", "at"], name="rejected_by_day"),
-            models.Index(fields=["decided_at"], name="rejected_decided", condition=models.Q(decided_at__isnull=False)),
+            models.Index(  # what retention takes
+                fields=["stream", "decided_at"], name="rejected_by_end", condition=models.Q(decided_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -182,7 +184,9 @@ class ConflictCase(models.Model):
         indexes = [
             models.Index(fields=["stream", "at"], name="conflict_by_day"),
             models.Index(fields=["stream"], name="conflict_open", condition=models.Q(state="open")),
-            models.Index(fields=["decided_at"], name="conflict_decided", condition=models.Q(decided_at__isnull=False)),
+            models.Index(  # what retention takes
+                fields=["stream", "decided_at"], name="conflict_by_end", condition=models.Q(decided_at__isnull=False)
+            ),
         ]
 
     def __str__(self) -> str:
@@ -205,6 +209,7 @@ class UnkeptCount(models.Model):
         db_table = "runtime_unkept"
         ordering = ["-day", "id"]
         constraints = [models.UniqueConstraint(fields=["stream", "kind", "source", "day"], name="unkept_once")]
+        indexes = [models.Index(fields=["stream", "last_at"], name="unkept_by_age")]  # what retention takes
 
     def __str__(self) -> str:
         return f"{self.stream_id} {self.kind} {self.day}: {self.counted}"

@@ -389,20 +389,24 @@ def count_all(viewer: Viewer) -> int:
 _SETTLED = (
     """
 select (select count(*)
-          from runtime_rejected p
-          join runtime_stream st on st.id = p.stream_id
+          from runtime_stream st
           join runtime_integration i on i.id = st.integration_id
-         where p.decided_at >= %(since)s
-           and st.environment = %(environment)s
+         cross join lateral (select
+                               from runtime_rejected r
+                              where r.stream_id = st.id
+                                and r.decided_at >= %(since)s) p
+         where st.environment = %(environment)s
            and """
     + SEEN
     + """)
      + (select count(*)
-          from runtime_conflict p
-          join runtime_stream st on st.id = p.stream_id
+          from runtime_stream st
           join runtime_integration i on i.id = st.integration_id
-         where p.decided_at >= %(since)s
-           and st.environment = %(environment)s
+         cross join lateral (select
+                               from runtime_conflict r
+                              where r.stream_id = st.id
+                                and r.decided_at >= %(since)s) p
+         where st.environment = %(environment)s
            and """
     + SEEN
     + """)

@@ -1,0 +1,11 @@
+"""Settled rejected messages have one index by time, that of their flow."""
+
+from django.contrib.postgres.operations import RemoveIndexConcurrently
+from django.db import migrations
+
+
+class Migration(migrations.Migration):
+    atomic = False  # `concurrently` cannot run inside a transaction
+    dependencies = [("runtime", "0088_conflict_by_end")]
+
+    operations = [RemoveIndexConcurrently("rejectedmessage", "rejected_decided")]
