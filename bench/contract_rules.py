@@ -234,6 +234,10 @@ the other refuses has spoken against a verdict of `none` or `compatible`.
 - **Keywords beside other types** say nothing: `…-keyword-without-effect`. So do URLs that an OAuth flow does not use.
 - **Security schemes** are compared by what they are: another key is a note. So is a base path that moved between the
   servers and the paths.
+- **JSON Schema 2020-12** (so OpenAPI 3.1 and 3.2): a `number` that is a multiple of a whole one is an `integer`, since
+  1.0 is one. In every version that has the words: `minProperties` beside as many required names, `contains` of any item
+  and `minItems`, `propertyNames: false` and `maxProperties: 0`, the branch that `if: true` or `if: false` chooses.
+- **XML Schema**: content is the set of element sequences that it allows, a simple type the set of its values.
 - **Forms**: the fields of a `multipart` body are text, files, or JSON where a field is an object. A `contentType` that
   a field has anyway says nothing; headers of a part are compared.
 

@@ -89,7 +89,7 @@ def _object(rng: random.Random, depth: int, *, refs: bool) -> dict[str, Any]:
         rng,
         found,
         "propertyNames",
-        rng.choice(({"maxLength": 1}, {"pattern": "^a"}, {"enum": ["a", "b"]}, {"minLength": 1})),
+        rng.choice(({"maxLength": 1}, {"pattern": "^a"}, {"enum": ["a", "b"]}, {"minLength": 1}, False)),
         0.1,
     )
     _maybe(rng, found, "dependentRequired", {rng.choice(NAMES): rng.sample(NAMES, rng.randint(0, 2))}, 0.12)

@@ -6,13 +6,14 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from tillgate_contracts.compare.schema.keywords import ANNOTATIONS, KeywordReader
+from tillgate_contracts.compare.schema.keywords import ANNOTATIONS, KeywordReader, constant
 from tillgate_contracts.compare.schema.node import Bound, Node, SchemaUnion
 from tillgate_contracts.compare.schema.shapes import drop_unevaluated, merge_arrays, merge_objects
 from tillgate_contracts.compare.schema.source import (
     ADMITS_NULL,
     CHOSEN,
     DROP_ANY_OF,
+    DROP_IF,
     DROP_ONE_OF,
     EXPANDED,
     HEAD,
@@ -25,6 +26,8 @@ from tillgate_contracts.compare.schema.values import has_type, intersect_types, 
 from tillgate_contracts.reading.vocabulary import BOOLEAN, NULL_TYPE, forms_of
 
 _MAX_FLATTEN = 2000
+#: Dialects in which 1.0 is an integer (JSON Schema 2020-12 Core 4.2.3, Validation 6.1.1).
+_WHOLE_NUMBERS = ("openapi-3.1", "openapi-3.2", "jsonschema-2020-12")
 #: Where every version has schemas that are true or false.
 _BOOLEANS = ("/additionalProperties", "/additionalItems")
 
@@ -87,6 +90,7 @@ class Builder:
             node.flat = tuple(part._replace(mask=part.mask | ADMITS_NULL) for part in node.flat)
             _admit_null(node)
         self._fold_unions(node)
+        node.whole = self.source.dialect.name in _WHOLE_NUMBERS and any(one == one // 1 for one in node.multiples)
         _tighten(node)
         return node
 
@@ -150,6 +154,15 @@ class Builder:
                     part, size = part._replace(mask=part.mask | mask), size - 1
                     branch = Part(raw[kind][only], join(part.pointer, kind, only))
                     self._flatten(branch, flat, path, top=top, inner=inner or len(raw) > 1)
+        chosen = (
+            None if part.mask & DROP_IF or "if" in self.source.dialect.vocabulary.ignored else constant(raw.get("if"))
+        )
+        if chosen is not None:
+            # The other branch never counts (JSON Schema 2020-12 Core 10.2.2).
+            word = "then" if chosen else "else"
+            part, size = part._replace(mask=part.mask | DROP_IF), size - len({"if", "then", "else"} & raw.keys())
+            branch = Part(raw.get(word, True), join(part.pointer, word))
+            self._flatten(branch, flat, path, top=False, inner=inner or len(raw) > 1)
         composed = raw.get("allOf")
         if isinstance(composed, list):
             size -= 1
@@ -319,7 +332,7 @@ def _tighten(node: Node) -> None:
         node.never = True
     _drop_idle(node)
     numbers = node.types & {"integer", "number"} if node.types is not None else frozenset({"number"})
-    if numbers == {"integer"}:
+    if numbers == {"integer"} or (numbers and node.whole):
         if node.low is not None:
             value = node.low.value
             least = math.floor(value) + 1 if node.low.exclusive else math.ceil(value)
@@ -336,6 +349,13 @@ def _drop_idle(node: Node) -> None:
     if node.enum is not None and node.types is not None and "string" not in node.types:
         fitting = {key: value for key, value in node.enum.items() if value_fits(value, node.types)}
         node.enum = fitting or node.enum
+    if node.unevaluated_items is None and not node.tangled:
+        for need in list(node.contains):
+            if all(constant(part.raw) is True for part in need.schema):  # each item is one that is looked for
+                node.contains = tuple(one for one in node.contains if one is not need)
+                node.min_items = max(node.min_items, need.least)
+                if need.most is not None:
+                    node.max_items = need.most if node.max_items is None else min(node.max_items, need.most)
     if node.max_items is not None and node.max_items <= 1:
         node.unique = False
     node.dependent_required = {

@@ -46,6 +46,17 @@ def is_descriptive(keyword: str) -> bool:
 _PLACES = frozenset({"$schema", "$id", "id", "$anchor", "$vocabulary", "$defs", "definitions"})
 
 
+def constant(schema: Any) -> bool | None:
+    """True for a schema that takes every value, False for one that takes none (JSON Schema 2020-12 Core 4.3.2); None
+    where its keywords have to be looked at."""
+    if isinstance(schema, bool):
+        return schema
+    if not isinstance(schema, dict):
+        return None
+    said = [word for word in schema if not is_descriptive(word)]
+    return True if not said else False if said == ["not"] and constant(schema["not"]) is True else None
+
+
 class KeywordReader:
     """Applies one raw part to a node, keyword by keyword."""
 
@@ -187,7 +198,11 @@ class KeywordReader:
                     self.node.required.setdefault(name, self.pointer)
 
     def _names(self, value: Any) -> None:
-        self.node.names = (*(self.node.names or ()), *self.parts(value, "propertyNames"))
+        if constant(value) is False:  # an object without members has no name that is refused
+            self._most("max_properties", 0)
+            self.node.where.setdefault("maxProperties", self.pointer)
+        elif constant(value) is None:
+            self.node.names = (*(self.node.names or ()), *self.parts(value, "propertyNames"))
 
     def _dependencies(self, value: Any) -> None:
         if isinstance(value, dict):
@@ -255,7 +270,8 @@ class KeywordReader:
         then, otherwise = self.raw.get("then", True), self.raw.get("else", True)
         found = Conditional(self.parts(value, "if"), self.parts(then, "then"), self.parts(otherwise, "else"))
         # alone it accepts everything, and evaluates what it names where it fits (JSON Schema 2020-12 Core 11.3)
-        if self.raw.keys() & {"then", "else", "unevaluatedProperties", "unevaluatedItems"}:
+        idle = constant(then) is True and constant(otherwise) is True
+        if not idle or self.raw.keys() & {"unevaluatedProperties", "unevaluatedItems"}:
             self.node.conditionals = (*self.node.conditionals, found)
 
     def _unevaluated(self, name: str, keyword: str, value: Any) -> None:

@@ -60,6 +60,8 @@ class Node:
     high: Bound | None = None
     raw_bounds: dict[str, Any] = field(default_factory=dict)
     multiples: tuple[Any, ...] = ()
+    #: True where every number that is a multiple of `multiples` is an integer.
+    whole: bool = False
     min_length: int = 0
     max_length: int | None = None
     patterns: tuple[str, ...] = ()

@@ -31,7 +31,10 @@ def compare_multiples(comparison: NodeComparison) -> None:
         if not all(any(_divides(need, have) for have in new.multiples) for need in old.multiples):
             effect |= WIDENS
         if _whole(old) and _whole(new):
-            effect = _drop_units(old, new, effect)
+            needs, haves = ([one for one in side.multiples if not _is_unit(one)] for side in (new, old))
+            if needs == haves:
+                return
+            effect = _drop_units(haves, needs, effect)
         kind = (
             "multiple-of-added"
             if not old.multiples
@@ -43,13 +46,16 @@ def compare_multiples(comparison: NodeComparison) -> None:
 
 
 def _whole(node: Node) -> bool:
-    return node.types is not None and "number" not in node.types
+    return node.whole or (node.types is not None and "number" not in node.types)
 
 
-def _drop_units(old: Node, new: Node, effect: int) -> int:
-    """multipleOf 1 says nothing about integers."""
-    needs = [value for value in new.multiples if value != 1]
-    haves = [value for value in old.multiples if value != 1]
+def _is_unit(value: Any) -> bool:
+    """Whether every integer is a multiple of a number, as of 1 and of a half."""
+    return _divides(value, 1)
+
+
+def _drop_units(haves: list[Any], needs: list[Any], effect: int) -> int:
+    """Units say nothing about integers."""
     if effect & NARROWS and all(any(_divides(need, have) for have in haves) for need in needs):
         effect &= ~NARROWS
     if effect & WIDENS and all(any(_divides(have, need) for need in needs) for have in haves):

@@ -16,7 +16,18 @@ from tillgate_contracts.compare.schema.values import has_type
 
 def compare_min_properties(comparison: NodeComparison) -> None:
     old, new = comparison.old.min_properties, comparison.new.min_properties
+    demanded = _demanded(comparison, comparison.new) if new < old else _demanded(comparison, comparison.old)
+    if max(old, new) <= demanded:
+        return  # as many names are required as it is about
     compare_least(comparison, "min-properties", "minProperties", old, new)
+
+
+def _demanded(comparison: NodeComparison, node: Node) -> int:
+    """How many properties the objects of a node have at least, by name."""
+    hidden = {"request": "read_only", "response": "write_only"}.get(comparison.direction.name, "")
+    builder = comparison.graph.old if node is comparison.old else comparison.graph.new
+    parts = [node.properties.get(name) for name in node.required]
+    return sum(not (hidden and one and getattr(builder.node(one), hidden)) for one in parts)
 
 
 def compare_max_properties(comparison: NodeComparison) -> None:

@@ -72,6 +72,11 @@ def compare_types(comparison: NodeComparison) -> frozenset[str]:
     """Records changes of type, nullability and format. Returns the types on which keywords are compared."""
     old, new, text = comparison.old, comparison.new, comparison.direction.text
     before, after = _expand(old, text=False), _expand(new, text=False)
+    whole = frozenset({"number"})  # a number that is a multiple of whole ones is an integer
+    if old.whole and not after & whole:
+        before -= whole
+    if new.whole and not before & whole:
+        after -= whole
     lost, gained = before - _expand(new, text=text), after - _expand(old, text=text)
     _compare_null(comparison, lost, gained)
     lost, gained = lost - {"null"}, gained - {"null"}
@@ -85,7 +90,7 @@ def compare_types(comparison: NodeComparison) -> frozenset[str]:
         else:
             kind = {NARROWS: "type-specialized", WIDENS: "type-generalized", BOTH: "type-changed"}[effect]
         comparison.add(kind, effect, describe(old), describe(new), "type")
-    elif old.types != new.types and text and (old.types or ALL_TYPES) - {"null"} != (new.types or ALL_TYPES) - {"null"}:
+    elif text and before - {"null"} != after - {"null"}:
         comparison.add("type-compatible", NONE, describe(old), describe(new), "type")
     shared: set[str] = {name for name in ("string", "array", "object") if name in before and name in after}
     if before & after & {"integer", "number"}:
