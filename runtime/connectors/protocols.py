@@ -297,12 +297,14 @@ def health_of(error: CallError) -> Health:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """Something that can be read or written, as `discover` finds it."""
+    """Something that can be read or written, as `discover` finds it. `change_fields`: those that may say when a row
+    changed, the likeliest first."""
 
     name: str
     key_fields: Sequence[str] = ()
     fields: Mapping[str, str] = field(default_factory=dict)
     writable: bool = False
+    change_fields: Sequence[str] = ()
 
 
 @runtime_checkable

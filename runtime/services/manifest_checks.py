@@ -216,7 +216,7 @@ def _fit(
     except DomainError:
         return  # reported by `pins`
     asked = asked_for(source, source_document.tree) if source_document else None
-    if asked is not None:
+    if source_document is not None and asked is not None:
         source_schema = as_read(source_document.tree, source_schema, asked)
     for one in check_against(
         mapping,

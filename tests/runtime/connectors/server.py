@@ -56,7 +56,7 @@ class Server:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_POST = do_PUT = do_PATCH = handle_one
+            do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_MERGE = handle_one
 
             def log_message(self, *args):
                 pass

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from kernel.errors import Invalid
-from runtime.connectors.odata_v2.literals import after, instant, milliseconds, predicate
-from runtime.connectors.odata_v2.session import error_of
+from runtime.connectors.odata_literals import after, instant, milliseconds, predicate
+from runtime.connectors.odata_session import error_of
 from runtime.connectors.protocols import OutboundMessage
 from runtime.connectors.registry import open_sink, open_source
 from runtime.profiles import profile

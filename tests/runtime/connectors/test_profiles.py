@@ -68,7 +68,7 @@ def test_evidence_is_one_of_four_marks(tmp_path):
 
 
 def test_a_protocol_that_does_not_exist_names_the_nearest():
-    with pytest.raises(Invalid, match="Did you mean odata_v2"):
+    with pytest.raises(Invalid, match="Did you mean odata_v4 or odata_v2"):
         registry.open_source("odata_v3", {})
     with pytest.raises(Invalid, match="cannot write"):
         registry.open_sink("poslog", {})

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from kernel import egress
 from kernel.errors import Invalid
 from runtime.connectors.http import HttpClient
-from runtime.connectors.odata_v2.session import error_of
+from runtime.connectors.odata_session import error_of
 from runtime.connectors.protocols import (
     CallContext,
     ConnectionFault,

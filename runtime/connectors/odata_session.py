@@ -14,7 +14,8 @@ from runtime.connectors.answers import plain
 from runtime.connectors.auth import Auth
 from runtime.connectors.failure_marks import FailureMarks, WholeAnswers
 from runtime.connectors.http import HttpClient, Response, raise_for
-from runtime.connectors.odata_v2.settings import ODataSettings
+from runtime.connectors.odata_dialect import ODataDialect
+from runtime.connectors.odata_settings import ODataSettings
 from runtime.connectors.outcomes import fault
 from runtime.connectors.protocols import CallContext, Refused
 
@@ -25,8 +26,8 @@ class ODataSession:
     """One service of one system. The CSRF token and *every* cookie that came with it are sent on writes (their names
     are no contract)."""
 
-    def __init__(self, settings: ODataSettings) -> None:
-        self.settings = settings
+    def __init__(self, settings: ODataSettings, dialect: ODataDialect) -> None:
+        self.settings, self.dialect = settings, dialect
         self.http = HttpClient(
             settings.base_url,
             verify=settings.verify,
@@ -50,11 +51,15 @@ class ODataSession:
         params: Mapping[str, Any] | None = None,
         until: float | None = None,
         own_address: bool = False,
+        prefer: str = "",
+        accept: str = "application/json",
     ) -> Response:
-        """A read. Raises what the status means; `own_address`: what is not found there is the message's matter."""
-        headers = self.auth.headers(call)
-        if self.settings.page_size:
-            headers["Prefer"] = f"odata.maxpagesize={self.settings.page_size}"
+        """A read. Raises what the status means; `own_address`: what is not found there is the message's matter.
+        `prefer`: what else is preferred."""
+        headers = {**self.dialect.headers, "Accept": accept, **self.auth.headers(call)}
+        size = f"odata.maxpagesize={self.settings.page_size}" if self.settings.page_size else ""
+        if wishes := ", ".join(filter(None, (size, prefer))):
+            headers["Prefer"] = wishes
         url = target if target.startswith(("http", "/")) else self.root + target
         response = self.http.request("GET", url, call=call, effect=False, params=params, headers=headers, until=until)
         if own_address and response.status in (404, 410):
@@ -68,10 +73,11 @@ class ODataSession:
         self,
         method: str,
         target: str,
-        body: bytes,
+        body: bytes | None,
         *,
         call: CallContext,
         headers: Mapping[str, str] | None = None,
+        params: Mapping[str, Any] | None = None,
         until: float,
     ) -> Response:
         """A write with token and cookies; a rejected token (403 and `x-csrf-token: Required`: nothing was done) is
@@ -79,12 +85,13 @@ class ODataSession:
         for attempt in (1, 2):
             if self.settings.csrf and not self.token:
                 self.fetch(call, until)
-            given = {**self.auth.headers(call), **self._tokens(), **(headers or {})}
+            given = {**self.dialect.headers, **self.auth.headers(call), **self._tokens(), **(headers or {})}
             response = self.http.request(
                 method,
                 self.root + target,
                 call=call,
                 effect=True,
+                params=params,
                 headers=given,
                 content=body,
                 until=until,
@@ -102,7 +109,7 @@ class ODataSession:
         return response
 
     def fetch(self, call: CallContext, until: float) -> None:
-        headers = {**self.auth.headers(call), "X-CSRF-Token": "Fetch"}
+        headers = {**self.dialect.headers, **self.auth.headers(call), "X-CSRF-Token": "Fetch"}
         response = self.http.request("GET", self.root, call=call, effect=False, headers=headers, until=until)
         refuse(response, call=call, effect=False)
         self.token = response.headers.get("x-csrf-token", "")
@@ -133,15 +140,14 @@ def refuse(response: Response, *, call: CallContext, effect: bool) -> None:
 
 
 def error_of(body: bytes) -> tuple[str, str]:
-    """(`error.code`, all messages): SAP puts the useful ones into `innererror.errordetails`. OData V2 JSON format
-    §8."""
+    """(`error.code`, all messages): SAP puts the useful ones into `innererror.errordetails`, Dynamics into
+    `innererror.message`, V4 into `details`. OData V2 JSON format §8, OData JSON 4.01 §21."""
     try:
         error = msgspec.json.decode(body)["error"]
         value = plain(error["message"])
         inner = error.get("innererror")
-        details = inner.get("errordetails") if isinstance(inner, dict) else None
         texts = [str(value)]
-        for detail in details if isinstance(details, list) else []:
+        for detail in [*_details(inner, "errordetails"), *_details(error, "details")]:
             text = plain(detail.get("message"))
             target = str(detail.get("target") or "")
             shown = f"{text} ({target})" if target else text
@@ -149,14 +155,21 @@ def error_of(body: bytes) -> tuple[str, str]:
                 texts.append(shown)
             elif target:
                 texts[0] = shown
+        if isinstance(inner, dict) and (text := plain(inner.get("message"))):
+            texts.append(text)
         return str(error.get("code") or ""), "; ".join(dict.fromkeys(texts))[:1_000]
     except (ValueError, KeyError, TypeError, AttributeError):
         return "", ""
 
 
-def warnings_of(response: Response) -> list[str]:
+def _details(holder: Any, name: str) -> list[Any]:
+    found = holder.get(name) if isinstance(holder, dict) else None
+    return found if isinstance(found, list) else []
+
+
+def warnings_of(headers: Mapping[str, str]) -> list[str]:
     """`sap-message`: a success that carries a warning. Shape: `{code, message, severity, target, details: [...]}`."""
-    value = response.headers.get("sap-message") or response.headers.get("sap-messages")
+    value = headers.get("sap-message") or headers.get("sap-messages")
     if not value:
         return []
     try:

@@ -1,19 +1,22 @@
-"""Reading an OData V2 entity set in a stable order, page by page, and listing its keys."""
+"""Reading an OData entity set in a stable order, page by page, and listing its keys."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
 
 import httpx
 import msgspec
-from lxml import etree
 
 from runtime.connectors.http import Response
 from runtime.connectors.json_rows import rows_of
-from runtime.connectors.odata_v2.literals import milliseconds
-from runtime.connectors.odata_v2.position import Position, Row, cursor_of, position_of, skipped
-from runtime.connectors.odata_v2.session import WHOLE, ODataSession, deadline, error_of, warnings_of
-from runtime.connectors.odata_v2.settings import ODataSettings
+from runtime.connectors.odata_dialect import ODataDialect
+from runtime.connectors.odata_metadata import resources
+from runtime.connectors.odata_position import Position, Row, cursor_of, position_of, skipped
+from runtime.connectors.odata_session import WHOLE, ODataSession, deadline, error_of, warnings_of
+from runtime.connectors.odata_settings import ODataSettings
 from runtime.connectors.protocols import (
     CallContext,
     CallError,
@@ -31,8 +34,6 @@ from runtime.connectors.rawjson import KeyReader, Shape, unreadable
 from runtime.connectors.stamps import LATER, said_of_wrong
 from runtime.connectors.void_places import VoidPlaces, refused_here
 
-_PAGE = Shape({"items": ("d.results", list[msgspec.Raw]), "next": ("d.__next", str)})
-
 
 class ODataSource:
     """Order is (changed field, key), and each page asks for what lies *at or behind the last row seen*.
@@ -45,10 +46,12 @@ class ODataSource:
     rows that were committed late with an earlier stamp.
     """
 
-    def __init__(self, settings: ODataSettings) -> None:
-        self.settings = settings
-        self.session = ODataSession(settings)
+    def __init__(self, settings: ODataSettings, dialect: ODataDialect) -> None:
+        self.settings, self.dialect = settings, dialect
+        self.session = ODataSession(settings, dialect)
+        self.shape = Shape({"items": (dialect.rows, list[msgspec.Raw]), "next": (dialect.link, str)})
         self.keys = KeyReader(settings.key_fields, settings.changed)
+        self.text_only = not settings.key_types
         self.places = VoidPlaces()
 
     def close(self) -> None:
@@ -61,7 +64,7 @@ class ODataSource:
                 **self.settings.parameters,
                 "$top": "1",
                 "$select": ",".join(self.settings.key_fields),
-                "$format": "json",
+                **self.dialect.parameters,
             }
             self.session.get(self.settings.entity_set, call=call, params=params)
         except CallError as error:
@@ -70,7 +73,7 @@ class ODataSource:
 
     def discover(self, *, call: CallContext) -> list[Resource]:
         """Entity sets with keys and field types, from `$metadata`."""
-        response = self.session.get("$metadata", call=call)
+        response = self.session.get("$metadata", call=call, accept="application/xml")
         return resources(response.body)
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
@@ -105,13 +108,13 @@ class ODataSource:
                 said = f"rows without {changed} were not read: the service does not take {changed} eq null ({error})"
                 return Page([], position.end([], latest), True, (), [said])
             raise
-        found = rows_of(_PAGE, response, self.settings.charset)
+        found = rows_of(self.shape, response, self.settings.charset)
         if problem := WHOLE.failure_in(found.around):
             words = call.secrets.redact(error_of(response.body)[1])
             raise Retriable(f"the page proves nothing: {problem}{f': {words}' if words else ''}")
         if not found.listed:
-            raise Refused("odata.shape", "The answer has no d.results; the service may speak Atom or OData V4.")
-        warnings = warnings_of(response) + ([found.warning] if found.warning else [])
+            raise Refused("odata.shape", self.dialect.other)
+        warnings = warnings_of(response.headers) + ([found.warning] if found.warning else [])
         records: list[Record] = []
         rejected: list[RejectedRecord] = []
         rows: list[Row] = []
@@ -126,12 +129,12 @@ class ODataSource:
             if problem or key is None or row is None:
                 rejected.append(RejectedRecord(response.url, problem or "a key field is missing", payload, key))
             else:
-                shown = None if row.stamp is None else str(row.stamp)
-                records.append(Record(key, b"" if keys_only else payload, now, shown, origin=self.settings.entity_set))
-        stamps = dict.fromkeys(row.stamp for row in rows)
-        if wrong := {str(one): "lies in the future" for one in stamps if one is not None and one > latest}:
+                made = b"" if keys_only else payload
+                records.append(Record(key, made, now, row.version, origin=self.settings.entity_set))
+        stamps = {row.stamp: row.version for row in rows if row.stamp is not None and row.version}
+        if wrong := {shown: "lies in the future" for stamp, shown in stamps.items() if stamp > latest}:
             high = position.highest(rows, latest)
-            shown = None if high is None else str(min(high, self.settings.stamps.now_in(1000)))
+            shown = None if high is None else self._shown(min(high, self.settings.stamps.now_in(1000)))
             records = self.settings.stamps.believed(records, wrong, shown)
             warnings.append(said_of_wrong(str(changed), wrong))
         more = _target(found.found["next"], response)
@@ -150,13 +153,15 @@ class ODataSource:
             response = self.session.get(position.owed, call=call, until=until)
         except (Refused, ConnectionFault):
             return
-        rows = len(rows_of(_PAGE, response, self.settings.charset).payloads)
+        rows = len(rows_of(self.shape, response, self.settings.charset).payloads)
         if rows:
             raise skipped(rows)
 
     def cursor_at(self, moment: datetime) -> Cursor | None:
         """The cursor from which a run reads everything that changed since a moment."""
-        return {"changed": int(moment.timestamp() * 1000)} if self.settings.changed else None
+        if not self.settings.changed or self.settings.changed_type == "counter":
+            return None
+        return {"changed": int(moment.timestamp() * 1000)}
 
     def judged_again(self, payload: bytes) -> Record | RejectedRecord:
         """A stored row as a record, as if it had just been read."""
@@ -167,8 +172,11 @@ class ODataSource:
             return RejectedRecord(self.settings.entity_set, "a key field is missing", payload)
         if row.stamp is not None and row.stamp > self.settings.latest_stamp():
             return RejectedRecord(self.settings.entity_set, LATER.format(stamp=row.stamp), payload, key)
-        shown = None if row.stamp is None else str(row.stamp)
-        return Record(key, payload, datetime.now(UTC), shown, origin=self.settings.entity_set)
+        return Record(key, payload, datetime.now(UTC), row.version, origin=self.settings.entity_set)
+
+    def _shown(self, stamp: int) -> str:
+        """A stamp as rows would show it."""
+        return self.dialect.version(self.dialect.instant(stamp, self.settings.changed_type), stamp)
 
     def _row(self, payload: bytes, legible: bytes, changed: str | None) -> tuple[str | None, Row | None, str]:
         """Key, place and what is wrong with a row. A row without a change stamp has a place of its own."""
@@ -177,19 +185,40 @@ class ODataSource:
         except (ValueError, RecursionError) as error:
             return None, None, f"not an entity ({error})"
         problem = ""
-        if key is None or not all(isinstance(part, str) for part in parts):
-            problem, parts = f"the key ({', '.join(self.settings.key_fields)}) is not complete text", ()
+        if key is None or (wrong := self._wrong(parts)):
+            shown = f"the key ({', '.join(self.settings.key_fields)}) is not complete"
+            problem, parts = shown if key is None else f"{shown}: {wrong}", ()
         if not changed or version is None:
             return key, Row(None, parts, payload) if parts else None, problem
         try:
-            return key, Row(milliseconds(version), parts, payload), problem
+            stamp = self.dialect.stamp(version, self.settings.changed_type)
         except ValueError as error:
             return key, None, problem or f"{changed}: {error}"
+        return key, Row(stamp, parts, payload, self.dialect.version(version, stamp)), problem
+
+    def _wrong(self, parts: Sequence[Any]) -> str:
+        """Why parts of a key cannot be asked for; empty where they can."""
+        for name, part in zip(self.settings.key_fields, parts, strict=True):
+            kind = self.settings.key_types.get(name)
+            if not isinstance(part, str) and (self.dialect.old and kind is None):
+                return f"{name} is no text; say its type in 'key_types'"
+            if self.text_only and isinstance(part, str):
+                continue
+            if isinstance(part, Decimal) and kind is None:
+                return f"{name} is a number with a fraction; say its type in 'key_types'"
+            try:
+                self.dialect.key(self.settings, name, part)
+            except ValueError as error:
+                return str(error)
+        return ""
 
     def _query(self, position: Position, changed: str | None, *, keys_only: bool) -> dict[str, str]:
         settings = self.settings
-        conditions, order = position.conditions(settings, changed), position.order(settings, changed)
+        conditions = position.conditions(settings, changed, self.dialect)
+        order = position.order(settings, changed)
+        # V2 gives what is expanded only where it is selected as well.
         expanded = [one for one in settings.expand if not any(s.split("/")[0] == one for s in settings.select)]
+        expanded = expanded if self.dialect.old else []
         read = [*settings.select, *settings.key_fields, *([changed] if changed else []), *expanded]
         select = settings.key_fields if keys_only else list(dict.fromkeys(read)) if settings.select else []
         return {
@@ -198,31 +227,10 @@ class ODataSource:
             "$orderby": ",".join(order),
             **({"$select": ",".join(select)} if select else {}),
             **({"$expand": ",".join(settings.expand)} if settings.expand and not keys_only else {}),
-            "$format": "json",
+            **self.dialect.parameters,
         }
 
 
 def _target(link: str | None, response: Response) -> str:
     """A `__next` as path and query on the host that is spoken to, whatever the service calls itself; empty without."""
     return httpx.URL(response.url).join(link).raw_path.decode("ascii") if link else ""
-
-
-def resources(body: bytes) -> list[Resource]:
-    """Entity sets of an EDMX document. Entities and external references are not resolved."""
-    try:
-        root = etree.fromstring(
-            body, etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False)
-        )
-    except etree.XMLSyntaxError as error:
-        raise Refused("odata.metadata", f"$metadata is not XML: {error.msg}") from None
-    types = {node.get("Name", ""): node for node in root.iter("{*}EntityType")}
-    found = []
-    for entity_set in root.iter("{*}EntitySet"):
-        node = types.get(entity_set.get("EntityType", "").rpartition(".")[2])
-        if node is None:
-            continue
-        keys = [ref.get("Name", "") for ref in node.iterfind("{*}Key/{*}PropertyRef")]
-        fields = {p.get("Name", ""): p.get("Type", "") for p in node.iterfind("{*}Property")}
-        creatable = entity_set.get("{http://www.sap.com/Protocols/SAPData}creatable", "true") != "false"
-        found.append(Resource(entity_set.get("Name", ""), keys, fields, creatable))
-    return found

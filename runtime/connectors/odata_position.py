@@ -1,10 +1,11 @@
-"""Where the reading of an OData V2 entity set stands, and what has to be asked next.
+"""Where the reading of an OData entity set stands, and what has to be asked next, in V2 and V4 alike.
 
-The order is that of the change stamp. A stamp arrives in milliseconds, whatever the service keeps, so a position is a
-millisecond: the next page begins *at* the last one, not behind it, and rows that come again unchanged are left out. A
-millisecond that holds more than a page is read by itself, in the order of the key. Rows without a stamp are read by
+The order is that of the change stamp. V2 shows milliseconds, and V4 what the service likes to show, whatever it keeps,
+so a position is a millisecond (a day of dates, a number of counters): the next page begins *at* the last one, not
+behind it, and rows that come again unchanged are left out. A millisecond that holds more than a page is read by itself,
+in the order of the key. Rows without a stamp are read by
 themselves too, in the order of the key, by the run that met them and by every later one. A page on which no row has a
-place (no readable key, no readable stamp) is left by the `__next` of the service.
+place (no readable key, no readable stamp) is left by the next link of the service.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from runtime.connectors.odata_v2.literals import after, instant, text
-from runtime.connectors.odata_v2.order import keys_run_backwards, stamps_run_backwards
-from runtime.connectors.odata_v2.settings import ODataSettings
+from runtime.connectors.odata_dialect import ODataDialect
+from runtime.connectors.odata_literals import after
+from runtime.connectors.odata_order import keys_run_backwards, stamps_run_backwards
+from runtime.connectors.odata_settings import ODataSettings
 from runtime.connectors.protocols import Cursor, Refused
 from runtime.domain import record_keys
 
@@ -31,6 +33,7 @@ class Row(NamedTuple):
     stamp: int | None
     parts: tuple[Any, ...]
     payload: bytes
+    version: str | None = None
 
     @property
     def name(self) -> str:
@@ -50,31 +53,36 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     began  the cursor with which the run began
     link   the `__next` by which to go on, behind a page on which no row has a place
     owed   the `__next` of a page behind which nothing new has come so far
+    unit   what one shown stamp stands for, in milliseconds (of a counter: units)
     """
 
     mode: Literal["main", "within", "null", "keys"] = "main"
     at: int | None = None
     high: int | None = None
-    keys: list[str] = []
+    keys: list[str | int] = []
     seen: dict[str, str] = {}
     nulls: bool = False
     whole: bool = False
     began: dict[str, Any] = {}
     link: str = ""
     owed: str = ""
+    unit: int = 1
 
-    def conditions(self, settings: ODataSettings, changed: str | None) -> list[str]:
+    def conditions(self, settings: ODataSettings, changed: str | None, dialect: ODataDialect) -> list[str]:
         found = [f"({settings.filter})"] if settings.filter else []
         if changed and self.mode == "null":
             found.append(f"{changed} eq null")
         elif changed and self.at is not None:
-            found.append(f"{changed} ge {instant(self.at, settings.changed_type)}")
+            found.append(f"{changed} ge {dialect.instant(self.at, settings.changed_type)}")
             if self.mode == "within":
-                found.append(f"{changed} lt {instant(self.at + 1, settings.changed_type)}")
+                found.append(f"{changed} lt {dialect.instant(self.at + settings.unit, settings.changed_type)}")
         elif changed and self.nulls:
             found.append(f"{changed} ne null")
         if self.keys:
-            position = list(zip(settings.key_fields, map(text, self.keys), strict=False))
+            literals = [
+                dialect.key(settings, name, one) for name, one in zip(settings.key_fields, self.keys, strict=False)
+            ]
+            position = list(zip(settings.key_fields, literals, strict=False))
             found.append(f"({after(position)})")
         return found
 
@@ -112,14 +120,14 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         if self._strays(rows):
             raise _ignored()
         if more:
-            keys = list(map(str, rows[-1].parts))
+            keys = _stored(rows[-1])
             if keys == self.keys:
                 raise _ignored()
             return msgspec.structs.replace(self, keys=keys, high=high, nulls=nulls)
         if self.mode == "keys" or (self.mode == "null" and self.whole):
             return None
-        at = self.at + 1 if self.mode == "within" and self.at is not None else self.at
-        return Position("main", at, high, nulls=nulls, whole=self.whole)
+        at = self.at + self.unit if self.mode == "within" and self.at is not None else self.at
+        return Position("main", at, high, nulls=nulls, whole=self.whole, unit=self.unit)
 
     def highest(self, rows: Sequence[Row], latest: int) -> int | None:
         """The highest stamp of the run so far. One above `latest` does not count: rows in between would never be
@@ -148,17 +156,19 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
         if any(row.stamp is not None and self.at is not None and row.stamp < self.at for row in rows):
             raise _ignored()
         if not more:
-            return Position("null", None, high, whole=True) if self.whole and self.at is not None else None
+            return (
+                Position("null", None, high, whole=True, unit=self.unit) if self.whole and self.at is not None else None
+            )
         last = rows[-1]
         if last.stamp is None:
             if self.at is not None:
                 raise _ignored()
             at = max((row.stamp for row in rows if row.stamp is not None), default=high)
-            return Position("null", at, high, list(map(str, last.parts)), nulls=True)
+            return Position("null", at, high, _stored(last), nulls=True, unit=self.unit)
         tied = [row for row in rows if row.stamp == last.stamp]
         seen = {row.name: row.mark for row in tied} if len(tied) <= SEEN else {}
         mode: Literal["main", "within"] = "within" if len(tied) == len(rows) else "main"
-        return Position(mode, last.stamp, high, seen=seen, nulls=nulls, whole=self.whole)
+        return Position(mode, last.stamp, high, seen=seen, nulls=nulls, whole=self.whole, unit=self.unit)
 
     def end(self, rows: Sequence[Row], latest: int) -> Cursor:
         """The cursor at the end of a run."""
@@ -175,15 +185,22 @@ def position_of(cursor: Cursor, settings: ODataSettings, changed: str | None, la
         return Position("keys", keys=list(cursor.get("keys", ())))
     high, nulls = cursor.get("changed"), bool(cursor.get("nulls"))
     if high is None or int(high) > latest:
-        return Position("null", nulls=True, began=cursor) if nulls else Position("main", whole=True)
-    at = int(high) - (0 if "keys" in cursor else round(settings.overlap * 1000))
+        anew = Position("null", nulls=True, began=cursor) if nulls else Position("main", whole=True)
+        return msgspec.structs.replace(anew, unit=settings.unit)
+    at = int(high) - (0 if "keys" in cursor else settings.back)
+    at -= at % settings.unit
     began = {} if "keys" in cursor else cursor
-    return Position("null" if nulls else "main", at, int(high), nulls=nulls, began=began)
+    return Position("null" if nulls else "main", at, int(high), nulls=nulls, began=began, unit=settings.unit)
 
 
 def cursor_of(position: Position) -> Cursor:
     found: Cursor = msgspec.to_builtins(position)
     return {"mode": position.mode} | found
+
+
+def _stored(row: Row) -> list[str | int]:
+    """The parts of a key as a cursor keeps them: what is a number in the row stays one."""
+    return [one if isinstance(one, int) and not isinstance(one, bool) else str(one) for one in row.parts]
 
 
 def _disordered(shown: str) -> Refused:
