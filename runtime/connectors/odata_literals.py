@@ -14,9 +14,23 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 EdmType = Literal[
-    "String", "Guid", "Byte", "SByte", "Int16", "Int32", "Int64", "Decimal", "Double", "Single", "Boolean",
-    "Date", "DateTime", "DateTimeOffset", "Time", "TimeOfDay",
-]  # fmt: skip
+    "String",
+    "Guid",
+    "Byte",
+    "SByte",
+    "Int16",
+    "Int32",
+    "Int64",
+    "Decimal",
+    "Double",
+    "Single",
+    "Boolean",
+    "Date",
+    "DateTime",
+    "DateTimeOffset",
+    "Time",
+    "TimeOfDay",
+]
 _DATE = re.compile(r"/Date\((-?\d{1,15})(?:[+-]\d{1,4})?\)/\Z")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FIRST, _LAST = -62_135_596_800_000, 253_402_300_799_999  # milliseconds that a calendar holds

@@ -7,7 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
-import time
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -47,23 +47,22 @@ def started(folder: Path) -> Iterator[str]:
         port = free.getsockname()[1]
     command = ["node", "--no-deprecation", "node_modules/@sap/cds/bin/serve.js", "--port", str(port)]
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "CDS_TELEMETRY_DISABLED": "true"}
-    with (folder / "out.log").open("wb") as out:
-        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
-        try:
-            _wait(port, process, folder)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _wait(port: int, process: subprocess.Popen[bytes], folder: Path) -> None:
-    ends = time.monotonic() + 60
-    url = f"http://127.0.0.1:{port}/odata/v4/shop/Stock/$count"
-    while time.monotonic() < ends and process.poll() is None:
-        try:
-            if httpx.get(url, auth=("reader", "sandbox"), timeout=5).text == str(COUNT):
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise AssertionError(f"the server did not start: {(folder / 'out.log').read_text()[-2000:]}")
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    assert process.stdout
+    try:
+        said = list[str]()
+        for line in process.stdout:  # it ends where the process does
+            said.append(line)
+            if "server listening" in line:
+                break
+        threading.Thread(target=process.stdout.read, daemon=True).start()
+        url = f"http://127.0.0.1:{port}"
+        answer = httpx.get(f"{url}/odata/v4/shop/Stock/$count", auth=("reader", "sandbox"), timeout=30)
+        assert answer.text == str(COUNT), "".join(said)[-2000:]
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
