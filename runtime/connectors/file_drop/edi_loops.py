@@ -17,6 +17,7 @@ class EdiLoop(msgspec.Struct, frozen=True):
     until    tags that end it: everything else belongs to it. Its own beginning always ends it
     holds    the only tags that belong to it; everything else ends it. One of `until` and `holds` is given
     loops    within it
+    always   whether its list is there where nothing stands in it
     """
 
     name: str
@@ -24,6 +25,7 @@ class EdiLoop(msgspec.Struct, frozen=True):
     until: list[str] = []
     holds: list[str] = []
     loops: list[EdiLoop] = []
+    always: bool = True
 
     def takes(self, tag: str) -> bool:
         if tag == self.begins:
@@ -66,6 +68,7 @@ LOOPS: dict[str, list[EdiLoop]] = {
             until=["CNT"],
             loops=[_PACK, EdiLoop("lines", "LIN", until=["CPS", "CNT"], loops=[_PARTY])],
         ),
+        EdiLoop("lines", "LIN", until=["CPS", "CNT"], loops=[_PARTY], always=False),  # without packages
     ],
     "INVOIC": [_PARTY, _TAX, _CHARGE, EdiLoop("lines", "LIN", until=_END, loops=[_PARTY, _TAX, _CHARGE]), _SUMMARY],
     "INVRPT": [_PARTY, EdiLoop("lines", "LIN", until=_END, loops=[_PARTY]), _SUMMARY],
@@ -77,7 +80,8 @@ LOOPS: dict[str, list[EdiLoop]] = {
             until=_END,
             loops=[EdiLoop("lines", "LIN", until=["PGI", *_END], loops=[_PARTY, _TAX, _CHARGE])],
         ),
-        EdiLoop("lines", "LIN", until=["PGI", *_END], loops=[_PARTY, _TAX, _CHARGE]),  # of a list without groups
+        # of a list without groups
+        EdiLoop("lines", "LIN", until=["PGI", *_END], loops=[_PARTY, _TAX, _CHARGE], always=False),
         _SUMMARY,
     ],
     "850": [_N1, EdiLoop("lines", "PO1", until=["CTT"], loops=[_N1])],
@@ -112,7 +116,7 @@ def as_object(segment: EdiSegment, number: int) -> dict[str, Any]:
 
 def message_object(segments: Sequence[EdiSegment], loops: Sequence[EdiLoop]) -> dict[str, Any]:
     """A message without its first and last segment."""
-    root: dict[str, Any] = {one.name: [] for one in loops}
+    root: dict[str, Any] = {one.name: [] for one in loops if one.always}
     open_: list[tuple[EdiLoop | None, Sequence[EdiLoop], dict[str, Any]]] = [(None, loops, root)]
     for number, segment in enumerate(segments, 2):
         while len(open_) > 1 and (held := open_[-1][0]) is not None and not held.takes(segment.tag):
@@ -120,8 +124,8 @@ def message_object(segments: Sequence[EdiSegment], loops: Sequence[EdiLoop]) -> 
         made = as_object(segment, number)
         begun = next((one for one in open_[-1][1] if one.begins == segment.tag), None)
         if begun is not None:
-            inner: dict[str, Any] = {segment.tag: made, **{one.name: [] for one in begun.loops}}
-            open_[-1][2][begun.name].append(inner)
+            inner: dict[str, Any] = {segment.tag: made, **{one.name: [] for one in begun.loops if one.always}}
+            open_[-1][2].setdefault(begun.name, []).append(inner)
             open_.append((begun, begun.loops, inner))
         elif segment.tag in ONCE and segment.tag not in open_[-1][2]:
             open_[-1][2][segment.tag] = made

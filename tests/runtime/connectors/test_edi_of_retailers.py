@@ -77,10 +77,18 @@ def test_a_price_list_has_its_groups_and_one_without_groups_has_its_lines() -> N
     assert [[one["LIN"]["LIN01"] for one in group["lines"]] for group in made["groups"]] == [["1", "2"], ["3"]]
     assert [group["PGI"]["PGI02"] for group in made["groups"]] == ["1", "2"]
     assert made["groups"][0]["lines"][0]["taxes"][0]["TAX"]["TAX05_4"] == "7"
-    assert (made["lines"], bare["groups"]) == ([], [])
+    assert ("lines" in made, bare["groups"]) == (False, [])
     assert [(one["LIN"]["LIN01"], one["PRI"][0]["PRI01_2"]) for one in bare["lines"]] == [("1", "1.25"), ("2", "5")]
     assert len(edifact(interchange(PRICES), split="groups.lines")[0]) == 3
     assert len(edifact(interchange(BARE), split="lines")[0]) == 2
+
+
+def test_a_despatch_advice_without_packages_has_its_lines() -> None:
+    lines = "LIN+1++4000003000003:SRV", "QTY+12:48", "LIN+2++4000003000010:SRV", "QTY+12:2"
+    notice = counted("UNH+5+DESADV:D:96A:UN", "BGM+351+L-8+9", *lines, "CNT+2:2")
+    (made,), said = edifact(interchange(notice))
+    assert (said, made["packages"]) == ([], [])
+    assert [(one["LIN"]["LIN01"], one["QTY"][0]["QTY01_2"]) for one in made["lines"]] == [("1", "48"), ("2", "2")]
 
 
 BILL = set_of(
