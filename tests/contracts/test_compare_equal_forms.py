@@ -116,3 +116,15 @@ def test_every_text_of_a_float_of_xml_schema_is_one_of_a_double() -> None:
     assert is_within("xs:float", "xs:double")
     assert is_within("xs:int", "xs:float")
     assert not is_within("xs:double", "xs:float")
+
+
+@pytest.mark.parametrize("free", [{}, True, {"title": "anything"}])
+def test_a_branch_that_an_inner_union_has_as_well_takes_no_place_of_it(free: Any) -> None:
+    """`oneOf` in `oneOf`: a value that matches two of the inner branches matches none, and may match the outer one."""
+    inner = {"oneOf": [{"type": "object"}, free, {"type": "string"}]}
+    old, new = {"oneOf": [{"const": 1}, inner]}, {"oneOf": [free, inner]}
+    assert {} not in taken(old)
+    assert {} in taken(new)
+    for place, one, other in ((with_request, new, old), (with_response, old, new)):
+        result = judge({**place(one), "openapi": "3.1.0"}, {**place(other), "openapi": "3.1.0"})
+        assert result.verdict in ("breaking", "warning"), rules(result)

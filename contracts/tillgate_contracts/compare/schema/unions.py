@@ -119,7 +119,8 @@ class Branches:
             inner |= WIDENS
             self._say("added", WIDENS, self.new.branches[index], index, *self._homes(index, None, WIDENS))
         if not self.tagged:
-            self._exclusivity(inner)
+            moved = any(_inside(self.old, before) != _inside(self.new, after) for before, after in matched)
+            self._exclusivity(inner, moved=moved)
 
     def _compare_pair(self, before: int, after: int) -> int:
         """One branch on both sides; returns its effect. What another branch covers is masked, or is a warning."""
@@ -212,8 +213,8 @@ class Branches:
         old, new = ("null", None) if verb == "removed" else (None, "null")
         self.comparison.add(kind, effect, old, new, **place)
 
-    def _exclusivity(self, inner: int) -> None:
-        """What changes because `oneOf` counts matches."""
+    def _exclusivity(self, inner: int, *, moved: bool) -> None:
+        """What changes because `oneOf` counts matches. `moved`: a branch stands in another inner union now."""
         comparison, old, new = self.comparison, self.old, self.new
         exclusive_old = old.kind == "anyOf" or is_exclusive(comparison, comparison.old, is_old=True)
         exclusive_new = new.kind == "anyOf" or is_exclusive(comparison, comparison.new, is_old=False)
@@ -223,12 +224,13 @@ class Branches:
             elif new.kind == "oneOf" and not exclusive_new:
                 comparison.add("any-of-became-one-of", NARROWS, "anyOf", "oneOf", new_pointer=new.pointer)
             return
-        if old.kind == "anyOf" or not (inner or old.nested != new.nested):
+        if old.kind == "anyOf" or not (inner or moved or old.nested != new.nested):
             return
         effect = NONE
-        if old.nested != new.nested and not (exclusive_old and exclusive_new):
-            # A value that matches every branch of an inner union matches none of it, and may match another branch.
-            effect = BOTH if old.nested and new.nested else NARROWS if old.nested else WIDENS
+        if (old.nested or new.nested) and not (exclusive_old and exclusive_new):
+            # A value that matches two branches of an inner union matches none of it, and may match another branch.
+            both = inner or (old.nested and new.nested)
+            effect = BOTH if both else NARROWS if old.nested else WIDENS
         if inner & WIDENS and not exclusive_new:
             effect |= NARROWS
         if inner & NARROWS and not exclusive_old:
@@ -336,3 +338,9 @@ class Branches:
         if mine.groups or theirs.groups:
             return 0.0
         return 0.5 + bonus
+
+
+def _inside(union: SchemaUnion, index: int) -> int:
+    """Which inner union a branch comes from, counted from 1; 0 for none."""
+    numbers = (n for n, (start, size) in enumerate(union.nested, 1) if start <= index < start + size)
+    return next(numbers, 0)
