@@ -134,7 +134,7 @@ def test_a_literal_path_wins_over_a_template():
 
 def test_statuses_and_query_parameters_are_compared():
     found = contradictions(
-        call(sale(), status=418, query=("dry", "debug")), call(method="GET", path="/sales/7", status=206)
+        call(sale(), status=418, query=("dry", "debug")), call(method="GET", path="/api/v1/sales/7", status=206)
     )
     assert found["status-undeclared", ""].what == ("418",)
     assert found["parameter-undeclared", ""].what == ("debug",)
@@ -342,14 +342,77 @@ def test_a_body_that_cannot_be_read_is_counted_and_is_no_agreement(
 
 
 def test_a_call_without_bodies_in_the_contract_needs_none() -> None:
-    result = observed(call(method="GET", path="/stores", status=200))
+    result = observed(call(method="GET", path="/api/v1/stores", status=200))
     assert (result.bodies, result.unread_bodies, result.is_evidence) == (0, 0, True)
     assert not observed().is_evidence
 
 
+def _served(url: str, **variables: Any) -> dict[str, Any]:
+    return {**CONTRACT, "servers": [{"url": url, **({"variables": variables} if variables else {})}]}
+
+
+@pytest.mark.parametrize(
+    ("contract", "path", "known"),
+    [
+        (CONTRACT, "/stores", False),
+        (CONTRACT, "/api/v1", False),
+        (CONTRACT, "/other/api/v1/stores", False),
+        (_served("/api/v1/"), "/api/v1/stores", True),
+        (_served("https://pos.example.test"), "/stores", True),
+        (_served("//pos.example.test/x"), "/x/stores", True),
+        (_served("https://{host}/{stage}/v1"), "/any/thing/v1/stores", True),
+        (_served("https://h/{stage}", stage={"default": "a", "enum": ["a", "b"]}), "/b/stores", True),
+        (_served("https://h/{stage}", stage={"default": "a", "enum": ["a", "b"]}), "/c/stores", False),
+        (_served("{root}/v1"), "/deep/v1/stores", True),
+        (_served("v1"), "/docs/v1/stores", True),
+        ({**CONTRACT, "servers": []}, "/stores", True),
+        ({key: value for key, value in CONTRACT.items() if key != "servers"}, "/stores", True),
+    ],
+)
+def test_a_call_is_one_of_the_contract_only_below_its_servers(contract: Any, path: str, known: bool) -> None:
+    found = contradictions(call(method="GET", path=path, status=200), contract=contract)
+    assert (("operation-undeclared", "") not in found) is known
+
+
+def test_servers_of_a_path_stand_for_those_of_the_contract() -> None:
+    paths = {"/stores": {**CONTRACT["paths"]["/stores"], "servers": [{"url": "https://h/old"}]}}
+    own = {**CONTRACT, "paths": paths}
+    assert not contradictions(call(method="GET", path="/old/stores", status=200), contract=own)
+    assert contradictions(call(method="GET", path="/api/v1/stores", status=200), contract=own)
+
+
+def test_a_body_that_was_not_recorded_is_no_agreement() -> None:
+    demanding = {**BODY, "required": True}
+    post = {**CONTRACT["paths"]["/sales"]["post"], "requestBody": demanding}
+    contract = {**CONTRACT, "paths": {"/sales": {"post": post}}}
+    for made, unread in ((CONTRACT, 1), (contract, 2)):
+        result = observed(call(), contract=made)
+        assert (result.bodies, result.unread_bodies, result.is_evidence) == (0, unread, False)
+    refused = observed(call(status=422, accepted=False), contract=contract)
+    assert refused.unread_bodies == 0
+    missing = {"201": {"description": "made"}, "2XX": {"description": "range", **BODY}}
+    ranged = {**CONTRACT, "paths": {"/sales": {"post": {"responses": missing}}}}
+    for status, count in ((204, 0), (201, 0), (202, 1)):
+        assert observed(call(status=status), contract=ranged).unread_bodies == count
+
+
+@pytest.mark.parametrize(
+    "secret", [{"type": "string", "writeOnly": True}, {"$ref": "#/components/schemas/Pin"}], ids=["here", "by name"]
+)
+def test_what_is_only_written_and_comes_back_is_told(secret: dict[str, Any]) -> None:
+    user = {"type": "object", "properties": {"pin": secret, "name": {"type": "string"}}}
+    body = {"content": {"application/json": {"schema": user}}}
+    operation = {"requestBody": body, "responses": {"200": {"description": "it", **body}}}
+    parts = {"schemas": {"Pin": {"type": "string", "writeOnly": True}}}
+    contract = {**CONTRACT, "servers": [], "paths": {"/u": {"post": operation}}, "components": parts}
+    sent = {"pin": "1234", "name": "A"}
+    found = contradictions(call(sent, path="/u", status=200, response=sent, has_response=True), contract=contract)
+    assert [(one.side, one.what) for one in found.values()] == [("response 200", ("pin",))]
+
+
 @pytest.mark.parametrize("name", ["a.jsonl", "a.har"])
 def test_traffic_may_begin_with_the_mark_of_utf_8(name: str, tmp_path: Path) -> None:
-    text = '{"method": "POST", "url": "/sales", "status": 201, "request": "\\ufeff{\\"lines\\": 5}"}\n'
+    text = '{"method": "POST", "url": "/api/v1/sales", "status": 201, "request": "\\ufeff{\\"lines\\": 5}"}\n'
     if name.endswith("har"):
         text = json.dumps(_archive({"text": '\ufeff{"id": 5, "lines": []}'}))
     (tmp_path / name).write_text(text, encoding="utf-8-sig")

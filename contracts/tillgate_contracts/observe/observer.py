@@ -155,7 +155,8 @@ class Observer:
                     names.add(name, accepted, kept=is_name(name))
         if operation.request:
             self.bodies += exchange.has_request
-            self.unread_bodies += exchange.unread_request
+            absent = operation.demands and accepted and not exchange.has_request
+            self.unread_bodies += exchange.unread_request or absent
         if exchange.has_request and operation.request:
             self._learn(label, "request", "", operation.request, exchange.request, accepted)
         if exchange.status:
@@ -171,7 +172,7 @@ class Observer:
         elif not schemas:
             return
         elif not exchange.has_response:
-            self.unread_bodies += exchange.unread_response
+            self.unread_bodies += exchange.unread_response or _has_body(exchange)
         else:
             self.bodies += 1
             self._learn(operation.label, f"response {exchange.status}", "", schemas, exchange.response, True)
@@ -210,16 +211,16 @@ class Observer:
         accepted: bool,
         depth: int,
     ) -> None:
-        reading = side != "request"
+        reading, answer = side != "request", side.startswith("response")
         for name in shape.required:
             if name not in value and not self._one_way(shape.members.get(name, []), reading=reading):
                 place.missing.setdefault(name, _Tally()).add(accepted)
         strange = False
         for name, inner in value.items():
             below = f"{path}.{name}" if path else name
-            if name in shape.members:
+            if name in shape.members and not (answer and self._one_way(shape.members[name], reading=True)):
                 self._learn(label, side, below, shape.members[name], inner, accepted, depth + 1)
-            elif shape.mapped:
+            elif shape.mapped and name not in shape.members:
                 self._learn(label, side, f"{path}.*" if path else "*", shape.mapped[:1], inner, accepted, depth + 1)
             elif shape.members or shape.closed:
                 place.members.add(name, accepted, kept=is_name(name))
@@ -227,11 +228,10 @@ class Observer:
         if strange:
             place.members.times.add(accepted)
 
-    @staticmethod
-    def _one_way(schemas: list[Any], *, reading: bool) -> bool:
-        """True for what the contract requires in the other direction only."""
+    def _one_way(self, schemas: list[Any], *, reading: bool) -> bool:
+        """True for what the contract has in the other direction only (JSON Schema Validation 9.4)."""
         word = "writeOnly" if reading else "readOnly"
-        return any(isinstance(one, dict) and one.get(word) is True for one in schemas)
+        return any(one.get(word) is True for schema in schemas for one in self._operations.written(schema))
 
     def _listed(self, place: _Place, shape: SchemaShape, value: Any, accepted: bool) -> None:
         values = shape.values or ()
@@ -287,6 +287,11 @@ class Observer:
         if uncalled and self._whole:
             made.append(DriftFinding(kind="operation-uncalled", operation="", what=uncalled[:100], count=len(uncalled)))
         return made
+
+
+def _has_body(exchange: Exchange) -> bool:
+    """Whether an answer has a body by HTTP (RFC 9110 section 6.4.1), where its status has one in the contract."""
+    return exchange.method != "HEAD" and exchange.status >= 200 and exchange.status not in (204, 205, 304)
 
 
 def _of_names(kind: str, label: str, names: _Names, seen: int) -> DriftFinding:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 from tillgate_contracts.errors import ContractError
 from tillgate_contracts.messages import other_languages, payloads
@@ -14,13 +13,14 @@ from tillgate_contracts.reading import Document
 from tillgate_contracts.reading.pointers import MISSING, resolve
 
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace", "query")
+_MOST_SERVERS, _MOST_OF_PATH = 50, 8_000
 _HOLE = re.compile(r"\{[^{}]*\}")
 
 
 @dataclass(slots=True)
 class Operation:
     """One operation: its label, the schemas of what goes in, and those of answers by status ("200", "2XX",
-    "default")."""
+    "default"). `demands`: it has no call without a body. `bases`: what the servers put before its path."""
 
     label: str
     request: list[Any] = field(default_factory=list)
@@ -28,6 +28,8 @@ class Operation:
     parameters: frozenset[str] = frozenset()
     pattern: re.Pattern[str] | None = None
     literal: int = 0
+    demands: bool = False
+    bases: tuple[str, ...] = ()
 
     def answer(self, status: int) -> list[Any] | None:
         """The schemas of an answer; None where the contract does not list its status."""
@@ -44,7 +46,7 @@ class Operations:
         self._tree = document.tree
         self.by_label: dict[str, Operation] = {}
         if document.family == "openapi":
-            self._bases = sorted({_base(url) for url in document.servers} | {""}, key=len, reverse=True)
+            self._bases = _bases(self._tree.get("servers")) or ("",)
             for operation in self._calls():
                 self.by_label.setdefault(operation.label, operation)
         elif document.family == "asyncapi":
@@ -65,13 +67,9 @@ class Operations:
 
     def of_call(self, method: str, path: str) -> Operation | None:
         """The operation of a call; of several, the one with the most literal text."""
-        for base in self._bases:
-            if base and not (path == base or path.startswith(f"{base}/")):
-                continue
-            rest = path[len(base) :] or "/"
-            for operation in self._calls_by_method.get(method, ()):
-                if operation.pattern is not None and operation.pattern.fullmatch(rest):
-                    return operation
+        for operation in self._calls_by_method.get(method, ()) if len(path) <= _MOST_OF_PATH else ():
+            if operation.pattern is not None and operation.pattern.fullmatch(path):
+                return operation
         return None
 
     def of_message(self, name: str) -> Operation | None:
@@ -91,17 +89,23 @@ class Operations:
         answers = operation.get("responses")
         listed = [*_list(item.get("parameters")), *_list(operation.get("parameters"))]
         parameters = [self._follow(one) for one in listed]
+        bases = _bases(operation.get("servers")) or _bases(item.get("servers")) or self._bases
+        before = f"(?:{'|'.join(bases)})"
+        own = "".join(re.escape(part) if n % 2 == 0 else "[^/]+" for n, part in enumerate(_parts(path)))
+        body = self._follow(operation.get("requestBody"))
         free = any(one.get("style") == "deepObject" or "content" in one for one in parameters)
         names = frozenset(str(one.get("name")) for one in parameters if one.get("in") == "query")
         return Operation(
             f"{method.upper()} {path}",
-            self._schemas(self._follow(operation.get("requestBody"))),
+            self._schemas(body),
             {str(code): self._schemas(self._follow(one)) for code, one in answers.items()}
             if isinstance(answers, dict)
             else {},
             frozenset() if free else names or frozenset({""}),
-            re.compile("".join(re.escape(part) if n % 2 == 0 else "[^/]+" for n, part in enumerate(_parts(path)))),
+            re.compile(before + ("/?" if path == "/" else own)),
             len(_HOLE.sub("", path)),
+            body.get("required") is True,
+            bases,
         )
 
     def _schemas(self, holder: dict[str, Any]) -> list[Any]:
@@ -111,6 +115,16 @@ class Operations:
             if (kind.endswith(("/json", "+json")) or kind in ("*/*", "application/*")) and isinstance(one, dict):
                 return [one["schema"]] if "schema" in one else []
         return []
+
+    def written(self, schema: Any) -> Iterator[dict[str, Any]]:
+        """A schema, and those that it refers to by `$ref`."""
+        for _ in range(20):
+            if not isinstance(schema, dict):
+                return
+            yield schema
+            if not isinstance(schema.get("$ref"), str):
+                return
+            schema = resolve(self._tree, schema["$ref"])
 
     def _follow(self, value: Any) -> dict[str, Any]:
         for _ in range(20):
@@ -133,11 +147,35 @@ def _parts(path: str) -> list[str]:
     return [*parts, path[last:]]
 
 
-def _base(url: str) -> str:
-    try:
-        return urlsplit(url).path.rstrip("/")
-    except ValueError:
-        return ""
+def _bases(servers: Any) -> tuple[str, ...]:
+    """What servers put before a path, as patterns; a variable stands for each of its values, or for any part of a path.
+    Empty where none is listed."""
+    found: dict[str, None] = {}
+    for server in _list(servers)[:_MOST_SERVERS]:
+        url = server.get("url") if isinstance(server, dict) else None
+        if isinstance(url, str):
+            found[_base(url, server.get("variables"))] = None
+    return tuple(found)
+
+
+def _base(url: str, variables: Any) -> str:
+    """The path of a server's URL, which may begin with a host or a variable, or be relative to the document's own."""
+    known = variables if isinstance(variables, dict) else {}
+    absolute = re.match(r"(?:[^/{}]*:)?//", url)
+    host, slash, path = url[absolute.end() if absolute else 0 :].partition("/")
+    if host and not absolute:
+        return ".*"
+    path = path.partition("?")[0].partition("#")[0].rstrip("/")
+    written = "".join(re.escape(part) if n % 2 == 0 else _values(part, known) for n, part in enumerate(_parts(path)))
+    return f"/{written}" if slash and written else ""
+
+
+def _values(hole: str, variables: dict[str, Any]) -> str:
+    """A variable of a server's URL as a pattern: its values where they are listed, else anything."""
+    told = variables.get(hole[1:-1])
+    values = _list(told.get("enum")) if isinstance(told, dict) else []
+    texts = [value for value in values if isinstance(value, str)]
+    return f"(?:{'|'.join(map(re.escape, texts))})" if texts else ".*"
 
 
 def _list(value: Any) -> list[Any]:
