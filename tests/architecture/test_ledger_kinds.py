@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 
 import pytest
@@ -30,6 +31,7 @@ def _name(call: ast.Call) -> tuple[str, str]:
     return "", getattr(call.func, "id", "")
 
 
+@functools.cache
 def _written() -> tuple[dict[str, str], set[str]]:
     """(each kind that is written and a file that does, the files that hand on a kind that is no word in place)."""
     kinds: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from tests.architecture.tree import modules, text
@@ -32,6 +33,7 @@ def read_with(tree: ast.AST) -> Iterator[str]:
 
 
 def test_nothing_else_parses_yaml():
-    found = {name: sorted(set(read_with(ast.parse(text(path))))) for name, path in modules().items()}
+    with_yaml = {name: text(path) for name, path in modules().items() if re.search("yaml|ruamel", text(path))}
+    found = {name: sorted(set(read_with(ast.parse(code)))) for name, code in with_yaml.items()}
     assert {name: used for name, used in found.items() if used and name not in READS} == {}
     assert all(found[name] for name in READS)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 
 from tests.architecture.tree import EXCUSED, excused, text, tracked
 
 
+@functools.cache
 def sleepers() -> dict[str, list[int]]:
     """Files of the tests that call `time.sleep` or `asyncio.sleep`, with the lines."""
     found = {}

@@ -79,6 +79,8 @@ def places() -> dict[str, list[str]]:
     for module, path in modules().items():
         if module.split(".")[0] in ("sandbox", "tests", "bench", "cli", "tillgate") or is_migration(path):
             continue
+        if not any(name in text(path) for name in _OPENS):
+            continue
         if names := sorted(set(opened(ast.parse(text(path))))):
             found[path] = names
     return found

@@ -21,6 +21,7 @@ from tests.faults.world import Shape, World
 pytestmark = pytest.mark.faults
 
 FOUND_WITHIN = 500  # seeds
+EVERYDAY = 6  # seeds are searched through: half a second for each bug
 
 
 # Where each plant was found last: these seeds are tried first. One that does not show there any more is looked for.
