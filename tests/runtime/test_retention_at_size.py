@@ -3,7 +3,6 @@ database, which a busy machine does not change."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -137,7 +136,6 @@ HISTORY = (
          returning id)
        insert into runtime_alertentry (alert_id, at, verb, text) select id, %(at)s, 'opened', '' from made""",
 )
-FILLED = ", ".join(dict.fromkeys(name for text in HISTORY for name in re.findall("insert into ([a-z_]+)", text)))
 CLASSES = ("messages", "evidence", "runs", "rejected", "comparisons", "heads", "events", "indicators")
 OF_FLOWS = CLASSES[:6]
 
@@ -166,7 +164,8 @@ def vacuumed(conn: Connection) -> None:
     names = [
         name
         for (name,) in conn.execute(
-            "select relname from pg_class where relname ~ %s and relkind in ('r', 'p')", ("^runtime_",)
+            "select relname from pg_class where relname ~ %s and relkind in ('r', 'p')",
+            ("^(runtime_|kernel_outboxevent|governance_(webhook|pipeline))",),
         ).fetchall()
     ]
     conn.execute(sql.SQL("vacuum analyze {}").format(sql.SQL(", ").join(map(sql.Identifier, names))))
