@@ -17,6 +17,7 @@ RUNS: tuple[tuple[str, ...], ...] = (
     ("bench.lint_rules",),
     ("bench.mapping",),
     ("bench.sync",),
+    ("bench.odata",),
     ("bench.small_jobs",),
     ("bench.intake",),
     ("bench.outages",),

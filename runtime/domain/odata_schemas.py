@@ -56,7 +56,7 @@ def made_by_server(tree: Schema, schema: Schema, member: str) -> bool:
     """Whether a required member (a dotted path) of what is created is part of a key: the service makes it where the
     sender does not (its own number, the number of the order in a line of the order)."""
     here: Any = schema
-    *way, last = member.split(".")
+    *way, last = (step.removesuffix("[]") for step in member.split("."))
     for name in way:
         inner = _resolved(tree, here).get("properties", {}).get(name)
         here = _target(inner) if isinstance(inner, Mapping) else None
