@@ -42,6 +42,18 @@ def test_a_part_that_was_a_file_and_is_text_is_another_one(place: Any, wrap: Any
     assert judge(file, file).verdict == "none"
 
 
+@pytest.mark.parametrize("file", [{}, {"contentMediaType": "application/octet-stream"}])
+@pytest.mark.parametrize("place", [sent, answered])
+def test_a_part_in_the_words_of_3_1_is_told_as_a_file(place: Any, file: Any) -> None:
+    """OpenAPI 3.1.1 Encoding Object: a part without a type is `application/octet-stream`."""
+    old, new = (place(fields(one), FORM, "3.1.0") for one in (TEXT, file))
+    for pair, words in (((old, new), "from string to a file"), ((new, old), "from a file to string")):
+        result = judge(*pair)
+        told = [finding.message for finding in result.findings if finding.level == "breaking"]
+        assert len(told) == 1, told
+        assert words in told[0]
+
+
 @pytest.mark.parametrize("place", [sent, answered])
 def test_a_body_of_bytes_that_is_text_now_is_another_one(place: Any) -> None:
     assert judge(place(FILE, OCTETS), place(TEXT, OCTETS)).verdict == "breaking"

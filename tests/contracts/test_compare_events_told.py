@@ -105,3 +105,17 @@ def test_a_channel_without_an_address_has_none_that_is_known() -> None:
     named = changed(absent, "channels", "orders", "address", to="orders")
     assert judge(absent, unknown).verdict == "none"
     assert judge(absent, named).verdict == judge(unknown, named).verdict != "none"
+
+
+@pytest.mark.parametrize("reply", [{"address": {"location": "$message.header#/to"}}, {"messages": []}])
+def test_an_answer_that_receivers_have_to_give_from_now_on_is_told(reply: Any) -> None:
+    """AsyncAPI 3.0.0, Operation Reply Object: of an operation that sends, those who receive it answer."""
+    with_reply = copy.deepcopy(BASE)
+    with_reply["channels"]["answers"] = {"address": "a", "messages": {"done": {"payload": {}}}}
+    before = copy.deepcopy(with_reply)
+    with_reply["operations"]["onOrder"]["reply"] = {"channel": {"$ref": "#/channels/answers"}, **reply}
+    result = judge(before, with_reply)
+    assert "event-reply-demanded" in rules(result, "warning"), rules(result)
+    for one in (before, with_reply):
+        one["operations"]["onOrder"]["action"] = "receive"
+    assert "event-reply-demanded" not in rules(judge(before, with_reply))

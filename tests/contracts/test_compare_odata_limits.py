@@ -65,6 +65,18 @@ def test_an_annotation_beside_a_property_means_what_it_means_inside() -> None:
         ),
         ("shop.Shop/Orders", '<Annotation Term="Org.OData.Capabilities.V1.TopSupported" Bool="false"/>'),
         ("shop.Shop", '<Annotation Term="Org.OData.Capabilities.V1.BatchSupported" Bool="false"/>'),
+        (
+            "shop.Shop",
+            '<Annotation Term="Org.OData.Authorization.V1.SecuritySchemes"><Collection><Record><PropertyValue '
+            'Property="RequiredScopes"><Collection><String>read</String></Collection></PropertyValue></Record>'
+            "</Collection></Annotation>",
+        ),
+        (
+            "shop.Shop",
+            '<Annotation Term="Org.OData.Authorization.V1.Authorizations"><Collection><Record '
+            'Type="Org.OData.Authorization.V1.Http"><PropertyValue Property="Scheme" String="bearer"/></Record>'
+            "</Collection></Annotation>",
+        ),
         ("shop.Order/Note", '<Annotation Term="Org.OData.Validation.V1.Pattern" String="^[A-Z]*$"/>'),
         (
             "shop.Order/Note",

@@ -185,3 +185,65 @@ def test_what_is_the_same_on_the_wire_is_no_break(name: str) -> None:
     old, new = HARMLESS[name]
     result = judge(old, new)
     assert result.verdict in ("none", "compatible"), rules(result)
+
+
+@pytest.mark.parametrize(
+    ("schema", "added", "told"),
+    [
+        ({"type": "string"}, "/orders/new", True),
+        ({"type": "integer"}, "/orders/7", True),
+        ({"type": "integer"}, "/orders/new", False),
+        ({"type": "string", "enum": ["a", "b"]}, "/orders/new", False),
+        ({"type": "string"}, "/orders/new/lines", False),
+        ({"type": "string"}, "/stores/new", False),
+    ],
+)
+def test_a_concrete_path_beside_a_template_says_whose_calls_it_takes(schema: Any, added: str, told: bool) -> None:
+    """OpenAPI 3.1.1 section 4.8.8.2: concrete definitions are matched first."""
+    parameter = {"name": "id", "in": "path", "required": True, "schema": schema}
+    paths = {"/orders/{id}": {"get": {"parameters": [parameter], "responses": {"200": {"description": "OK"}}}}}
+    more = {**paths, added: {"get": {"responses": {"200": {"description": "OK"}}}}}
+    result = judge(openapi(paths), openapi(more))
+    assert ("endpoint-added-beside-template" in rules(result)) is told
+    assert result.verdict == "compatible"
+    posted = {**paths, added: {"post": {"responses": {"200": {"description": "OK"}}}}}
+    assert "endpoint-added-beside-template" not in rules(judge(openapi(paths), openapi(posted)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "version", "same"),
+    [
+        ({"attribute": True}, {"nodeType": "attribute"}, "3.2.0", True),
+        ({}, {"nodeType": "element"}, "3.2.0", True),
+        ({}, {"nodeType": "text"}, "3.2.0", False),
+        ({}, {"nodeType": "attribute"}, "3.2.0", False),
+        ({"attribute": True}, {"nodeType": "attribute"}, "3.1.0", False),
+    ],
+)
+def test_xml_nodes_of_3_2_are_compared_with_the_words_that_they_replace(
+    old: Any, new: Any, version: str, same: bool
+) -> None:
+    def sent(word: Any) -> Any:
+        schema = {"type": "object", "properties": {"a": {"type": "string", "xml": word}}}
+        body = {"content": {"application/xml": {"schema": schema}}}
+        paths = {"/a": {"post": {"requestBody": body, "responses": {"200": {"description": "OK"}}}}}
+        return {**openapi(paths), "openapi": version}
+
+    assert (judge(sent(old), sent(new)).verdict == "none") is same
+
+
+def test_a_mapping_that_names_each_child_by_its_own_name_says_nothing_new() -> None:
+    """OpenAPI 3.1.1 section 4.8.25.3: the name of a schema is its tag without words."""
+
+    def sent(mapping: dict[str, str]) -> Any:
+        parent = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
+        parent["discriminator"] = {"propertyName": "kind", **({"mapping": mapping} if mapping else {})}
+        child = {"allOf": [{"$ref": "#/components/schemas/P"}, {"type": "object"}]}
+        body = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/P"}}}}
+        paths = {"/a": {"post": {"requestBody": body, "responses": {"200": {"description": "OK"}}}}}
+        return openapi(paths, components={"schemas": {"P": parent, "C": child}})
+
+    own, other = ({tag: "#/components/schemas/C"} for tag in ("C", "X"))
+    assert judge(sent({}), sent(own)).verdict == "none"
+    assert judge(sent({}), sent(other)).verdict != "none"
+    assert judge(sent(own), sent(other)).verdict != "none"

@@ -1,9 +1,9 @@
 """What OData metadata says of how a service may be used, beyond the shape of its data: which properties may be filtered
 by, what a create leaves out, which values are valid.
 
-The vocabularies Capabilities, Validation and Core of OASIS, and SAP's attributes of V2. The normal form keeps each as
-text: whether callers rely on it is theirs to know, so a change is told, and not judged. What the normal form has words
-of its own for (`Insertable`, `Computed`) is left out here.
+The vocabularies Capabilities, Validation, Core and Authorization of OASIS, and SAP's attributes of V2. The normal form
+keeps each as text: whether callers rely on it is theirs to know, so a change is told, and not judged. What the normal
+form has words of its own for (`Insertable`, `Computed`) is left out here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ _CORE = (
     *("AcceptableMediaTypes", "ComputedDefaultValue", "IsMediaType", "MediaType", "OptimisticConcurrency"),
     *("OptionalParameter", "Permissions", "RequiresExplicitBinding"),
 )
-_TERMS = frozenset((*_CAPABILITIES, *_VALIDATION, *_CORE))
+_AUTHORIZATION = ("Authorizations", "SecuritySchemes")
+_TERMS = frozenset((*_CAPABILITIES, *_VALIDATION, *_CORE, *_AUTHORIZATION))
 _ATTRIBUTES = (
     *("HasStream", "m:HasStream", "ConcurrencyMode", "FixedLength", "Unicode", "m:FC_KeepInContent", "IsComposable"),
     *("sap:filterable", "sap:sortable", "sap:required-in-filter", "sap:filter-restriction", "sap:topable"),

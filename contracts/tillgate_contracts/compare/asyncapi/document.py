@@ -130,6 +130,8 @@ class EventComparison:
                 self.collector.add(
                     "event-reply-changed", text, where=where, old=one.reply_to, new=other.reply_to, level=level
                 )
+            if action == SEND and not unread and not (one.reply or one.reply_to) and (other.reply or other.reply_to):
+                self.collector.add("event-reply-demanded", f"Receivers of {label} have to answer now.", where=where)
             self._bindings(one.raw, other.raw, where)
             if self._is_secured_otherwise(one.raw, one.pointer, other.raw, other.pointer):
                 self.collector.add("event-security-changed", f"The security of {label} changed.", where=where)

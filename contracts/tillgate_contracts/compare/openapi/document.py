@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from tillgate_contracts.compare.collector import Where
@@ -10,6 +11,7 @@ from tillgate_contracts.compare.openapi.comparison import BasePath, DocumentComp
 from tillgate_contracts.compare.openapi.operation import compare_limits, compare_operation, compare_reversed_item
 from tillgate_contracts.compare.openapi.view import METHODS, HttpOperation, OpenApiView, shape_of, variables_of
 from tillgate_contracts.compare.schema import lifecycle
+from tillgate_contracts.compare.schema.accepts import accepts
 from tillgate_contracts.compare.schema.source import join
 from tillgate_contracts.compare.schema.values import as_mapping
 from tillgate_contracts.compare.unread import LocatedObject
@@ -203,6 +205,42 @@ def _added(comparison: DocumentComparison, operation: HttpOperation) -> None:
         comparison.add_lifecycle(lifecycle.LifecycleChange("invalid-stability-level", None, level), where)
     elif lifecycle.is_judged(level, comparison.graph.settings):
         comparison.collector.add("endpoint-added", f"The operation {operation.label} was added.", where=where)
+        for template in _templates_that_match(comparison, operation):
+            text = f"Calls of {operation.method.upper()} {template} that are written {operation.template} reach it now."
+            comparison.collector.add("endpoint-added-beside-template", text, where=where, old=template)
+
+
+def _templates_that_match(comparison: DocumentComparison, operation: HttpOperation) -> Iterator[str]:
+    """Templates of the base with the same method that a new path is a case of, where their variables take its texts."""
+    added = _bare(operation.template, comparison.base_path.new).split("/")
+    for template, item in comparison.old.path_items("paths").items():
+        known = _bare(template, comparison.base_path.old).split("/")
+        pairs = list(zip(known, added, strict=False))
+        held = {one[1:-1]: other for one, other in pairs if _is_variable(one) and "{" not in other}
+        same = all(one == other or _is_variable(one) for one, other in pairs)
+        if len(known) != len(added) or not held or not same:
+            continue
+        for old in comparison.old.operations(template, item):
+            if old.method == operation.method and _takes(comparison, old, held):
+                yield template
+
+
+def _is_variable(segment: str) -> bool:
+    return segment.startswith("{") and segment.endswith("}") and segment.count("{") == 1
+
+
+def _takes(comparison: DocumentComparison, operation: HttpOperation, values: dict[str, str]) -> bool:
+    parameters, _ = comparison.old.parameters(operation)
+    for name, text in values.items():
+        number = operation.variables.index(name) if name in operation.variables else -1
+        found = parameters.get(("path", f"{{{number}}}"))
+        if found is None or found.schema is None:
+            continue
+        node = comparison.graph.old.node(found.schema)
+        spelled = [text, int(text)] if text.isdecimal() and len(text) < 19 else [text]
+        if not any(accepts(comparison.graph.old, node, one) is True for one in spelled):
+            return False
+    return True
 
 
 def _webhooks(comparison: DocumentComparison) -> None:

@@ -120,7 +120,10 @@ def _compare_composition(comparison: NodeComparison) -> None:
 
 def _compare_xml(comparison: NodeComparison) -> None:
     """How a value is written in XML (OpenAPI 3.1.1 section 4.8.26): a reader finds it by name, namespace and place."""
-    before, after = _xml(comparison.old), _xml(comparison.new)
+    before, after = (
+        _xml(node, builder.source.dialect.name)
+        for node, builder in ((comparison.old, comparison.graph.old), (comparison.new, comparison.graph.new))
+    )
     for word in sorted(before.keys() | after.keys()):
         old, new = before.get(word), after.get(word)
         if old == new:
@@ -139,14 +142,25 @@ def _compare_xml(comparison: NodeComparison) -> None:
             comparison.add("xml-changed", BOTH, old, new, "xml", name=word)
 
 
-def _xml(node: Node) -> dict[str, Any]:
-    """The XML words of a schema that mean something; a name that is the property's own says nothing."""
+def _xml(node: Node, dialect: str) -> dict[str, Any]:
+    """The XML words of a schema that mean something; a name that is the property's own says nothing, nor does the node
+    that is usual. OpenAPI 3.2 has `nodeType` for `attribute` and `wrapped` (3.2.0 section 4.26.1)."""
     written = node.annotations.get("xml")
     found = {
         word: value
         for word, value in (written.items() if isinstance(written, dict) else ())
         if not word.startswith("x-") and value not in (False, None, "")
     }
+    if dialect == "openapi-3.2" and "nodeType" in found:
+        several = node.types == frozenset({"array"})
+        refers = any("$ref" in part.raw for part in node.flat if isinstance(part.raw, dict) and "xml" in part.raw)
+        kind = found.pop("nodeType")
+        if kind == "attribute":
+            found["attribute"] = True
+        elif kind == "element" and several:
+            found["wrapped"] = True
+        elif kind != ("none" if several or refers else "element"):
+            found["nodeType"] = kind
     own = node.pointer.rsplit("/", 2)
     if len(own) == 3 and own[1] == "properties" and found.get("name") == own[2]:
         del found["name"]

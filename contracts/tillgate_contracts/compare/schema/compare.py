@@ -14,7 +14,7 @@ from tillgate_contracts.compare.schema.accepts import accepts
 from tillgate_contracts.compare.schema.annotations import compare_annotations
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, WIDENS, NodePair
 from tillgate_contracts.compare.schema.comparison import NodeComparison
-from tillgate_contracts.compare.schema.files import is_file
+from tillgate_contracts.compare.schema.files import is_file, is_text
 from tillgate_contracts.compare.schema.idle import compare_idle
 from tillgate_contracts.compare.schema.node import Node, describe, is_plain
 from tillgate_contracts.compare.schema.properties import compare_properties
@@ -77,8 +77,17 @@ def compare_nodes(comparison: NodeComparison) -> NodePair:
     if old is new:
         return comparison.pair
     compare_annotations(comparison)
-    if comparison.direction.form == "part" and is_file(old) and is_file(new):
-        return comparison.pair
+    if comparison.direction.form == "part":
+        files = is_file(old), is_file(new)
+        if all(files):
+            return comparison.pair
+        file, builder = (old, comparison.graph.old) if files[0] else (new, comparison.graph.new)
+        unsaid = file.is_free and builder.source.dialect.nullable  # 3.0 does not say what a part of any type is
+        if any(files) and not unsaid and is_text(new if files[0] else old):
+            # The part has another media type, and bytes are no text (OpenAPI 3.1.1 Encoding Object).
+            told = ["a file" if file else describe(node) for file, node in zip(files, (old, new), strict=True)]
+            comparison.add("type-changed", BOTH, *told, "type")
+            return comparison.pair
     if old.unresolved or new.unresolved:
         _add_unresolved(comparison)
         if set(old.unresolved) != set(new.unresolved):

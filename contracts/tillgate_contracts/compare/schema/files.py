@@ -51,6 +51,12 @@ def _in_words_of(form: TextForm, other: TextForm) -> TextForm:
     return form._replace(formats=tuple(formats))
 
 
+def is_text(node: Node) -> bool:
+    """True where a part is the text of one value: a text, a number or a boolean without an encoding of its own."""
+    scalar = node.types is not None and node.types <= {"string", "number", "integer", "boolean", "null"}
+    return scalar and BINARY not in node.formats and node.content_encoding is None and node.content_media_type is None
+
+
 def is_file(node: Node, media: str = OCTETS) -> bool:
     """True where a body or a part may be any bytes: nothing is said of it, or that it is a file of this media type."""
     if node.is_free:

@@ -14,7 +14,7 @@ from tillgate_contracts.compare.schema.branches import ref_of
 from tillgate_contracts.compare.schema.build import Builder
 from tillgate_contracts.compare.schema.family import name_of
 from tillgate_contracts.compare.schema.node import Node, SchemaUnion
-from tillgate_contracts.compare.schema.source import CHOSEN, HEAD, Parts
+from tillgate_contracts.compare.schema.source import CHOSEN, HEAD, Parts, join
 from tillgate_contracts.compare.schema.values import as_mapping
 
 
@@ -137,8 +137,10 @@ def own_tags(builder: Builder, node: Node) -> list[str]:
         return []
     mapping = as_mapping(as_mapping(node.discriminator).get("mapping"))
     family = builder.source.family
-    return sorted(
+    found = sorted(
         str(tag)
         for tag, text in mapping.items()
         if isinstance(text, str) and _key(builder, family.reference_of(text)) == itself.pointer
     )
+    # A name that leads to its own schema is so without words (OpenAPI 3.1.1 section 4.8.25.3).
+    return [] if [join("", "components", "schemas", tag) for tag in found] == [itself.pointer] else found
