@@ -7,6 +7,7 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
 from catalog.models import Api, ApiVersion, ImportedThing
 from catalog.selectors import contracts, versions
@@ -369,3 +370,43 @@ def test_odd_files_of_these_formats_are_rows_of_the_report(value):
     run = take({"odd.json" if isinstance(value, dict) else "odd.yaml": value})
     assert run.state == "done"
     assert not run.rows.filter(code="import.failed").exists(), list(run.rows.values())
+
+
+GROUP = "apiVersion: backstage.io/v1alpha1\nkind: Group\nmetadata: {name: %s}\n"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        (GROUP % "tills").encode("utf-16"),
+        ("\ufeff" + GROUP % "tills").encode(),
+        ("# " + "a long licence " * 2000 + "\n" + GROUP % "tills").encode(),
+        ("kind: Other\n---\n" + GROUP % "tills").encode(),
+        b'{"kind": "Group", "metadata": {"name": "tills"}, "apiVersion": "backstage.io/v1beta1"}',
+        b"{kind: Group, metadata: {name: tills}, \"apiVersion\": 'backstage.io/v1alpha1'}",
+    ],
+    ids=["UTF-16", "a mark", "a long comment", "a second document", "JSON", "braces of YAML"],
+)
+def test_an_entity_is_known_by_its_version_in_whatever_form(data: bytes):
+    run = importing.run([ImportSource("catalog-info.yaml", data)], actor=None, source="t")
+    assert ("created", "tills") in [(r.outcome, r.reference) for r in run.rows.all()]
+
+
+@pytest.mark.parametrize("form", ["yaml", "json"])
+def test_a_contract_that_speaks_of_backstage_is_a_contract(form: str):
+    value = {
+        "openapi": "3.0.0",
+        "info": {"title": "Plugins", "version": "1", "description": "See https://backstage.io/docs"},
+        "paths": {},
+        "x-entity": {"apiVersion": "backstage.io/v1alpha1", "annotations": {"backstage.io/techdocs-ref": "dir:."}},
+    }
+    data = (yaml.safe_dump(value, sort_keys=False) if form == "yaml" else json.dumps(value)).encode()
+    run = importing.run([ImportSource(f"plugins.{form}", data)], actor=None, source="t")
+    assert [(r.outcome, r.reference) for r in run.rows.all()] == [("created", "plugins@1")]
+
+
+def test_a_state_of_a_line_without_a_version_is_told():
+    run = importing.run([ImportSource("a.csv", b"slug,state\nlater,published\n")], actor=None, source="t")
+    row = run.rows.get()
+    assert (row.outcome, row.code) == ("created", "import.noticed")
+    assert "state 'published' is of a version" in row.message

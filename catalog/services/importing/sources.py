@@ -51,6 +51,9 @@ _VERSION: Final = re.compile(
 _LOCATION: Final = re.compile(rb"""\s(?:schemaLocation|location)\s*=\s*["']([^"'\s]{1,300})["']""")
 _SEPARATOR: Final = re.compile(r'\ufeff?"?sep=(.)"?\s*\Z', re.I)
 _REFERENCE: Final = re.compile(rb"""\$ref["']?\s*:\s*["']?([^"'#\s,{}]{1,300}\.(?:json|ya?ml))""", re.I)
+_ENTITY: Final = rb"""["']?apiVersion["']?\s*:\s*["']?backstage\.io/"""
+_ENTITY_LINE: Final = re.compile(rb"^(?:\xef\xbb\xbf)?" + _ENTITY, re.M)
+_ENTITY_ANYWHERE: Final = re.compile(_ENTITY)
 _DESCRIBES: Final = re.compile(rb"""["']?(?:openapi|swagger|asyncapi)["']?\s*:""")
 _OF_TOOLS: Final = frozenset(
     (
@@ -238,9 +241,9 @@ def _items_of_file(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[Im
         yield ImportItem(file.name, "aside", 9, place(file.name), "it configures a tool, and describes no API", file)
     elif suffix in {".edmx", ".xml", ".xsd", ".wsdl", ".graphql", ".graphqls", ".gql", ".sdl"}:
         yield plain_contract
-    elif _looks_like(file.data, b"backstage.io/"):
+    elif _holds_entities(plain := _in_utf8(file.data)):
         yield from _backstage_items(file, by_name)
-    elif data_contracts.may_be_one(file.data) or listings.may_be_one(file.data):
+    elif data_contracts.may_be_one(plain) or listings.may_be_one(plain):
         yield from _structured(file, by_name) or [plain_contract]
     else:
         yield plain_contract
@@ -287,8 +290,23 @@ def _foreign(data: bytes) -> str:
     return next((said for mark, said in _FOREIGN if data.startswith(mark)), "")
 
 
-def _looks_like(data: bytes, mark: bytes) -> bool:
-    return mark in data[:20_000]
+def _holds_entities(data: bytes) -> bool:
+    """Whether the version of an entity stands at the top of a document, or its word at all in a file that does not call
+    itself a description of an API."""
+    if _ENTITY_LINE.search(data):
+        return True
+    found = data.lstrip()[:1] in (b"{", b"[") and _ENTITY_ANYWHERE.search(data) is not None
+    return (found or b"backstage.io/" in data[:20_000]) and not _DESCRIBES.search(data[:5_000])
+
+
+def _in_utf8(data: bytes) -> bytes:
+    """A file of another Unicode charset in this one, to be looked into."""
+    if b"\0" not in data[:4]:
+        return data
+    try:
+        return contract_engine.decode(data).encode()
+    except (Invalid, UnicodeError):
+        return data
 
 
 def _csv_text(data: bytes) -> str:

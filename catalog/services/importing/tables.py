@@ -47,6 +47,9 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
             notes.append("no contract was given: the version stays a draft")
         elif second == "unchanged" and state in lifecycle.STATES and version.state != state:
             differs.append(f"state {state}: {version} is {version.state}; a state moves by a decision")
+    elif row.get("state"):
+        said = row["state"][:40]
+        notes.append(f"state {said!r} is of a version, and this line has neither a contract nor a label: none was made")
     code = "import.differs" if differs else "import.noticed" if notes else ""
     return ImportOutcome(target.finish(api, first, second), reference, code, "; ".join([*differs, *notes][:8]))
 
