@@ -71,7 +71,7 @@ class AlertRuleForm(forms.Form):
         coerce=int, label="Short window", choices=[(5, "5 min"), (30, "30 min"), (360, "6 hours")], required=False
     )
     at_least = forms.FloatField(
-        required=False, min_value=0, max_value=1e6, label="At least bad", help_text="Minutes, or messages."
+        required=False, min_value=0, max_value=1e6, label="At least bad", help_text="Minutes, messages or calls."
     )
     below = forms.FloatField(
         required=False, min_value=0, max_value=100, label="Budget left below", help_text="Per cent, for a budget."
@@ -251,7 +251,8 @@ def rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     if found is None:
         raise NotFound("alert_rule.unknown", f"There is no alert rule {rule_id}, or you may not see it.")
     allowed = permissions.may_set_alert_rules(viewer, found.integration)
-    initial = {name: getattr(found, name) for name in alert_settings.FIELDS}
+    initial = {name: _typed(getattr(found, name)) for name in alert_settings.FIELDS}
+    initial |= {name: "" for name in ("factor", "below") if not getattr(found, name)}  # 0: it does not count
     initial |= {"integration": found.integration.key if found.integration else "", "teams": ", ".join(found.teams)}
     form = AlertRuleForm(request.POST if request.method == "POST" else None, initial=initial)
     if request.method == "POST":
@@ -267,6 +268,11 @@ def rule(request: HttpRequest, rule_id: int) -> HttpResponse:
     whose = "" if found.condition == alert_rules.REFUSED else "an indicator "
     context = {"rule": found, "form": form, "allowed": allowed, "says": f"{whose}{says(found)}"}
     return render(request, "runtime/alert_rule.html", context, status=422 if form.errors else 200)
+
+
+def _typed(value: Any) -> Any:
+    """A number as people write it: 5, not 5.0."""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else value
 
 
 def _require(request: HttpRequest, viewer: Viewer, form: forms.Form) -> None:

@@ -185,6 +185,20 @@ def test_each_condition_of_a_rule_is_a_sentence(client: Any, day: scene.Day) -> 
     ]
 
 
+def test_the_form_of_a_rule_shows_numbers_as_people_write_them_and_none_that_do_not_count(
+    client: Any, day: scene.Day
+) -> None:
+    client.force_login(day.people.rita)
+    numbers = {"factor": 0.0, "below": 0.0, "at_least": 5.0, "for_minutes": 0}
+    made = AlertRule.objects.create(name="Refused", condition="refused", severity="ticket", **numbers)
+    shown = client.get(reverse("runtime:alert-rule", args=[made.pk])).context["form"]
+    assert [str(shown[name].value()) for name in numbers] == ["", "", "5", "0"]
+    again = {name: shown[name].value() for name in shown.fields if shown[name].value() not in (None, False)}
+    assert client.post(reverse("runtime:alert-rule", args=[made.pk]), again).status_code == 302
+    made.refresh_from_db()
+    assert {name: getattr(made, name) for name in numbers} == numbers
+
+
 def test_of_a_month_before_anything_was_measured_everything_is_unknown(client: Any, day: scene.Day) -> None:
     client.force_login(day.people.rita)
     one = ServiceIndicator.objects.filter(system_key="loyalty").first()
