@@ -137,7 +137,7 @@ class ODataSource:
             shown = None if high is None else self._shown(min(high, self.settings.stamps.now_in(1000)))
             records = self.settings.stamps.believed(records, wrong, shown)
             warnings.append(said_of_wrong(str(changed), wrong))
-        more = _target(found.found["next"], response)
+        more = target_of(found.found["next"], response)
         new = bool(records or rejected or (position.keys and found.payloads))
         following = position.following(rows, more=more, latest=latest, new=new)
         if following is None:
@@ -231,6 +231,6 @@ class ODataSource:
         }
 
 
-def _target(link: str | None, response: Response) -> str:
+def target_of(link: str | None, response: Response) -> str:
     """A `__next` as path and query on the host that is spoken to, whatever the service calls itself; empty without."""
     return httpx.URL(response.url).join(link).raw_path.decode("ascii") if link else ""

@@ -8,13 +8,15 @@ from typing import Any
 
 from runtime.connectors.odata_sink import ODataSink
 from runtime.connectors.odata_source import ODataSource
+from runtime.connectors.odata_v4.delta import ODataDeltaSource
 from runtime.connectors.odata_v4.dialect import V4Dialect
 from runtime.connectors.odata_v4.settings import ODataV4Settings
 from runtime.connectors.settings import read_settings
 
 
 def source(settings: Mapping[str, Any]) -> ODataSource:
-    return ODataSource(read_settings(ODataV4Settings, settings).checked(), V4Dialect())
+    given = read_settings(ODataV4Settings, settings)
+    return (ODataDeltaSource if given.track_changes else ODataSource)(given.checked(), V4Dialect())
 
 
 def sink(settings: Mapping[str, Any]) -> ODataSink:

@@ -10,9 +10,12 @@ from runtime.connectors.odata_settings import ODataSettings
 class ODataV4Settings(ODataSettings, frozen=True, kw_only=True):
     """Beside those of both versions:
 
-    csrf      SAP alone wants a token before writes
+    track_changes  the service itself tracks changes (`Prefer: odata.track-changes`): they are read by its delta links,
+                   and not by position; `changed` is the version of a row then, and nothing more
+    csrf           SAP alone wants a token before writes
     """
 
     changed_type: Literal["datetimeoffset", "date", "counter"] = "datetimeoffset"
     update_method: Literal["PATCH", "PUT"] = "PATCH"
     csrf: bool = False
+    track_changes: bool = False
