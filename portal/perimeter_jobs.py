@@ -1,5 +1,5 @@
 """Periodic jobs of the perimeter, each minute: the head of the ledger goes to its witness, failed sign-ins are summed
-up."""
+up, people hear what became of their accounts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import threading
 from kernel import periodic_jobs, sessions, sign_in_limits, sign_ins
 from kernel.factors import held
 from kernel.periodic_jobs import run
+from portal import account_notices
 from portal.witness import witnessing
 
 RUN_SECONDS = 60.0
@@ -19,6 +20,7 @@ def run_due() -> int:
     run("sign_in_limits", sign_in_limits.forget)
     run("passkey_questions_over", held.forget_challenges)
     run("sessions_over", sessions.forget)
+    run("accounts_touched", account_notices.tell_due)
     run("witness", witnessing.witness)  # the last: a disk that is full must not hold up the others
     return 0
 

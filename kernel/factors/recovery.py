@@ -1,5 +1,5 @@
 """Recovery codes: ten, each good once, for the day on which phone and keys are gone. Shown once, stored as SHA-256:
-with 80 random bits there is nothing to guess."""
+with 120 random bits there is nothing to guess."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def left(user: User) -> int:
 
 
 def _new() -> str:
-    text = base64.b32encode(secrets.token_bytes(10)).decode().lower()
-    return "-".join(text[at : at + 4] for at in range(0, 16, 4))
+    text = base64.b32encode(secrets.token_bytes(15)).decode().lower()
+    return "-".join(text[at : at + 4] for at in range(0, len(text), 4))
 
 
 def _hash(code: str) -> str:

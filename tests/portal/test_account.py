@@ -49,6 +49,16 @@ def test_tokens_and_sessions_die_with_a_password_that_was_reset_and_with_the_acc
     assert AuditEntry.objects.filter(verb="kernel.token_revoked", actor=boss).count() == 1
 
 
+@pytest.mark.parametrize(("length", "status"), [(128, 302), (129, 422)])
+def test_a_new_password_has_128_characters_at_most(length: int, status: int):
+    make.person("ann")
+    new = ("a-long-password." * 9)[:length]
+    said = {"old_password": make.PASSWORD, "new_password1": new, "new_password2": new}
+    answer = signed_in().post("/settings/account/password/", said)
+    assert answer.status_code == status, answer.content.decode()[-2000:]
+    assert status == 302 or "more than 128 characters" in answer.content.decode()
+
+
 def test_a_password_stored_anew_and_an_own_one_leave_tokens_alone():
     ann = make.person("ann")
     tokens.issue(actor=ann, user=ann, name="till", scopes=["catalog:read"])

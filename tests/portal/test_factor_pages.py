@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 
@@ -73,7 +74,7 @@ def test_an_app_is_added_with_a_code_of_it_and_codes_for_a_bad_day_are_shown_onc
     assert not held.of(ann)
     answer = here.post(APP, {"app-name": "Phone", "app-code": code(secret=secret), "app": "add"})
     assert answer.status_code == 201
-    codes = re.findall(r"<li><code>([a-z2-7-]{19})</code></li>", answer.text)
+    codes = re.findall(r"<li><code>([a-z2-7-]{29})</code></li>", answer.text)
     assert len(codes) == 10
     assert (inside(here), inside(elsewhere)) == (True, False), "a session without the new factor ends"
     assert codes[0] not in here.get("/settings/account/").text
@@ -236,6 +237,17 @@ def test_new_recovery_codes_need_a_factor_that_they_stand_for(here: Client, ann:
 
 
 # -- by others ---------------------------------------------------------------------------------------------------------
+def test_a_recovery_code_has_112_random_bits_and_one_of_before_is_good_still(ann: User):
+    """ASVS 2.6.2: five bits a character."""
+    made = recovery.make(ann)
+    assert {len(one.replace("-", "")) * 5 for one in made} == {120}
+    assert len(set(made)) == recovery.HOW_MANY
+    RecoveryCode.objects.create(user=ann, code_hash=hashlib.sha256(b"abcdefghijklmnop").hexdigest())
+    assert recovery.prove(ann, "ABCD-efgh-ijkl-mnop")
+    assert not recovery.prove(ann, "abcd-efgh-ijkl-mnop"), "once"
+    assert recovery.prove(ann, made[0].upper())
+
+
 def test_an_administrator_resets_them_and_everybody_hears_of_it(ann: User):
     factors.with_app(ann)
     factors.with_passkey(ann)
