@@ -12,7 +12,6 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.urls import reverse
 
-from governance.models import Notice
 from governance.services import notices
 from kernel import outbox
 from kernel.models import AuditEntry, User
@@ -39,10 +38,8 @@ def tell_due() -> int:
         since = AuditEntry.objects.filter(verb__in=[*OWN, *BY_OTHERS], at__gt=Now() - LOOKED_BACK)
         entries = {entry.pk: entry for entry in since.order_by("id")}
         about = [(entry, person) for entry in entries.values() if (person := _person_of(entry)) is not None]
-        sources = [f"{TOPIC}:{pk}" for pk in entries]
-        there = Notice.objects.filter(person_id__in={person for _, person in about}, source__in=sources)
-        told = set(there.values_list("source", flat=True))
-        due = [(entry, person) for entry, person in about if f"{TOPIC}:{entry.pk}" not in told]
+        told = notices.told(TOPIC, (person for _, person in about), entries)
+        due = [(entry, person) for entry, person in about if entry.pk not in told]
         made = [(entry, person) for entry, person in due if _words(entry, person)][:AT_ONCE]
         for entry, person in made:
             payload = {"person": person, "entry": entry.pk, "webhooks": False}

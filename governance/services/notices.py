@@ -120,6 +120,13 @@ def write(
         Notice.objects.filter(pk=notice.pk).update(mailed_at=clock.now())
 
 
+def told(topic: str, people: Iterable[int], events: Iterable[int]) -> set[int]:
+    """Which of these events of one topic some of these people have a notice of."""
+    sources = {f"{topic}:{event}": event for event in events}
+    rows = Notice.objects.filter(person_id__in=set(people), source__in=sources).values_list("source", flat=True)
+    return {sources[source] for source in rows}
+
+
 def members(*teams: int | str) -> set[int]:
     """Active people of these teams, each given by its group's id or by its key."""
     wanted = Q(groups__in=[team for team in teams if isinstance(team, int)])
