@@ -69,6 +69,15 @@
     }
   });
 
+  // On a narrow window the row of tabs is cut off: the open one is moved into sight.
+  document.addEventListener("DOMContentLoaded", () => {
+    const here = document.querySelector('nav.tabs a[aria-current="page"]');
+    if (!here) return;
+    const row = here.closest("nav");
+    const hidden = here.getBoundingClientRect().right - row.getBoundingClientRect().right;
+    if (hidden > 0) row.scrollLeft += hidden;
+  });
+
   // Reviewers: j and k walk the rows, 1 to 9 the tabs, a, r and x open a decision, which is confirmed in its dialog. Without script the links lead to a page.
   const openDecision = (link) => {
     const dialog = document.getElementById(`decide-${link.dataset.decide}`);

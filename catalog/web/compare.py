@@ -126,9 +126,11 @@ def _in_words(chosen: list[Any], known: KnownConsumers, shown: _Shown, *, everyt
     # Beside what may hurt somebody, what hurts nobody is folded.
     folded = [one for one in changes if one.told.level == "info"] if grave else []
     changes = grave or changes
+    broken = comparison_findings.broken(told, known)
     return {
         "told": changes if everything else changes[:SHOWN],
-        "broken": comparison_findings.broken(told, known),
+        "broken": broken,
+        "what_breaks": f"What breaks {broken[:1].lower()}{broken[1:]}",
         "harmless": folded if everything else folded[:SHOWN],
         "harmless_count": sum(one.told.count for one in folded),
         "described": [one for one in told if one.told.rule in DESCRIPTIVE],

@@ -52,6 +52,21 @@ def test_the_date_of_today_is_not_clipped_on_a_phone(page, sign_in, house):
     assert day.evaluate("e => e.scrollWidth <= e.clientWidth && e.clientHeight < 30")
 
 
+@pytest.mark.parametrize("tab", ["", "impact/", "evidence/"])
+def test_the_tab_that_is_open_is_in_sight_on_a_phone(page, sign_in, house, tab):
+    change = make.in_review(house.author)
+    sign_in(house.author)
+    page.set_viewport_size(NARROW)
+    page.goto(f"/changes/{change.pk}/{tab}")
+    open_one, tabs = (
+        page.locator('nav.tabs a[aria-current="page"]').bounding_box(),
+        page.locator("nav.tabs").bounding_box(),
+    )
+    assert tabs["x"] - 1 <= open_one["x"]
+    assert open_one["x"] + open_one["width"] <= tabs["x"] + tabs["width"] + 1
+    assert page.evaluate("window.scrollY") == 0
+
+
 def test_my_account_opens_at_its_top(page, sign_in, house):
     sign_in(house.author)
     page.goto("/settings/account/")

@@ -99,7 +99,7 @@ def test_the_compare_page_says_whom_a_difference_touches():
 def test_the_compare_page_says_once_what_holds_for_every_difference():
     text = make.shown(make.client("stan").get("/catalog/apis/price-api/compare/?from=v2&to=v1"))
     assert text.count("which operations they call was not reported") == 1
-    assert "What breaks: May touch 1 of 1 known consumer: Till programme" in text
+    assert "What breaks may touch 1 of 1 known consumer: Till programme" in text
 
 
 def test_the_api_tells_groups_with_whom_they_touch_and_keeps_its_findings():

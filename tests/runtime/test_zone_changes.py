@@ -6,6 +6,7 @@ what a clock shows at a moment. Which moments show a wall time then is plain ari
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 
-from governance.domain.freeze import compile_intervals
+from governance.domain.freeze import compile_intervals, compiled_at
 from runtime.domain.schedule import occurrences
 
 BEGINS, ENDS = datetime(2020, 1, 1, tzinfo=UTC), datetime(2036, 1, 1, tzinfo=UTC)
@@ -97,6 +98,13 @@ def compiled(document: dict[str, object], around: datetime) -> list[tuple[dateti
     return [(one.starts, one.ends) for one in found]
 
 
+def at_the_gate(document: dict[str, object], said: tuple[datetime, datetime]) -> list[bool]:
+    """Whether a verdict finds the freeze open: the moment before it begins, from then on, until its end, and then."""
+    text, moment = json.dumps(document), timedelta(microseconds=1)
+    edges = (said[0] - moment, said[0], said[1] - moment, said[1])
+    return [compiled_at(text, edge) is not None for edge in edges]
+
+
 def joined(spans: list[tuple[datetime, datetime]]) -> list[tuple[datetime, datetime]]:
     made: list[tuple[datetime, datetime]] = []
     for starts, ends in sorted(span for span in spans if span[0] < span[1]):
@@ -120,6 +128,7 @@ def check_freezes(name: str, near: list[Segment], first: datetime, second: datet
                 freeze_edge(near, datetime.fromisoformat(str(document["until"])), end=True),
             )
             assert compiled(document, around) == joined([said]), (name, document)
+            assert at_the_gate(document, said) == [False, said[0] < said[1], said[0] < said[1], False], (name, document)
             tried += 1
     return tried
 

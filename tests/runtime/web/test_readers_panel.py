@@ -82,7 +82,7 @@ def test_the_flow_is_told_to_who_sees_it_and_counted_for_who_may_change_the_api(
     Integration.objects.update(owner_team=catalog.person("lea").groups.get())
     owner = fetched("piet", panel_of(change))
     assert "Prices to stores" not in owner
-    assert "1 integration of other teams uses price-api@v2 too" in owner
+    assert "1 integration of other teams uses price-api@v2." in owner, "not *too*: the owner is told of none before it"
     assert "of other teams" not in fetched("stan", panel_of(change))
 
 
