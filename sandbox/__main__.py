@@ -25,6 +25,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
             f"--{name}-port", type=int, help="0 picks a free port; none of the three given: all on free ports"
         )
     parser.add_argument("--forge-port", type=int, help="a code host; only where it is asked for")
+    parser.add_argument("--dynamics-port", type=int, help="an ERP by OData V4; only where it is asked for")
     parser.add_argument("--state", type=Path, required=True, help="directory of the journals; kept over restarts")
     parser.add_argument("--data", type=Path, help="dataset.json or real retail files; without it a generated retailer")
     parser.add_argument("--seed", type=int, default=1, help="of generated data, faults and sales")
@@ -44,7 +45,7 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
 
     data = load(given.data, seed=given.seed, stores=given.stores, products=given.products)
     ports = {"erp": given.erp_port, "stores": given.store_port, "loyalty": given.loyalty_port}
-    if all(port is None for port in (*ports.values(), given.forge_port)):
+    if all(port is None for port in (*ports.values(), given.forge_port, given.dynamics_port)):
         ports = dict.fromkeys(ports, 0)
     env = os.environ.get
     makers = {
@@ -65,6 +66,11 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
 
         forge = Forge(given.state, seed=given.seed, token=env("SANDBOX_FORGE_TOKEN", "glpat-sandbox"))
         made["forge"] = (forge, given.forge_port)
+    if given.dynamics_port is not None:
+        from sandbox.dynamics import Dynamics
+
+        dynamics = Dynamics(given.state, seed=given.seed, token=env("SANDBOX_DYNAMICS_TOKEN", "sandbox"))
+        made["dynamics"] = (dynamics, given.dynamics_port)
     return made
 
 

@@ -90,7 +90,8 @@ class Sandbox:
         self.process: subprocess.Popen[str] | None = None
 
     def command(self) -> list[str]:
-        flags = {"erp": "--erp-port", "stores": "--store-port", "loyalty": "--loyalty-port", "forge": "--forge-port"}
+        flags = {"erp": "--erp-port", "stores": "--store-port", "loyalty": "--loyalty-port"}
+        flags |= {"forge": "--forge-port", "dynamics": "--dynamics-port"}
         made = [sys.executable, "-m", "sandbox", "--state", str(self.state), "--seed", str(self.seed), "--with-parent"]
         for name, port in self.ports.items():
             made += [flags[name], str(port)]
@@ -136,6 +137,10 @@ class Sandbox:
     @property
     def forge(self) -> Control:
         return Control(self.ports["forge"])
+
+    @property
+    def dynamics(self) -> Control:
+        return Control(self.ports["dynamics"])
 
     @property
     def log(self) -> Path:
