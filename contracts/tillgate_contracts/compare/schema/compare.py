@@ -86,7 +86,7 @@ def compare_nodes(comparison: NodeComparison) -> NodePair:
         if any(files) and not unsaid and is_text(new if files[0] else old):
             # The part has another media type, and bytes are no text (OpenAPI 3.1.1 Encoding Object).
             told = ["a file" if file else describe(node) for file, node in zip(files, (old, new), strict=True)]
-            comparison.add("type-changed", BOTH, *told, "type")
+            comparison.add("type-changed", BOTH, told[0], told[1], "type")
             return comparison.pair
     if old.unresolved or new.unresolved:
         _add_unresolved(comparison)
