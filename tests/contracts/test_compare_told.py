@@ -210,6 +210,22 @@ def test_a_concrete_path_beside_a_template_says_whose_calls_it_takes(schema: Any
     assert "endpoint-added-beside-template" not in rules(judge(openapi(paths), openapi(posted)))
 
 
+def test_a_callback_under_another_key_is_the_same_where_it_calls_the_same() -> None:
+    """OpenAPI 3.1.1 section 4.8.10: the key names a callback in the document; the expression says what is called."""
+
+    def called(key: str, expression: str, schema: Any) -> Any:
+        body = {"required": True, "content": {"application/json": {"schema": schema}}}
+        item = {"post": {"requestBody": body, "responses": OK}}
+        return operation(callbacks={key: {expression: item}})
+
+    old = called("paid", "{$request.query.url}", TEXT)
+    found = judge(old, called("settled", "{$request.query.url}", TEXT))
+    assert found.verdict == "compatible"
+    assert "callback-renamed" in rules(found)
+    assert judge(old, called("settled", "{$request.query.other}", TEXT)).verdict == "breaking"
+    assert judge(old, called("settled", "{$request.query.url}", {"type": "integer"})).verdict == "breaking"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "version", "same"),
     [

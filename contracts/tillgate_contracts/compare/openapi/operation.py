@@ -128,7 +128,16 @@ def _callbacks(
     comparison: DocumentComparison, old: HttpOperation, new: HttpOperation, where: Where, *, reverse: bool
 ) -> None:
     left, right = as_mapping(old.raw.get("callbacks")), as_mapping(new.raw.get("callbacks"))
+    renamed = _renamed_callbacks(comparison, old, new)
     for name, raw in left.items():
+        if name in renamed:
+            before, after = renamed[name][1:]
+            text = f"The callback {name} has the key {renamed[name][0]} now; what is called is the same."
+            comparison.collector.add(
+                "callback-renamed", text, where=where, old=name, new=renamed[name][0], base=before.pointer
+            )
+            _callback(comparison, renamed[name][0], before, after, where, reverse=reverse)
+            continue
         before = comparison.old.resolve(raw, join(old.pointer, "callbacks", name))
         after = comparison.new.resolve(right.get(name), join(new.pointer, "callbacks", name))
         if before is None or comparison.new.leads_nowhere(right.get(name), join(new.pointer, "callbacks", name)):
@@ -140,13 +149,40 @@ def _callbacks(
             continue
         _callback(comparison, name, before, after, where, reverse=reverse)
     for name in right:
-        if name not in left:
+        if name not in left and name not in {known for known, _, _ in renamed.values()}:
             comparison.new.leads_nowhere(right[name], join(new.pointer, "callbacks", name))
             pointer = join(new.pointer, "callbacks", name)
             comparison.collector.add(
                 "callback-added", f"The callback {name} was added.", where=where, new=name, revision=pointer
             )
     comparison.tell_unread(where)
+
+
+def _renamed_callbacks(
+    comparison: DocumentComparison, old: HttpOperation, new: HttpOperation
+) -> dict[str, tuple[str, LocatedObject, LocatedObject]]:
+    """Callbacks that went and came with the same expressions: new key and both sides by old key. The key names the
+    callback in the document alone (OpenAPI 3.1.1 section 4.8.10)."""
+    sides = []
+    for view, operation, others in ((comparison.old, old, new), (comparison.new, new, old)):
+        listed, known = as_mapping(operation.raw.get("callbacks")), as_mapping(others.raw.get("callbacks"))
+        sides.append(
+            {
+                name: found
+                for name, raw in listed.items()
+                if name not in known
+                and (found := view.resolve(raw, join(operation.pointer, "callbacks", name))) is not None
+            }
+        )
+    gone, come = sides
+    made: dict[str, tuple[str, LocatedObject, LocatedObject]] = {}
+    for name, before in gone.items():
+        for key, after in come.items():
+            if set(before.raw) == set(after.raw) and before.raw:
+                made[name] = (key, before, after)
+                del come[key]
+                break
+    return made
 
 
 def _callback(
