@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import ssl
+import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -91,9 +94,27 @@ class HttpClient:
         needed = self.base.scheme == "https" or isinstance(verify, str) or len(self.of_tokens) > 1
         self.context = tls_context(verify if isinstance(verify, str) else "") if needed else None
         self.transport = Transport(self.context)
+        self._shown = False
 
     def close(self) -> None:
         self.transport.close()
+
+    def show(self, certificate: str, key: str) -> None:
+        """Every connection from now on shows this certificate (PEM, with its key); a second time does nothing. OpenSSL
+        reads files alone, so both lie in one for a moment, in a folder that nobody else can open. Raises
+        ConnectionFault."""
+        if self._shown or self.context is None:
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder, "client.pem")
+            file.touch(mode=0o600)
+            file.write_text(f"{certificate.strip()}\n{key.strip()}\n")
+            try:
+                self.context.load_cert_chain(file, password=lambda: b"")
+            except (ssl.SSLError, ValueError, OSError) as error:
+                said = f"The client certificate cannot be used with its key ({type(error).__name__})"
+                raise fault("secret", said) from None
+        self._shown = True
 
     def url(self, target: str, params: Mapping[str, Any] | None = None, *, for_token: bool = False) -> httpx.URL:
         """An absolute URL on an allowed host. Relative targets go below the base path, `/…` to the host's root."""

@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from msgspec import Struct
 
 from kernel.card_data import MaskedCards, masked_text
+from runtime.connectors.held_tokens import IN_PROCESS, TokenStore
 from runtime.domain.correlation import trace_context
 from runtime.domain.secret_spellings import spellings
 
@@ -78,10 +79,11 @@ class ConnectionFault(CallError):
 class Secrets(Mapping[str, str]):
     """Secret values, given for one call and never kept. Shows its names only, in repr, str and errors."""
 
-    __slots__ = ("_hidden", "_values")
+    __slots__ = ("_hidden", "_values", "tokens")
 
-    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+    def __init__(self, values: Mapping[str, str] | None = None, *, tokens: TokenStore = IN_PROCESS) -> None:
         self._values = dict(values or {})
+        self.tokens = tokens  # where tokens are kept that were got with them
         self._hidden: list[str] | None = None  # made when something is redacted
 
     def __getitem__(self, name: str) -> str:
@@ -234,6 +236,10 @@ class CallContext:
     links: tuple[str, ...] = ()
     until: float | None = None
     beat: Callable[[], object] = lambda: None
+
+    def secrets_or_none(self, name: str) -> str | None:
+        """A secret that a connection may do without."""
+        return self.secrets[name] if name in set(self.secrets) else None
 
     def about(self, *items: OutboundMessage) -> CallContext:
         """The same circumstances for one message, or for several that go with one call."""

@@ -13,10 +13,10 @@ from kernel.errors import Invalid, finding
 from runtime.domain.json_paths import PATTERN, WRONG
 
 
-def read_settings(kind: type[Any], data: Mapping[str, Any], *, code: str = "connection.settings") -> Any:
+def read_settings(kind: type[Any], data: Mapping[str, Any], *, code: str = "connection.settings", at: str = "") -> Any:
     """`data` as `kind` (a msgspec Struct). Unknown keys, wrong types and missing keys raise Invalid with JSON
-    Pointers."""
-    findings = _unknown(kind, data, "")
+    Pointers, which begin with `at`."""
+    findings = _unknown(kind, data, at)
     try:
         made = msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
@@ -24,7 +24,7 @@ def read_settings(kind: type[Any], data: Mapping[str, Any], *, code: str = "conn
         pointer = "".join(
             f"/{p}" for p in where.rstrip("`").replace("[", ".").replace("]", "").strip(".").split(".") if p
         )
-        findings.append(finding(pointer, WRONG if repr(PATTERN) in text else text))
+        findings.append(finding(at + pointer, WRONG if repr(PATTERN) in text else text))
         made = None
     if findings:
         first = findings[0]
@@ -36,9 +36,9 @@ def read_settings(kind: type[Any], data: Mapping[str, Any], *, code: str = "conn
     return made
 
 
-def wrong_setting(pointer: str, message: str) -> Invalid:
+def wrong_setting(pointer: str, message: str, *, code: str = "connection.settings") -> Invalid:
     """An error about one setting, with its place."""
-    return Invalid("connection.settings", message, {"findings": [finding(pointer, message)]})
+    return Invalid(code, message, {"findings": [finding(pointer, message)]})
 
 
 def _unknown(kind: Any, data: Any, pointer: str) -> list[dict[str, Any]]:

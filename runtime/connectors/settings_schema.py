@@ -15,7 +15,9 @@ import msgspec
 
 from kernel.errors import Invalid
 from runtime.connectors import registry
+from runtime.connectors.auth_settings import AuthSettings
 
+_TYPED: Mapping[str, type[msgspec.Struct]] = {"auth": AuthSettings}  # members that are read apart from the others
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 REGISTERED = ("base_url", "further_hosts", "token_hosts")
 """What the endpoint of a system says, and no manifest."""
@@ -28,12 +30,16 @@ def settings_schema(protocol: str, role: str, *, given: Mapping[str, Any] | None
 
     Raises Invalid for an unknown protocol, or one that has no such role."""
     kind = registry.settings_type(protocol, role)
-    made = msgspec.json.schema(kind)
-    parts: dict[str, Any] = made["$defs"]
-    types = _structs(kind)
+    typed = {name: one for name, one in _TYPED.items() if name in kind.__struct_fields__}
+    parts: dict[str, Any] = {}
+    for one in (kind, *typed.values()):
+        parts |= msgspec.json.schema(one)["$defs"]
+    types = _structs(kind) | {one.__name__: one for one in typed.values()}
     for name, part in parts.items():
         _described(part, types.get(name))
     top = parts.pop(kind.__name__)
+    for name, one in typed.items():
+        top["properties"][name] = {"$ref": f"#/$defs/{one.__name__}"}
     _told_by_role(top, kind, role)
     for name in REGISTERED:
         top["properties"].pop(name, None)

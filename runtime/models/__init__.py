@@ -22,6 +22,7 @@ from runtime.models.service_levels import (
     ServiceIndicator,
 )
 from runtime.models.subscriptions import Delivery, Progress, TargetSubscription, VendorState
+from runtime.models.tokens import SharedToken
 from runtime.models.validity import DatedState, ValidityMoment
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "RunSpan",
     "Schedule",
     "ServiceIndicator",
+    "SharedToken",
     "SourceAlarm",
     "Stream",
     "StreamSource",

@@ -13,13 +13,15 @@ from kernel import authorities, secret_references
 from kernel.authorities import Authority
 from kernel.errors import DomainError, finding
 from kernel.redacted_names import names_a_secret
+from runtime.connectors.auth_settings import AuthSettings
 from runtime.domain.manifest import Connection, Manifest
 from runtime.domain.request_headers import header_problem, of_headers, parameter_problem, signing_header_problem
 from runtime.services import connection_places, registered_hosts, system_connections
 
 Finding = dict[str, Any]
 _ADDRESSES = frozenset({"path", "service", "entity_set", "navigation"})
-_AUTH = frozenset({"kind", "name", "prefix", "token_url", "scope", "secrets"})
+_AUTH = frozenset(AuthSettings.__struct_fields__)
+_SIGNING_HEADERS = ("name", "timestamp_name", "nonce_name", "key_name")
 _OF_ANSWERS = frozenset({"total_header"})
 _LONGEST_PREFIX = 40
 _ELSEWHERE = (
@@ -141,8 +143,9 @@ def _auth(at: str, given: Any) -> Iterator[Finding]:
             )
             said = f"{str(name)[:100]!r} is no setting of a sign-in ({', '.join(sorted(_AUTH))}){secret}"
             yield finding(f"{at}/{_step(name)}", said, code="egress.auth")
-    if "name" in given and (said := signing_header_problem(str(given["name"]))):
-        yield finding(f"{at}/name", said, code="egress.header")
+    for name in _SIGNING_HEADERS:
+        if given.get(name) and (said := signing_header_problem(str(given[name]))):
+            yield finding(f"{at}/{name}", said, code="egress.header")
     prefix = given.get("prefix", "")
     if not isinstance(prefix, str) or len(prefix) > _LONGEST_PREFIX or header_problem("X-Prefix", prefix.strip()):
         said = f"a prefix is the word before the secret, at most {_LONGEST_PREFIX} visible characters"

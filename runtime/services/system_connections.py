@@ -20,6 +20,7 @@ from runtime.domain.connection_faults import FaultyConnection
 from runtime.domain.manifest import Connection
 from runtime.selectors import destinations
 from runtime.services import connection_places, registered_hosts
+from runtime.services.shared_tokens import SharedTokens
 
 _PLACE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 ALSO_ALLOWED = "also_allowed"
@@ -38,6 +39,7 @@ _NAMES = {
     "oauth2_client_credentials": ("client_id", "client_secret"),
     "api_key": ("key",),
     "header": ("key",),
+    "query": ("key",),
     "bearer": ("token",),
 }
 
@@ -184,7 +186,7 @@ def _resolved(connection: Connection, system: str, environment: str, release: in
         if isinstance(settings.get("auth", {}), Mapping)
         else "none"
     )
-    return settings, Secrets(_secrets(endpoint.secret_ref, kind))
+    return settings, Secrets(_secrets(endpoint.secret_ref, kind), tokens=SharedTokens())
 
 
 def _reached(connection: Connection, given: Mapping[str, Any], endpoint: EndpointFacts) -> dict[str, Any]:

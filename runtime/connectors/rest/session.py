@@ -25,7 +25,7 @@ class RestSession:
             token_hosts=settings.token_hosts,
             max_response=settings.max_response,
         )
-        self.auth = Auth(settings.auth, self.http)
+        self.auth = Auth(settings.auth, self.http, for_requests=True)
 
     def close(self) -> None:
         self.http.close()
@@ -47,12 +47,17 @@ class RestSession:
         ends = until if until is not None else time.monotonic() + call.deadline
         for attempt in (1, 2):
             given = {**self.settings.headers, **self.auth.headers(call), **(headers or {})}
+            address, asked = target, dict(params or {})
+            if self.auth.signs:
+                address, asked = str(self.http.url(target, asked | self.auth.parameters(call))), {}
+                media = given.get("Content-Type", "application/json") if content else ""
+                given |= self.auth.signed(call, method, address, content or b"", media)
             response = self.http.request(
                 method,
-                target,
+                address,
                 call=call,
                 effect=effect,
-                params=params,
+                params=asked,
                 headers=given,
                 content=content,
                 until=ends,

@@ -1,5 +1,6 @@
 import pytest
 
+from runtime.connectors.held_tokens import IN_PROCESS, ProcessTokens
 from sandbox.client import Sandbox
 
 
@@ -16,3 +17,9 @@ def calm(sandbox):
     yield sandbox
     for control in (sandbox.erp, sandbox.stores, sandbox.loyalty):
         control.control(clear=True, release=True)
+
+
+@pytest.fixture(autouse=True)
+def no_tokens_of_others():
+    """A server of a test may get the port of an earlier one."""
+    IN_PROCESS.__dict__.update(ProcessTokens().__dict__)
