@@ -130,8 +130,19 @@ class ODataSink:
         return Answer(response.status, response.headers, response.body)
 
     def _creation(self, item: OutboundMessage) -> ChangeCall:
-        """What an upsert becomes where there is nothing to update."""
-        return ChangeCall("POST", self.settings.entity_set, item.body)
+        """What an upsert becomes where there is nothing to update: its document, with the key of its address."""
+        document, types = _document(item.body), self.settings.key_types
+        if not isinstance(document, dict):
+            return ChangeCall("POST", self.settings.entity_set, item.body)
+        key = {name: item.address[name] for name in self.settings.key_fields if name in item.address}
+        more = {
+            name: int(value) if types.get(name, "String").startswith("Int") else value
+            for name, value in key.items()
+            if name not in document
+        }
+        rest = item.body.strip()[1:]  # as it is written, so that no number is written in another way
+        head = msgspec.json.encode(more)[:-1] + (b"," if more and document else b"")
+        return ChangeCall("POST", self.settings.entity_set, head + rest)
 
     def _is_there(self, call: CallContext, until: float) -> None:
         """Raises what is wrong where the entity set itself is not there: then nothing says that an entity is gone."""
@@ -194,7 +205,7 @@ class ODataSink:
             if self.settings.operation in ("upsert", "delete") and error.status in (404, 410):
                 raise NothingThere(error.message) from error
             raise
-        return response.headers.get("etag") or self.dialect.etag_of(_document(response)) or "*"
+        return response.headers.get("etag") or self.dialect.etag_of(_document(response.body)) or "*"
 
     def ask(
         self, keys: Sequence[str], *, call: CallContext, address: Mapping[str, str] | None = None, by: AskBy = "key"
@@ -298,8 +309,8 @@ def _with_row(key: str, found: Asked, reference: str, row: dict[str, Any], holds
     return WriteResult(key, "confirmed", named_so, documents=documents)
 
 
-def _document(response: Response) -> Any:
+def _document(body: bytes) -> Any:
     try:
-        return msgspec.json.decode(response.body)
-    except ValueError:
+        return msgspec.json.decode(body)
+    except (ValueError, RecursionError):
         return None

@@ -270,6 +270,71 @@ def written(answer: Any, **more: Any) -> Any:
     return result
 
 
+@pytest.mark.parametrize(
+    ("body", "sent"),
+    [
+        (b'{"Label": "x", "Price": 1.10}', b'{"No":7,"Code":"A","Label": "x", "Price": 1.10}'),
+        (b'{"Code": "B"}', b'{"No":7,"Code": "B"}'),
+        (b"{}", b'{"No":7,"Code":"A"}'),
+        (b'{"No": 7, "Code": "A"}', b'{"No": 7, "Code": "A"}'),
+    ],
+)
+def test_what_an_upsert_makes_has_the_key_of_its_address(body: bytes, sent: bytes) -> None:
+    def answer(seen: Any) -> Any:
+        return (404, {}, {"error": {"code": "", "message": "no"}}) if seen.method == "PATCH" else (204, {}, b"")
+
+    own = {"operation": "upsert", "key_fields": ["No", "Code"], "key_types": {"No": "Int32"}, "match": "none"}
+    with Server(answer) as server:
+        sink = open_sink("odata_v4", {"base_url": server.url, "service": "svc", "entity_set": "E", **own})
+        item = OutboundMessage("k", "k", body, address={"No": "7", "Code": "A"}, own_address=True)
+        (result,) = sink.write([item], call=call())
+        sink.close()
+    assert result.status == "confirmed"
+    assert [one.method for one in server.seen] == ["PATCH", "POST"]
+    assert server.seen[1].body == sent
+
+
+TRAPS: dict[str, tuple[dict[str, str], bytes, list[str], int]] = {
+    "half a character": ({}, rb'{"id":"a","t":"\ud800"},{"id":"b","t":"x"}', ["b"], 1),
+    "a number beyond all numbers": ({}, b'{"id":"a","t":1e400},{"id":"b","t":1}', ["a", "b"], 0),
+    "Latin-1 that is declared": (
+        {"Content-Type": "application/json; charset=iso-8859-1"},
+        b'{"id":"a","t":"K\xe4se"}',
+        ["a"],
+        0,
+    ),
+    "Latin-1 that is not": ({}, b'{"id":"a","t":"K\xe4se"},{"id":"b","t":"x"}', ["b"], 1),
+    "no change field": ({}, b'{"id":"a"},{"id":"b","changed":null}', ["a", "b"], 0),
+    "a key that is missing": ({}, b'{"t":1},{"id":"b"}', ["b"], 1),
+    "a row that is none": ({}, b'7,{"id":"b"}', ["b"], 1),
+}
+
+
+@pytest.mark.parametrize("version", ["odata_v2", "odata_v4"])
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_row_that_cannot_be_read_is_one_reject_and_hides_no_other(trap: str, version: str) -> None:
+    headers, rows, good, bad = TRAPS[trap]
+    around = (b'{"d":{"results":[', b"]}}") if version == "odata_v2" else (b'{"value":[', b"]}")
+    with Server(lambda seen: (200, headers, around[0] + rows + around[1])) as server:
+        settings = {"base_url": server.url, "service": "s", "entity_set": "Rows", "key_fields": ["id"]}
+        source = open_source(version, {**settings, "changed": "changed"})
+        page = source.read(None, call=call())
+        source.close()
+    assert [one.key for one in page.records] == good
+    assert len(page.rejected) == bad
+
+
+@pytest.mark.parametrize("version", ["odata_v2", "odata_v4"])
+@pytest.mark.parametrize("mark", [b"\xef\xbb\xbf"])
+def test_a_byte_order_mark_before_a_page_is_no_fault(version: str, mark: bytes) -> None:
+    page = b'{"d":{"results":[{"id":"a"}]}}' if version == "odata_v2" else b'{"value":[{"id":"a"}]}'
+    with Server(lambda seen: (200, {}, mark + page)) as server:
+        settings = {"base_url": server.url, "service": "s", "entity_set": "Rows", "key_fields": ["id"]}
+        source = open_source(version, settings)
+        assert [one.key for one in source.read(None, call=call()).records] == ["a"]
+        source.close()
+
+
 ENTITY = {"@odata.context": "$metadata#E/$entity", "Ref": "A-1", "status": "failed"}
 
 
