@@ -32,6 +32,18 @@ def test_a_csv_is_read_in_every_spelling(data):
     assert Api.objects.get(slug="orders").name == "Aufträge"
 
 
+def test_a_quote_that_is_not_closed_and_cells_beyond_the_columns_are_told():
+    text = 'slug,name\none,One\ntwo,"Two\nthree,Three\n'
+    row = importing.run([ImportSource("a.csv", text.encode())], actor=None, source="t").rows.get()
+    assert (row.outcome, row.code) == ("refused", "import.csv")
+    assert "a quotation mark opens a cell" in row.message
+    text = 'slug,name\none,"One, ""1"""\ntwo,Two, too\nthree,Three,,\n'
+    rows = importing.run([ImportSource("a.csv", text.encode())], actor=None, source="t").rows.order_by("position")
+    assert [(r.outcome, r.code) for r in rows] == [("created", ""), ("created", "import.noticed"), ("created", "")]
+    assert "beyond the columns of the first line: 1" in rows[1].message
+    assert Api.objects.get(slug="one").name == 'One, "1"'
+
+
 def test_a_csv_of_one_column_is_a_list_of_names():
     make.estate()
     run = importing.run([ImportSource("apis.csv", b"name\nOrders\nBasket\n")], actor=None, source="t")

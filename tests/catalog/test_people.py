@@ -126,6 +126,17 @@ def test_every_finding_names_its_line_and_nothing_is_written():
     assert not User.objects.exists()
 
 
+def test_a_quote_that_is_not_closed_and_a_cell_too_many_are_told():
+    found = refused('username,email\nann,ann@x.example\n"bob,bob@x.example\ncy,cy@x.example\n')
+    assert found == [(0, found[0][1])]
+    assert "Below line 2, a quotation mark opens a cell" in found[0][1]
+    [(line, said)] = refused("username,first_name\nann,Ann\nbob,Bear, Bob\ncy,Cy,,\n")
+    assert (line, "The line has 3 cells, and the first line names 2 columns" in said) == (3, True)
+    assert not User.objects.exists()
+    assert outcomes(written('username,first_name\nann,"Ann, ""A"""\n\n\n')) == ["created"]
+    assert User.objects.get().first_name == 'Ann, "A"'
+
+
 @pytest.mark.parametrize(
     "data", [b"", b"a,b\n1,2\n", b"username\n\0\n", b"\xff\xfe\x00", b'username\n"' + b"x" * 200_000]
 )

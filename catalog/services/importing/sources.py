@@ -49,6 +49,9 @@ _VERSION: Final = re.compile(
     re.I,
 )
 _LOCATION: Final = re.compile(rb"""\s(?:schemaLocation|location)\s*=\s*["']([^"'\s]{1,300})["']""")
+MORE_CELLS: Final = " "
+"""The name, which no column has, under which a line of a CSV says how many of its cells stand beyond its columns."""
+_CSV_END: Final = "\x01end of the CSV\x01"
 _SEPARATOR: Final = re.compile(r'\ufeff?"?sep=(.)"?\s*\Z', re.I)
 _REFERENCE: Final = re.compile(rb"""\$ref["']?\s*:\s*["']?([^"'#\s,{}]{1,300}\.(?:json|ya?ml))""", re.I)
 _ENTITY: Final = rb"""["']?apiVersion["']?\s*:\s*["']?backstage\.io/"""
@@ -339,14 +342,24 @@ def _rows(file: ImportSource) -> list[dict[str, str]]:
     lines = text.splitlines(keepends=True)
     while lines and not lines[0].strip(f" \t\r\n{delimiter}"):  # empty rows above the heading
         del lines[0]
-    text = "".join(lines)
+    if not lines:
+        return []
+    text = "".join(lines).rstrip("\r\n") + f"\n{_CSV_END}\n"
     try:
-        return [
-            {_column(k): v.strip() for k, v in row.items() if isinstance(k, str) and isinstance(v, str)}
-            for row in csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-        ]
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter))
     except csv.Error as error:
         raise Invalid("import.csv", f"{file.name} is not a CSV file that can be read: {error}.") from None
+    if not rows or _CSV_END not in (rows.pop() or {"": ""}).values():
+        said = "a quotation mark opens a cell and none closes it, so nobody knows where its line ends"
+        raise Invalid("import.csv", f"{file.name} is not a CSV file that can be read: {said}.")
+    return [_cells(row) for row in rows]
+
+
+def _cells(row: dict[str | Any, Any]) -> dict[str, str]:
+    """The cells of a line by their columns, and how many stand beyond these."""
+    made = {_column(k): v.strip() for k, v in row.items() if isinstance(k, str) and isinstance(v, str)}
+    more = [cell for cell in row.get(None, ()) if cell.strip()]
+    return made | ({MORE_CELLS: str(len(more))} if more else {})
 
 
 def _named_by_csv(file: ImportSource, by_name: dict[str, bytes]) -> list[str]:

@@ -12,7 +12,7 @@ from catalog.domain.api_fields import API_FIELDS, KEYS, ApiField, names_in
 from catalog.models import Api
 from catalog.services import contracts
 from catalog.services.importing import identity
-from catalog.services.importing.sources import ImportItem
+from catalog.services.importing.sources import MORE_CELLS, ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
 from kernel.errors import Invalid
 
@@ -25,7 +25,12 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     slug = slug_of(item)
     if not naming.is_slug(slug):
         raise Invalid("import.csv_key", "Every line needs a slug (small letters, digits, hyphens) or a name.")
-    notes = [f"column {name!r} is not read" for name in row if name and name not in COLUMNS]
+    notes = [f"column {name!r} is not read" for name in row if name.strip() and name not in COLUMNS]
+    if more := row.get(MORE_CELLS):
+        notes.append(
+            f"cells beyond the columns of the first line: {more}, which are not read; a text with the delimiter in it "
+            "stands in quotes"
+        )
     values = {field.key: _cell(field, row[field.key]) for field in API_FIELDS if field.key in row}
     values["name"] = values.get("name") or slug
     thing = identity.claim_slug(slug, source=target.source, notes=notes, may_edit=True)

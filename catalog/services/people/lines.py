@@ -25,6 +25,7 @@ _MEANS = {
     **dict.fromkeys(("family_name", "surname", "lastname", "familyname"), "last_name"),
     **dict.fromkeys(("team", "groups", "memberships", "member_of"), "teams"),
 }
+_END = "\x01end of the CSV\x01"
 _YES, _NO = {"yes", "true", "1", "y", "active", "x"}, {"no", "false", "0", "n", "inactive"}
 
 
@@ -51,7 +52,7 @@ def from_csv(data: bytes, found: Findings) -> list[PersonLine]:
         text, delimiter, skipped = rest, said[1], 1
     else:
         delimiter, skipped = max(",;\t|", key=re.sub(r'"[^"]*"', "", first).count), 0
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    reader = csv.reader(io.StringIO(f"{text}\n{_END}\n", newline=""), delimiter=delimiter)
     try:
         columns = [_column(name) for name in next(reader, [])]
         if "username" not in columns and "email" not in columns:
@@ -66,14 +67,27 @@ def from_csv(data: bytes, found: Findings) -> list[PersonLine]:
             elif columns.count(name) > 1:
                 found.add("/csv", f"Two columns are {name!r}.", line=1 + skipped)
         lines: list[PersonLine] = []
+        began = 1
         for cells in reader:
+            if cells == [_END]:
+                return lines
+            if any(_END in cell for cell in cells):
+                break
+            began, line = reader.line_num, reader.line_num + skipped
+            if len(columns) < len(cells) and any(cell.strip() for cell in cells[len(columns) :]):
+                said_cells = f"The line has {len(cells)} cells, and the first line names {len(columns)} columns."
+                found.add("/csv", f"{said_cells} A text with the delimiter in it stands in quotes.", line=line)
             if any(cell.strip() for cell in cells):
                 _require_few(len(lines))
                 value = dict(zip(columns, (cell.strip() for cell in cells), strict=False))
                 lines.append(_line(value, "/csv", reader.line_num + skipped, found, said=set(columns)))
     except csv.Error as error:
         raise Invalid("people.csv", f"Line {reader.line_num + skipped} of the CSV cannot be read: {error}.") from None
-    return lines
+    raise Invalid(
+        "people.csv",
+        f"Below line {began + skipped}, a quotation mark opens a cell and none closes it, so nobody knows where that "
+        "line ends.",
+    )
 
 
 def from_objects(values: Sequence[Any], found: Findings, *, base: str = "/people") -> list[PersonLine]:
