@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import resource
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.cli.witness import FaultyGate
 from tillgate import main as command
 from tillgate.main import main
 
@@ -63,3 +65,22 @@ def test_contracts_without_the_engine_says_what_to_install(
     assert capsys.readouterr().err == (
         'tillgate: contracts needs the contract engine; install it with: pip install "tillgate[contracts]"\n'
     )
+
+
+def cpu_of(*command: str) -> float:
+    """CPU seconds of a whole process that succeeds."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run([sys.executable, "-I", *command], check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def test_a_check_takes_four_times_the_cpu_of_a_bare_python_at_most(gate: FaultyGate):
+    """80 ms where Python alone takes 20. The least of several counts: what else the machine does only adds."""
+    start = f"import sys; sys.path.insert(0, {str(CLI)!r}); from tillgate.main import main; sys.exit(main())"
+    question = "check --application web-shop --version 1 --environment production --consumes price-api@v2 --url"
+    bare, asked = [], []
+    for _ in range(7):
+        bare.append(cpu_of("-c", "pass"))
+        asked.append(cpu_of("-c", start, *question.split(" "), gate.url))
+    assert min(asked) <= 4 * min(bare), (min(asked), min(bare))
