@@ -32,9 +32,10 @@ APPLICATION = "portal.asgi:application"
 # faster than anybody can answer.
 # A connection counts for backpressure as long as it is open, whatever it does; the front limits what is under way, and
 # which connections are kept.
+# Headers that are not whole are kept for half a minute, so no connection keeps more of them than the buffer twice.
 OPTIONS = (
     f"--interface asgi --http 1 --no-ws --backpressure {PLACES} --backlog 2048 --http1-header-read-timeout 30000 "
-    "--log-level error --workers-kill-timeout 8 --respawn-failed-workers"
+    "--http1-buffer-size 65536 --log-level error --workers-kill-timeout 8 --respawn-failed-workers"
 )
 FILES = 2 * PLACES
 GRACE_SECONDS = 9.0  # for requests that are under way; an engine kills a container ten seconds after it asked

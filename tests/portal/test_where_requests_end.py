@@ -32,7 +32,7 @@ def echo(environ, start):
 
 
 fine = {"database": "ok", "migrations": "ok", "intake": "ok"}
-application = Front(echo, Readiness(look=lambda: fine, wait=1.0), 1000)
+application = Front(echo, Readiness(look=lambda: fine, wait=1.0), 1_000_000)
 """
 NEXT = b"GET /next HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 LENGTH, OTHER, CHUNKED = b"Content-Length: 3\r\n", b"Content-Length: 4\r\n", b"Transfer-Encoding: chunked\r\n"
@@ -142,6 +142,19 @@ def test_what_can_be_read_in_two_ways_is_refused_and_nothing_after_it_is_read(
 def test_after_a_request_with_a_length_and_chunks_the_connection_ends(port: int, lines: bytes) -> None:
     """RFC 9112 section 6.3: the chunks count; what follows could be the rest for who went by the length."""
     assert asked(port, post(lines, EMPTY)) == ([200], ["/a|"])
+
+
+@pytest.mark.parametrize(("size", "status"), [(32_000, 200), (200_000, 431)])
+def test_headers_of_any_proxy_are_read_and_larger_ones_refused(port: int, size: int, status: int) -> None:
+    """nginx passes on 32 kB at most. Each connection may keep so much for half a minute."""
+    lines = b"X-Long: " + b"a" * size + b"\r\nConnection: close\r\n"
+    assert asked(port, b"GET /a HTTP/1.1\r\nHost: x\r\n" + lines + b"\r\n")[0] == [status]
+
+
+def test_a_body_larger_than_the_buffer_of_headers_arrives_whole(port: int) -> None:
+    body = b"b" * 300_000
+    length = b"Content-Length: %d\r\n" % len(body)
+    assert asked(port, post(length, body))[1][0] == "/a|" + body.decode()
 
 
 def test_an_old_request_with_chunks_is_refused(port: int) -> None:
