@@ -15,7 +15,7 @@ from runtime.api.serializers import RunSerializer
 from runtime.models import ConflictCase, Run
 from runtime.selectors import daily_totals, runs
 from runtime.web.reconciliation import _overview_rows
-from tests.runtime.test_source_polling import Feed, Scripted, feed, script
+from tests.runtime.scripted_source import Feed, Scripted, feed, script
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["feed", "script"]

@@ -15,8 +15,8 @@ from runtime.connectors.stamps import StampRules, highest
 from runtime.domain.versions import finer_digits, is_older, version_number
 from runtime.models import Message
 from runtime.services import intake
+from tests.runtime.scripted_source import Feed, feed
 from tests.runtime.test_services import FEED, catalog, deployed
-from tests.runtime.test_source_polling import Feed, feed
 from tests.runtime.test_wrong_stamps import LyingSource, changes, deploy, source, totals
 
 __all__ = ["catalog", "feed", "source"]

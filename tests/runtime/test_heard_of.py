@@ -18,8 +18,8 @@ from runtime.domain.open_hours import OpenHours
 from runtime.models import SourceAlarm, Stream, StreamSource
 from runtime.selectors import source_looks
 from runtime.services import intake, source_alarms
+from tests.runtime.scripted_source import FEED, Feed, feed
 from tests.runtime.test_independent_sources import Two
-from tests.runtime.test_source_polling import FEED, Feed, feed
 
 __all__ = ["feed"]
 WITHIN = {"opens": "08:00", "closes": "20:00", "zone": "Europe/Berlin", "days": ["mon", "tue", "wed", "thu", "fri"]}

@@ -24,7 +24,7 @@ from runtime.services import resubmitting, runs, schedules, source_alarms, syste
 from runtime.web.reconciliation import _overview_rows
 from runtime.worker import source_polling
 from runtime.worker.loop import WorkerLoop
-from tests.runtime.test_source_polling import FEED, Feed, Scripted, feed, wrong
+from tests.runtime.scripted_source import FEED, Feed, Scripted, feed, wrong
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["feed"]

@@ -12,9 +12,9 @@ from bench.order_server import order
 from runtime.connectors.protocols import Page, RejectedRecord
 from runtime.models import Message, RejectedMessage
 from runtime.services import intake, rejudging, resubmitting
+from tests.runtime.scripted_source import FEED, Feed, Scripted, feed, record, script, wrong
 from tests.runtime.test_resubmitting import BY_ARRIVAL, UNVERSIONED
 from tests.runtime.test_services import catalog, deployed
-from tests.runtime.test_source_polling import FEED, Feed, Scripted, feed, record, script, wrong
 
 __all__ = ["catalog", "feed", "script"]
 pytestmark = pytest.mark.django_db(transaction=True)

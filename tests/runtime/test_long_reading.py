@@ -18,7 +18,7 @@ from runtime.models import Message, RejectedMessage
 from runtime.services import system_connections
 from runtime.worker import source_polling
 from tests.runtime.connectors.receipts import goods, poslog, receipt, tender, total
-from tests.runtime.test_source_polling import Feed, Scripted, feed
+from tests.runtime.scripted_source import Feed, Scripted, feed
 from tests.runtime.test_wrong_stamps import deploy
 
 __all__ = ["feed"]

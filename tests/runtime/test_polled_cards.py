@@ -9,11 +9,11 @@ import pytest
 from bench.order_server import order
 from runtime.connectors.protocols import Page, RejectedRecord
 from runtime.models import Message, RejectedMessage
-from tests.runtime import test_source_polling
-from tests.runtime.test_source_polling import Feed, Scripted, record
+from tests.runtime import scripted_source
+from tests.runtime.scripted_source import Feed, Scripted, record
 
 pytestmark = pytest.mark.django_db(transaction=True)
-feed, script = test_source_polling.feed, test_source_polling.script
+feed, script = scripted_source.feed, scripted_source.script
 
 
 def test_cardholder_data_of_polled_records_does_not_enter(feed: Feed, script: Callable[..., Scripted]) -> None:

@@ -13,7 +13,7 @@ from kernel.strict_json import MAX_DEPTH
 from runtime.domain.batches import read_item
 from runtime.domain.row_limits import any_over_limits
 from runtime.models import Message, RejectedMessage
-from tests.runtime.test_source_polling import Feed, Scripted, feed, record, script
+from tests.runtime.scripted_source import Feed, Scripted, feed, record, script
 
 __all__ = ["feed", "script"]
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -17,7 +17,7 @@ from kernel.models import AuditEntry, User
 from runtime.models import ConflictCase, Message, ReadAgain, RejectedMessage, Run
 from runtime.services import reading_again, rejudging
 from tests.runtime import make
-from tests.runtime.test_source_polling import FEED, Feed, Scripted, feed, script, wrong
+from tests.runtime.scripted_source import FEED, Feed, Scripted, feed, script, wrong
 
 __all__ = ["feed", "script"]
 pytestmark = pytest.mark.django_db(transaction=True)

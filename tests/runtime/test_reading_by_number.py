@@ -17,7 +17,7 @@ from runtime.models import Message
 from runtime.services import manifest_checks, system_connections
 from tests.runtime import scene
 from tests.runtime.connectors.server import Server
-from tests.runtime.test_source_polling import Feed, feed
+from tests.runtime.scripted_source import Feed, feed
 
 __all__ = ["feed"]
 SIZE = 5

@@ -15,9 +15,9 @@ from kernel.models import AuditEntry
 from runtime.connectors.protocols import Record
 from runtime.models import Message, RejectedMessage
 from runtime.services import intake, resubmitting
+from tests.runtime.scripted_source import Feed, Scripted, feed, script, wrong
 from tests.runtime.test_reading_again import CHANGES
 from tests.runtime.test_services import FEED, catalog, deployed
-from tests.runtime.test_source_polling import Feed, Scripted, feed, script, wrong
 
 __all__ = ["catalog", "feed", "script"]
 pytestmark = pytest.mark.django_db(transaction=True)

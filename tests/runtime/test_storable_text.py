@@ -29,7 +29,7 @@ from runtime.models import Message, RejectedMessage, StreamSource
 from runtime.services.sink_vendor import SinkVendor
 from tests.runtime.connectors.server import Server
 from tests.runtime.rewinding import Shop, StrictVendor
-from tests.runtime.test_source_polling import Feed, Scripted, feed, script
+from tests.runtime.scripted_source import Feed, Scripted, feed, script
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["feed", "script"]

@@ -15,7 +15,7 @@ from runtime.ledger import connections, known_content
 from runtime.models import ConflictCase, Message, RejectedMessage
 from runtime.services import record_checks
 from runtime.worker import unhurried
-from tests.runtime.test_source_polling import Feed, Scripted, feed, record, script
+from tests.runtime.scripted_source import Feed, Scripted, feed, record, script
 
 pytestmark = pytest.mark.django_db(transaction=True)
 __all__ = ["feed", "script"]

@@ -15,8 +15,8 @@ from runtime.ledger import connections
 from runtime.models import Message, Run
 from runtime.services import runs
 from runtime.worker import source_polling
+from tests.runtime.scripted_source import Feed, feed
 from tests.runtime.test_services import FEED
-from tests.runtime.test_source_polling import Feed, feed
 from tests.runtime.test_wrong_stamps import deploy
 
 __all__ = ["feed"]

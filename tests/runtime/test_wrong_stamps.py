@@ -21,8 +21,8 @@ from runtime.domain.versions import version_number
 from runtime.models import Message, Run
 from runtime.services import intake, system_connections
 from tests.runtime.connectors.server import Server
+from tests.runtime.scripted_source import Feed, feed
 from tests.runtime.test_services import FEED, catalog, deployed
-from tests.runtime.test_source_polling import Feed, feed
 
 __all__ = ["catalog", "feed"]
 pytestmark = pytest.mark.django_db(transaction=True)
