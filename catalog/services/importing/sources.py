@@ -350,8 +350,8 @@ def _rows(file: ImportSource) -> list[dict[str, str]]:
     except csv.Error as error:
         raise Invalid("import.csv", f"{file.name} is not a CSV file that can be read: {error}.") from None
     if not rows or _CSV_END not in (rows.pop() or {"": ""}).values():
-        said = "a quotation mark opens a cell and none closes it, so nobody knows where its line ends"
-        raise Invalid("import.csv", f"{file.name} is not a CSV file that can be read: {said}.")
+        why = "a quotation mark opens a cell and none closes it, so nobody knows where its line ends"
+        raise Invalid("import.csv", f"{file.name} is not a CSV file that can be read: {why}.")
     return [_cells(row) for row in rows]
 
 
