@@ -43,15 +43,6 @@ class PageCall:
         else:
             self.params[name] = value
 
-    def value(self, place: str, name: str) -> Any:
-        """What stands there already; None where nothing does."""
-        if place != "body" or self.body is None:
-            return self.params.get(name)
-        found: Any = self.body
-        for step in steps(name):
-            found = found.get(step) if isinstance(found, dict) else None
-        return found
-
 
 class PageCalls:
     """Makes the request for the page that a cursor stands before."""
@@ -74,8 +65,7 @@ class PageCalls:
         call.params = dict(settings.parameters)
         if pages.size and pages.strategy != "range":
             call.put("query" if self.place == "header" else self.place, pages.size_param, pages.size)
-        if settings.changes:
-            self._changed(call, cursor, settings.changes)
+        since = self._changed(call, cursor, settings.changes) if settings.changes else ""
         if pages.strategy == "offset":
             call.put(self.place, pages.offset_param, paging.asked(pages, cursor))
         elif pages.strategy == "page":
@@ -86,21 +76,27 @@ class PageCalls:
             start = paging.asked(pages, cursor)
             call.headers[pages.range_header] = f"{pages.range_unit}={start}-{start + (pages.size or 100) - 1}"
         elif pages.strategy == "keyset" and pages.keyset is not None and at is not None:
-            self._behind(call, pages.keyset, at)
+            self._behind(call, pages.keyset, at, since)
         return call
 
-    def _behind(self, call: PageCall, given: Keyset, at: Sequence[str]) -> None:
-        condition, before = keyset.condition(given, at), call.value(self.place, given.param)
-        call.put(self.place, given.param, f"{before}{given.joined}{condition}" if before else condition)
+    def _behind(self, call: PageCall, given: Keyset, at: Sequence[str], since: str) -> None:
+        """The condition of the key: behind that of `changes` where both go into one parameter, else in its place."""
+        condition, changes = keyset.condition(given, at), self.settings.changes
+        together = changes is not None and changes.param == given.param
+        said = f"{since}{given.joined}{condition}" if since and given.joined and together else condition
+        call.put(self.of_changes if together else self.place, given.param, said)
 
-    def _changed(self, call: PageCall, cursor: Cursor, changes: ChangeFeed) -> None:
+    def _changed(self, call: PageCall, cursor: Cursor, changes: ChangeFeed) -> str:
+        """Puts what has changed into a call, and says with what; empty where everything is asked for."""
         since, until = self.since(cursor, changes), cursor.get("to") or cursor.get("until")
+        value = ""
         if since:
             value = changes.value.replace("{since}", since).replace("{until}", self._written(until, changes))
             call.put(self.of_changes, changes.param, value)
         if changes.until_param and until:
-            value = changes.until_value.replace("{until}", self._written(until, changes))
-            call.put(self.of_changes, changes.until_param, value)
+            end = changes.until_value.replace("{until}", self._written(until, changes))
+            call.put(self.of_changes, changes.until_param, end)
+        return value
 
     def since(self, cursor: Cursor, changes: ChangeFeed) -> str | None:
         """From where a run asks, as the parameter wants it."""

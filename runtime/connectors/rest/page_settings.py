@@ -54,7 +54,8 @@ class Keyset(msgspec.Struct, frozen=True):
     value   the condition, with the fields in braces: `id > {id}`, `(at > {at}) or (at = {at} and id > {id})`
     quote   how a text is written in it: `single` (`'it''s'`), `double` (`"it\\"s"`), or bare where only letters,
             digits and `-_.:+` may stand; numbers are always bare
-    joined  what stands between this condition and that of `changes`, where both go into one parameter
+    joined  what stands between the condition of `changes` and this one, where both go into one parameter; empty: this
+            one stands alone, for it says since when as well
     """
 
     fields: list[JsonPath]

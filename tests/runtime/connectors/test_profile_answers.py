@@ -82,6 +82,21 @@ ANSWERS: dict[str, list[tuple[int, Any, str, str | None]]] = {
         (200, {"error": {"code": "X", "message": {"lang": "en", "value": "no"}}}, "unknown", None),
         (400, {"error": {"code": "V1/555", "message": {"lang": "en", "value": "Quantity"}}}, "refused", None),
     ],
+    "square-loyalty": [
+        (
+            200,
+            {"events": [{"id": "ee46aafd", "type": "ACCUMULATE_POINTS", "loyalty_account_id": "5adcb100"}]},
+            "confirmed",
+            "ee46aafd",
+        ),
+        (200, {"events": []}, "unknown", None),
+        (
+            400,
+            {"errors": [{"category": "INVALID_REQUEST_ERROR", "code": "BAD_REQUEST", "detail": "not eligible"}]},
+            "refused",
+            None,
+        ),
+    ],
     "store-server": [
         (200, {"results": [{"id": "1", "status": "applied", "version": 3}]}, "confirmed", "3"),
         (200, {"results": [{"id": "1", "status": "stale", "version": 4}]}, "confirmed", "4"),
@@ -131,7 +146,12 @@ def test_every_profile_that_writes_stands_here_and_says_what_its_limits_are():
 
 def _writes(one):
     return one.protocol in ("rest", "odata_v2") and (
-        ("items" not in one.settings and "changed" not in one.settings and "entity_set" not in one.settings)
+        (
+            "items" not in one.settings
+            and "key_fields" not in one.settings
+            and "changed" not in one.settings
+            and "entity_set" not in one.settings
+        )
         or "operation" in one.settings
     )
 
