@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 
 EVERY_DAY = "not thorough"
-DATABASE, PLAIN, LONG = 4, 20, 0.1
+DATABASE, PLAIN, LONG = 4, 20, 0.08
 MOST = 1.0  # processor-seconds: a file whose cheapest test costs more keeps none
 STAYING = ("tests/architecture/",)  # almost any change can break what these hold, and landing one asks them
 NAMED = Path(__file__).resolve().parent / "long_tests.txt"

@@ -7,6 +7,7 @@ long file that starts last would run alone at the end.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 from collections import Counter
@@ -15,17 +16,27 @@ from typing import Any
 
 import pytest
 
-SECONDS = Path(__file__).resolve().parent.parent / ".state" / "seconds-by-choice.json"
+ROOT = Path(__file__).resolve().parent.parent
+SECONDS = ROOT / ".state" / "seconds-by-choice.json"
 TOGETHER = ("tests/browser/",)
-# For a first run: folders whose tests start processes or a browser, and what a test takes elsewhere.
+# For a first run: folders whose tests start processes or a browser, what a test takes elsewhere, and a file with tests
+# that are long by nature, where those are run.
 LONG = dict.fromkeys(("tests/browser", "tests/faults", "tests/journeys", "tests/sandbox", "tests/upgrade"), 20.0)
-USUAL, THOROUGH = 0.05, 3.0
+USUAL, THOROUGH = 0.05, 60.0
 
 
 def unit_of(nodeid: str) -> str:
     """The tests that stay together: a file, or a folder of `TOGETHER`."""
     file = nodeid.partition("::")[0]
     return next((folder for folder in TOGETHER if file.startswith(folder)), file)
+
+
+@functools.cache
+def long_by_nature(unit: str) -> bool:
+    """Whether tests of it are marked `thorough` by hand."""
+    place = ROOT / unit
+    files = place.rglob("test_*.py") if place.is_dir() else [place]
+    return any("mark.thorough" in file.read_text(encoding="utf-8") for file in files)
 
 
 class Seconds:
@@ -43,7 +54,9 @@ class Seconds:
 
     def expected(self, unit: str, tests: int) -> float:
         long = LONG.get("/".join(unit.split("/")[:2]), 0.0)
-        return self.before.get(unit) or tests * (THOROUGH if self.chosen == "thorough" else USUAL) + long
+        if self.chosen != "not thorough" and long_by_nature(unit):
+            long += THOROUGH
+        return self.before.get(unit) or tests * USUAL + long
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.taken[unit_of(report.nodeid)] += report.duration
