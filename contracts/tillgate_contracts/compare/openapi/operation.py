@@ -131,12 +131,10 @@ def _callbacks(
     renamed = _renamed_callbacks(comparison, old, new)
     for name, raw in left.items():
         if name in renamed:
-            before, after = renamed[name][1:]
-            text = f"The callback {name} has the key {renamed[name][0]} now; what is called is the same."
-            comparison.collector.add(
-                "callback-renamed", text, where=where, old=name, new=renamed[name][0], base=before.pointer
-            )
-            _callback(comparison, renamed[name][0], before, after, where, reverse=reverse)
+            key, known, came = renamed[name]
+            text = f"The callback {name} has the key {key} now; what is called is the same."
+            comparison.collector.add("callback-renamed", text, where=where, old=name, new=key, base=known.pointer)
+            _callback(comparison, key, known, came, where, reverse=reverse)
             continue
         before = comparison.old.resolve(raw, join(old.pointer, "callbacks", name))
         after = comparison.new.resolve(right.get(name), join(new.pointer, "callbacks", name))
