@@ -230,3 +230,14 @@ def test_what_may_no_longer_stand_for_an_element_is_told(part, becomes):
     assert found.verdict == "warning", found.findings
     own = SCHEMA.replace('targetNamespace="urn:t"', 'targetNamespace="urn:t" blockDefault="substitution"')
     assert told(own, own.replace('name="R"', 'name="R" block="substitution"')).verdict == "none", "said twice"
+
+
+def test_another_interface_of_a_service_breaks_whatever_its_binding_names():
+    other = (
+        '<d:interface name="Q"><d:operation name="op"><d:input element="t:I"/></d:operation></d:interface><d:binding'
+    )
+    both = SECOND.replace("<d:binding", other)
+    for text in (both, both.replace(' interface="t:P" type', " type")):
+        found = told(text, text.replace('<d:service name="S" interface="t:P">', '<d:service name="S" interface="t:Q">'))
+        assert "soap-service-interface-changed" in {one.rule for one in found.findings}
+        assert found.verdict == "breaking"

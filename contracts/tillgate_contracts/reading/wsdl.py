@@ -347,7 +347,10 @@ class _WsdlReader:
             if said:
                 ports[name]["extensions"] = said
             self.lines[f"{pointer}/{escape(name)}"] = child.sourceline or 0
-        self._keep("services", node, target, {"ports": ports})
+        made: Tree = {"ports": ports}
+        if node.get("interface"):  # WSDL 2.0: what its endpoints take, whose bindings may name none
+            made["interface"] = qualified(node, node.get("interface") or "")
+        self._keep("services", node, target, made)
 
 
 def qualified_name(target: str, name: str) -> str:

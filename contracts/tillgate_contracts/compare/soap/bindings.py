@@ -148,7 +148,12 @@ class BindingComparison:
         for name, service in self.old["services"].items():
             place = f"/services/{escape(name)}"
             other = self.new["services"].get(name, service)
-            self._extensions(service, other, {}, f"The service {_short(name)}", {"base": place, "revision": place})
+            at: dict[str, Any] = {"base": place, "revision": place}
+            self._extensions(service, other, {}, f"The service {_short(name)}", at)
+            mine, theirs = _short(service.get("interface", "")), _short(other.get("interface", ""))
+            if mine and theirs and mine != theirs:
+                text = f"The service {_short(name)} has the interface {theirs} instead of {mine}."
+                self.add({}, "soap-service-interface-changed", text, old=mine, new=theirs, **at)
         old, new = (self._ports(tree) for tree in (self.old, self.new))
         for key, (port, place) in old.items():
             if key not in new:
@@ -156,7 +161,7 @@ class BindingComparison:
                 self.add({}, "soap-port-removed", text, old=port["address"], base=place)
                 continue
             other, spot = new[key]
-            at: dict[str, Any] = {"base": place, "revision": spot}
+            at = {"base": place, "revision": spot}
             self._extensions(port, other, {}, f"The port {key[1]}", at)
             if port["address"] != other["address"]:
                 text = (
