@@ -48,6 +48,7 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("runtime.workers_missing", "portal.runtime_notices:on_workers_missing"),
     ("kernel.sign_ins_failed", "portal.sign_in_notices:on_sign_ins_failed"),
     ("kernel.account_touched", "portal.account_notices:on_touched"),
+    ("kernel.token_ends", "portal.token_notices:on_ends"),
     ("kernel.process_replaced", "portal.runtime_notices:on_process_replaced"),
     ("kernel.second_factor_changed", "portal.factor_notices:on_changed"),
     ("kernel.second_factor_guessed", "portal.factor_notices:on_guessed"),
