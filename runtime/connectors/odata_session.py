@@ -56,12 +56,13 @@ class ODataSession:
     ) -> Response:
         """A read. Raises what the status means; `own_address`: what is not found there is the message's matter.
         `prefer`: what else is preferred."""
-        headers = {**self.dialect.headers, "Accept": accept, **self.auth.headers(call)}
+        headers = {"Accept": accept}
         size = f"odata.maxpagesize={self.settings.page_size}" if self.settings.page_size else ""
         if wishes := ", ".join(filter(None, (size, prefer))):
             headers["Prefer"] = wishes
         url = target if target.startswith(("http", "/")) else self.root + target
-        response = self.http.request("GET", url, call=call, effect=False, params=params, headers=headers, until=until)
+        ends = deadline(call) if until is None else until
+        response = self._signed_in("GET", url, call=call, effect=False, params=params, headers=headers, until=ends)
         if own_address and response.status in (404, 410):
             code, message = error_of(response.body)
             message = call.secrets.redact(message) or f"there is nothing at {target}"
@@ -85,14 +86,13 @@ class ODataSession:
         for attempt in (1, 2):
             if self.settings.csrf and not self.token:
                 self.fetch(call, until)
-            given = {**self.dialect.headers, **self.auth.headers(call), **self._tokens(), **(headers or {})}
-            response = self.http.request(
+            response = self._signed_in(
                 method,
                 self.root + target,
                 call=call,
                 effect=True,
                 params=params,
-                headers=given,
+                headers={**self._tokens(), **(headers or {})},
                 content=body,
                 until=until,
                 alone=self.settings.idempotency == "U",
@@ -108,9 +108,41 @@ class ODataSession:
         self._keep(response)
         return response
 
+    def _signed_in(
+        self,
+        method: str,
+        url: str,
+        *,
+        call: CallContext,
+        effect: bool,
+        headers: Mapping[str, str],
+        until: float,
+        params: Mapping[str, Any] | None = None,
+        content: bytes | None = None,
+        alone: bool = False,
+    ) -> Response:
+        """One call. Where a token has ended before its time (401: nothing was done), once more with another one."""
+        for attempt in (1, 2):
+            given = {**self.dialect.headers, **self.auth.headers(call), **headers}
+            response = self.http.request(
+                method,
+                url,
+                call=call,
+                effect=effect,
+                params=params,
+                headers=given,
+                content=content,
+                until=until,
+                alone=alone,
+            )
+            if response.status != 401 or not self.auth.tokens or attempt == 2:
+                break
+            self.auth.forget()
+        return response
+
     def fetch(self, call: CallContext, until: float) -> None:
-        headers = {**self.dialect.headers, **self.auth.headers(call), "X-CSRF-Token": "Fetch"}
-        response = self.http.request("GET", self.root, call=call, effect=False, headers=headers, until=until)
+        headers = {"X-CSRF-Token": "Fetch"}
+        response = self._signed_in("GET", self.root, call=call, effect=False, headers=headers, until=until)
         refuse(response, call=call, effect=False)
         self.token = response.headers.get("x-csrf-token", "")
         if not self.token:

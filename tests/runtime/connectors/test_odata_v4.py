@@ -335,6 +335,37 @@ def test_a_byte_order_mark_before_a_page_is_no_fault(version: str, mark: bytes) 
         source.close()
 
 
+@pytest.mark.parametrize("version", ["odata_v2", "odata_v4"])
+def test_a_token_that_ended_before_its_time_is_renewed_once(version: str) -> None:
+    given, valid = list[str](), ["t1"]
+
+    def answer(seen: Any) -> Any:
+        if seen.path == "/token":
+            given.append(f"t{len(given)}")
+            return 200, {}, {"access_token": given[-1], "expires_in": 3600}
+        if seen.headers["authorization"] != f"Bearer {valid[0]}":
+            return 401, {}, {"error": {"code": "401", "message": "the token has ended"}}
+        row = {"id": "a"}
+        rows = {"d": {"results": [row]}} if version == "odata_v2" else {"value": [row]}
+        made = {"d": row} if version == "odata_v2" else row
+        return (200, {}, rows) if seen.method == "GET" else (201, {}, made)
+
+    with Server(answer) as server:
+        auth = {"kind": "oauth2_client_credentials", "token_url": f"{server.url}/token"}
+        settings = {"base_url": server.url, "service": "s", "entity_set": "Rows", "key_fields": ["id"], "csrf": False}
+        circumstances = call({"client_id": "c", "client_secret": f"s-{version}"})
+        source = open_source(version, {**settings, "auth": auth})
+        assert [one.key for one in source.read(None, call=circumstances).records] == ["a"]
+        source.close()
+        assert given == ["t0", "t1"]
+        valid[0] = "t2"
+        sink = open_sink(version, {**settings, "auth": auth})
+        (result,) = sink.write([OutboundMessage("k", "k", b"{}")], call=circumstances)
+        sink.close()
+    assert result.status == "confirmed"
+    assert given == ["t0", "t1", "t2"]
+
+
 ENTITY = {"@odata.context": "$metadata#E/$entity", "Ref": "A-1", "status": "failed"}
 
 
