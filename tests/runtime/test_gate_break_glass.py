@@ -72,7 +72,8 @@ def test_the_answer_its_page_and_its_statement_name_the_break_glass(broken: Rele
 def stated(row: Verdict) -> dict:
     issuer = statements.Issuer("http://tillgate.test", "argo", clock.now())
     document = json.loads(row.answer)
-    made = statements.of_verdict(row.pk, row.at, row.question, row.answer.encode(), document, issuer)
+    asker = statements.Asker("robot", "service", own_team=True)
+    made = statements.of_verdict(row.pk, row.at, row.question, row.answer.encode(), document, asker, issuer)
     return made["predicate"]["tillgate"]
 
 
