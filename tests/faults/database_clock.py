@@ -68,5 +68,11 @@ class DatabaseClock:
         """How far it was ahead at the most, until a moment of ours."""
         return max((seconds for since, seconds in self.steps if since <= before), default=0.0)
 
+    def begins_again(self, begins: float, given: float) -> int:
+        """How often what began at a moment of ours is put into the log once more: by each step of a clock that then
+        showed a time before it, after what had begun was `given` to its target."""
+        return sum(since + IN_FLIGHT >= given and since + seconds < begins for since, seconds in self.steps if seconds)
 
+
+IN_FLIGHT = 5.0  # seconds for which what was claimed before a step may still arrive
 SPAN = 3000.0  # seconds; a step is at least an hour, so a time has one meaning
