@@ -20,10 +20,25 @@ from runtime.connectors.failure_marks import FailureMarks, is_empty, says_nothin
 from runtime.connectors.http import retry_after
 from runtime.connectors.outcomes import FAULTS, CallKind, Meaning, error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, FaultKind, WriteResult
+from runtime.connectors.selection import selection
+from runtime.connectors.settings import wrong_setting
 from runtime.domain.retry import MESSAGE_NOT_NOW
 from runtime.domain.storable import is_storable
 
-Says = Literal["confirmed", "accepted", "declined", "refused", "retry", "not_now", "unknown"]
+Says = Literal[
+    "confirmed",
+    "accepted",
+    "declined",
+    "refused",
+    "retry",
+    "not_now",
+    "unknown",
+    "item",
+    "business",
+    "duplicate",
+    "connection",
+]
+_SAME = {"item": "refused", "business": "declined", "duplicate": "confirmed", "connection": "credentials"}
 _HTML = ("text/html", "application/xhtml+xml")
 _THERE_BEFORE = re.compile("duplic|exist|already|conflict", re.IGNORECASE)
 _FAILED = ("error", "fail", "failed", "failure", "rejected")
@@ -80,38 +95,68 @@ class SuccessRule(msgspec.Struct, frozen=True):
         return self
 
 
-class AnswerRule(msgspec.Struct, frozen=True):
-    """One answer that the target is known to give, and what it means. All conditions that are given must hold; the
-    first rule that fits wins, before the table of statuses and before the success rule.
+class AnswerConditions(msgspec.Struct, frozen=True, kw_only=True):
+    """By what an answer is known. All conditions that are given must hold; the first rule that fits wins.
 
-    codes  the vendor's code, as `errors.code` finds it (in a batch: the item's code or status)
-    where  paths and the values that they must have, one of each list
-    holds  texts of which the body holds one
+    status  HTTP statuses
+    media   media types, without parameters
+    codes   the vendor's code, as `errors.code` finds it (in a batch: the item's code or status)
+    where   paths and the values that they must have, one of each list
+    holds   texts of which the body holds one
+    when    a JMESPath expression that finds something true: not null, false, empty
     """
 
-    says: Says
     status: list[int] = msgspec.field(default_factory=list)
+    media: list[str] = msgspec.field(default_factory=list)
     codes: list[str] = msgspec.field(default_factory=list)
     where: dict[str, list[Any]] = msgspec.field(default_factory=dict)
     holds: list[str] = msgspec.field(default_factory=list)
-    wait: float | None = None
+    when: str = ""
 
-    def checked(self) -> AnswerRule:
-        if not (self.status or self.codes or self.where or self.holds):
-            raise Invalid(
-                "connection.settings",
-                "A rule in 'answers' needs 'status', 'codes', 'where' or 'holds', or it fits all.",
-            )
-        return self
+    def checked(self, pointer: str) -> None:
+        """Raises Invalid, with a pointer, for a rule that fits all, or an expression that is none."""
+        if not (self.status or self.media or self.codes or self.where or self.holds or self.when):
+            said = "A rule needs 'status', 'media', 'codes', 'where', 'holds' or 'when', or it fits all."
+            raise wrong_setting(pointer, said)
+        if self.when:
+            selection(self.when, f"{pointer}/when")
 
     def fits(self, status: int | None, code: str, document: Any, answer: Answer | None) -> bool:
         if self.status and status not in self.status:
             return False
         if self.codes and code not in self.codes:
             return False
+        if self.media and (answer is None or answer.media not in [one.lower() for one in self.media]):
+            return False
         if self.where and not matches(document, self.where):
             return False
+        if self.when and not _is_true(selection(self.when, "/when").of(document)):
+            return False
         return not self.holds or (answer is not None and answer.holds(self.holds))
+
+
+class AnswerRule(AnswerConditions, frozen=True, kw_only=True):
+    """One answer that the target is known to give to a write, and what it means: before the table of statuses and
+    before the success rule.
+
+    says  `confirmed`, `accepted`, `declined` (also `business`), `refused` (also `item`), `retry` (this message, later),
+          `not_now` (all of them, later), `unknown`; `duplicate`: it was there before; `connection`: a person has to
+          correct the connection, and nothing was done
+    wait  seconds, for `retry` and `not_now`
+    """
+
+    says: Says
+    wait: float | None = None
+
+    @property
+    def word(self) -> Any:
+        """What it says in the words of outcomes."""
+        return _SAME.get(self.says, self.says)
+
+
+def _is_true(value: Any) -> bool:
+    """As JMESPath has it: 0 is true, what is empty is not."""
+    return not (value is None or value is False or (isinstance(value, str | list | dict) and not value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +186,9 @@ class AnswerReader:
     ) -> None:
         self.success = success.checked()
         self.failures = FailureMarks(success.absent, success.unless, of_write=True)
-        self.rules = [rule.checked() for rule in answers]
+        self.rules = answers
+        for number, rule in enumerate(answers):
+            rule.checked(f"/answers/{number}")
         self.nothing_done = frozenset(nothing_done)
         self.codes, self.messages, self.reference = codes, messages, reference
 
@@ -155,9 +202,12 @@ class AnswerReader:
         shown = message or excerpt(answer)
         for rule in self.rules:
             if rule.fits(answer.status, code, answer.document, answer) and not (
-                answer.is_html and rule.says in ("confirmed", "accepted")
+                answer.is_html and rule.word in ("confirmed", "accepted")
             ):
-                return AnswerMeaning(rule.says, self._reference(answer), code, shown, rule.wait)
+                reference = self._reference(answer)
+                if rule.says == "duplicate":
+                    return AnswerMeaning("confirmed", reference or answer.location, "duplicate", shown)
+                return AnswerMeaning(rule.word, reference, code, shown, rule.wait)
         if answer.status in self.nothing_done:
             return AnswerMeaning("not_now", None, code, shown)
         found = meaning(answer.status, kind)
@@ -330,6 +380,7 @@ def _json(media: str) -> bool:
 
 
 __all__ = [
+    "AnswerConditions",
     "AnswerMeaning",
     "AnswerReader",
     "AnswerRule",

@@ -155,7 +155,7 @@ class BatchReader:
         settings, number = self.settings, _number(result.get(self.settings.status))
         for rule in self.rules.rules:
             if rule.fits(number, code, result, None):
-                return ("retry" if rule.says == "not_now" else rule.says), rule.wait
+                return ("retry" if rule.says in ("not_now", "connection") else rule.word), rule.wait
         both = {status, code}
         for word, listed in (
             ("confirmed", settings.confirmed if status in settings.confirmed else []),

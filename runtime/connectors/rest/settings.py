@@ -10,17 +10,11 @@ import msgspec
 from runtime.connectors.answer_rules import AnswerRule, SuccessRule
 from runtime.connectors.answers import plain_name
 from runtime.connectors.failure_marks import FailureMarks, WholeAnswers
+from runtime.connectors.rest.error_places import Errors
+from runtime.connectors.rest.page_rules import PageRule
 from runtime.connectors.rest.page_settings import ChangeFeed, Paging, RestRead, Select
 from runtime.connectors.stamps import StampRules
 from runtime.domain.json_paths import JsonPath
-
-
-class Errors(msgspec.Struct, frozen=True):
-    """Where the vendor's error body says what is wrong: the first path that holds something wins; lists are read at
-    element 0."""
-
-    code: list[str] = msgspec.field(default_factory=lambda: ["code", "error", "errorCode", "title"])
-    message: list[str] = msgspec.field(default_factory=lambda: ["message", "detail", "error_description", "title"])
 
 
 class RestBatch(msgspec.Struct, frozen=True):
@@ -122,6 +116,7 @@ class RestSettings(msgspec.Struct, frozen=True):
     parameters   of the query; a list stands once for each of its values
     request, select, paging, changes  how pages are asked for, what is taken out of them, how they follow one another,
                  and how a run asks for what has changed
+    reads        answers to reads that this vendor is known to give, and what they mean; the first that fits wins
     match_field  the member of the document whose value goes into `If-Match`
     not_sent     members of the document that serve the address alone
     connections  `kept`: writes go over connections that are kept; `new`: each opens its own. A server or proxy that
@@ -133,7 +128,7 @@ class RestSettings(msgspec.Struct, frozen=True):
         "source": frozenset(
             [
                 *("request", "select", "items", "key_fields", "version_field", "paging", "changes", "stamps"),
-                *("page_errors", "success", "check_path", "charset", "max_response"),
+                *("reads", "page_errors", "success", "check_path", "charset", "max_response"),
             ]
         ),
         "sink": frozenset(
@@ -168,6 +163,7 @@ class RestSettings(msgspec.Struct, frozen=True):
     success: SuccessRule = msgspec.field(default_factory=SuccessRule)
     answers: list[AnswerRule] = msgspec.field(default_factory=list)
     nothing_done: list[int] = msgspec.field(default_factory=list)
+    reads: list[PageRule] = msgspec.field(default_factory=list)
     page_errors: list[JsonPath] = msgspec.field(default_factory=lambda: ["errors", "error"])
     match_field: str = ""
     not_sent: list[str] = msgspec.field(default_factory=list)

@@ -34,6 +34,7 @@ from runtime.connectors.rest import paging
 from runtime.connectors.rest.completeness import RowCount, began_at, whole_is_due
 from runtime.connectors.rest.keyset import after_key
 from runtime.connectors.rest.page_calls import PageCall, PageCalls
+from runtime.connectors.rest.page_rules import is_nothing
 from runtime.connectors.rest.page_settings import Paging
 from runtime.connectors.rest.row_order import said_of_order
 from runtime.connectors.rest.selected import Selected
@@ -77,6 +78,8 @@ class RestSource:
         self.selected = Selected(settings)
         self.settings = settings = self.selected.settings
         self.calls = PageCalls(settings)
+        for number, rule in enumerate(settings.reads):
+            rule.checked(f"/reads/{number}")
         self.session = RestSession(settings)
         self.version_field = settings.changes.field if settings.changes else settings.version_field
         self.keys = KeyReader(settings.key_fields, self.version_field)
@@ -215,6 +218,8 @@ class RestSource:
         response = self._asked(self.calls.of(cursor), call, until)
         ranges = self.settings.paging.strategy == "range"
         if response.status == 204 or (ranges and response.status == 416):
+            return None
+        if is_nothing(self.settings.reads, self.settings.errors, response, call):
             return None
         self.session.refuse(response, call=call, effect=False)
         if ranges and response.status == 206:

@@ -101,7 +101,7 @@ BODIES: list[Any] = [
 READERS = [
     AnswerReader(success=success, answers=rules, nothing_done=done, codes=["code"], messages=["message"], reference=ref)
     for success in (SuccessRule(), SuccessRule(required=["id"]), SuccessRule(media=["text/plain"], holds=["OK"]))
-    for rules in ([], [AnswerRule("confirmed", status=[409]), AnswerRule("declined", codes=["no"])])
+    for rules in ([], [AnswerRule(says="confirmed", status=[409]), AnswerRule(says="declined", codes=["no"])])
     for done in ([], [503])
     for ref in (None, "id")
 ]
@@ -178,7 +178,7 @@ def _is_proof(status: int, media: str, content: bytes, place: str | None, reader
 
 def test_a_rule_that_fits_everything_and_a_success_that_is_html_are_refused_when_settings_are_read() -> None:
     for wrong in (
-        {"answers": [AnswerRule("refused")], "success": SuccessRule()},
+        {"answers": [AnswerRule(says="refused")], "success": SuccessRule()},
         {"answers": [], "success": SuccessRule(media=["text/html"], holds=["x"])},
         {"answers": [], "success": SuccessRule(media=["text/plain"])},
     ):
