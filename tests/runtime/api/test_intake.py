@@ -129,6 +129,22 @@ def test_a_sale_is_three_round_trips_to_the_database(till, tmp_path, monkeypatch
     assert line.round_trips == 2
 
 
+def test_a_store_that_hands_in_everything_again_costs_no_round_trip_for_each_sale(till, tmp_path, monkeypatch):
+    monkeypatch.setattr(intake, "announce", lambda *_: None)  # its thread speaks over the same line
+    trips = {}
+    for many in (5, 250):
+        body = {"items": [{"id": f"again-{many}-{number}"} for number in range(many)]}
+        for _ in range(3):
+            assert till(body).status_code == 202
+        storing, folder = pool._pool.idle[-1][0], tmp_path / str(many)
+        folder.mkdir()
+        with record(connection.connection, folder) as asking, record(storing, folder) as line:
+            assert till(body).json()["duplicate"] == many
+        trips[many] = (asking.round_trips, line.round_trips)
+    assert min(trips[5]) > 0, "both lines are recorded"
+    assert trips[250] == trips[5]
+
+
 def test_what_is_deployed_is_asked_again_with_each_call(till):
     assert till({"items": [{"id": "a"}]}).status_code == 202
     Deployment.objects.update(active=False, ended_at=Now())
