@@ -367,3 +367,17 @@ def test_the_tags_of_a_child_that_is_used_without_its_parent_are_told(word: str,
             result = judge(*pair)
             assert result.verdict in ("warning", "breaking"), [finding.message for finding in result.findings]
     assert judge(plain, side(cash="#/components/schemas/Cash", card="Card")).verdict == "none"
+
+
+@pytest.mark.parametrize(("tag", "known"), [("cash", True), ("Gift", True), ("gift", False), ("voucher", False)])
+def test_a_plain_schema_with_a_tag_of_its_own_is_a_branch_only_where_the_tag_chooses_one(tag: str, known: bool) -> None:
+    """OpenAPI 3.1.1 section 4.8.25: a tag is a name of a schema or an entry of the mapping, letter by letter."""
+    tagged = {"type": "object", "required": ["kind"], "properties": {"kind": {"type": "string"}}}
+    schemas = {"Card": tagged, "Gift": tagged}
+    union = {
+        "oneOf": [{"$ref": f"#/components/schemas/{name}"} for name in schemas],
+        "discriminator": {"propertyName": "kind", "mapping": {"cash": "#/components/schemas/Card"}},
+    }
+    plain = {**tagged, "properties": {"kind": {"const": tag}}}
+    old, new = (with_response(one, version="3.1.0", components={"schemas": schemas}) for one in (union, plain))
+    assert (judge(old, new).verdict == "compatible") is known

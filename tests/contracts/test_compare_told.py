@@ -263,3 +263,17 @@ def test_a_mapping_that_names_each_child_by_its_own_name_says_nothing_new() -> N
     assert judge(sent({}), sent(own)).verdict == "none"
     assert judge(sent({}), sent(other)).verdict != "none"
     assert judge(sent(own), sent(other)).verdict != "none"
+
+
+@pytest.mark.parametrize(
+    ("words", "wide"), [(["true", "false"], True), (["false", "true"], True), (["true"], False), (["true", "x"], None)]
+)
+def test_a_boolean_of_a_query_is_what_its_two_words_spell(words: list[str], wide: Any) -> None:
+    old, new = parameter(schema={"type": "boolean"}), parameter(schema={"type": "string", "enum": words})
+    assert (judge(old, new).verdict == "none") is (wide is True)
+    assert (judge(new, old).verdict == "none") is (wide is True)
+    if wide is False:
+        assert judge(old, new).verdict == "breaking"
+        assert judge(new, old).verdict == "compatible"
+    bodies = with_request({"type": "boolean"}), with_request({"type": "string", "enum": words})
+    assert judge(*bodies).verdict == "breaking", "in a body they are a boolean and a text"

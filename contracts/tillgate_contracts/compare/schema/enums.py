@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 from tillgate_contracts.compare.schema.change import BOTH, NARROWS, NONE, WIDENS
@@ -31,14 +32,14 @@ def compare_enum(comparison: NodeComparison) -> None:
         _add_values(comparison, "enum-value-removed", NARROWS, removed, "enum", gone=True)
         _add_values(comparison, "enum-value-added", WIDENS, added, "enum")
     elif after is not None:
-        if _only_boolean(old) and {True, False} <= set(map(_plain, after.values())):
+        if _only_boolean(old) and _has_both(comparison, after):
             return
         if "const" in new.where and "enum" not in new.where:
             comparison.add("const-added", NARROWS, None, next(iter(after.values()), None), "const")
         else:
             comparison.add("became-enum", NARROWS, None, list(after.values()), "enum")
     elif before is not None:
-        if _only_boolean(new) and {True, False} <= set(map(_plain, before.values())):
+        if _only_boolean(new) and _has_both(comparison, before):
             return
         if "const" in old.where and "enum" not in old.where:
             comparison.add("const-removed", WIDENS, next(iter(before.values()), None), None, "const")
@@ -60,6 +61,13 @@ def _add_values(
         told, many = [values[:_SHOWN_VALUES]], {"data": {"many": len(values)}}
     for value in told:
         comparison.add(kind, effect, value if gone else None, None if gone else value, keyword, **many)
+
+
+def _has_both(comparison: NodeComparison, listed: dict[Hashable, Any]) -> bool:
+    """Whether a list has both booleans; in a text, also as words."""
+    if comparison.direction.text and {"true", "false"} <= {as_text(value) for value in listed.values()}:
+        return True
+    return {True, False} <= set(map(_plain, listed.values()))
 
 
 def _plain(value: Any) -> Any:

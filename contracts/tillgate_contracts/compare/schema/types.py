@@ -68,16 +68,34 @@ def is_free_text(node: Node) -> bool:
     )
 
 
+def is_spelled_boolean(node: Node) -> bool:
+    """True for texts that are listed, and each `true` or `false`: in a text they are what a boolean is written as."""
+    return (
+        node.types == frozenset({"string"})
+        and bool(node.enum)
+        and all(value in ("true", "false") for value in (node.enum or {}).values())
+    )
+
+
 def compare_types(comparison: NodeComparison) -> frozenset[str]:
     """Records changes of type, nullability and format. Returns the types on which keywords are compared."""
     old, new, text = comparison.old, comparison.new, comparison.direction.text
     before, after = _expand(old, text=False), _expand(new, text=False)
+    if text and is_spelled_boolean(old) and after == {"boolean"}:
+        before = after
+    if text and is_spelled_boolean(new) and before == {"boolean"}:
+        after = before
     whole = frozenset({"number"})  # a number that is a multiple of whole ones is an integer
     if old.whole and not after & whole:
         before -= whole
     if new.whole and not before & whole:
         after -= whole
-    lost, gained = before - _expand(new, text=text), after - _expand(old, text=text)
+    same = before == after
+    lost, gained = (
+        (frozenset[str](), frozenset[str]())
+        if same
+        else (before - _expand(new, text=text), after - _expand(old, text=text))
+    )
     _compare_null(comparison, lost, gained)
     lost, gained = lost - {"null"}, gained - {"null"}
     effect = (NARROWS if lost else NONE) | (WIDENS if gained else NONE)

@@ -92,12 +92,18 @@ class UnionChange:
 
     def _is_chosen(self, branches: list[Parts]) -> bool:
         """True where the tag of every value of the plain schema chooses a branch that takes it. A plain schema without
-        that discriminator has no tags yet: they begin with the union."""
+        that discriminator has no tags yet, unless it lists their values: they begin with the union."""
         graph = self.comparison.graph
         builder = graph.new if self.inward else graph.old
         tags = read_tags(builder, self.union)
         name = str((self.union.discriminator or {}).get("propertyName", ""))
-        if tags is None or tags.default is not None or (self.plain.discriminator or {}).get("propertyName") != name:
+        if tags is None or tags.default is not None:
+            return True
+        mine = graph.old if self.inward else graph.new
+        listed = self.plain.properties.get(name)
+        if (self.plain.discriminator or {}).get("propertyName") != name and (
+            not listed or mine.node(listed).enum is None
+        ):
             return True
         asked = []
         for index, branch in enumerate(branches):
