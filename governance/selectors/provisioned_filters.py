@@ -4,19 +4,21 @@ about. What is compared without regard to case is compared as `lower` of the dat
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import CharField, F, Func, JSONField, Q, Value
+from django.db.models import CharField, F, Func, JSONField, Q, TextField, Value
 from django.db.models.fields.json import DataContains
-from django.db.models.functions import Lower
-from django.db.models.lookups import Exact
+from django.db.models.functions import Cast, Lower, StrIndex
+from django.db.models.lookups import Exact, GreaterThan
 
 from governance.domain.scim import filters
 from governance.domain.scim.schema import PEOPLE, Attribute, ResourceType, uuid_of
 from governance.models import ProvisionedGroup
 from governance.models.provisioning import words_in_small_letters
 from kernel import persons
+from kernel.user_names import prepared
 
 Members = ProvisionedGroup.members.through
 _NONE, _ALL = Q(pk__in=[]), Q(pk__isnull=False)
@@ -36,10 +38,7 @@ def narrowed(kind: ResourceType, made: filters.Filter) -> Narrowed | None:
     """The condition that a filter makes; None where the database cannot narrow anything by it."""
     match made:
         case filters.Both(left, right):
-            both = [one for one in (narrowed(kind, left), narrowed(kind, right)) if one is not None]
-            if len(both) == 2:
-                return Narrowed(both[0].wanted & both[1].wanted, both[0].exact and both[1].exact)
-            return Narrowed(both[0].wanted, exact=False) if both else None
+            return _all_of([narrowed(kind, left), narrowed(kind, right)])
         case filters.Either(left, right):
             one, other = narrowed(kind, left), narrowed(kind, right)
             if one is None or other is None:
@@ -48,16 +47,60 @@ def narrowed(kind: ResourceType, made: filters.Filter) -> Narrowed | None:
         case filters.Negated(inner):
             return _negated(narrowed(kind, inner))
         case filters.OfOneValue(path, inner):
-            return _of_one_value(kind, path, filters.equals(inner))
+            texts = [_with_words(kind, path.lower(), text) for text in _texts(inner)]
+            return _all_of([_of_one_value(kind, path, filters.equals(inner)), *texts])
         case filters.AttributeComparison(path, "ne", value):
             return _negated(_equal(kind, path.lower(), value))
         case filters.AttributeComparison(path, "eq", value):
             return _equal(kind, path.lower(), value)
+        case filters.AttributeComparison(path, "co" | "sw" | "ew", str(value)):
+            return _with_words(kind, path.lower(), value)
         case filters.AttributeComparison(path, operator, value):
             return _ordered(path.lower(), operator, value)
-        case filters.Present(path) if path.lower() in ("active", "username", "id"):
-            return Narrowed(_ALL, exact=True) if kind is PEOPLE or path.lower() == "id" else None
+        case filters.Present(path):
+            return _present(kind, path.lower())
     return None
+
+
+def _all_of(several: list[Narrowed | None]) -> Narrowed | None:
+    """What all of them find; exact where each of them is there and is."""
+    known = [one for one in several if one is not None]
+    if not known:
+        return None
+    return Narrowed(Q(*(one.wanted for one in known)), all(one is not None and one.exact for one in several))
+
+
+def _texts(made: filters.Filter) -> Iterator[str]:
+    """The texts that a value has to hold, of the comparisons that are joined by `and`."""
+    match made:
+        case filters.Both(left, right):
+            yield from _texts(left)
+            yield from _texts(right)
+        case filters.AttributeComparison(_, "co" | "sw" | "ew", str(text)):
+            yield text
+
+
+def _present(kind: ResourceType, path: str) -> Narrowed | None:
+    """What is not empty; of a person, empty values are not kept."""
+    name, _, part_name = path.partition(".")
+    if path == "id" or (kind is PEOPLE and path in ("active", "username")):
+        return Narrowed(_ALL, exact=True)
+    attribute = kind.attribute(name)
+    if kind is not PEOPLE or attribute is None or attribute.read_only or (part_name and attribute.type != "complex"):
+        return None
+    if not part_name:
+        return Narrowed(Q(said__has_key=attribute.name), exact=attribute.type != "complex")
+    return Narrowed(Q(said__has_key=attribute.name), exact=False)
+
+
+def _with_words(kind: ResourceType, path: str, value: str) -> Narrowed | None:
+    """The people of whom a provider wrote this text, wherever that is."""
+    attribute = kind.attribute(path.partition(".")[0])
+    if kind is not PEOPLE or attribute is None or attribute.read_only or not value:
+        return None
+    text = json.dumps(prepared(value) if attribute.prepared else value, ensure_ascii=False)[1:-1]
+    place = StrIndex(Lower(Cast(F("said"), TextField())), Lower(Value(text)))
+    return Narrowed(Q(GreaterThan(place, 0)), exact=False)
 
 
 def _negated(inner: Narrowed | None) -> Narrowed | None:
