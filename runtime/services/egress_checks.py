@@ -22,7 +22,8 @@ Finding = dict[str, Any]
 _ADDRESSES = frozenset({"path", "service", "entity_set", "navigation"})
 _AUTH = frozenset(AuthSettings.__struct_fields__)
 _SIGNING_HEADERS = ("name", "timestamp_name", "nonce_name", "key_name")
-_OF_ANSWERS = frozenset({"total_header"})
+_OF_ANSWERS = frozenset({"total_header", "next_header"})
+_SIGNED_BY = frozenset({"authorization", "cookie"})
 _LONGEST_PREFIX = 40
 _ELSEWHERE = (
     "other hosts of a system are registered with its endpoint in the catalog (further_hosts) and approved there, never "
@@ -121,7 +122,24 @@ def _added(at: str, given: Mapping[str, Any]) -> Iterator[Finding]:
             if said := header_problem(value):
                 yield finding(pointer, said, code="egress.header")
         elif isinstance(value, Mapping) and name != "auth":
+            yield from _positions(pointer, value) if value.get("place") == "header" else ()
             yield from _added(pointer, value)
+
+
+def _positions(at: str, paging: Mapping[str, Any]) -> Iterator[Finding]:
+    """Headers that carry what the vendor said last: never those by which a call signs in, or the client writes."""
+    places = {name: paging.get(name) for name in ("cursor_param", "offset_param", "page_param")}
+    keyset = paging.get("keyset")
+    if isinstance(keyset, Mapping):
+        places["keyset/param"] = keyset.get("param")
+    for name, header in places.items():
+        if not isinstance(header, str):
+            continue
+        said = signing_header_problem(header)
+        if header.lower() in _SIGNED_BY:
+            said = f"the header {header} signs in, and no answer of a vendor goes there"
+        if said:
+            yield finding(f"{at}/{name}", said, code="egress.header")
 
 
 def _in_query(pointer: str, address: Any) -> Iterator[Finding]:

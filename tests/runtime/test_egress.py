@@ -265,6 +265,21 @@ def test_a_sign_in_names_secrets_and_holds_none(erp: Server) -> None:
     assert found(idempotency_header="Content-Length") == {"/idempotency_header": "egress.header"}
 
 
+def test_what_a_vendor_says_goes_into_no_header_that_signs_in_or_that_the_client_writes() -> None:
+    for name in ("Authorization", "cookie", "Host", "Content-Length", "X\r\nY"):
+        paging = {"strategy": "cursor", "place": "header", "cursor_param": name}
+        assert found(paging=paging) == {"/paging/cursor_param": "egress.header"}
+        keyset = {"fields": ["id"], "param": name, "value": "{id}"}
+        paging = {"strategy": "keyset", "place": "header", "keyset": keyset}
+        assert found(paging=paging) == {"/paging/keyset/param": "egress.header"}
+    usual = {"strategy": "cursor", "place": "header", "cursor_param": "X-Next-Page", "next_header": "X-Next-Token"}
+    assert found(paging=usual) == {}
+    assert found(auth={"kind": "signature", "name": "X-Sign", "key_name": "Host"}) == {
+        "/auth/key_name": "egress.header"
+    }
+    assert found(auth={"kind": "oauth1", "consumer_secret": "x"}) == {"/auth/consumer_secret": "egress.auth"}
+
+
 @pytest.mark.parametrize("trust", ["/nonexistent", "/etc", "ca.pem", "env:DATABASE_URL", "file:../x", False, 1])
 def test_certificates_are_named_and_no_file_is_opened(erp: Server, trust: Any) -> None:
     assert found(path="x", verify=trust) == {"/verify": "egress.tls"}
