@@ -278,7 +278,7 @@ def tar() -> bytes:
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("repo.tar.gz", gzip.compress(b"x"), "packed by gzip"),
+        ("repo.tar.gz", gzip.compress(b"x", mtime=0), "packed by gzip"),
         ("repo.json", archive({"a.json": "{}"}), "zip archive"),
         ("repo.tar", tar(), "tar archive"),
         ("catalog-info.yaml", bz2.compress(b"x"), "packed by bzip2"),
