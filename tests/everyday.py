@@ -96,6 +96,12 @@ def too_long(seconds: Mapping[str, Sequence[float]]) -> list[str]:
     return sorted(one for one in usual if usual[one] > LONG and one not in stay)
 
 
+def named_anew(seconds: Mapping[str, Sequence[float]], before: Iterable[str]) -> list[str]:
+    """What `long_tests.txt` holds after a measuring: of files that were not measured, what it held before."""
+    measured = {function.partition("::")[0] for function in seconds}
+    return sorted({*too_long(seconds), *(one for one in before if one.partition("::")[0] not in measured)})
+
+
 class Everyday:
     """The plugin of a run that leaves the long tests out, and says how many; and of one that runs those alone."""
 
@@ -168,7 +174,8 @@ class Measuring:
     def pytest_sessionfinish(self) -> None:
         if not hasattr(self.config, "workerinput"):
             head = f"# Tests of which a case costs more than {LONG} processor-seconds (tests/everyday.py).\n"
-            NAMED.write_text(head + "".join(f"{one}\n" for one in too_long(self.seconds)), encoding="utf-8")
+            lines = "".join(f"{one}\n" for one in named_anew(self.seconds, long_tests()))
+            NAMED.write_text(head + lines, encoding="utf-8")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -35,6 +35,11 @@ def test_a_file_keeps_its_cheapest_test_up_to_a_second() -> None:
     assert everyday.too_long(seconds) == ["a.py::one", "b.py::two", "c.py::one"]
 
 
+def test_measuring_a_part_leaves_the_list_of_the_others_alone() -> None:
+    seconds = {"a.py::one": [9.0], "a.py::two": [0.01]}
+    assert everyday.named_anew(seconds, ["a.py::two", "b.py::one"]) == ["a.py::one", "b.py::one"]
+
+
 def test_each_test_that_is_named_as_long_exists() -> None:
     """A test that has another name now: change its line in `long_tests.txt`. One that is gone: remove the line."""
     functions = defaultdict[str, set[str]](set)
