@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -38,21 +36,6 @@ def test_a_file_keeps_its_cheapest_test_up_to_a_second() -> None:
 def test_measuring_a_part_leaves_the_list_of_the_others_alone() -> None:
     seconds = {"a.py::one": [9.0], "a.py::two": [0.01]}
     assert everyday.named_anew(seconds, ["a.py::two", "b.py::one"]) == ["a.py::one", "b.py::one"]
-
-
-def test_each_test_that_is_named_as_long_exists() -> None:
-    """A test that has another name now: change its line in `long_tests.txt`. One that is gone: remove the line."""
-    functions = defaultdict[str, set[str]](set)
-    for named in everyday.long_tests():
-        file, _, function = named.partition("::")
-        functions[file].add(function)
-    gone = []
-    for file, named_in in functions.items():
-        path = ROOT / file
-        tree = ast.parse(path.read_text(encoding="utf-8")) if path.is_file() else ast.Module([], [])
-        made = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
-        gone += [f"{file}::{one}" for one in sorted(named_in) if one.rpartition("::")[2] not in made]
-    assert gone == []
 
 
 CASES = """
