@@ -38,7 +38,8 @@ def approval(
     kind: str = "integration",
 ) -> int:
     given = sealed.parameters(1_000_000 + next(_numbers), subject_id, digest, environment, kind)
-    row = kept_sessions.beneath_triggers().execute(sealed.APPROVAL, given).fetchone()
+    with kept_sessions.beneath_triggers_of(conn) as beneath:
+        row = beneath.execute(sealed.APPROVAL, given).fetchone()
     assert row
     conn.execute(sealed.BIND, row[:1])
     return int(row[0])
@@ -61,8 +62,8 @@ def systems_moved(conn: connections.Connection) -> None:
 
 
 def void(conn: connections.Connection, approval_id: int) -> None:
-    conn = kept_sessions.beneath_triggers()
-    conn.execute("update governance_approval set voided_at = clock_timestamp() where id = %s", (approval_id,))
+    with kept_sessions.beneath_triggers_of(conn) as beneath:
+        beneath.execute("update governance_approval set voided_at = clock_timestamp() where id = %s", (approval_id,))
 
 
 class Flow:

@@ -78,6 +78,8 @@ def reads(day: scene.Day) -> list[str]:
 
 FOR_DECIDERS = "runtime-api:retention-due"
 """Names integrations of every team, so only those who decide for all may read it."""
+OF_THE_PRODUCT = {"connectors": [], "connector-schema": ["rest", "source"]}
+"""What this installation speaks: the same for each reader of the runtime."""
 OF_VERSIONS = "version-readers"
 """Answers who may see the version, with what they may see: `tests/runtime/api/test_readers_api.py`."""
 
@@ -176,7 +178,16 @@ def test_every_address_is_among_those_that_are_tried(day):
         resolve(address.partition("?")[0]).url_name
         for address in reads(day) + [reverse(FOR_DECIDERS)] + [address for _, address, _ in writes(day)]
     }
-    assert named == tried | {OF_VERSIONS}
+    assert named == tried | {OF_VERSIONS} | OF_THE_PRODUCT.keys()
+
+
+@pytest.mark.parametrize("name", OF_THE_PRODUCT)
+def test_what_the_product_speaks_is_told_to_each_reader_of_the_runtime(client, day, name):
+    address = reverse(f"runtime-api:{name}", args=OF_THE_PRODUCT[name])
+    owner, stranger, blind = bearer(day.people.sofia), bearer(day.people.zoe), bearer(day.people.sofia, "catalog:read")
+    assert client.get(address).status_code == 401
+    assert client.get(address, headers=blind).status_code == 403
+    assert client.get(address, headers=stranger).json() == client.get(address, headers=owner).json() != []
 
 
 def test_every_read_answers_its_owner_and_nobody_else(client, day):
