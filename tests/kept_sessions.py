@@ -79,18 +79,14 @@ def beneath_triggers() -> psycopg.Connection[Any]:
 @contextmanager
 def beneath_triggers_of(conn: connections.Connection) -> Iterator[psycopg.Connection[Any]]:
     """The same for the database of this session; one of another server or database writes so itself."""
-    kept = beneath_triggers()
-    if _place(conn) == _place(kept):
-        yield kept
+    own = connections._arguments()
+    if (conn.info.host, conn.info.port, conn.info.dbname) == (own["host"], int(own["port"]), own["dbname"]):
+        yield beneath_triggers()
         return
     with conn.transaction():
         conn.execute("set local session_replication_role = replica")
         yield conn
         conn.execute("set local session_replication_role = origin")  # a savepoint's end does not
-
-
-def _place(session: psycopg.Connection[Any]) -> tuple[str, int, str]:
-    return session.info.host, session.info.port, session.info.dbname
 
 
 def _answers(session: psycopg.Connection[Any]) -> bool:
