@@ -57,7 +57,7 @@ class SharedTokens:
             made = fetch(held)
         except BaseException:
             with suppress(psycopg.Error), connected(name="tillgate-tokens") as conn:
-                conn.execute("update runtime_sharedtoken set claimed_until = null where name = %s", [name])
+                _release(conn, name)
             raise
         _store(name, made)
         return made
@@ -71,7 +71,11 @@ class SharedTokens:
                 if held and held.is_fresh(refused):
                     return held, False
                 if _claim(conn, name):
-                    return _read(conn, name), True
+                    held = _read(conn, name)  # another worker may have renewed it between the look and the claim
+                    if held is None or not held.is_fresh(refused):
+                        return held, True
+                    _release(conn, name)
+                    return held, False
             if held and held.serves(refused):
                 return held, False
             if time.monotonic() > until:
@@ -89,6 +93,10 @@ def _claim(conn: Connection, name: str) -> bool:
         {"name": name, "claim": CLAIM},
     ).fetchone()
     return row is not None
+
+
+def _release(conn: Connection, name: str) -> None:
+    conn.execute("update runtime_sharedtoken set claimed_until = null where name = %s", [name])
 
 
 def _read(conn: Connection, name: str) -> HeldToken | None:

@@ -67,6 +67,22 @@ def test_of_many_workers_that_find_a_token_refused_one_renews_it() -> None:
     assert asked == ["r0"]
 
 
+def test_a_token_renewed_between_a_workers_look_and_its_claim_is_not_renewed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    SharedTokens().renewed(NAME, "", give("old", "r0"))
+    claim = shared_tokens._claim
+
+    def late_claim(conn: Any, name: str) -> bool:
+        monkeypatch.setattr(shared_tokens, "_claim", claim)
+        assert SharedTokens().renewed(NAME, "old", give("new", "r1")).access == "new"
+        return claim(conn, name)
+
+    monkeypatch.setattr(shared_tokens, "_claim", late_claim)
+    assert SharedTokens().renewed(NAME, "old", give("a second grant")).access == "new"
+    assert SharedToken.objects.get(name=NAME).claimed_until is None
+
+
 def test_while_one_renews_the_others_use_the_token_that_is_still_valid() -> None:
     SharedTokens().renewed(NAME, "", give("old", lifetime=0.0))
     valid = HeldToken("old", 0.0, HeldToken.of("x", 3600).ends_at)
