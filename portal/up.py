@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 
 from kernel import life_signs
 from kernel.processes import die_with_parent, how_it_ended
-from portal import private_state, process_supervisor, web_server
+from portal import private_state, process_supervisor, running_here, web_server
 from portal.demo_keys import statement_key
 from portal.embedded import Embedded, EmbeddedError
 from portal.sign_ins import PASSWORD, SIGN_INS
@@ -364,7 +364,7 @@ def only_one(state: Path) -> Iterator[IO[str]]:
     """One `make up` per state folder; the second learns where the first one serves, and changes nothing: the account of
     the private PostgreSQL passes through the folder of the first."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(os.open(state / "up.lock", os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600), "a+") as lock:
+    with open(os.open(state / running_here.LOCK, os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600), "a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -373,6 +373,7 @@ def only_one(state: Path) -> Iterator[IO[str]]:
             raise StartRefused(f"Tillgate is already up here: {where}. Stop it with Ctrl-C in its terminal.") from None
         private_state.make(state)
         private_state.tighten(state)
+        running_here.remove(state)  # of one that was killed
         lock.truncate(0)
         yield lock
 
@@ -392,11 +393,13 @@ def main() -> int:
                 supervisor.start_sandbox()
                 supervisor.boot()
                 supervisor.start_processes(port)
+                running_here.write(state, os.environ, supervisor.environment, supervisor.owner)
                 lock.write(f"http://127.0.0.1:{port} (process {os.getpid()})")
                 lock.flush()
                 print(greeting(port, time.monotonic() - supervisor.began, state), flush=True)
                 return supervisor.watch()
             finally:
+                running_here.remove(state)
                 supervisor.stop()
                 lock.seek(0)
                 lock.truncate(0)
@@ -420,6 +423,8 @@ Ask the gate as a release pipeline does, in another terminal:
   export TILLGATE_URL=http://127.0.0.1:{port}
   export TILLGATE_TOKEN=$(cat {shown})
   .venv/bin/tillgate check --application web-shop --version 8.2.0 --environment production --consumes price-api@v2
+
+Look inside, in another terminal: .venv/bin/python manage.py shell
 
 Ctrl-C stops everything; the data stays. `make reset` clears it.
 """
