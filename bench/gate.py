@@ -8,7 +8,7 @@ Asked in turn, in one run: what consumes one, three and ten versions; what provi
 by the short way of the web server; and, as the limit, one primary-key read and one committed insert of
 a row as large as a stored verdict. A tenth of the edges is spread over every version, the rest falls on few versions,
 as it does in real estates. Then the same under freezes, whose calendars are compiled for the time of the question: of
-today, and of another day each.
+today, and of another day each; and with four times as many freezes of another environment beside them.
 """
 
 from __future__ import annotations
@@ -94,11 +94,17 @@ def ask_for(count: int, dice: random.Random) -> dict[str, list[dict[str, Any]]]:
                where s.application_id <= 2000 group by 1 having count(*) >= 10"""
         )
         edges = [(f"app-{n}", names) for n, names in cursor.fetchall()]
-        cursor.execute(
-            """select api.slug || '@' || v.label from catalog_apiversion v join catalog_api api on api.id = v.api_id
-               where v.id in (select version_id from catalog_subscription tablesample system (1)) limit 5000"""
-        )
-        names = [name for (name,) in cursor.fetchall()]
+        names: list[str] = []
+        for share in (1, 100):  # of a small estate a hundredth may be nothing
+            if len(names) < 100:
+                cursor.execute(
+                    """select api.slug || '@' || v.label
+                         from catalog_apiversion v join catalog_api api on api.id = v.api_id
+                        where v.id in (select version_id from catalog_subscription tablesample system (%s))
+                        limit 5000""",
+                    [share],
+                )
+                names = [name for (name,) in cursor.fetchall()]
     made: dict[str, list[dict[str, Any]]] = {}
     for size in (1, 3, 10):
         listed = made[f"consumes {size}"] = []
@@ -242,12 +248,19 @@ def measure(
         }
         for known, found in zip((times, work), timed(under, rounds, backend), strict=True):
             known.update(found)
+        plan(4 * freezes, environment="elsewhere")
+        beside: dict[str, Any] = {
+            f"and {4 * freezes} of elsewhere": (inside, asked["consumes 3"]),
+            "the same, another day too": (inside, another_day),
+        }
+        for known, found in zip((times, work), timed(beside, rounds, backend), strict=True):
+            known.update(found)
     return times, work, words | {"stored": Verdict.objects.count()}
 
 
-def plan(count: int) -> None:
+def plan(count: int, environment: str | None = None) -> None:
     """Windows of each kind of calendar in zones that change their clocks, each for one domain and tier."""
-    from catalog.models import Domain
+    from catalog.models import Domain, Environment
     from governance.services import freezes
     from kernel import clock
 
@@ -259,6 +272,8 @@ def plan(count: int) -> None:
         {"kind": "dates", "dates": [f"{clock.now():%Y}-12-{day}" for day in range(10, 32)] + ["2199-01-01"], **hours},
         {"kind": "once", "from": f"{clock.now():%Y-%m-%dT00:00}", "until": "2199-01-01T00:00"},
     ]
+    if environment:
+        Environment.objects.get_or_create(key=environment, defaults={"name": environment, "position": 9})
     domains = list(Domain.objects.order_by("id").values_list("key", flat=True))
     for number in range(count):
         zone = ZONES[number % len(ZONES)]
@@ -267,6 +282,7 @@ def plan(count: int) -> None:
             name=f"Freeze {number}",
             calendar=calendars[number % len(calendars)] | {"zone": zone},
             strictness=("notice", "changes")[number % 2],
+            environment=environment,
             domain=domains[number % len(domains)],
             tier=number % 4,
         )

@@ -73,6 +73,38 @@ class FreezeScope:
         return cls(environment, facts.get("tier"), domain, systems, domains=domains, fleet=fleet)
 
 
+@dataclass(frozen=True, slots=True)
+class FreezeReach:
+    """By dimension the values that something has; None where it may have any, or nobody knows. A window that names
+    another value of one dimension bears on nothing of it, so its calendar need not be looked at. `tier` is the most
+    critical one."""
+
+    environments: tuple[str, ...] | None = None
+    tier: int | None = None
+    domains: tuple[str, ...] | None = None
+    systems: tuple[str, ...] | None = None
+    channels: tuple[str, ...] | None = None
+    banners: tuple[str, ...] | None = None
+    regions: tuple[str, ...] | None = None
+    store_zones: tuple[str, ...] | None = None
+
+    @classmethod
+    def of_scope(cls, scope: FreezeScope) -> FreezeReach:
+        """No less than `covers` goes by."""
+        of_stores = () if scope.fleet is False else None
+        one_domain = None if scope.domain is None else (scope.domain,)
+        return cls(
+            (scope.environment,),
+            scope.tier,
+            scope.domains or one_domain,
+            scope.systems or None,
+            *(of_stores,) * len(OF_STORES),
+        )
+
+
+EVERYTHING = FreezeReach()
+
+
 def covers(window: dict[str, Any], scope: FreezeScope) -> bool:
     """Whether a window applies to this scope. None in one of its dimensions means all. A change goes to a whole
     environment: to every store of a fleet, and to none where the environment has no stores.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +12,16 @@ from django.db.models import Q
 from psycopg.types.range import TimestamptzRange
 
 from catalog.selectors import environments
-from governance.domain.freeze import DIMENSIONS, UNREADABLE, FreezeScope, compiled_at, covers, is_zone
+from governance.domain.freeze import (
+    DIMENSIONS,
+    EVERYTHING,
+    UNREADABLE,
+    FreezeReach,
+    FreezeScope,
+    compiled_at,
+    covers,
+    is_zone,
+)
 from governance.models import ChangeRequest, FreezeInterval, FreezeWindow
 from kernel import prepared_queries
 
@@ -85,54 +94,101 @@ class WindowAt:
 
 
 _LIVE = """
-select w.id, w.name, w.reason, w.strictness, w.calendar, w.unresolved, w.environment, w.tier, w.domain, w.system, c.key,
-       b.key, r.key, w.store_zone, e.key, d.key, s.key, lower(i.period), upper(i.period)
+select w.id, w.name, w.reason, w.strictness, w.calendar, nullif(w.unresolved, '{}'), w.environment, w.tier, w.domain,
+       w.system,
+       (select c.key from catalog_scopevalue c where c.id = w.channel_id),
+       (select b.key from catalog_scopevalue b where b.id = w.banner_id),
+       (select r.key from catalog_scopevalue r where r.id = w.region_id),
+       w.store_zone,
+       not exists (select from catalog_environment e where e.key = w.environment),
+       not exists (select from catalog_domain d where d.key = w.domain),
+       not exists (select from catalog_system s where s.key = w.system)
   from governance_freezewindow w
-  left join catalog_environment e on e.key = w.environment
-  left join catalog_domain d on d.key = w.domain
-  left join catalog_system s on s.key = w.system
-  left join catalog_scopevalue c on c.id = w.channel_id
-  left join catalog_scopevalue b on b.id = w.banner_id
-  left join catalog_scopevalue r on r.id = w.region_id
-  left join governance_freezeinterval i on i.freeze_id = w.id and i.period @> %s::timestamptz
- where w.ended_at is null order by w.id
+ where w.ended_at is null
+   and (w.environment is null or %(environments)s::text[] is null or w.environment = any(%(environments)s::text[])
+        or not exists (select from catalog_environment e where e.key = w.environment))
+   and (w.tier is null or %(tier)s::int is null or w.tier >= %(tier)s::int)
+   and (w.domain is null or %(domains)s::text[] is null or w.domain = any(%(domains)s::text[])
+        or not exists (select from catalog_domain d where d.key = w.domain))
+   and (w.system is null or %(systems)s::text[] is null or w.system = any(%(systems)s::text[])
+        or not exists (select from catalog_system s where s.key = w.system))
+   and (w.channel_id is null or %(channels)s::text[] is null
+        or coalesce((select c.key = any(%(channels)s::text[]) from catalog_scopevalue c where c.id = w.channel_id),
+                    true))
+   and (w.banner_id is null or %(banners)s::text[] is null
+        or coalesce((select b.key = any(%(banners)s::text[]) from catalog_scopevalue b where b.id = w.banner_id),
+                    true))
+   and (w.region_id is null or %(regions)s::text[] is null
+        or coalesce((select r.key = any(%(regions)s::text[]) from catalog_scopevalue r where r.id = w.region_id),
+                    true))
+ order by w.id
+"""
+"""The subqueries run for each window alone, so that the plan is the same however new the tables are."""
+
+_STORED = """
+select freeze_id, min(lower(period)), max(upper(period))
+  from governance_freezeinterval
+ where period @> %s::timestamptz
+   and freeze_id = any(%s::bigint[])
+ group by freeze_id
 """
 
 
-def at(moment: datetime) -> list[WindowAt]:
-    """Every live window that is open at this moment, or that cannot be told: by its calendar, whatever is stored of
-    its occurrences. A stored occurrence may make it longer, never shorter. A limit that nothing in the catalog has does
-    not make a window narrower: it counts for all there, and the name is told as unresolved.
+def at(moment: datetime, reach: FreezeReach = EVERYTHING) -> list[WindowAt]:
+    """Every live window within reach that is open at this moment, or that cannot be told: by its calendar, whatever is
+    stored of its occurrences. A stored occurrence may make it longer, never shorter. A limit that nothing in the
+    catalog has does not make a window narrower: it counts for all there, and the name is told as unresolved.
     """
+    rows = [row for row in _rows(reach) if _zone_within(row[6:14][-1], reach)]
+    stored = _stored([row[0] for row in rows], moment)
     found = []
-    for pk, name, reason, strictness, calendar, unresolved, *limits, in_catalog, starts, ends in _rows(moment):
+    for pk, name, reason, strictness, calendar, unresolved, *limits, no_environment, no_domain, no_system in rows:
         interval = compiled_at(_text(calendar), moment)
-        if interval is None and ends is None:
+        starts, ends = stored.get(pk, (None, None))
+        if interval is None and pk not in stored:
             continue
         compiled = interval is not UNREADABLE or ends is not None
         if interval is not None and interval is not UNREADABLE:
             starts = min(starts or interval.starts, interval.starts)
             ends = max(ends or interval.ends, interval.ends)
         named = dict(zip(DIMENSIONS, limits, strict=True))
-        scope = {key: value if _holds(key, value, in_catalog) else None for key, value in named.items()}
+        gone = {"environment": no_environment, "domain": no_domain, "system": no_system}
+        scope = {key: value if _holds(key, value, gone) else None for key, value in named.items()}
         lost = {key: str(value) for key, value in named.items() if value is not None and scope[key] is None}
-        names = _names(unresolved) | lost
+        names = (_names(unresolved) if unresolved else {}) | lost
         found.append(WindowAt(pk, name, reason, strictness, compiled, starts, ends, scope, names))
     return found
 
 
-def _rows(moment: datetime) -> list[tuple[Any, ...]]:
-    """With the keys of environment, domain and system as the catalog has them in one value."""
-    return [(*row[:-5], row[-5:-2], *row[-2:]) for row in prepared_queries.rows(_LIVE, [moment])]
+def _rows(reach: FreezeReach) -> list[tuple[Any, ...]]:
+    values = {
+        "environments": reach.environments,
+        "domains": reach.domains,
+        "systems": reach.systems,
+        "channels": reach.channels,
+        "banners": reach.banners,
+        "regions": reach.regions,
+    }
+    arrays = {key: None if known is None else list(known) for key, known in values.items()}
+    return prepared_queries.rows(_LIVE, {"tier": reach.tier, **arrays})
 
 
-def _holds(dimension: str, value: Any, in_catalog: Sequence[str | None]) -> bool:
+def _zone_within(zone: str | None, reach: FreezeReach) -> bool:
+    return zone is None or reach.store_zones is None or zone in reach.store_zones or not is_zone(zone)
+
+
+def _stored(windows: list[int], moment: datetime) -> dict[int, tuple[datetime | None, datetime | None]]:
+    """The stored occurrence of each of these windows that is open at this moment; None: without an edge."""
+    if not windows:
+        return {}
+    return {pk: (starts, ends) for pk, starts, ends in prepared_queries.rows(_STORED, [moment, windows])}
+
+
+def _holds(dimension: str, value: Any, gone: Mapping[str, bool]) -> bool:
     """Whether something can have this value."""
-    if value is None or dimension not in ("environment", "domain", "system", "store_zone"):
+    if value is None:
         return True
-    if dimension == "store_zone":
-        return is_zone(value)
-    return bool(value == dict(zip(("environment", "domain", "system"), in_catalog, strict=True))[dimension])
+    return is_zone(value) if dimension == "store_zone" else not gone.get(dimension, False)
 
 
 def _names(unresolved: Any) -> dict[str, str]:
@@ -158,9 +214,11 @@ def edges_between(start: datetime, end: datetime) -> bool:
 
 
 _LOST = """
-select exists (select from kernel_auditentry a
+select exists (select a.subject_id
+                 from kernel_auditentry a
                 where a.verb = 'governance.freeze_planned'
-                  and not exists (select from governance_freezewindow w where w.id::text = a.subject_id))
+               except
+               select w.id::text from governance_freezewindow w)
     or (select count(*) from governance_freezewindow)
        <> coalesce((select t.live from governance_releasetally t
                      where t.kind = 'freeze' and t.environment = '' and t.name = ''), 0)
@@ -191,7 +249,7 @@ def active(scope: FreezeScope, moment: datetime) -> list[Occurrence]:
     later = moment + timedelta(days=1)
     return [
         Occurrence(w.id, w.name, w.reason, w.strictness, w.starts or moment, w.ends or later, w.scope)
-        for w in at(moment)
+        for w in at(moment, FreezeReach.of_scope(scope))
         if covers(w.scope, scope)
     ]
 
@@ -201,6 +259,20 @@ def touching(scope: FreezeScope, start: datetime, end: datetime) -> list[Occurre
     return [
         o for o in _between(start, end) if covers(o.scope, scope) and o.strictness != FreezeWindow.Strictness.NOTICE
     ]
+
+
+def first_that_begins(environment: str, start: datetime, end: datetime) -> Occurrence | None:
+    """The first occurrence that begins within `(start, end)`, may concern this environment and refuses changes."""
+    found = (
+        FreezeInterval.objects.select_related("freeze", *_OF_WINDOW)
+        .filter(Q(freeze__environment=None) | Q(freeze__environment=environment), freeze__ended_at=None)
+        .filter(period__startswith__gt=start, period__startswith__lt=end)
+        .filter(period__overlap=TimestamptzRange(start, end, "[)"))  # for the index
+        .exclude(freeze__strictness=FreezeWindow.Strictness.NOTICE)
+        .order_by("period", "freeze_id")
+        .first()
+    )
+    return _occurrence(found) if found else None
 
 
 def calendar(start: datetime, end: datetime, *, ended: bool = False) -> list[Occurrence]:

@@ -22,5 +22,5 @@ def lines(viewer: Viewer) -> list[str]:
     for occurrence in freezes.active(everything, now):
         if occurrence.strictness != FreezeWindow.Strictness.NOTICE:
             return [f"{occurrence.name} until {occurrence.ends:%a %d %b, %H:%M} UTC."]
-    coming = [o for o in freezes.touching(everything, now, now + timedelta(days=14)) if o.starts > now]
-    return [f"{coming[0].name} starts {coming[0].starts:%a %d %b, %H:%M} UTC."] if coming else []
+    coming = freezes.first_that_begins("production", now, now + timedelta(days=14))
+    return [f"{coming.name} starts {coming.starts:%a %d %b, %H:%M} UTC."] if coming else []

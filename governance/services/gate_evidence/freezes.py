@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from governance.domain.freeze import EVERYTHING, OF_STORES, FreezeReach
 from governance.selectors import freezes
 from governance.services.gate_evidence.asked import Asked, TouchedItem, counted, touched
 
@@ -19,7 +20,7 @@ def gather(asked: Asked, carried: Collection[str] = ()) -> dict[str, Any]:
     everything = touched(asked)
     items = [item for item in everything if item.name not in {f"integration {key}" for key in carried}]
     found = {}
-    for window in freezes.at(asked.as_of) if items or not everything else ():
+    for window in freezes.at(asked.as_of, reach_of(items, asked)) if items or not everything else ():
         unknown = _not_known(window.scope, items, asked)
         if unknown is None:
             continue
@@ -33,6 +34,34 @@ def gather(asked: Asked, carried: Collection[str] = ()) -> dict[str, Any]:
             "not_known": counted({name: counted(sorted(missing)) for name, missing in sorted(unknown.items())}),
         }
     return {**counted(found), "all_there": freezes.all_there()}
+
+
+def reach_of(items: Sequence[TouchedItem], asked: Asked) -> FreezeReach:
+    """By dimension the values that some item has: no less than `_not_known` goes by."""
+    if not items:
+        return EVERYTHING
+    tiers, domains = {item.tier for item in items}, {item.domain for item in items}
+    stores = {dimension: _of_store(dimension, asked) for dimension in OF_STORES}
+    return FreezeReach(
+        environments=(asked.environment,),
+        tier=None if None in tiers else min(tier for tier in tiers if tier is not None),
+        domains=None if None in domains else tuple(sorted(domain for domain in domains if domain is not None)),
+        systems=tuple(sorted({key for item in items for key in item.systems}))
+        if all(item.systems for item in items)
+        else None,
+        channels=stores["channel"],
+        banners=stores["banner"],
+        regions=stores["region"],
+        store_zones=stores["store_zone"],
+    )
+
+
+def _of_store(dimension: str, asked: Asked) -> tuple[str, ...] | None:
+    """As `_has_store` goes by it."""
+    if asked.store is not None:
+        value = asked.store.zone if dimension == "store_zone" else getattr(asked.store, dimension)
+        return None if value is None else (value,)
+    return () if not asked.instance and asked.there.is_fleet is False else None
 
 
 def _not_known(scope: dict[str, Any], items: Sequence[TouchedItem], asked: Asked) -> dict[str, list[str]] | None:
