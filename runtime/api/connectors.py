@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from runtime.api.base import RuntimeView
-from runtime.selectors import connectors
+from runtime.selectors import connectors, manifest_schema
 
 
 class ConnectorSerializer(serializers.Serializer[Any]):
@@ -45,3 +45,18 @@ class ConnectorSchema(RuntimeView):
     def get(self, request: Request, protocol: str, role: str) -> Response:
         profile = str(request.query_params.get("profile", ""))
         return Response(connectors.schema(protocol, role, profile=profile))
+
+
+class ManifestSchema(RuntimeView):
+    @extend_schema(
+        operation_id="manifest_schema",
+        tags=["runtime"],
+        summary="The JSON Schema of a manifest",
+        description=(
+            "For editors: every member with words, default and example, and the settings of every connector of this "
+            "installation. A manifest may name it as `$schema`, which is no part of it."
+        ),
+        responses={(200, "application/json"): {"type": "object", "additionalProperties": True}},
+    )
+    def get(self, request: Request) -> Response:
+        return Response(manifest_schema.for_editors())

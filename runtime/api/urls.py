@@ -96,6 +96,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("replays/<int:replay_id>/dry-run", replays.ReplayTrial.as_view(), name="replay-trial"),
     path("replays/<int:replay_id>/start", replays.ReplayStart.as_view(), name="replay-start"),
     path("replays/<int:replay_id>/cancel", replays.ReplayCancel.as_view(), name="replay-cancel"),
+    path("manifest-schema", connectors.ManifestSchema.as_view(), name="manifest-schema"),
     path("connectors", connectors.ConnectorList.as_view(), name="connectors"),
     path(
         "connectors/<slug:protocol>/<slug:role>/schema", connectors.ConnectorSchema.as_view(), name="connector-schema"

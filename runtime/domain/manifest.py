@@ -225,11 +225,13 @@ class ParsedManifest:
 
 def parse(data: Any) -> ParsedManifest:
     """Reads plain data. Raises Invalid `manifest.invalid` whose `data["findings"]` holds every finding with its JSON
-    Pointer."""
+    Pointer. `$schema`, by which an editor knows what to complete, is no part of the manifest."""
     if not isinstance(data, dict):
         raise Invalid(
             "manifest.invalid", "A manifest is an object.", {"findings": [finding("", "a manifest is an object")]}
         )
+    if isinstance(data.get("$schema"), str):
+        data = {name: value for name, value in data.items() if name != "$schema"}
     try:
         canonical = canonical_json(data)
     except (TypeError, ValueError, RecursionError) as error:

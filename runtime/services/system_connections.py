@@ -34,7 +34,7 @@ _FAULTS: dict[str, FaultKind] = {
     "connection.leaves_system": "address",
     "egress.base_url": "address",
 }
-_NAMES = {
+NAMES_OF_PARTS = {
     "basic": ("user", "password"),
     "oauth2_client_credentials": ("client_id", "client_secret"),
     "api_key": ("key",),
@@ -239,5 +239,5 @@ def _secrets(reference: str, kind: str) -> dict[str, str]:
     value = secret_references.read(reference)
     if value.startswith("{"):
         return {str(name): str(part) for name, part in json.loads(value).items()}
-    names = _NAMES.get(kind, ("key",))
+    names = NAMES_OF_PARTS.get(kind, ("key",))
     return dict(zip(names, value.split(":", len(names) - 1), strict=False))
