@@ -19,6 +19,7 @@ from kernel.digest import canonical_json, canonical_without_decimals
 from kernel.errors import Invalid, Malformed
 from kernel.strict_json import Flaw
 
+LONGEST_BATCH = 10_000  # messages, and positions, that one call covers at most
 MOST_ITEM_BYTES = 1024 * 1024
 MOST_CORRELATION = 64  # characters of a correlation id
 _ITEMS = b'"items"'

@@ -6,6 +6,7 @@ from typing import Any
 
 from runtime.domain import after as afters
 from runtime.domain import objectives, open_hours, retention, validity
+from runtime.domain.batches import LONGEST_BATCH
 
 _KEY = {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,79}$"}
 _DIGEST = {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"}
@@ -69,7 +70,7 @@ _TARGET = _object(
     mapping={"type": "object"},
     writes={"type": "array", "items": _WRITE, "minItems": 1},
     idempotency={"enum": ["K", "N", "L", "U"]},
-    batch={"type": "integer", "minimum": 1, "maximum": 10_000},
+    batch={"type": "integer", "minimum": 1, "maximum": LONGEST_BATCH},
     coalesce={"type": "boolean"},
     zones=_NAMES,
     holds_dates={"type": "boolean"},

@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 AHEAD = 2
 LOCK = "300ms"  # how long intake may stand behind a step that waits for a reader
 WORK = "60s"
+INDEXING = "30min"  # a month of messages, once, in nobody's way
 LONG = 1.0  # seconds; who holds a lock for less is in nobody's way
 PARTITIONS = """
 select c.relname, pg_get_expr(c.relpartbound, c.oid)
@@ -134,7 +135,9 @@ def _add(conn: Connection, month: Partition) -> bool:
     return True
 
 
-def _patiently(conn: Connection, step: Callable[[], T], wait: Callable[[float], object]) -> T | None:
+def _patiently(
+    conn: Connection, step: Callable[[], T], wait: Callable[[float], object], *, work: str = WORK
+) -> T | None:
     """The answer of the step in a transaction of its own; None where it ended without effect each time."""
     for tried in range(PARTITION.attempts or 1):
         if tried:
@@ -143,7 +146,7 @@ def _patiently(conn: Connection, step: Callable[[], T], wait: Callable[[float], 
             with conn.transaction():
                 conn.execute(
                     "select set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true)",
-                    (LOCK, WORK),
+                    (LOCK, work),
                 )
                 return step()
         except (errors.LockNotAvailable, errors.DeadlockDetected, errors.QueryCanceled) as error:
@@ -200,6 +203,34 @@ def _swap(conn: Connection, one: Partition) -> bool:
 
 def _since(one: Partition) -> datetime | None:
     return None if one.since == _EVER else one.since
+
+
+_UNINDEXED = """
+select c.relname, pg_get_expr(c.relpartbound, c.oid)
+from pg_inherits i
+join pg_class c on c.oid = i.inhrelid
+where i.inhparent = 'runtime_message'::regclass
+    and c.relname <> 'runtime_message_default'
+    and to_regclass(quote_ident(c.relname || '_keys')) is null"""
+_DROPPED = "select min(day), max(day) from runtime_dropped where data_class = 'heads'"
+
+
+def index_keys(conn: Connection, *, at: datetime | None = None, wait: Callable[[float], object] = time.sleep) -> str:
+    """Index the keys of one month that is over and of which retention has dropped known keys, oldest first; answers
+    its name, empty where none lacks the index or others were in the way."""
+    found = conn.execute(_DROPPED).fetchone()
+    if not found or found[0] is None:
+        return ""
+    first, last = (datetime(one.year, one.month, one.day, tzinfo=UTC) for one in found)
+    for one in of_bounds(conn.execute(_UNINDEXED).fetchall()):
+        if one.since <= last and one.until > first and one.until <= (at or clock.now()):
+            return one.name if _patiently(conn, partial(_index, conn, one.name), wait, work=INDEXING) else ""
+    return ""
+
+
+def _index(conn: Connection, name: str) -> bool:
+    conn.execute("select runtime_index_keys(%s)", (name,))
+    return True
 
 
 def drop_one(

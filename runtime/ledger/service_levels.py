@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from runtime.domain.batches import LONGEST_BATCH
 from runtime.domain.service_levels import BOUNDS
 from runtime.ledger import sql
 
 Execute = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 """Run a statement; answers its rows by column name."""
 
-LONGEST_BATCH = 10_000
 NO_LIMIT = 1e15  # seconds
 _LATENCY = sql.read("latency")
 _MARK = """

@@ -2,10 +2,8 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("governance", "0041_who_left"), ("runtime", "0083_looked_at_again")]
 
-    operations = [ApplySql("runtime")]
+    operations = []

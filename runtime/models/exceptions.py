@@ -148,6 +148,7 @@ class RejectedMessage(models.Model):
         indexes = [
             models.Index(fields=["stream", "fingerprint"], name="rejected_open", condition=models.Q(state="open")),
             models.Index(fields=["stream", "at"], name="rejected_by_day"),
+            models.Index(fields=["stream", "key"], name="rejected_by_key"),  # what an erasure takes
             models.Index(  # what retention takes
                 fields=["stream", "decided_at"], name="rejected_by_end", condition=models.Q(decided_at__isnull=False)
             ),

@@ -14,6 +14,7 @@ from catalog.selectors import systems
 from kernel import clock
 from kernel.ui.tones import Tone, ok, quiet, wait
 from kernel.viewer import Viewer
+from runtime.domain.batches import LONGEST_BATCH
 from runtime.domain.correlation import address_of, correlation_id
 from runtime.domain.pointers import PointerReader
 from runtime.permissions import SEEN, sight
@@ -157,14 +158,14 @@ select m.key, m.payload::text as payload, m.run_id as run, coalesce(m.causation,
    and m.lane = %(lane)s
    and m.position = %(position)s"""
 
-_TRIES = """
+_TRIES = f"""
 select t.subscription_id as subscription, t.first, t.last, t.at, t.outcome, t.detail, t.reference,
        coalesce(t.answer, t.payload::text) as answer
   from runtime_attempt t
   join runtime_subscription s on s.id = t.subscription_id
  where s.stream_id = %(stream)s
    and t.lane = %(lane)s
-   and t.last >= %(position)s
+   and t.last between %(position)s and %(position)s + {LONGEST_BATCH}
    and t.first <= %(position)s
  order by t.id
  limit 500"""

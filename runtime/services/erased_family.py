@@ -19,6 +19,14 @@ from runtime.selectors.corrections import CAUSE, MOST_CORRECTIONS, first_of
 LEAST_NAMED = 6  # characters of a key that is looked for in what was rejected without one
 _AROUND = "[^[:alnum:]_-]"
 _LANES = "any(array(select l.lane from runtime_lane l where l.stream_id = %(stream)s))"
+# Known keys are dropped after a while: then messages of one may be in chains that nothing leads to. They came before
+# this moment, and months that are over have an index of these names (`runtime_index_keys`).
+FORGOTTEN = """(
+       select (max(d.day) + 1)::timestamp at time zone 'utc'
+         from runtime_dropped d
+        where d.data_class = 'heads' and d.stream_id = %(stream)s)"""
+ROOT = f"regexp_replace(split_part(m.key, '{STATE_MARK}', 1), '#[0-9]{{1,2}}$', '')"
+ROOT_OF_K = ROOT.replace("m.key", "k")
 # Caused by a case, or the same as what a case let in: then somebody else had stored it under that key before.
 _CORRECTIONS = f"""
 select h.key
@@ -37,7 +45,8 @@ select m.key
   from runtime_message m
  where m.stream_id = %(stream)s
    and m.causation ~ '{CAUSE}'
-   and exists (select from runtime_dropped d where d.data_class = 'heads' and d.stream_id = %(stream)s)
+   and m.received_at < {FORGOTTEN}
+   and {ROOT} = any(array(select {ROOT_OF_K} from unnest(%(keys)s::text[]) k))
    and regexp_replace(m.key, '#[0-9]{{1,2}}$', '') = any(%(keys)s)"""
 _IS_CORRECTION = f"""
 select exists (

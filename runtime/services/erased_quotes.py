@@ -8,18 +8,24 @@ from __future__ import annotations
 
 from typing import Any
 
+from runtime.domain.batches import LONGEST_BATCH
+
 LEAST = 8  # characters: less than that is no quotation
-_SAID = """
+_SAID = f"""
 select distinct said
   from (
     select unnest(array[t.detail, t.answer])
       from unnest(%(lanes)s::int[], %(positions)s::bigint[]) as x(lane, position)
       join runtime_subscription s on s.stream_id = %(stream)s
-      join runtime_attempt t on t.subscription_id = s.id and t.lane = x.lane and x.position between t.first and t.last
+      join runtime_attempt t
+        on t.subscription_id = s.id
+       and t.lane = x.lane
+       and t.last between x.position and x.position + {LONGEST_BATCH}
+       and t.first <= x.position
      union
     select r.reason
       from runtime_rejected r
-     where r.stream_id = %(stream)s and {rejected}) as found(said)
+     where r.stream_id = %(stream)s and {{rejected}}) as found(said)
  where length(said) >= %(least)s and said <> 'erased'"""
 # A quotation is the whole, the beginning of it, or stands in a longer text.
 _QUOTES = """

@@ -16,12 +16,14 @@ from kernel.errors import Conflict, Forbidden, Invalid, NotFound
 from kernel.models import User
 from kernel.viewer import Viewer
 from runtime import permissions
+from runtime.domain.batches import LONGEST_BATCH
 from runtime.domain.correlation import STATE_MARK
 from runtime.domain.erased import ERASED, in_place_of
 from runtime.ledger.streams import StreamRef
 from runtime.models import Erasure, Stream
 from runtime.selectors.lane_changes import LANES_BEFORE
 from runtime.services import day_sums, erased_family, erased_quotes
+from runtime.services.erased_family import FORGOTTEN, ROOT, ROOT_OF_K
 
 MOST = 10_000
 BEHIND_MARK = chr(ord(STATE_MARK) + 1)
@@ -53,11 +55,9 @@ select lane, position, key
 select m.lane, m.position, m.key
   from runtime_message m
  where m.stream_id = %(stream)s
-   and split_part(m.key, '{STATE_MARK}', 1) = any(%(family)s)
-   and (select exists (
-       select from runtime_dropped d where d.data_class = 'heads' and d.stream_id = %(stream)s))"""  # noqa: S608
-# What keys were known is dropped after a while: then the messages of one may be in chains that nothing leads to. Only
-# then all of the log is read, which is asked once.
+   and m.received_at < {FORGOTTEN}
+   and {ROOT} = any(array(select {ROOT_OF_K} from unnest(%(family)s::text[]) k))
+   and split_part(m.key, '{STATE_MARK}', 1) = any(%(family)s)"""  # noqa: S608
 _ONE = """
 select m.lane, m.position, m.key
   from runtime_message m
@@ -89,12 +89,22 @@ select 'a date', 'has not come on which it is to count'
   from runtime_datedstate d
  where d.stream_id = %(stream)s
    and d.position = any(%(positions)s)"""  # noqa: S608 - constants of this module
-_REJECTED = """(
-     r.key = any(%(keys)s)
-     or r.key = any(%(subjects)s)
-     or r.id = any(%(rejected)s)
-     or (r.key = '' and r.raw ~ any(%(mentions)s::text[]))
-     or (r.source, r.key) in (select * from unnest(%(sources)s::text[], %(given)s::text[])))"""
+_REJECTED = """r.id = any(array(
+       select k.id
+         from runtime_rejected k
+        where k.stream_id = %(stream)s
+          and k.key = any(%(keys)s::text[] || %(subjects)s::text[] || %(given)s::text[])
+          and (k.key = any(%(keys)s)
+               or k.key = any(%(subjects)s)
+               or (k.source, k.key) in (select * from unnest(%(sources)s::text[], %(given)s::text[])))
+        union all
+       select unnest(%(rejected)s::bigint[])
+        union all
+       select n.id
+         from runtime_rejected n
+        where n.stream_id = %(stream)s
+          and n.key = ''
+          and n.raw ~ any(%(mentions)s::text[])))"""
 _RECORD = f"""
 insert into runtime_erasure (stream_id, lane, position, reason, by_id)
 select %(stream)s, x.lane, x.position, %(reason)s, %(by)s
@@ -130,7 +140,8 @@ update runtime_attempt t
   join runtime_subscription s on s.stream_id = %(stream)s
  where t.subscription_id = s.id
    and t.lane = x.lane
-   and x.position between t.first and t.last""",  # noqa: S608
+   and t.last between x.position and x.position + {LONGEST_BATCH}
+   and t.first <= x.position""",  # noqa: S608
     f"""
 update runtime_rejected r
    set raw = 'erased',

@@ -18,7 +18,7 @@ from kernel.postgresql import lock_holders
 from kernel.viewer import Viewer
 from runtime import permissions
 from runtime.domain import retention as rules
-from runtime.ledger import connections, retained_rows, retention_due
+from runtime.ledger import connections, partitions, retained_rows, retention_due
 from runtime.ledger import retention as ledger
 from runtime.ledger.retention_due import Due
 from runtime.models import Integration, RetentionPolicy
@@ -124,6 +124,7 @@ def _turn(seconds: float) -> Done:
     end = time.monotonic() + seconds
     with connections.connected(name=OURS, role="report") as conn:
         rows = ledger.drop_heads(conn, until=lambda: time.monotonic() > end)
+        partitions.index_keys(conn)
         while time.monotonic() < end:
             gone = retained_rows.drop_evidence(conn) + retained_rows.drop_rows(conn)
             rows += gone

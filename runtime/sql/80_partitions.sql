@@ -161,6 +161,28 @@ begin
                  coalesce(quote_literal(since), 'minvalue'), until);
 end $$;
 
+-- A month that is over, by the names of its keys without the number of a correction and the date of a state: once
+-- retention drops known keys of its days, erasure finds what stands under one by this index. Nobody writes into such a
+-- month but an erasure, which waits; readers do not. False where it is there.
+create or replace function runtime_index_keys(part text) returns boolean
+language plpgsql security definer set search_path to public, pg_temp as $$
+declare
+  bounds record;
+begin
+  select * into strict bounds from runtime_partition_bounds(part);
+  if bounds.until > now() then
+    raise exception '% is not over yet', part using errcode = 'invalid_parameter_value';
+  end if;
+  if to_regclass(quote_ident(part || '_keys')) is not null then
+    return false;
+  end if;
+  execute format($text$
+    create index %I on %I using hash ((regexp_replace(split_part(key, '‖', 1), '#[0-9]{1,2}$', '')))
+  $text$, part || '_keys', part);
+  execute format('analyze %I', part);
+  return true;
+end $$;
+
 -- Nothing goes that something still needs, or that a policy keeps.
 create or replace function runtime_drop_partition(part text) returns void
 language plpgsql security definer set search_path to public, pg_temp as $$
@@ -177,5 +199,6 @@ end $$;
 
 revoke all on function runtime_partition_holds(text), runtime_lock_partitions(),
   runtime_add_partition(timestamptz, timestamptz), runtime_bound_default(timestamptz, timestamptz),
-  runtime_look_through_default(), runtime_adopt_default(text, timestamptz, timestamptz), runtime_drop_partition(text)
+  runtime_look_through_default(), runtime_adopt_default(text, timestamptz, timestamptz), runtime_index_keys(text),
+  runtime_drop_partition(text)
   from public;

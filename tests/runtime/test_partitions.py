@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
+import psycopg
 import pytest
 from django.db import connection
 
@@ -13,6 +14,7 @@ from runtime.ledger import connections, partitions
 from runtime.ledger.append import append
 from runtime.ledger.connections import Connection
 from runtime.services import log_partitions
+from tests import serving_role
 from tests.runtime.make import Flow
 
 LATER = datetime(2031, 1, 15, tzinfo=UTC)
@@ -167,3 +169,23 @@ def test_dropping_gives_up_behind_a_reader_and_comes_back(log: Connection, monke
         assert "runtime_message_203101" in tables(log)
     assert partitions.drop_one(log, "runtime_message_203101", wait=lambda _: None)
     assert "runtime_message_203101" not in tables(log)
+
+
+def test_a_month_is_indexed_by_its_keys_when_it_is_over_and_known_keys_of_it_were_dropped(log: Connection) -> None:
+    partitions.ensure(log, at=LATER)
+    during, over = datetime(2031, 1, 31, tzinfo=UTC), datetime(2031, 2, 1, tzinfo=UTC)
+    flow = Flow(log, lanes=1, immutable=True)
+    assert partitions.index_keys(log, at=over) == ""
+    log.execute(
+        "insert into runtime_dropped (data_class, stream_id, day, number) values ('heads', %s, '2031-01-10', 1)",
+        (flow.stream,),
+    )
+    try:
+        assert partitions.index_keys(log, at=during) == ""
+        with (
+            Connection.connect(**serving_role.address(), autocommit=True) as serving,
+            pytest.raises(psycopg.errors.InvalidParameterValue, match="is not over yet"),
+        ):
+            partitions.index_keys(serving, at=over)  # the server's clock says so
+    finally:
+        log.execute("delete from runtime_dropped")

@@ -16,6 +16,7 @@ from runtime.ledger.append import TOO_OLD, IncomingMessage, append
 from runtime.ledger.connections import Connection
 from runtime.models import Integration
 from runtime.services import retention as service
+from tests import serving_role
 from tests.runtime.make import Flow
 from tests.runtime.test_partitions import tables
 
@@ -217,6 +218,9 @@ def test_known_keys_go_where_the_same_fact_would_be_known_as_too_old(log: Connec
     assert log.execute("select key from runtime_head order by key").fetchall() == [("k2",), ("today",)]
     assert retention.drop_heads(log) == 0
     assert names(log)["runtime_message_201903"] == ()
+    with Connection.connect(**serving_role.address(), autocommit=True) as serving:
+        found = [partitions.index_keys(serving) for _ in range(3)]
+    assert found == ["runtime_message_201903", "", ""]
 
 
 def test_a_fact_that_was_forgotten_is_not_taken_for_new(log: Connection) -> None:
