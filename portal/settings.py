@@ -315,7 +315,8 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Tillgate API",
     "DESCRIPTION": (
         "Catalog, change approval, release gate and runtime of one retailer's integrations. "
-        "Errors are RFC 9457 problem documents."
+        "Errors are RFC 9457 problem documents. A time says its zone (RFC 3339); without one it is refused. A day is a "
+        "day of UTC."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.0",

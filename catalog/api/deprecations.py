@@ -18,6 +18,7 @@ from catalog.selectors.lifecycle_headers import absolute, version_path
 from catalog.services import brown_outs
 from kernel import clock
 from kernel.errors import NotFound
+from kernel.moments import MomentField
 
 MOST = 500
 
@@ -25,8 +26,8 @@ MOST = 500
 class BrownOutSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField(read_only=True)
     environment = PlainText(source="environment.key", max_length=60, help_text="Key of the environment")
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField(help_text="At most 24 hours after the begin")
+    starts_at = MomentField()
+    ends_at = MomentField(help_text="At most 24 hours after the begin")
     note = PlainText(max_length=300, required=False, allow_blank=True, default="")
     cancelled_at = serializers.DateTimeField(read_only=True, allow_null=True)
 

@@ -15,7 +15,7 @@ from catalog.api.base import IF_MATCH, CatalogView, conditional, etag_of, requir
 from catalog.models import Dependency
 from catalog.selectors import apis, boundaries, dependencies, scorecards, systems, teams
 from catalog.services import apis as api_changes
-from kernel import clock
+from kernel import clock, moments
 from kernel.errors import Invalid, NotFound, finding
 
 
@@ -38,13 +38,10 @@ class SystemsOfRecord(CatalogView):
 def _moment(text: str | None) -> datetime:
     if not text:
         return clock.now()
-    try:
-        made = datetime.fromisoformat(text.replace(" ", "+"))
-        return made.astimezone(UTC) if made.tzinfo else made.replace(tzinfo=UTC)
-    except (ValueError, OverflowError):
-        raise Invalid(
-            "request.at", "A moment in ISO 8601.", {"findings": [finding("/at", "2026-11-23T18:00:00Z")]}
-        ) from None
+    made = moments.read(text.replace(" ", "+"))
+    if made is None:
+        raise Invalid("request.at", "A moment in ISO 8601.", {"findings": [finding("/at", moments.WITH_ZONE)]})
+    return made.astimezone(UTC)
 
 
 class SystemList(CatalogView):

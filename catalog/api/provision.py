@@ -16,6 +16,7 @@ from catalog.selectors import apis
 from catalog.services import provision
 from kernel.access import decider
 from kernel.errors import NotFound
+from kernel.moments import MomentField
 
 
 class ProviderRightSerializer(serializers.Serializer[Any]):
@@ -49,7 +50,7 @@ class EnvironmentRecordsSerializer(serializers.Serializer[Any]):
     name = serializers.CharField(read_only=True)
     is_fleet = serializers.BooleanField(read_only=True)
     complete_since = serializers.DateTimeField(read_only=True, allow_null=True)
-    enforced_from = serializers.DateTimeField(allow_null=True)
+    enforced_from = MomentField(allow_null=True)
 
 
 def of_api(api: Api) -> dict[str, Any]:

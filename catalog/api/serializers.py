@@ -10,6 +10,7 @@ from catalog.domain import lifecycle
 from catalog.domain.api_fields import API_FIELDS, MOST_NAMES, ApiField
 from catalog.models import ApiEntity, Application, Dependency, Team
 from catalog.selectors.api_values import choices
+from kernel.moments import MomentField
 
 
 class PlainText(serializers.CharField):
@@ -119,7 +120,7 @@ class ApiBulkSerializer(serializers.Serializer[Any]):
 
 class EnforcementSerializer(serializers.Serializer[Any]):
     slugs = serializers.ListField(child=PlainText(max_length=100), min_length=1, max_length=5000)
-    at = serializers.DateTimeField(help_text="From here on the gate blocks instead of reporting")
+    at = MomentField(help_text="From here on the gate blocks instead of reporting")
 
 
 class EnforcedSerializer(serializers.Serializer[Any]):
@@ -335,8 +336,8 @@ class SubscribeSerializer(serializers.Serializer[Any]):
     version = PlainText(max_length=201, help_text="price-api@v3")
     environment = PlainText(max_length=30)
     justification = PlainText(max_length=4000, required=False, allow_blank=True, default="")
-    valid_from = serializers.DateTimeField(required=False, allow_null=True, default=None)
-    valid_until = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    valid_from = MomentField(required=False, allow_null=True, default=None)
+    valid_until = MomentField(required=False, allow_null=True, default=None)
 
 
 class MoveSerializer(serializers.Serializer[Any]):
@@ -355,7 +356,7 @@ class MoveSerializer(serializers.Serializer[Any]):
 class DecisionSerializer(serializers.Serializer[Any]):
     decision = serializers.ChoiceField(choices=["approve", "refuse"])
     note = PlainText(max_length=4000, required=False, allow_blank=True, default="")
-    valid_until = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    valid_until = MomentField(required=False, allow_null=True, default=None)
 
 
 class UsageRowSerializer(serializers.Serializer[Any]):
@@ -372,7 +373,7 @@ class UsageRowSerializer(serializers.Serializer[Any]):
         min_value=0, required=False, allow_null=True, help_text="The longest time without a good answer"
     )
     day = serializers.DateField(required=False)
-    seen_at = serializers.DateTimeField(required=False)
+    seen_at = MomentField(required=False)
     operations = serializers.DictField(
         child=serializers.IntegerField(min_value=0),
         required=False,

@@ -14,7 +14,7 @@ from catalog.domain.contract_engine import DRIFT_KINDS, Document, is_call, is_li
 from catalog.models import ApiVersion, DriftReport, Environment
 from catalog.selectors import contracts
 from catalog.services.findings import Findings
-from kernel import audit, clock
+from kernel import audit, clock, moments
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Forbidden
 from kernel.models import User
@@ -210,12 +210,9 @@ class _Reading:
         return value
 
     def _moment(self, value: Any, at: str) -> datetime | None:
-        try:
-            moment = datetime.fromisoformat(value) if isinstance(value, str) else None
-        except ValueError:
-            moment = None
-        if moment is None or moment.tzinfo is None:
-            self.found.add(at, "Give a time with its zone. Traffic without times says nothing of when it was seen.")
+        moment = moments.read(value) if isinstance(value, str) else None
+        if moment is None:
+            self.found.add(at, f"{moments.WITH_ZONE} Traffic without times says nothing of when it was seen.")
             return None
         return moment
 

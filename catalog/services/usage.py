@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from catalog.models import UsageBatch
 from catalog.services import search_index
-from kernel import audit, clock
+from kernel import audit, clock, moments
 from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, finding
 from kernel.models import User
@@ -321,13 +321,8 @@ def _number(n: int, row: dict[str, Any], name: str, found: list[dict[str, Any]])
 def _moment(value: Any, default: datetime) -> datetime | None:
     if value is None:
         return default
-    if isinstance(value, datetime):
-        return value if value.tzinfo else None
-    try:
-        made = datetime.fromisoformat(value)
-        return made.astimezone(UTC) if made.tzinfo else None
-    except (ValueError, TypeError, OverflowError):
-        return None
+    made = moments.read(value)
+    return made.astimezone(UTC) if made is not None else None
 
 
 def _day(value: Any, default: datetime) -> date | None:

@@ -12,7 +12,7 @@ from catalog.domain.scorecards import POINTS
 from catalog.models import ApiEntity, Application, BusinessEntity, Domain, Environment, SlaTier, System, Team
 from catalog.selectors.api_values import choices
 from kernel.errors import DomainError
-from kernel.ui.fields import LinesField
+from kernel.ui.fields import LinesField, UtcMomentField
 from kernel.viewer import Viewer
 
 EMPTY = ("", "Choose")
@@ -327,9 +327,7 @@ class BrownOutForm(PlainForm):
     """When a version is refused, and where. Times are UTC."""
 
     environment = forms.ChoiceField(label="Environment")
-    starts_at = forms.DateTimeField(
-        label="From (UTC)", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
-    )
+    starts_at = UtcMomentField(label="From")
     hours = forms.IntegerField(label="Hours", min_value=1, max_value=24, initial=1)
     note = forms.CharField(label="Note to the consumers", max_length=300, required=False)
 
@@ -409,10 +407,5 @@ class ProviderRightForm(PlainForm):
 
 
 class RecordsForm(PlainForm):
-    enforced_from = forms.DateTimeField(
-        label="A missing record blocks from (UTC)",
-        required=False,
-        help_text="Empty: at once.",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )
+    enforced_from = UtcMomentField(label="A missing record blocks from", required=False, help_text="Empty: at once.")
     seen = forms.CharField(widget=forms.HiddenInput, max_length=40)

@@ -23,6 +23,7 @@ from governance.models import (
 )
 from kernel import clock
 from kernel.json_fields import ObjectField
+from kernel.moments import MomentField
 
 DIGEST = serializers.RegexField(r"^sha256:[0-9a-f]{64}$", help_text="sha256: and 64 hex digits")
 
@@ -40,8 +41,8 @@ class ChangeInput(serializers.Serializer[Any]):
     title = serializers.CharField(max_length=200)
     justification = serializers.CharField(max_length=20_000)
     rollback_plan = serializers.CharField(max_length=20_000, required=False, default="", allow_blank=True)
-    planned_from = serializers.DateTimeField(required=False, allow_null=True, default=None)
-    planned_until = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    planned_from = MomentField(required=False, allow_null=True, default=None)
+    planned_until = MomentField(required=False, allow_null=True, default=None)
     parameters = ObjectField(required=False, default=dict)
     links = serializers.ListField(
         child=serializers.IntegerField(min_value=1, max_value=2**62), required=False, default=list, max_length=50
@@ -52,8 +53,8 @@ class AmendInput(serializers.Serializer[Any]):
     title = serializers.CharField(max_length=200, required=False)
     justification = serializers.CharField(max_length=20_000, required=False)
     rollback_plan = serializers.CharField(max_length=20_000, required=False, allow_blank=True)
-    planned_from = serializers.DateTimeField(required=False, allow_null=True)
-    planned_until = serializers.DateTimeField(required=False, allow_null=True)
+    planned_from = MomentField(required=False, allow_null=True)
+    planned_until = MomentField(required=False, allow_null=True)
     parameters = ObjectField(required=False)
 
 
@@ -342,8 +343,8 @@ class BreakGlassOutput(serializers.ModelSerializer[BreakGlass]):
 class DelegationInput(serializers.Serializer[Any]):
     delegate = serializers.CharField(max_length=150, help_text="User name")
     team = serializers.CharField(max_length=60, help_text="Team key")
-    starts_at = serializers.DateTimeField()
-    ends_at = serializers.DateTimeField()
+    starts_at = MomentField()
+    ends_at = MomentField()
     reason = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
 
 

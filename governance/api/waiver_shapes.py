@@ -12,6 +12,7 @@ from governance.models import Waiver
 from governance.selectors import waiver_standings
 from governance.selectors.waiver_standings import WaiverStanding
 from kernel import clock
+from kernel.moments import MomentField
 from kernel.viewer import Viewer
 
 
@@ -98,4 +99,4 @@ class WaiverInput(serializers.Serializer[Any]):
     )
     environment = serializers.CharField(max_length=60)
     reason = serializers.CharField(max_length=20_000)
-    expires_at = serializers.DateTimeField(help_text="Without a zone it is of the installation's (DISPLAY_TIME_ZONE).")
+    expires_at = MomentField()

@@ -15,20 +15,16 @@ from catalog.selectors import teams
 from governance.models import Absence, Delegation
 from governance.services import people
 from governance.web.decisions import person
-from governance.web.new_change import DateTimeLocalInput
 from kernel import clock
 from kernel.errors import DomainError, finding
 from kernel.models import User
-
-
-def _moment(label: str) -> forms.DateTimeField:
-    return forms.DateTimeField(label=label, widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"))
+from kernel.ui.fields import UtcMomentField
 
 
 class AbsenceForm(forms.Form):
     prefix = "absence"
-    starts_at = _moment("From (UTC)")
-    ends_at = _moment("Until (UTC)")
+    starts_at = UtcMomentField(label="From")
+    ends_at = UtcMomentField(label="Until")
     note = forms.CharField(label="Note", max_length=200, required=False)
 
 
@@ -36,8 +32,8 @@ class DelegationForm(forms.Form):
     prefix = "lend"
     team = forms.ChoiceField(label="My approvals for")
     delegate = forms.CharField(label="To", max_length=150, help_text="The sign-in name of the other person")
-    starts_at = _moment("From (UTC)")
-    ends_at = _moment("Until (UTC)")
+    starts_at = UtcMomentField(label="From")
+    ends_at = UtcMomentField(label="Until")
     reason = forms.CharField(label="Why", max_length=200, required=False)
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:

@@ -22,15 +22,11 @@ from governance.web.decisions import person
 from kernel import clock
 from kernel.digest import PREFIX
 from kernel.errors import DomainError
-from kernel.ui.fields import LinesField
+from kernel.ui.fields import LinesField, UtcMomentField
 from kernel.viewer import Viewer
 
 DESTINATION = "system.destination"
 HIDDEN = ("policy.change", "waiver.grant")
-
-
-class DateTimeLocalInput(forms.DateTimeInput):
-    input_type = "datetime-local"
 
 
 class ChangeForm(forms.Form):
@@ -51,12 +47,8 @@ class ChangeForm(forms.Form):
         required=False,
         help_text="How is this undone, and by whom? Needed where customers are affected.",
     )
-    planned_from = forms.DateTimeField(
-        label="Planned from (UTC)", required=False, widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M")
-    )
-    planned_until = forms.DateTimeField(
-        label="Planned until (UTC)", required=False, widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M")
-    )
+    planned_from = UtcMomentField(label="Planned from", required=False)
+    planned_until = UtcMomentField(label="Planned until", required=False)
 
     def __init__(self, *args: Any, kind: str = "", **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -85,7 +77,7 @@ class ChangeForm(forms.Form):
 
 
 def _moment(label: str, text: str = "") -> Any:
-    return lambda: forms.DateTimeField(label=label, help_text=text, widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"))
+    return lambda: UtcMomentField(label=label, help_text=text)
 
 
 def _receiving_team() -> forms.ChoiceField:
@@ -116,7 +108,7 @@ _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
         ),
     ),
     "version.deprecate": (
-        ("p_sunset_at", _moment("Sunset (UTC)", "The promised end. The SLA tier sets the minimum notice.")),
+        ("p_sunset_at", _moment("Sunset", "The promised end. The SLA tier sets the minimum notice.")),
         (
             "p_successor",
             lambda: forms.CharField(
@@ -145,11 +137,8 @@ _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
     "environment.records": (
         (
             "p_since",
-            lambda: forms.DateTimeField(
-                label="Everything is recorded since (UTC)",
-                required=False,
-                help_text="Empty: that is no longer so.",
-                widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"),
+            lambda: UtcMomentField(
+                label="Everything is recorded since", required=False, help_text="Empty: that is no longer so."
             ),
         ),
     ),
@@ -172,7 +161,7 @@ _PARAMETERS: dict[str, tuple[tuple[str, Any], ...]] = {
                 label="New system of record", choices=[(s.key, s.name) for s in systems.all_systems()]
             ),
         ),
-        ("p_valid_from", _moment("From (UTC)")),
+        ("p_valid_from", _moment("From")),
     ),
     "api.hand_over": (("p_team", _receiving_team),),
     "application.hand_over": (("p_team", _receiving_team),),

@@ -20,10 +20,10 @@ from governance.selectors.waiver_standings import WaiverStanding
 from governance.services import waivers
 from governance.web import subject_words, tones
 from governance.web.decisions import person
-from governance.web.new_change import DateTimeLocalInput
 from kernel import clock
 from kernel.bounded_pages import BoundedPages
 from kernel.errors import DomainError, finding
+from kernel.ui.fields import UtcMomentField
 from kernel.viewer import Viewer
 
 
@@ -59,11 +59,7 @@ class WaiverForm(forms.Form):
     )
     environment = forms.ChoiceField(label="Environment")
     reason = forms.CharField(label="Reason", widget=forms.Textarea(attrs={"rows": 3}))
-    expires_at = forms.DateTimeField(
-        label="Until (UTC)",
-        widget=DateTimeLocalInput(format="%Y-%m-%dT%H:%M"),
-        help_text=f"At most {limits.WAIVER_DAYS} days away",
-    )
+    expires_at = UtcMomentField(label="Until", help_text=f"At most {limits.WAIVER_DAYS} days away")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

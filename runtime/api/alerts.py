@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel.errors import NotFound
+from kernel.moments import MomentField
 from runtime.api.base import RuntimeView
 from runtime.domain.alert_rules import CONDITIONS, SEVERITIES
 from runtime.domain.objectives import KINDS
@@ -60,7 +61,7 @@ class AlertDetailSerializer(AlertSerializer):
 
 class AcknowledgeSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=2000, help_text="who does what about it")
-    until = serializers.DateTimeField(default=None, allow_null=True, help_text="a day without; at most 31 days")
+    until = MomentField(default=None, allow_null=True, help_text="a day without; at most 31 days")
 
 
 class AlertScopeSerializer(serializers.Serializer[Any]):
@@ -95,12 +96,12 @@ class AlertRuleSerializer(SetAlertRuleSerializer):
 
 
 class SilenceSerializer(AlertScopeSerializer):
-    until = serializers.DateTimeField(help_text="at most 31 days away")
+    until = MomentField(help_text="at most 31 days away")
     reason = serializers.CharField(max_length=2000)
 
 
 class ChangeSilenceSerializer(serializers.Serializer[Any]):
-    until = serializers.DateTimeField(help_text="at most 31 days away")
+    until = MomentField(help_text="at most 31 days away")
     reason = serializers.CharField(max_length=2000)
 
 

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel.errors import NotFound
+from kernel.moments import MomentField
 from runtime import permissions
 from runtime.api.base import RuntimeView
 from runtime.models import ReadAgain
@@ -44,7 +45,7 @@ class ReadAgainPlanSerializer(serializers.Serializer[Any]):
 
     environment = serializers.CharField(max_length=40, required=False, default="production")
     source_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
-    since = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    since = MomentField(required=False, allow_null=True, default=None)
     reason = serializers.CharField(max_length=2000)
 
 

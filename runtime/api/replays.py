@@ -12,6 +12,7 @@ from rest_framework.response import Response
 
 from kernel.errors import NotFound
 from kernel.models import User
+from kernel.moments import MomentField
 from runtime.api.base import RuntimeView
 from runtime.api.integrations import ENVIRONMENT
 from runtime.api.serializers import FiniteFloatField
@@ -75,8 +76,8 @@ class PlanSerializer(serializers.Serializer[Any]):
     environment = serializers.CharField(max_length=40, required=False, default="production")
     target = serializers.CharField(max_length=80)
     instance = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
-    since = serializers.DateTimeField()
-    until = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    since = MomentField()
+    until = MomentField(required=False, allow_null=True, default=None)
     key_from = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
     key_to = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
     pace = FiniteFloatField(required=False, allow_null=True, default=None, help_text="Messages per second and lane.")

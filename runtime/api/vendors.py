@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kernel.errors import Forbidden, NotFound
+from kernel.moments import MomentField
 from runtime import permissions
 from runtime.api import serializers as shapes
 from runtime.api.base import RuntimeView
@@ -35,7 +36,7 @@ class LimitsSerializer(serializers.Serializer[Any]):
 
 
 class OpenSerializer(serializers.Serializer[Any]):
-    until = serializers.DateTimeField()
+    until = MomentField()
     reason = serializers.CharField(max_length=2000)
 
 

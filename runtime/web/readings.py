@@ -15,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from kernel.errors import Invalid, NotApproved, NotFound
+from kernel.ui.fields import UtcMomentField
 from kernel.ui.wording import number
 from kernel.viewer import Permission, Viewer
 from runtime import permissions
@@ -23,19 +24,13 @@ from runtime.selectors import integrations as selectors
 from runtime.selectors.integrations import DeployedIntegration
 from runtime.services import reading_again, rejudging
 from runtime.web import environment
-from runtime.web.replays import UtcMomentInput
 
 
 class ReadAgainForm(forms.Form):
     """Where to begin. The choices are the sources that can be read again."""
 
     source = forms.ChoiceField(required=False, label="Source")
-    since = forms.DateTimeField(
-        required=False,
-        label="Changed since (UTC)",
-        widget=UtcMomentInput(format="%Y-%m-%dT%H:%M"),
-        help_text="Empty: from the start.",
-    )
+    since = UtcMomentField(label="Changed since", required=False, help_text="Empty: from the start.")
     reason = forms.CharField(max_length=2000, label="Reason", widget=forms.Textarea(attrs={"rows": 2}))
 
     def __init__(self, *args: Any, sources: list[str], **kwargs: Any) -> None:

@@ -18,6 +18,7 @@ from governance.domain.subject import Subject
 from governance.selectors import sight
 from kernel import clock
 from kernel.errors import Invalid, NotApproved, NotFound
+from kernel.ui.fields import UtcMomentField
 from kernel.ui.wording import number
 from kernel.viewer import SYSTEM, Permission, Viewer
 from runtime import permissions
@@ -28,17 +29,13 @@ from runtime.services import replays as services
 from runtime.web import environment
 
 
-class UtcMomentInput(forms.DateTimeInput):
-    input_type = "datetime-local"
-
-
 class PlanForm(forms.Form):
     """What to deliver again. The choices are the targets that the viewer may see."""
 
     target = forms.ChoiceField(label="Integration and target")
     instance = forms.CharField(required=False, max_length=80, label="Store", help_text="Only for a target with stores.")
-    since = forms.DateTimeField(label="Arrived from (UTC)", widget=UtcMomentInput(format="%Y-%m-%dT%H:%M"))
-    until = forms.DateTimeField(label="Until (UTC)", required=False, widget=UtcMomentInput(format="%Y-%m-%dT%H:%M"))
+    since = UtcMomentField(label="Arrived from")
+    until = UtcMomentField(label="Until", required=False)
     key_from = forms.CharField(
         required=False, max_length=500, label="First key", help_text="Empty: from the first one."
     )

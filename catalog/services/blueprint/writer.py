@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.db.models import Model, QuerySet
 
 from catalog.domain import naming
 from catalog.services.findings import Findings
-from kernel import audit
+from kernel import audit, moments
 from kernel.errors import Invalid
 from kernel.models import User
 
@@ -207,25 +207,14 @@ def _by_blueprint(kind: str, told: dict[str, Any]) -> bool:
 
 
 def as_time(value: Any, found: Findings, pointer: str) -> datetime | None:
-    """A zone-aware moment from YAML (a date is midnight UTC) or ISO 8601 text; None when absent, noted when
-    unreadable."""
+    """A zone-aware moment from YAML or ISO 8601 text (a date is midnight UTC); None when absent, noted when unreadable
+    or without a zone."""
     if value in (None, ""):
         return None
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return datetime(value.year, value.month, value.day, tzinfo=UTC)
-    if isinstance(value, str):
-        try:
-            made = datetime.fromisoformat(value)
-        except ValueError:
-            made = None
-        if made is not None:
-            return made if made.tzinfo else made.replace(tzinfo=UTC)
-    found.add(
-        pointer, f"{str(value)[:60]!r} is not a valid time. Write for example 2026-11-23 or 2026-11-23T18:00:00+01:00."
-    )
-    return None
+    made = moments.read_or_day(value)
+    if made is None:
+        found.add(pointer, f"{str(value)[:60]!r} is not a valid time. {moments.WITH_ZONE} A day is midnight UTC.")
+    return made
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from catalog.domain.facts import VersionFacts
 from catalog.selectors import contracts, gate_facts, systems, tiers
 from governance.domain.kinds import SubjectComparison
 from governance.domain.subject import Subject, SubjectFacts
+from kernel import moments
 from kernel.errors import Invalid, finding
 from kernel.viewer import Viewer
 
@@ -109,23 +110,16 @@ def compare_contracts(subject: Subject, facts: SubjectFacts, as_of: datetime) ->
 
 def moment(parameters: Mapping[str, Any], key: str) -> datetime:
     """A zone-aware time among the parameters. Raises Invalid `change.parameter`."""
-    try:
-        at = datetime.fromisoformat(str(parameters[key]))
-    except (KeyError, ValueError):
-        at = None
-    if at is None or at.tzinfo is None:
+    at = moment_or_none(parameters.get(key))
+    if at is None:
         raise Invalid(
             "change.parameter",
             f"{key} is a time with its zone.",
-            {"findings": [finding(f"/parameters/{key}", "a time with its zone")]},
+            {"findings": [finding(f"/parameters/{key}", moments.WITH_ZONE)]},
         )
     return at
 
 
 def moment_or_none(value: Any) -> datetime | None:
     """A zone-aware time written as ISO 8601, None for anything else."""
-    try:
-        at = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return at if at is not None and at.tzinfo is not None else None
+    return moments.read(value) if isinstance(value, str) else None
