@@ -26,6 +26,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         )
     parser.add_argument("--forge-port", type=int, help="a code host; only where it is asked for")
     parser.add_argument("--dynamics-port", type=int, help="an ERP by OData V4; only where it is asked for")
+    parser.add_argument("--shop-port", type=int, help="a shop by GraphQL; only where it is asked for")
     parser.add_argument("--state", type=Path, required=True, help="directory of the journals; kept over restarts")
     parser.add_argument("--data", type=Path, help="dataset.json or real retail files; without it a generated retailer")
     parser.add_argument("--seed", type=int, default=1, help="of generated data, faults and sales")
@@ -45,7 +46,7 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
 
     data = load(given.data, seed=given.seed, stores=given.stores, products=given.products)
     ports = {"erp": given.erp_port, "stores": given.store_port, "loyalty": given.loyalty_port}
-    if all(port is None for port in (*ports.values(), given.forge_port, given.dynamics_port)):
+    if all(port is None for port in (*ports.values(), given.forge_port, given.dynamics_port, given.shop_port)):
         ports = dict.fromkeys(ports, 0)
     env = os.environ.get
     makers = {
@@ -71,6 +72,10 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
 
         dynamics = Dynamics(given.state, seed=given.seed, token=env("SANDBOX_DYNAMICS_TOKEN", "sandbox"))
         made["dynamics"] = (dynamics, given.dynamics_port)
+    if given.shop_port is not None:
+        from sandbox.shop import Shop
+
+        made["shop"] = (Shop(given.state, seed=given.seed, token=env("SANDBOX_SHOP_TOKEN", "sandbox")), given.shop_port)
     return made
 
 

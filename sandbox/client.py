@@ -91,7 +91,7 @@ class Sandbox:
 
     def command(self) -> list[str]:
         flags = {"erp": "--erp-port", "stores": "--store-port", "loyalty": "--loyalty-port"}
-        flags |= {"forge": "--forge-port", "dynamics": "--dynamics-port"}
+        flags |= {"forge": "--forge-port", "dynamics": "--dynamics-port", "shop": "--shop-port"}
         made = [sys.executable, "-m", "sandbox", "--state", str(self.state), "--seed", str(self.seed), "--with-parent"]
         for name, port in self.ports.items():
             made += [flags[name], str(port)]
@@ -141,6 +141,10 @@ class Sandbox:
     @property
     def dynamics(self) -> Control:
         return Control(self.ports["dynamics"])
+
+    @property
+    def shop(self) -> Control:
+        return Control(self.ports["shop"])
 
     @property
     def log(self) -> Path:

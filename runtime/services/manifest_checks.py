@@ -25,6 +25,7 @@ from runtime.services import (
     egress_checks,
     handed_poslog,
     paging_checks,
+    query_checks,
     state_questions,
     system_connections,
 )
@@ -48,6 +49,7 @@ def everything(manifest: Manifest, at: datetime, sight: CatalogSight | None = No
         *mappings(manifest, seen),
         *dates(manifest, seen.schema_of),
         *links(manifest),
+        *query_checks.unfit(manifest, seen),
         *egress_checks.found(manifest),
         *safety(manifest),
     ]

@@ -41,7 +41,7 @@ class RestSink:
     """The idempotency key goes where the vendor takes it: a header, a body member, or nowhere (class N: the body has
     the key)."""
 
-    def __init__(self, settings: RestSettings) -> None:
+    def __init__(self, settings: RestSettings, session: RestSession | None = None) -> None:
         if settings.idempotency == "K" and not (
             settings.idempotency_header or settings.idempotency_field or settings.batch
         ):
@@ -71,7 +71,7 @@ class RestSink:
             reference=settings.reference,
         )
         self.reader = BatchReader(settings.batch, self.rules, settings.idempotency_field) if settings.batch else None
-        self.session = RestSession(settings)
+        self.session = session or RestSession(settings)
         self.questions = Questions(settings, self.session)
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch

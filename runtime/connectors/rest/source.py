@@ -71,7 +71,7 @@ class RestSource:
     its end moves `since` on.
     """
 
-    def __init__(self, settings: RestSettings) -> None:
+    def __init__(self, settings: RestSettings, session: RestSession | None = None) -> None:
         if not settings.key_fields:
             raise wrong_setting("/key_fields", "Reading needs 'key_fields': what identifies a record.")
         self.settings = settings
@@ -80,7 +80,7 @@ class RestSource:
         self.calls = PageCalls(settings)
         for number, rule in enumerate(settings.reads):
             rule.checked(f"/reads/{number}")
-        self.session = RestSession(settings)
+        self.session = session or RestSession(settings)
         self.version_field = settings.changes.field if settings.changes else settings.version_field
         self.keys = KeyReader(settings.key_fields, self.version_field)
         self.resumed: bool | None = None  # this reader goes on inside of a run, whose place may mean nothing any more

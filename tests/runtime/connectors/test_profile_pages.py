@@ -259,6 +259,22 @@ REPLAYS = {
             "Throttled",
         ),
     ),
+    "shopify-admin": Replay(
+        pages=[
+            shopify([("gid://shopify/Product/1", "2026-03-01T10:00:00Z")], "eyJsYXN0"),
+            shopify([("gid://shopify/Product/2", "2026-03-01T10:00:03Z")], None),
+        ],
+        keys=["gid://shopify/Product/1", "gid://shopify/Product/2"],
+        since="2026-03-01T10:00:03Z",
+        asked=[(0, "variables", {"first": 100}), (1, "variables", {"first": 100, "after": "eyJsYXN0"})],
+        again=("2026-03-01T10:02:00Z", "variables", {"first": 100, "filter": "updated_at:>='2026-03-01T10:00:00Z'"}),
+        error=(
+            200,
+            {"errors": [{"message": "Access denied for products field.", "extensions": {"code": "ACCESS_DENIED"}}]},
+            ConnectionFault,
+            "Access denied for products",
+        ),
+    ),
     "square": Replay(
         pages=[
             ({}, {"cursor": "CAAS", "objects": [{"type": "ITEM", "id": "W62", "version": 1563902291501}]}),
@@ -383,6 +399,7 @@ def test_an_error_of_the_vendor_is_told_in_its_words_and_a_429_waits(name: str) 
 
 
 def test_every_rest_profile_that_reads_stands_here() -> None:
-    reading = {name for name, one in profiles().items() if one.protocol == "rest" and one.settings.get("key_fields")}
+    paged = ("rest", "graphql")
+    reading = {name for name, one in profiles().items() if one.protocol in paged and one.settings.get("key_fields")}
     assert reading == set(REPLAYS)
     assert Secrets(SECRETS)

@@ -120,10 +120,11 @@ def test_the_command_prints_the_schema_and_without_a_name_what_there_is() -> Non
     assert "rest         source, sink, decision" in out.getvalue()
 
 
-def test_the_page_of_the_reference_is_what_the_command_prints_now() -> None:
+@pytest.mark.parametrize("protocol", ["rest", "graphql"])
+def test_the_page_of_the_reference_is_what_the_command_prints_now(protocol: str) -> None:
     out = io.StringIO()
-    call_command("connector_schema", "rest", markdown=True, stdout=out)
-    page = Path(__file__).parents[3] / "docs" / "reference" / "rest-settings.md"
+    call_command("connector_schema", protocol, markdown=True, stdout=out)
+    page = Path(__file__).parents[3] / "docs" / "reference" / f"{protocol}-settings.md"
     assert page.read_text() == out.getvalue(), (
-        "manage.py connector_schema rest --markdown > docs/reference/rest-settings.md"
+        f"manage.py connector_schema {protocol} --markdown > docs/reference/{protocol}-settings.md"
     )

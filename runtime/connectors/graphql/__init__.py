@@ -1,0 +1,1 @@
+"""GraphQL: queries page by page, mutations, bulk operations."""
