@@ -140,8 +140,8 @@ class Shop(Emulator):
         return 1.0 + float(variables.get("first") or 0)
 
     def _told(self, error: GraphQLError, code: str) -> Row:
-        made = error.formatted
-        return {**made, "extensions": {**(made.get("extensions") or {}), **({"code": code} if code else {})}}  # type: ignore[dict-item]
+        made: Row = dict(error.formatted)
+        return {**made, "extensions": {**(error.extensions or {}), **({"code": code} if code else {})}}
 
     def _root(self) -> dict[str, Callable[..., Any]]:
         return {

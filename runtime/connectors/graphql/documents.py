@@ -68,7 +68,9 @@ class GraphQLText:
             if isinstance(one, ast.FieldNode):
                 yield one
                 continue
-            inner: Any = one if isinstance(one, ast.InlineFragmentNode) else self._fragments.get(one.name.value)  # type: ignore[attr-defined]
+            inner: Any = one
+            if isinstance(one, ast.FragmentSpreadNode):
+                inner = self._fragments.get(one.name.value)
             if inner is not None and deep:
                 yield from self._fields(inner.selection_set, deep - 1)
 
