@@ -11,6 +11,7 @@ from catalog.models import (
     ApiSearch,
     ApiUserObjectPermission,
     Application,
+    Domain,
     Subscription,
     System,
     Team,
@@ -89,6 +90,52 @@ def may_state_system(viewer: Viewer, system: System) -> Permission:
     if viewer.sees_everything or system.owner_team_id in viewer.team_ids or _stewards(viewer):
         return ALLOWED
     return Permission(False, f"Only {system.owner_team or 'an architect'} may say this of {system.name}.")
+
+
+def systems_stated_by(viewer: Viewer) -> QuerySet[System]:
+    """Systems of which the viewer may say what they are and where they answer, by one query."""
+    rows = System.objects.filter(retired_at=None)
+    if viewer.sees_everything or _stewards(viewer):
+        return rows
+    return rows.filter(owner_team_id__in=viewer.team_ids)
+
+
+def may_register_system(viewer: Viewer, team: Team | None) -> Permission:
+    """A system is registered for a team that one belongs to; by an architect for any, or for none yet."""
+    if viewer.sees_everything or _stewards(viewer):
+        return ALLOWED
+    if team is None:
+        return Permission(
+            False, "Choose the team that answers for the system: one of yours. An architect may leave it open."
+        )
+    if team.pk not in viewer.team_ids:
+        return Permission(False, f"You are not in {team.name}. Choose one of your own teams, or ask an architect.")
+    return ALLOWED
+
+
+def may_state_entity(viewer: Viewer, domain: Domain | None) -> Permission:
+    """An architect says what a business entity is, or the owner of its domain."""
+    if viewer.sees_everything or _stewards(viewer):
+        return ALLOWED
+    owner = domain.owner_team if domain is not None else None
+    if owner is not None and owner.pk in viewer.team_ids:
+        return ALLOWED
+    if owner is None:
+        return Permission(
+            False, "An architect does this, or the owner of the entity's domain. Choose a domain of yours."
+        )
+    return Permission(False, f"Only {owner.name}, which owns {domain}, or an architect may say this.")
+
+
+def a_team_of(viewer: Viewer) -> Team | None:
+    """A team for which the viewer may register something; None where there is none."""
+    return Team.objects.filter(pk__in=viewer.team_ids, retired_at=None).first() if viewer.team_ids else None
+
+
+def a_domain_of(viewer: Viewer) -> Domain | None:
+    """A domain that a team of the viewer owns; None where there is none."""
+    rows = Domain.objects.select_related("owner_team").filter(owner_team_id__in=viewer.team_ids)
+    return rows.first() if viewer.team_ids else None
 
 
 def may_register(viewer: Viewer, team: Team | None) -> Permission:

@@ -10,16 +10,21 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from catalog.api import estate
 from catalog.api import serializers as shapes
 from catalog.api.base import IF_MATCH, CatalogView, conditional, etag_of, require_match
 from catalog.models import Dependency
 from catalog.selectors import apis, boundaries, dependencies, scorecards, systems, teams
 from catalog.services import apis as api_changes
+from catalog.services import landscape
 from kernel import clock, moments
+from kernel.access import decider
 from kernel.errors import Invalid, NotFound, finding
 
 
 class SystemsOfRecord(CatalogView):
+    scopes = {"POST": "governance:write"}
+
     @extend_schema(
         operation_id="systems_of_record",
         tags=["catalog"],
@@ -33,6 +38,29 @@ class SystemsOfRecord(CatalogView):
         return conditional(
             request, [dict(shapes.BoundarySerializer(b).data) for b in found if not entity or b.entity == entity]
         )
+
+    @extend_schema(
+        operation_id="systems_of_record_propose",
+        tags=["catalog"],
+        summary="Propose which system is right about an entity",
+        description=(
+            "Opens the draft of a change of the kind `boundary.move`, also where no system is right about it yet; it "
+            "takes effect once it is approved and applied. A proposal that is open already is answered as it is. Names "
+            "that do not exist, the record of today, and a record that begins later are findings. A token needs the "
+            "scope `governance:write`."
+        ),
+        request=estate.RecordProposalSerializer,
+        responses={201: estate.ProposedSerializer},
+        examples=[
+            OpenApiExample(
+                "The first one",
+                value={"entity": "gift-card", "system": "erp", "justification": "The ERP issues them."},
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        return estate.propose_record(self, request)
 
 
 def _moment(text: str | None) -> datetime:
@@ -50,6 +78,39 @@ class SystemList(CatalogView):
     )
     def get(self, request: Request) -> Response:
         return conditional(request, [dict(shapes.SystemSerializer(s).data) for s in systems.all_systems()])
+
+    @extend_schema(
+        operation_id="systems_register",
+        tags=["catalog"],
+        summary="Register a system, for a team of one's own; architects for any",
+        description="Where it answers is said afterwards: `PUT /api/v1/systems/{key}/endpoints/{environment}`.",
+        request=estate.SystemDetailSerializer,
+        responses={201: estate.SystemDetailSerializer},
+        examples=[
+            OpenApiExample(
+                "A warehouse",
+                value={
+                    "key": "wms",
+                    "name": "Warehouse",
+                    "vendor": "Example",
+                    "kind": "wms",
+                    "owner_team": "logistics",
+                },
+                request_only=True,
+            )
+        ],
+    )
+    def post(self, request: Request) -> Response:
+        data = self.validated(estate.SystemDetailSerializer)
+        made = landscape.register_system(
+            actor=self.person,
+            key=data.pop("key"),
+            third_party=data.pop("third_party", None),
+            values=data,
+            decides=lambda: decider(request),
+        )
+        body = estate.of_system(made)
+        return Response(body, status=201, headers={"ETag": etag_of(body), "Location": f"/api/v1/systems/{made.key}"})
 
 
 class TeamList(CatalogView):

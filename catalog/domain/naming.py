@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable
 from datetime import date
+from difflib import get_close_matches
 from typing import Final
 
 _CAMEL: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -66,3 +67,15 @@ def is_slug(text: str) -> bool:
 def telling_words(title: str) -> list[str]:
     """The words of a title that say something about its subject."""
     return [w for w in words(title) if w not in _NOISE and not w.isdecimal() and len(w) > 1]
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """The known key that somebody may have meant, whatever the capitals; empty where none is near."""
+    keys = list(known)
+    plain = spelled(given).replace(" ", "-").replace("_", "-")
+    return plain if plain in keys else next(iter(get_close_matches(plain, keys, n=1, cutoff=0.75)), "")
+
+
+def spelled(name: str) -> str:
+    """Two names that differ by capitals, blanks or the width of letters are one."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

@@ -74,7 +74,7 @@ def require_both_sides(actor: User, giving: Team | None, receiving: Team | None,
         f"{receiving} would own {what}, and has not been asked: propose the hand-over as a change, which both teams "
         f"approve. Somebody who is in both teams hands it over at once, or an architect who is not in {giving}."
     )
-    pointer = "/owner_team" if code.startswith("api.") else "/team"
+    pointer = "/team" if code.startswith("application.") else "/owner_team"
     raise Forbidden(code, message, {"findings": [finding(pointer, message)]})
 
 

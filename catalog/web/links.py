@@ -13,7 +13,7 @@ def propose(kind: str, subject: str) -> str:
     return f"{base}?{urlencode({'kind': kind, 'subject': subject})}"
 
 
-def address(name: str, **arguments: str) -> str:
+def address(name: str, **arguments: str | int) -> str:
     """The path behind a URL name, or "" where no room answers to it."""
     try:
         return reverse(name, kwargs=arguments or None)

@@ -116,11 +116,13 @@ def _api_page(
 @require_GET
 def systems(request: HttpRequest) -> HttpResponse:
     viewer = Viewer.of(request.user)
+    stated = set(permissions.systems_stated_by(viewer).values_list("pk", flat=True))
     rows = [
-        {"system": row, "permission": permissions.may_state_system(viewer, row)}
+        {"system": row, "stated": row.pk in stated}
         for row in System.objects.select_related("owner_team").filter(retired_at=None)
     ]
-    return render(request, "catalog/systems.html", {"rows": rows})
+    may_register = permissions.may_register_system(viewer, permissions.a_team_of(viewer))
+    return render(request, "catalog/systems.html", {"rows": rows, "may_register": may_register})
 
 
 @require_http_methods(["GET", "POST"])

@@ -6,7 +6,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from catalog.selectors import domains, teams
-from catalog.services import governed_facts
+from catalog.services import boundary_proposals, governed_facts
 from governance.domain import kinds, limits, policy
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_run, passed
 from governance.domain.kinds import ApprovedSubject, ChangeKind
@@ -15,7 +15,7 @@ from governance.selectors import policies as policies_in_force
 from governance.selectors import told_slots
 from governance.services import freeze_changes, policies, policy_names, waivers
 from governance.services.catalog import change_kinds as catalog_kinds
-from governance.services.catalog import freeze_guard
+from governance.services.catalog import freeze_guard, record_proposals
 from kernel import clock
 from kernel.digest import short
 from kernel.errors import DomainError
@@ -58,6 +58,7 @@ def register_all() -> None:
     )
 
     freeze_changes.register_all()
+    boundary_proposals.register(record_proposals.propose)
     governed_facts.register_freezes(freeze_guard.open_freezes, freeze_guard.recorded_apis)
 
 

@@ -66,6 +66,8 @@ def _case(name: str) -> tuple[str, str, Any, str]:
             {"base_url": "https://erp.example", "secret_ref": "env:TILLGATE_SECRET_ERP"},
             "piet",
         ),
+        "system": ("/api/v1/systems/erp", "", {"description": "It keeps the books."}, "piet"),
+        "entity": ("/api/v1/entities/price", "", {"aliases": ["amount"]}, "piet"),
         "system-provision": ("/api/v1/systems/erp/provision", "", {"third_party": None}, "piet"),
         "environment-records": (
             "/api/v1/environments/test/records",

@@ -232,6 +232,25 @@ def test_a_system_of_record_moves_by_its_approved_change_and_not_if_it_moved_mea
     )
 
 
+@pytest.mark.parametrize("place", ["prise/base", "price/bse", "price/base?channel=shop", "price/base?planet=mars"])
+def test_a_move_about_what_the_catalog_does_not_know_fails_its_check(place: str):
+    subject = Subject("boundary", place, subject_facts.boundary_digest(place))
+    change = asked("boundary.move", subject, system="erp", valid_from=clock.now().isoformat())
+    row = change.check_results.filter(check_id="boundary.move").latest("pk")
+    assert row.status == "failed"
+    assert row.findings[0]["rule"] == "boundary.place"
+
+
+def test_a_move_fails_its_check_where_a_record_that_begins_later_stands_in_the_way():
+    catalog.build({"blueprint": 1, "boundaries": [{"entity": "tender", "system": "erp", "from": "2030-01-01"}]})
+    subject = Subject("boundary", "tender", subject_facts.boundary_digest("tender"))
+    change = asked("boundary.move", subject, system="pos", valid_from=clock.now().isoformat())
+    row = change.check_results.filter(check_id="boundary.move").latest("pk")
+    assert row.status == "failed"
+    assert row.findings[0]["rule"] == "boundary.overlap"
+    assert change.facts["domain"] == "loyalty", "the first record goes by the domain of the entity"
+
+
 def test_a_tier_changes_by_its_approved_change_and_names_what_would_rest_on_less():
     digest = subject_facts.api_digest("price-api")
     assert digest

@@ -24,6 +24,11 @@ class Command(BaseCommand):
             action="store_true",
             help="people whom a blueprint named before and this one does not: show them; with --yes, close them",
         )
+        parser.add_argument(
+            "--keep",
+            action="store_true",
+            help="what somebody else has changed since a blueprint wrote it stays as it is, and is told",
+        )
         parser.add_argument("--yes", action="store_true", help="with --prune: close the people that it shows")
         in_the_name_of.add_argument(parser)
 
@@ -40,6 +45,7 @@ class Command(BaseCommand):
                     dry_run=options["dry_run"],
                     base_dir=path.parent,
                     prune=options["prune"] and options["yes"],
+                    keeps=options["keep"],
                 )
         except OSError as error:
             raise CommandError(f"{path} cannot be read: {error.strerror}") from None
@@ -47,7 +53,7 @@ class Command(BaseCommand):
             lines = [f"  {f['pointer']}: {f['message']}" for f in error.findings]
             raise CommandError("\n".join([error.message, *lines])) from None
         for outcome, kind, key, note in report.lines:
-            told = ("kept", "waits", "closed", *(("missing",) if options["prune"] else ()))
+            told = ("changed", "kept", "waits", "closed", *(("missing",) if options["prune"] else ()))
             if options["verbosity"] > 1 or outcome in told:
                 self.stdout.write(f"{outcome:<10} {kind} {key} {note}")
         self.stdout.write(report.summary())

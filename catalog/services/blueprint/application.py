@@ -38,7 +38,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import DataError, IntegrityError, transaction
 
 from catalog.services import search_index
 from catalog.services.blueprint import api_sections, landscape_sections, people_section
@@ -156,6 +156,9 @@ def _build(document: dict[str, Any], writer: BlueprintWriter) -> None:
                 inner = error.findings or [{"pointer": "", "message": error.message}]
                 for each in inner[:20]:
                     writer.found.add(f"{pointer}{each['pointer']}", each["message"], code=error.code)
+            except DataError as error:  # a text is longer than its column, a number larger
+                said = str(error).strip().partition("\n")[0]
+                writer.found.add(pointer, f"The database cannot keep this: {said}.", code="database.value")
             except IntegrityError as error:
                 name = violated(error)
                 writer.found.add(

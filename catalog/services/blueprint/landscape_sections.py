@@ -24,7 +24,7 @@ from catalog.models import (
     SystemEndpoint,
     Team,
 )
-from catalog.services import audit_snapshots, endpoints, provision
+from catalog.services import audit_snapshots, endpoints, landscape_values, provision
 from catalog.services.blueprint.writer import BLUEPRINT, BlueprintWriter
 from kernel import acting, authorities, clock
 from kernel.ui.wording import counted
@@ -102,15 +102,9 @@ def domains(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None
 def systems(writer: BlueprintWriter, item: dict[str, Any], pointer: str) -> None:
     """A system and where it answers in each environment; secrets are named, never written."""
     key = writer.key(item, pointer)
-    values: dict[str, Any] = {n: writer.text(item, n, pointer, 120) for n in ("vendor", "kind", "network_zone")}
-    values |= {
-        "name": writer.text(item, "name", pointer, 120) or key,
-        "description": writer.text(item, "description", pointer, 2000),
-        "deployment": writer.found.choice(
-            item.get("deployment"), System.Deployment.choices, f"{pointer}/deployment", noun="deployment"
-        ),
-        "owner_team": writer.found.row_by_key(Team, item.get("owner_team"), f"{pointer}/owner_team", noun="team"),
-    }
+    values: dict[str, Any] = dict.fromkeys(("vendor", "kind", "network_zone", "description", "deployment"), "")
+    values |= {"owner_team": None, **landscape_values.system_values(item, writer.found, base=pointer)}
+    values["name"] = values.get("name") or key
     third_party = writer.flag(item, "third_party", pointer)
     if third_party is not None or values["vendor"]:
         values["third_party"] = third_party if third_party is not None else provision.is_vendors(values["vendor"])

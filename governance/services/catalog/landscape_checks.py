@@ -10,7 +10,7 @@ from catalog.selectors import boundaries, dependencies, systems
 from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, finding, not_applicable, not_run, passed
 from governance.domain.subject import SubjectFacts
 from governance.services.catalog.proposals import moment_or_none
-from governance.services.catalog.subject_facts import on_version
+from governance.services.catalog.subject_facts import boundary_place, on_version
 from kernel.ui.wording import counted
 
 
@@ -113,6 +113,9 @@ def _boundary_known(context: CheckContext) -> CheckOutcome:
     facts = context.subject_facts
     if facts is None:
         return not_run("The boundary is not known.")
+    if unknown := facts.extras.get("unknown"):
+        listed = [finding("boundary.place", "/subjects/0/id", said) for _, said in unknown]
+        return failed("It is about something that the catalog does not know.", listed, ["Register it, or correct it."])
     if facts.extras.get("to") is None:
         found = finding("boundary.system", "/parameters/system", "There is no such system.")
         return failed("The new system of record is unknown.", [found], ["Name a registered system."])
@@ -127,6 +130,17 @@ def _boundary_known(context: CheckContext) -> CheckOutcome:
     if present == {facts.extras["to"].key}:
         found = finding("boundary.same", "/parameters/system", "It is already the system of record.")
         return failed("Nothing would change.", [found], ["Withdraw the change."])
+    in_the_way = boundaries.later(*boundary_place(context.subject.id), start)
+    if in_the_way:
+        listed = [
+            finding(
+                "boundary.overlap",
+                "/parameters/valid_from",
+                f"{one.system.key} is the record from {one.valid_from:%Y-%m-%d %H:%M} UTC on.",
+            )
+            for one in in_the_way
+        ]
+        return failed("A record that begins later stands in the way.", listed, ["Move that one, or begin after it."])
     return passed(
         f"From {', '.join(sorted(present)) or 'no system'} to {facts.extras['to'].key}, "
         f"from {start:%d %b %Y %H:%M} UTC."

@@ -200,12 +200,12 @@ def boundary_facts(subject: Subject) -> SubjectFacts | None:
         record_owner_team_ids=owners,
         entities=(entity if group is None else f"{entity}/{group}",),
         consumers_affected=(),
-        domain_key=next((b.domain_key for b in found if b.domain_key), None),
+        domain_key=boundaries.domain_of(entity) or None,
         system_keys=tuple(dict.fromkeys(b.system.key for b in found)),
         url="/systems-of-record/",
         old=document,
         new=document,
-        extras={"in_force": found},
+        extras={"in_force": found, "unknown": boundaries.unknown_names(entity, group, scope)},
     )
 
 
