@@ -59,13 +59,14 @@ bench: $(READY) ## Measure against peers and limits (minutes; see docs/benchmark
 bench-quiet: $(READY) ## P1 to P4 and P10 with peers, rows at the end, a quarter of an hour: PEERS=../peers ARGS=--tiny
 	$(BIN)/python -m bench.quiet $(if $(PEERS),--peers $(PEERS)) $(ARGS)
 
-bench-peers: $(READY) ## Environments for the peers of bench-quiet and the OData server of the tests, outside the checkout: make bench-peers PEERS=../peers
+bench-peers: $(READY) ## Environments for the peers of bench-quiet, the OData server and the OpenID provider of the tests, outside the checkout: make bench-peers PEERS=../peers
 	$(if $(PEERS),,$(error where to? make bench-peers PEERS=../peers))
 	@for peer in dlt sling; do test -x $(PEERS)/$$peer/bin/python || $(PY) -m venv --without-pip $(PEERS)/$$peer; done
 	@$(UV) pip install -q --python $(PEERS)/dlt/bin/python --system-certs "dlt[postgres]==1.31.0"
 	@$(UV) pip install -q --python $(PEERS)/sling/bin/python --system-certs "sling-linux-amd64==1.4.11"
 	@mkdir -p $(PEERS)/odata && cp tests/runtime/connectors/odata_peer/package*.json $(PEERS)/odata/
-	@if command -v npm >/dev/null; then npm ci --prefix $(PEERS)/odata --ignore-scripts --no-audit --no-fund --silent; else echo "no npm: the OData server of the tests is left out"; fi
+	@mkdir -p $(PEERS)/oidc && cp tests/governance/oidc_peer/package*.json $(PEERS)/oidc/
+	@if command -v npm >/dev/null; then for peer in odata oidc; do npm ci --prefix $(PEERS)/$$peer --ignore-scripts --no-audit --no-fund --silent || exit 1; done; else echo "no npm: the OData server and the OpenID provider of the tests are left out"; fi
 
 faults: $(READY) ## Simulation and real processes under faults (about 45 minutes): make faults ARGS="--minutes 5"
 	$(BIN)/python -m tests.faults $(ARGS)

@@ -159,8 +159,8 @@ def end_of_provider(user: User | None, *, sid: str, issued: datetime, skew: time
     session that does not know its name at the provider counts as the one. Whose ended, and how many.
 
     `issued` is of the provider's clock, and so is when it signed somebody in, where the session knows that; of another
-    one the clock here says so, which may differ by `skew`."""
-    rows = UserSession.objects.filter(began_at__lte=issued + skew, user__isnull=False)
+    one the clock here says so, which may differ by `skew`. A token knows whole seconds."""
+    rows = UserSession.objects.filter(began_at__lt=issued + skew + timedelta(seconds=1), user__isnull=False)
     if user is not None:
         rows = rows.filter(user=user)
     if sid:

@@ -155,6 +155,15 @@ class Start(OIDCAuthenticationRequestView):
         return {}
 
 
+def _answered_by_our_provider(request: HttpRequest) -> None:
+    """RFC 9207 §2.4: a provider that names itself in its answers does so in each. Raises RefusedToken."""
+    issuer, said = settings.OIDC["issuer"], request.GET.get("iss")
+    if said is None and discovered(issuer).get("authorization_response_iss_parameter_supported") is not True:
+        return
+    if said != issuer:
+        raise RefusedToken("issuer", f"the answer names {str(said)[:80]!r} as its provider")
+
+
 @method_decorator(login_not_required, name="dispatch")
 class Callback(OIDCAuthenticationCallbackView):
     """Back from the identity provider. Whatever is wrong with its word ends on the sign-in page, which says so."""
@@ -166,6 +175,8 @@ class Callback(OIDCAuthenticationCallbackView):
         _required()
         self.request, asked = request, request.GET.get("state", "") in request.session.get("oidc_states", {})
         try:
+            if asked:
+                _answered_by_our_provider(request)
             made: HttpResponseBase = super().dispatch(request, *args, **kwargs)
             return made
         except RefusedToken as refused:

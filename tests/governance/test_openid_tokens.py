@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -14,6 +15,7 @@ from django.urls import reverse
 from governance.domain import id_tokens
 from governance.domain.id_tokens import LOGOUT_EVENT
 from governance.services import identity, provider_tokens
+from kernel import clock
 from kernel.models import AuditEntry, User, UserSession
 from portal import started_with
 from tests.governance import fake_provider
@@ -396,3 +398,15 @@ def test_a_provider_whose_clock_is_behind_ends_what_it_dated_itself(provider: st
     behind = signed(said_out(provider, sub="abc-1", **of_now({"iat": NOW - 30})))
     assert Client().post(LOGOUT, {"logout_token": behind}).status_code == 200
     assert not inside(client)
+
+
+def test_a_logout_token_of_the_second_in_which_a_session_began_ends_it(provider: str, settings):
+    """A token knows whole seconds; between clocks that do not differ nothing else makes up for that."""
+    settings.OIDC = settings.OIDC | {"clock_skew": 0}
+    second, client = int(time.time()), Client()
+    Provider.lie = {"iat": second}
+    with clock.frozen(datetime.fromtimestamp(second, UTC) + timedelta(milliseconds=900)):
+        sign_in(client)
+        token = signed(said_out(provider, sub="abc-1") | {"iat": second})
+        assert Client().post(LOGOUT, {"logout_token": token}).status_code == 200
+        assert not inside(client)
