@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import httpx
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
+OTHER_PORTS = {"sftp": 22, "postgresql": 5432, "mariadb": 3306, "mysql": 3306, "oracle": 1521}
+"""Addresses of systems that no HTTP is spoken to."""
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")  # as the last part of a name: an address, written somehow
@@ -32,23 +35,34 @@ class Authority:
     def __str__(self) -> str:
         """`https://host`, with its port where it is not that of the scheme."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.scheme}://{host}" + ("" if DEFAULT_PORTS[self.scheme] == self.port else f":{self.port}")
+        usual = (DEFAULT_PORTS | OTHER_PORTS)[self.scheme]
+        return f"{self.scheme}://{host}" + ("" if usual == self.port else f":{self.port}")
 
 
 def of_url(url: str) -> Authority:
     """The authority of an http or https address, as the client reads it that calls. Raises NoAuthority."""
+    return _of(url, DEFAULT_PORTS)
+
+
+def of_address(url: str) -> Authority:
+    """The authority of any address that a system may have. Raises NoAuthority."""
+    return _of(url, DEFAULT_PORTS | OTHER_PORTS)
+
+
+def _of(url: str, ports: Mapping[str, int]) -> Authority:
     if any(sign in url for sign in "\\\t\r\n ") or not url.isprintable():
         raise NoAuthority("it holds a blank, a backslash or a control character")
     try:
         parts = httpx.URL(url)
     except (httpx.InvalidURL, ValueError) as error:
         raise NoAuthority(f"it cannot be read ({error})") from None
-    if parts.scheme not in DEFAULT_PORTS:
-        raise NoAuthority("it begins with neither https:// nor http://")
+    if parts.scheme not in ports:
+        others = "" if ports is DEFAULT_PORTS else f", nor with {', '.join(f'{one}://' for one in OTHER_PORTS)}"
+        raise NoAuthority(f"it begins with neither https:// nor http://{others}")
     if parts.userinfo:
         raise NoAuthority("it holds a user or password")
     host = canonical_host(parts.raw_host.decode("ascii"))
-    port = DEFAULT_PORTS[parts.scheme] if parts.port is None else parts.port
+    port = ports[parts.scheme] if parts.port is None else parts.port
     if not 0 < port < 65_536:
         raise NoAuthority(f"there is no port {port}")
     return Authority(parts.scheme, host, port)

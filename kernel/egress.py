@@ -1,4 +1,4 @@
-"""The way out: every connection that this product opens to somebody else over HTTP goes through here.
+"""The way out: every connection that this product opens to somebody else goes through here.
 
 A host is resolved once, each of its addresses is judged (`networks.Reach`), and what was judged is what is connected
 to: a name that says something else a moment later changes nothing. No redirect is followed, no cookie kept, and no
@@ -156,6 +156,20 @@ class CheckedBackend(httpcore.NetworkBackend):
 
     def sleep(self, seconds: float) -> None:
         self.inner.sleep(seconds)
+
+
+def connected(host: str, port: int, seconds: float, reach: Reach) -> socket.socket:
+    """A connected socket for a protocol that is none of HTTP, to an address that was judged. Raises NoSuchHost,
+    NotReached, httpcore.ConnectError and httpcore.ConnectTimeout."""
+    ends = time.monotonic() + seconds
+
+    class Within(CheckedBackend):
+        def left(self, timeout: float | None) -> float | None:
+            return max(ends - time.monotonic(), 0.001)
+
+    stream = Within(reach).connect_tcp(host, port, seconds)
+    found: socket.socket = stream.get_extra_info("socket")
+    return found
 
 
 class EgressTransport(OneAnswerTransport):

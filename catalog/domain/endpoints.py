@@ -57,7 +57,7 @@ def normal(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _of_address(text: str) -> str:
     try:
-        authorities.of_url(text)
+        authorities.of_address(text)
     except authorities.NoAuthority as error:
         return f"Give the whole address, such as https://erp.example.com/api: {error}."
     return ""

@@ -33,7 +33,7 @@ from runtime.connectors.file_beats import beating
 from runtime.connectors.file_moves import checksum, free, is_file, move, of_all_files, put_back
 from runtime.connectors.file_names import shown, why
 from runtime.connectors.incoming_files import IncomingFiles, IncomingRules, few
-from runtime.connectors.protocols import Health, Record, RejectedRecord, Retriable
+from runtime.connectors.protocols import CallContext, Health, Record, RejectedRecord, Retriable
 from runtime.connectors.unpacking import Packing, open_unpacked, packing_of
 from runtime.connectors.zip_files import matching
 
@@ -146,6 +146,12 @@ class DropFolder:
         self.ready = deque[tuple[Path, os.stat_result]]()
         self.aside: list[str] = []  # what could not be read in this run, of files that were claimed
         self.notes: list[str] = []
+
+    def use(self, call: CallContext) -> None:
+        """A folder of this machine needs neither secrets nor a deadline."""
+
+    def close(self) -> None:
+        """Nothing is held open."""
 
     def check(self) -> Health:
         """The folders exist, may be written, and renames stay on one file system."""

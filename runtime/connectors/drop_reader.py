@@ -8,7 +8,8 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from itertools import islice
 
-from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable
+from runtime.connectors.drop import ClaimedFile, Unreadable
+from runtime.connectors.drop_places import DropPlace
 from runtime.connectors.file_moves import of_all_files
 from runtime.connectors.file_names import legible, said, shown
 from runtime.connectors.protocols import Cursor, Page, Record, RejectedRecord, Retriable
@@ -27,7 +28,7 @@ class DropReader:
 
     def __init__(
         self,
-        folder: DropFolder,
+        folder: DropPlace,
         records: Callable[[ClaimedFile], Generator[Record | RejectedRecord, None, None]],
         page_size: int,
         *,
@@ -154,3 +155,8 @@ class DropReader:
         if self.held:
             self.held[2].close()
         self.held = None
+
+    def end(self) -> None:
+        """Closes the place as well."""
+        self.close()
+        self.folder.close()

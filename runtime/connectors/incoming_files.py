@@ -16,7 +16,7 @@ from runtime.connectors.file_moves import of_all_files
 from runtime.connectors.file_names import shown, stem_of, wanted, why, without_sum
 from runtime.connectors.unpacking import packing_of
 
-UNFINISHED = (".part", ".tmp")
+UNFINISHED = (".part", ".tmp", ".filepart")
 HIDDEN = (".", "~$")  # the second is what Office keeps beside a workbook that somebody has open
 _NAMED = 3  # files that a warning or an error names; it counts the others
 _KINDS = {

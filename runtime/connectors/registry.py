@@ -65,6 +65,20 @@ def settings_type(protocol: str, role: str) -> type[msgspec.Struct]:
     return found[0]
 
 
+def needs_address(protocol: str, settings: Mapping[str, Any]) -> bool:
+    """Whether a connection with these settings calls the system's address, and reads no folder of the workers. A
+    connector that can do both says so itself. Raises Invalid for an unknown protocol."""
+    said = getattr(_module(protocol), "needs_address", None)
+    return "root" not in settings if said is None else bool(said(settings))
+
+
+def members(protocol: str) -> frozenset[str]:
+    """What the settings of a connector may have, in any of its roles. Raises Invalid for an unknown protocol."""
+    return frozenset(
+        one.encode_name for role in roles(protocol) for one in msgspec.structs.fields(settings_type(protocol, role))
+    )
+
+
 def _maker(protocol: str, role: str, words: str) -> Any:
     maker = getattr(_module(protocol), role, None) if role in ROLES else None
     if maker is None:

@@ -19,7 +19,7 @@ from runtime.connectors.auth_settings import AuthSettings
 
 _TYPED: Mapping[str, type[msgspec.Struct]] = {"auth": AuthSettings}  # members that are read apart from the others
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-REGISTERED = ("base_url", "further_hosts", "token_hosts")
+REGISTERED = ("base_url", "further_hosts", "token_hosts", "trusted")
 """What the endpoint of a system says, and no manifest."""
 _MEMBER = re.compile(r"^ {0,6}([a-z]\w*(?:, [a-z]\w*)*) {2,}(\S.*)$")
 _PATTERN_END = re.compile(r"\\Z")  # Python's; ECMA-262 has `$` alone

@@ -24,7 +24,7 @@ from runtime.services.shared_tokens import SharedTokens
 
 _PLACE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 ALSO_ALLOWED = "also_allowed"
-REGISTERED = ("base_url", "further_hosts", "token_hosts")
+REGISTERED = ("base_url", "further_hosts", "token_hosts", "trusted")
 """What the registration of a system says, and no manifest."""
 _FAULTS: dict[str, FaultKind] = {
     "connection.secret": "secret",
@@ -180,7 +180,9 @@ def _resolved(connection: Connection, system: str, environment: str, release: in
     settings = _with_base(_of_connector(given), connection.protocol, endpoint.base_url)
     settings = connection_places.within({name: _placed(value) for name, value in settings.items()})
     if "base_url" in settings:
-        settings |= _reached(connection, given, endpoint)
+        known = registry.members(connection.protocol)
+        reached = _reached(connection, given, endpoint)
+        settings |= {name: value for name, value in reached.items() if name in known}
     kind = (
         str(settings.get("auth", {}).get("kind", endpoint.auth_kind or "none"))
         if isinstance(settings.get("auth", {}), Mapping)
@@ -205,7 +207,12 @@ def _reached(connection: Connection, given: Mapping[str, Any], endpoint: Endpoin
     trust = given.get("verify", True)
     reference = _reference(trust) if isinstance(trust, str) else endpoint.trust_ref
     believed = secret_references.read(reference) if reference else trust
-    return {"further_hosts": list(endpoint.further_hosts), "token_hosts": sorted(map(str, tokens)), "verify": believed}
+    return {
+        "further_hosts": list(endpoint.further_hosts),
+        "token_hosts": sorted(map(str, tokens)),
+        "verify": believed,
+        "trusted": believed if isinstance(believed, str) else "",
+    }
 
 
 def _reference(trust: str) -> str:
@@ -214,8 +221,8 @@ def _reference(trust: str) -> str:
 
 
 def _with_base(settings: dict[str, Any], protocol: str, base_url: str) -> dict[str, Any]:
-    """Connectors that read folders have a `root`; all others use the environment's address."""
-    if "root" not in settings and protocol not in ("file_drop", "poslog"):
+    """Connectors that read folders of the workers have a `root`; all others use the environment's address."""
+    if registry.needs_address(protocol, settings):
         settings["base_url"] = base_url
     return settings
 

@@ -36,6 +36,7 @@ PLACES = {
     "contracts/tillgate_contracts/schemas.py": "nobody: what a schema refers to stands inside it",
     "kernel/egress.py": "everybody whom a person or a registration names",
     "kernel/one_answer.py": "the pool of connections below it",
+    "runtime/connectors/sftp_session.py": "nobody: SSH over a socket of kernel/egress.py",
     "portal/healthcheck.py": "this container's own web server",
     "portal/up.py": "the demo's emulators on this machine",
     "portal/embedded.py": "free ports of this machine",

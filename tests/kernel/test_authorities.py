@@ -51,3 +51,27 @@ def test_a_host_has_one_spelling(given, authority):
 def test_what_is_no_plain_host_is_refused_and_nothing_else_breaks(given):
     with pytest.raises(NoAuthority):
         authorities.of_further_host(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "authority"),
+    [
+        ("sftp://Files.example.com/outbound", "sftp://files.example.com"),
+        ("sftp://10.1.2.3:2222", "sftp://10.1.2.3:2222"),
+        ("postgresql://till.example.com:5432/pos", "postgresql://till.example.com"),
+        ("https://erp.example.com", "https://erp.example.com"),
+    ],
+)
+def test_a_system_may_answer_by_other_protocols_than_http(given, authority):
+    assert str(authorities.of_address(given)) == authority
+    if not given.startswith("http"):
+        with pytest.raises(NoAuthority):
+            authorities.of_url(given)
+
+
+@pytest.mark.parametrize(
+    "given", ["ftp://files.example.com", "sftp://till:word@files.example.com", "sftp://", "sftp:x"]
+)
+def test_other_addresses_are_those_of_no_system(given):
+    with pytest.raises(NoAuthority):
+        authorities.of_address(given)

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 from runtime.connectors.charsets import by_mark, errors_of, misread
-from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable, each_part
+from runtime.connectors.drop import ClaimedFile, Unreadable, each_part
+from runtime.connectors.drop_places import place_of
 from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.file_drop.controls import ControlSums
 from runtime.connectors.file_drop.csv_rows import Fields, UnreadableRow
@@ -44,26 +45,31 @@ class FileDropSource:
             settings.format != "whole",
             settings.archive,
         )
-        self.folder = DropFolder(settings.root, rules, incoming=settings.incoming)
+        self.folder = place_of(
+            settings.root, settings.incoming, settings.sftp, rules, address=settings.base_url, trusted=settings.trusted
+        )
         self.reading = DropReader(self.folder, self._records, settings.page_size, keyed=bool(settings.key_fields))
         self.objects = objects(settings)
         self.keys = KeyReader(settings.key_fields, settings.version_field) if self.objects else None
         self.notes = list[str]()  # what is to be said of files of archives since the last page
 
     def close(self) -> None:
-        self.reading.close()
+        self.reading.end()
 
     def set_aside(self, cursor: Cursor, reason: str) -> Cursor:
         return self.reading.set_aside(cursor, reason)
 
     def check(self, *, call: CallContext) -> Health:
+        self.folder.use(call)
         return self.folder.check()
 
     def discover(self, *, call: CallContext) -> list[Resource]:
+        self.folder.use(call)
         return [Resource(name, self.settings.key_fields) for name in self.folder.offered()]
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
         """The next page. Local files have no network deadline; a page is as long as `page_size` says."""
+        self.folder.use(call)
         page = without_cards(
             self.reading.read(cursor, call.beat), whole=self.settings.format == "whole", text=self.settings.text
         )
@@ -235,3 +241,8 @@ def _header_again(fields: list[str], names: list[str]) -> bool:
 
 def source(settings: Mapping[str, Any]) -> FileDropSource:
     return FileDropSource(read_settings(FileDropSettings, settings))
+
+
+def needs_address(settings: Mapping[str, Any]) -> bool:
+    """Whether the files lie on a server, and in no folder of the workers."""
+    return settings.get("sftp") is not None

@@ -15,6 +15,7 @@ from runtime.connectors.file_drop.line_layout import LineLayout
 from runtime.connectors.file_drop.xlsx_rows import SheetLayout
 from runtime.connectors.file_drop.xml_records import XmlLayout
 from runtime.connectors.incoming_files import Archive
+from runtime.connectors.sftp_settings import SftpPlace, one_place
 from runtime.connectors.stamps import StampRules
 
 LAYOUTS = {
@@ -29,6 +30,7 @@ LAYOUTS = {
 class FileDropSettings(msgspec.Struct, frozen=True):
     """root (and incoming, when it lies elsewhere), patterns, quiet and done as in `drop.DropFolder`.
 
+    sftp          where the files lie on an SFTP server, in the place of `root`
     format        as the how-to "read files" tells them. All but `whole` may be gzip; `max_size` bounds
                   them unpacked too, and `patience` and `archive` are as in `drop.DropFolder`
     text          of a whole file: `content` is its text, by the encoding of the dialect, and not base64
@@ -41,7 +43,10 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     stamps        what `version_field` means, and how far ahead of now it may lie
     """
 
-    root: str
+    root: str = ""
+    sftp: SftpPlace | None = None
+    base_url: str = ""
+    trusted: str = ""
     incoming: str | None = None
     patterns: list[str] = msgspec.field(default_factory=lambda: ["*"])
     members: list[str] = msgspec.field(default_factory=lambda: ["*"])
@@ -68,6 +73,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
 
     def verify(self) -> None:
         """Raises Invalid for settings that cannot work together."""
+        one_place(self.root, self.incoming, self.sftp)
         self.dialect.verify()
         if self.page_size < 1:
             raise Invalid("connection.settings", "'page_size' is at least 1.")

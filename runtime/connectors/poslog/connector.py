@@ -15,7 +15,8 @@ from lxml import etree
 
 from kernel import card_measures
 from kernel.card_data import MaskedCards, masked_text
-from runtime.connectors.drop import ClaimedFile, DropFolder, Unreadable, each_part
+from runtime.connectors.drop import ClaimedFile, Unreadable, each_part
+from runtime.connectors.drop_places import place_of
 from runtime.connectors.drop_reader import DropReader
 from runtime.connectors.foreign_files import refuse_foreign
 from runtime.connectors.incoming_files import Archive, IncomingRules
@@ -29,6 +30,7 @@ from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.poslog.stream import refuse_doctype, transactions
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
+from runtime.connectors.sftp_settings import SftpPlace, one_place
 from runtime.connectors.xml_sizes import SHOWN, beginning
 from runtime.domain import masking
 
@@ -38,9 +40,15 @@ _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 class PosLogSettings(PosLogRules, frozen=True, kw_only=True):
     """Folder settings as in `drop.DropFolder`, and the rules by which receipts are read. Files may be gzip; `max_size`
-    bounds them unpacked too."""
+    bounds them unpacked too.
 
-    root: str
+    sftp  where the files lie on an SFTP server, in the place of `root`
+    """
+
+    root: str = ""
+    sftp: SftpPlace | None = None
+    base_url: str = ""
+    trusted: str = ""
     incoming: str | None = None
     patterns: list[str] = msgspec.field(default_factory=lambda: ["*.xml", "*.XML", "*.xml.gz"])
     quiet: float = 2.0
@@ -125,6 +133,7 @@ class PosLogSource:
     """Reads as `drop_reader.DropReader` says. A till's gaps are reported as warnings of the page that shows them."""
 
     def __init__(self, settings: PosLogSettings) -> None:
+        one_place(settings.root, settings.incoming, settings.sftp)
         self.settings = settings
         rules = IncomingRules(
             tuple(settings.patterns),
@@ -134,17 +143,20 @@ class PosLogSource:
             settings.patience,
             archive=settings.archive,
         )
-        self.folder = DropFolder(settings.root, rules, incoming=settings.incoming)
+        self.folder = place_of(
+            settings.root, settings.incoming, settings.sftp, rules, address=settings.base_url, trusted=settings.trusted
+        )
         self.reading = DropReader(self.folder, self._records, settings.page_size)
         self.taken = MaskedCards()  # of cardholder data since the last page
 
     def close(self) -> None:
-        self.reading.close()
+        self.reading.end()
 
     def set_aside(self, cursor: Cursor, reason: str) -> Cursor:
         return self.reading.set_aside(cursor, reason)
 
     def check(self, *, call: CallContext) -> Health:
+        self.folder.use(call)
         return self.folder.check()
 
     def discover(self, *, call: CallContext) -> list[Resource]:
@@ -159,6 +171,7 @@ class PosLogSource:
         return [Resource("Transaction", ["store", "till", "businessDate", "sequence"], fields)]
 
     def read(self, cursor: Cursor | None, *, call: CallContext) -> Page:
+        self.folder.use(call)
         page = self.reading.read(cursor, call.beat)
         warnings = [*page.warnings, *gap_warnings([record.key for record in page.records])]
         if self.taken:
@@ -220,3 +233,8 @@ def gap_warnings(keys: list[str]) -> list[str]:
 
 def source(settings: Mapping[str, Any]) -> PosLogSource:
     return PosLogSource(read_settings(PosLogSettings, settings))
+
+
+def needs_address(settings: Mapping[str, Any]) -> bool:
+    """Whether the files lie on a server, and in no folder of the workers."""
+    return settings.get("sftp") is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from runtime.connectors.protocols import CallError, Cursor
+from runtime.connectors.protocols import CallContext, CallError, Cursor
 from runtime.connectors.registry import open_source
 from tests.runtime.connectors.conformance import call
 
@@ -38,12 +38,18 @@ class Folder:
         path.write_text("".join(f'{{"id": "{one}"}}\n' for one in ids))
         return path
 
+    def circumstances(self) -> CallContext:
+        return call()
+
+    def open(self) -> Any:
+        return open_source("file_drop", self.settings)
+
     def run(self) -> Looked:
-        found, source = Looked(), open_source("file_drop", self.settings)
+        found, source = Looked(), self.open()
         try:
             for _ in range(50):
                 cursor: Cursor = json.loads(self.cursor)
-                page = source.read(cursor, call=call())
+                page = source.read(cursor, call=self.circumstances())
                 self.cursor = json.dumps(page.cursor, ensure_ascii=False)
                 self.cursor.encode()  # half a surrogate pair cannot be stored, and NUL neither
                 assert "\\u0000" not in self.cursor
@@ -65,6 +71,7 @@ class Folder:
     def names(self, folder: str) -> list[str]:
         """Names in a folder and below, without the checksums."""
         found = [path for path in (self.root / folder).rglob("*") if path.is_file() or path.is_symlink()]
+        found = [path for path in found if path.name not in (".now", ".looks")]  # what a reader keeps on a server
         return sorted(path.name.rpartition(".")[0] if folder != "incoming" else path.name for path in found)
 
     def archived(self) -> list[bytes]:

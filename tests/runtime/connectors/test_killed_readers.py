@@ -50,3 +50,14 @@ def test_the_mark_of_a_claimed_file_does_not_stand_for_the_next_one(tmp_path: Pa
     assert folder.names("incoming") == ["b.jsonl.done"]
     folder.put("store 7/a.jsonl", "half")
     assert folder.run().ids == []
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("every", ["7", pytest.param("1", marks=pytest.mark.thorough)])
+def test_a_reader_of_a_server_that_is_killed_at_any_step_is_made_up_for(tmp_path: Path, when: str, every: str) -> None:
+    command = [sys.executable, "-m", "tests.runtime.connectors.killed_sftp_reader", str(tmp_path), when, every]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["wrong"] == []
+    assert found["kills"] > 100 / int(every)
