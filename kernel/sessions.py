@@ -104,6 +104,11 @@ def begin(request: HttpRequest, *, way: str = "") -> None:
     }
 
 
+def began_at(request: HttpRequest) -> datetime | None:
+    """When somebody signed in in this session."""
+    return _moment(request.session.get(BEGAN))
+
+
 def signed_in(sender: object, request: HttpRequest, **_: object) -> None:
     """What Django calls at each sign-in, whichever way."""
     begin(request)

@@ -3,6 +3,8 @@ sign people in and out say so here. Only the person and administrators read thes
 
 from __future__ import annotations
 
+import ipaddress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -10,10 +12,13 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.http import HttpRequest
 
-from kernel import audit, clock, outbox, sessions
-from kernel.models import SignInFailures, User
+from kernel import audit, browsers, clock, outbox, sessions
+from kernel.models import AuditEntry, SignInFailures, User
 
 KIND = "sign_in"
+SIGNED_IN = "kernel.signed_in"
+PLACE_KNOWN_FOR = timedelta(days=90)
+PLACES_LOOKED_AT = 400  # sign-ins of one person
 NOBODY = 0  # stands for every name that no account has: what was typed may be a password and is not kept
 KEPT = timedelta(days=1)
 SETTLED = timedelta(minutes=2)  # a minute that is over for all clocks
@@ -28,10 +33,59 @@ returning f.id, f.failures, f.told, f.minute
 
 
 def signed_in(request: HttpRequest, user: User, *, way: str) -> None:
-    """`way`: `password` or `provider`."""
+    """`way`: `password` or `provider`. The entry says so where this person has not signed in from this place before."""
+    address, browser = _address(request), browsers.family(str(request.META.get("HTTP_USER_AGENT", "")))
     with transaction.atomic():
-        about = {"way": way, "address": _address(request), "session": session_of(request)}
-        audit.record("kernel.signed_in", "sign_in", user.pk, actor=user, after=about)
+        about: dict[str, Any] = {"way": way, "address": address, "session": session_of(request), "browser": browser}
+        if _is_new_place(user, address, browser):
+            about["new_place"] = True
+        audit.record(SIGNED_IN, "sign_in", user.pk, actor=user, after=about)
+
+
+@dataclass(frozen=True, slots=True)
+class ToldSignIn:
+    """One sign-in as the ledger has it; `browser` is empty where the entry is older than that."""
+
+    at: datetime
+    address: str
+    browser: str
+
+    @property
+    def words(self) -> str:
+        """When, from where and with what."""
+        by = f" with {self.browser}" if self.browser else ""
+        return f"{self.at:%d %b %Y, %H:%M} UTC from {self.address or 'an unknown address'}{by}"
+
+
+def of_entry(entry: AuditEntry) -> ToldSignIn:
+    after = entry.after or {}
+    return ToldSignIn(entry.at, str(after.get("address") or "")[:60], str(after.get("browser") or "")[:60])
+
+
+def latest(user: User, most: int) -> list[ToldSignIn]:
+    """The last ones of this person, the newest first."""
+    rows = AuditEntry.objects.filter(subject_kind=KIND, subject_id=str(user.pk), verb=SIGNED_IN)
+    return [of_entry(entry) for entry in rows.order_by("-id")[:most]]
+
+
+def _is_new_place(user: User, address: str, browser: str) -> bool:
+    """Whether the sign-ins of the last `PLACE_KNOWN_FOR` were all from other networks or with other browsers. Before
+    the first one there is no usual place. An entry that names no browser is from before they were told apart."""
+    before, since = latest(user, PLACES_LOOKED_AT), clock.now() - PLACE_KNOWN_FOR
+    here = network_of(address)
+    known = (one for one in before if one.at > since and network_of(one.address) == here)
+    return bool(before) and not any(one.browser in ("", browser) for one in known)
+
+
+def network_of(address: str) -> str:
+    """The network in which an address changes by itself: 256 addresses of IPv4, one customer's of IPv6."""
+    try:
+        given = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(given, ipaddress.IPv6Address) and given.ipv4_mapped:
+        given = given.ipv4_mapped
+    return str(ipaddress.ip_network((given, 24 if given.version == 4 else 48), strict=False))
 
 
 def signed_out(request: HttpRequest) -> None:

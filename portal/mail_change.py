@@ -17,12 +17,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from governance.services import identity
-from kernel import persons
+from kernel import persons, sign_ins
 from kernel.errors import Invalid, Unavailable
 from kernel.models import User
 
 SALT = "tillgate.mail_change"
 GOOD_FOR = timedelta(days=1)
+SIGN_INS_TOLD = 5
+"""So many stand in the mail to the old address: the notice of a sign-in may not have gone there yet."""
 
 
 def ask(user: User, address: str) -> None:
@@ -85,7 +87,8 @@ def _tell_old(user: User, address: str) -> None:
         return
     text = (
         f"Notices of Tillgate for {user} ({user.username}) do not go to this address any more.\n\n"
-        "If this was not you, tell an administrator at once.\n"
+        "If this was not you, tell an administrator at once. The last sign-ins, as the ledger has them:\n"
+        + "".join(f"- {one.words}\n" for one in sign_ins.latest(user, SIGN_INS_TOLD))
     )
     try:
         _send("Your address was changed", text, address)

@@ -8,7 +8,7 @@ import threading
 from kernel import periodic_jobs, sessions, sign_in_limits, sign_ins
 from kernel.factors import held
 from kernel.periodic_jobs import run
-from portal import account_notices, token_notices
+from portal import account_notices, new_places, token_notices
 from portal.witness import witnessing
 
 RUN_SECONDS = 60.0
@@ -21,6 +21,7 @@ def run_due() -> int:
     run("passkey_questions_over", held.forget_challenges)
     run("sessions_over", sessions.forget)
     run("accounts_touched", account_notices.tell_due)
+    run("new_places", new_places.tell_due)
     run("tokens_that_end", token_notices.tell_due)
     run("witness", witnessing.witness)  # the last: a disk that is full must not hold up the others
     return 0

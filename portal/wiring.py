@@ -47,6 +47,7 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("runtime.workers_silent", "portal.runtime_notices:on_workers_silent"),
     ("runtime.workers_missing", "portal.runtime_notices:on_workers_missing"),
     ("kernel.sign_ins_failed", "portal.sign_in_notices:on_sign_ins_failed"),
+    ("kernel.signed_in_anew", "portal.new_places:on_new_place"),
     ("kernel.account_touched", "portal.account_notices:on_touched"),
     ("kernel.token_ends", "portal.token_notices:on_ends"),
     ("kernel.process_replaced", "portal.runtime_notices:on_process_replaced"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from governance.models import Approval, BreakGlass, ChangeRequest, Decision, Not
 from governance.selectors import rights
 from governance.services import unfillable
 from kernel import clock
-from kernel.models import User
+from kernel.models import AuditEntry, User
 
 
 def tell(event: Mapping[str, Any]) -> None:
@@ -156,6 +157,19 @@ def address(name: str, *arguments: Any) -> str:
         return "/"
 
 
-def mark_read(*, person: User) -> int:
-    """Every notice of this person. Idempotent."""
-    return Notice.objects.filter(person=person, read_at=None).update(read_at=clock.now())
+NEW_PLACE = "new_place"
+"""The kind of notices about a sign-in from a new place; the number of the ledger's entry ends their source."""
+KEPT_UNREAD = timedelta(days=3)
+_MARGIN = timedelta(minutes=1)
+
+
+def mark_read(*, person: User, began: datetime | None = None) -> int:
+    """Every notice of this person, but for those of a new place in a session that may be the one they tell of. How many
+    stay. Idempotent. `began`: when the session began in which they were read."""
+    rows = Notice.objects.filter(person=person, read_at=None)
+    recent = rows.filter(kind=NEW_PLACE, created_at__gt=clock.now() - KEPT_UNREAD)
+    entries = {notice.pk: int(notice.source.rpartition(":")[2]) for notice in recent}
+    told_of = dict(AuditEntry.objects.filter(pk__in=entries.values()).values_list("pk", "at"))
+    stay = [pk for pk, entry in entries.items() if began is None or began >= told_of.get(entry, began) - _MARGIN]
+    rows.exclude(pk__in=stay).update(read_at=clock.now())
+    return len(stay)

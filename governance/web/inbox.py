@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.contrib import messages
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,7 +19,7 @@ from governance.selectors import changes, emergencies, freezes, sight
 from governance.services import notices
 from governance.web import subject_words, tones
 from governance.web.decisions import person
-from kernel import clock
+from kernel import clock, sessions
 from kernel.bounded_pages import BoundedPages
 from kernel.ui import tones as kernel_tones
 from kernel.ui.tones import Tone
@@ -76,12 +77,18 @@ def inbox(request: HttpRequest) -> HttpResponse:
         "mine": [row_of(c, now) for c in mine[:SHOWN]],
         "decided": [_decided(c) for c in changes.recently_decided(viewer)],
         "corrections": inbox_items.items(viewer),
-        "notices": list(Notice.objects.filter(person=viewer.user, read_at=None)[:8]),
+        "notices": _notices(viewer),
         "debts": _debts(viewer, now) if viewer.team_ids else [],
         "freeze": _next_freeze(viewer, now),
         "now": now,
     }
     return render(request, "governance/inbox.html", context)
+
+
+def _notices(viewer: Viewer) -> list[Notice]:
+    """The newest unread ones; those of sign-ins come first, so that nothing pushes them off the page."""
+    unread = Notice.objects.filter(person=viewer.user, read_at=None)
+    return [*unread.filter(kind=notices.NEW_PLACE)[:8], *unread.exclude(kind=notices.NEW_PLACE)[:8]]
 
 
 def _decided(change: Any) -> dict[str, Any]:
@@ -119,7 +126,12 @@ def _next_freeze(viewer: Viewer, now: datetime) -> dict[str, Any] | None:
 
 @require_POST
 def read_notices(request: HttpRequest) -> HttpResponse:
-    notices.mark_read(person=person(request))
+    if notices.mark_read(person=person(request), began=sessions.began_at(request)):
+        messages.info(
+            request,
+            "A sign-in from a new place stays here for three days, or until you read it in a session that began before "
+            "it.",
+        )
     return redirect("governance:inbox")
 
 
