@@ -27,6 +27,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--forge-port", type=int, help="a code host; only where it is asked for")
     parser.add_argument("--dynamics-port", type=int, help="an ERP by OData V4; only where it is asked for")
     parser.add_argument("--shop-port", type=int, help="a shop by GraphQL; only where it is asked for")
+    parser.add_argument("--crm-port", type=int, help="a CRM with queries and bulk jobs; only where it is asked for")
+    parser.add_argument("--suite-port", type=int, help="an ERP with asynchronous calls; only where it is asked for")
     parser.add_argument("--state", type=Path, required=True, help="directory of the journals; kept over restarts")
     parser.add_argument("--data", type=Path, help="dataset.json or real retail files; without it a generated retailer")
     parser.add_argument("--seed", type=int, default=1, help="of generated data, faults and sales")
@@ -46,7 +48,8 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
 
     data = load(given.data, seed=given.seed, stores=given.stores, products=given.products)
     ports = {"erp": given.erp_port, "stores": given.store_port, "loyalty": given.loyalty_port}
-    if all(port is None for port in (*ports.values(), given.forge_port, given.dynamics_port, given.shop_port)):
+    others = (given.forge_port, given.dynamics_port, given.shop_port, given.crm_port, given.suite_port)
+    if all(port is None for port in (*ports.values(), *others)):
         ports = dict.fromkeys(ports, 0)
     env = os.environ.get
     makers = {
@@ -76,6 +79,15 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
         from sandbox.shop import Shop
 
         made["shop"] = (Shop(given.state, seed=given.seed, token=env("SANDBOX_SHOP_TOKEN", "sandbox")), given.shop_port)
+    if given.crm_port is not None:
+        from sandbox.crm import Crm
+
+        made["crm"] = (Crm(given.state, seed=given.seed, token=env("SANDBOX_CRM_TOKEN", "sandbox")), given.crm_port)
+    if given.suite_port is not None:
+        from sandbox.suite import Suite
+
+        suite = Suite(given.state, seed=given.seed, token=env("SANDBOX_SUITE_TOKEN", "sandbox"))
+        made["suite"] = (suite, given.suite_port)
     return made
 
 

@@ -92,6 +92,7 @@ class Sandbox:
     def command(self) -> list[str]:
         flags = {"erp": "--erp-port", "stores": "--store-port", "loyalty": "--loyalty-port"}
         flags |= {"forge": "--forge-port", "dynamics": "--dynamics-port", "shop": "--shop-port"}
+        flags |= {"crm": "--crm-port", "suite": "--suite-port"}
         made = [sys.executable, "-m", "sandbox", "--state", str(self.state), "--seed", str(self.seed), "--with-parent"]
         for name, port in self.ports.items():
             made += [flags[name], str(port)]
@@ -145,6 +146,14 @@ class Sandbox:
     @property
     def shop(self) -> Control:
         return Control(self.ports["shop"])
+
+    @property
+    def crm(self) -> Control:
+        return Control(self.ports["crm"])
+
+    @property
+    def suite(self) -> Control:
+        return Control(self.ports["suite"])
 
     @property
     def log(self) -> Path:

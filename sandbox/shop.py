@@ -4,6 +4,8 @@
     query orders(first, query)               reference:'…' finds what begins so, as searches do
     mutation orderCreate(order)              refuses in `userErrors`; creates again what is sent again
     mutation orderUpsert(order)              keyed by its reference
+    mutation bulkOperationRunQuery(query)    one at a time; bulkOperation(id) says how it is, GET /bulk/<n>.jsonl is its
+                                             result: products, and variants that name their product by `__parentId`
 
 What it does as the vendor does: errors come with status 200; each call costs points, which come back by the second
 (`extensions.cost`), and one for which there are none left is answered `THROTTLED`; one that could never be paid for is
@@ -17,16 +19,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import orjson
 from graphql import GraphQLError, build_schema, execute_sync, parse, validate
 from graphql.language import ast
 
 from sandbox.faults import BadControl
-from sandbox.server import Answer, Call, Emulator, Operation, Refusal, answer
+from sandbox.server import HOST, Answer, Call, Emulator, Operation, Refusal, answer
 
 PATH = "/admin/graphql.json"
 SDL = """
 type Query {
-  products(first: Int!, after: String, query: String): ProductConnection!
+  bulkOperation(id: ID!): BulkOperation
+  products(first: Int, after: String, query: String): ProductConnection!
   orders(first: Int!, query: String): OrderConnection!
 }
 type PageInfo { hasNextPage: Boolean! endCursor: String }
@@ -37,10 +41,13 @@ type Order { id: ID! reference: String! total: String! note: String }
 type OrderConnection { nodes: [Order!]! pageInfo: PageInfo! }
 type UserError { code: String field: [String!] message: String! }
 type OrderPayload { order: Order userErrors: [UserError!]! }
+type BulkOperation { id: ID! status: String! errorCode: String objectCount: String! url: String }
+type BulkPayload { bulkOperation: BulkOperation userErrors: [UserError!]! }
 input OrderInput { reference: String! total: String! note: String }
 type Mutation {
   orderCreate(order: OrderInput!): OrderPayload
   orderUpsert(order: OrderInput!): OrderPayload
+  bulkOperationRunQuery(query: String!): BulkPayload
 }
 """
 SCHEMA = build_schema(SDL)
@@ -54,6 +61,8 @@ class Shop(Emulator):
     def __init__(self, state: Path, *, seed: int = 1, token: str) -> None:
         super().__init__(state, seed=seed)
         self.settings = {"page_size": 250, "points": 2_000.0, "rate": 100.0, "broken": ""}
+        self.settings |= {"bulk_polls": 0, "bulk_lose": 0, "bulk_fails": "", "bulk_expired": False}
+        self.bulk: dict[str, Row] = {}
         self.products: dict[int, Row] = {}
         for number in range(1, 41):
             stamp = f"2026-03-01T10:00:{number // 4:02}Z"
@@ -70,6 +79,8 @@ class Shop(Emulator):
     def resolve(self, method: str, path: str) -> Operation | None:
         if method == "POST" and path == PATH:
             return Operation("graphql.call", True, self._serve)
+        if method == "GET" and path.startswith("/bulk/"):
+            return Operation("bulk.file", False, self._bulk_file, (path.removeprefix("/bulk/"),))
         return None
 
     def denied(self, headers: Any) -> Refusal | None:
@@ -149,11 +160,50 @@ class Shop(Emulator):
             "orders": self._orders,
             "orderCreate": lambda info, order: self._written(order, upsert=False),
             "orderUpsert": lambda info, order: self._written(order, upsert=True),
+            "bulkOperationRunQuery": self._bulk_run,
+            "bulkOperation": self._bulk_told,
         }
+
+    # bulk operations
+
+    def _bulk_run(self, info: Any, query: str) -> Row:
+        running = next((one for one in self.bulk.values() if one["status"] == "RUNNING"), None)
+        if running is not None:
+            said = f"A bulk query operation for this app and shop is already in progress: {running['id']}."
+            error = {"code": "OPERATION_IN_PROGRESS", "field": None, "message": said}
+            return {"bulkOperation": None, "userErrors": [error]}
+        rows = [row for number, row in self.products.items() if _fits(row, number, query.replace('\\"', '"'))]
+        lines: list[Row] = []
+        for row in rows:
+            lines.append({name: row[name] for name in ("id", "title", "updatedAt")})
+            name = row["id"].replace("Product", "Variant")
+            lines += [{"id": f"{name}-{size}", "size": size, "__parentId": row["id"]} for size in ("S", "M")]
+        number = f"gid://shop/BulkOperation/{len(self.bulk) + 1}"
+        self.bulk[number] = {"id": number, "status": "RUNNING", "lines": lines, "polls": 0, "errorCode": None}
+        return {"bulkOperation": {**self.bulk[number], "objectCount": "0", "url": None}, "userErrors": []}
+
+    def _bulk_told(self, info: Any, id: str) -> Row | None:
+        job = self.bulk.get(id)
+        if job is None:
+            return None
+        job["polls"] += 1
+        if job["status"] == "RUNNING" and job["polls"] > int(self.settings["bulk_polls"]):
+            job["errorCode"] = self.settings["bulk_fails"] or None
+            job["status"] = "FAILED" if job["errorCode"] else "COMPLETED"
+        done = job["status"] == "COMPLETED" and job["lines"]
+        url = f"http://{HOST}:{self.port}/bulk/{id.rpartition('/')[2]}.jsonl?signature={job['polls']}"
+        return {**job, "objectCount": str(len(job["lines"])), "url": url if done else None}
+
+    def _bulk_file(self, call: Call) -> Answer:
+        job = self.bulk.get(f"gid://shop/BulkOperation/{call.params[0].removesuffix('.jsonl')}")
+        if job is None or self.settings["bulk_expired"] or "signature" not in call.query:
+            return Answer(404, b"<Error><Code>ExpiredToken</Code></Error>", "application/xml")
+        lines = job["lines"][: len(job["lines"]) - int(self.settings["bulk_lose"])]
+        return Answer(200, b"".join(orjson.dumps(line) + b"\n" for line in lines), "application/jsonl")
 
     # reading
 
-    def _products(self, info: Any, first: int, after: str | None = None, query: str | None = None) -> Row:
+    def _products(self, info: Any, first: int = 50, after: str | None = None, query: str | None = None) -> Row:
         rows = [row | {"number": number} for number, row in self.products.items() if _fits(row, number, query)]
         rows.sort(key=lambda row: (row["updatedAt"], row["number"]))
         start = 0

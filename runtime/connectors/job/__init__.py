@@ -1,0 +1,1 @@
+"""Asynchronous jobs: submit, ask until it is done, fetch what it made."""
