@@ -1,10 +1,13 @@
-"""Slots that nobody can fill: told when a change is opened, before anybody waits for it, to those who can help."""
+"""Slots that nobody can fill: told to those who can help when a change is opened, before anybody waits for it, and when
+the last person who could leaves while it waits."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from django.db import transaction
 
 from catalog.selectors import domains, teams
 from governance import permissions
@@ -16,6 +19,8 @@ from governance.services import change_events
 from kernel import clock, outbox
 from kernel.models import User
 from kernel.viewer import Viewer
+
+AT_ONCE = 200  # changes of which a look announces something
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +106,43 @@ def tell(change: ChangeRequest, specs: Sequence[SlotSpec], before: dict[str, Any
     """Keep what is asked for with the facts, and announce the slots that nobody can fill unless that was said."""
     change.facts = (change.facts or {}) | {"asks": asked_of(specs)}
     missing = of(change)
-    change.facts["nobody_for"] = sorted(slot.key for slot in missing)
+    change.facts["nobody_for"] = _nobody_for(missing)
     ChangeRequest.objects.filter(pk=change.pk).update(facts=change.facts)
     if missing and change.facts["nobody_for"] != before.get("nobody_for"):
-        outbox.emit(
-            "governance.slots_unfillable",
-            key=change.pk,
-            payload=change_events.payload(change) | {"slots": told_slots.without_names(slot.label for slot in missing)},
-        )
+        _announce(change, missing)
+
+
+def look_again() -> int:
+    """People leave teams and accounts are closed while a change waits: what nobody can finish any more is announced,
+    once, and again when it was possible in between. Returns how many changes are announced."""
+    rows = ChangeRequest.objects.filter(state=ChangeRequest.State.IN_REVIEW).order_by("id")
+    moved = [change.pk for change in rows.iterator() if _nobody_for(of(change)) != _said(change)]
+    return sum(_look_again_at(pk) for pk in moved[:AT_ONCE])
+
+
+def _look_again_at(pk: int) -> bool:
+    with transaction.atomic():
+        rows = ChangeRequest.objects.select_for_update(skip_locked=True, of=("self",))
+        change = rows.filter(pk=pk, state=ChangeRequest.State.IN_REVIEW).first()
+        if change is None or (now := _nobody_for(missing := of(change))) == (said := _said(change)):
+            return False
+        ChangeRequest.objects.filter(pk=pk).update(facts=change.facts | {"nobody_for": now})
+        if is_worse := bool(set(now) - set(said)):
+            _announce(change, missing)
+        return is_worse
+
+
+def _nobody_for(missing: Sequence[UnfillableSlot]) -> list[str]:
+    return sorted(slot.key for slot in missing)
+
+
+def _said(change: ChangeRequest) -> list[str]:
+    return list((change.facts or {}).get("nobody_for") or [])
+
+
+def _announce(change: ChangeRequest, missing: Sequence[UnfillableSlot]) -> None:
+    outbox.emit(
+        "governance.slots_unfillable",
+        key=change.pk,
+        payload=change_events.payload(change) | {"slots": told_slots.without_names(slot.label for slot in missing)},
+    )

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from catalog.models import Domain
-from governance.models import Notice, Policy
-from governance.services import changes, people, policies, unfillable
+from governance.models import ChangeRequest, Notice, Policy
+from governance.services import changes, people, periodic_jobs, policies, unfillable
 from kernel import clock, outbox
 from kernel.errors import Invalid
 from kernel.models import User
@@ -100,6 +100,42 @@ def test_a_new_member_or_a_delegate_is_the_way_out(lone: make.House):
         reason="Holiday",
     )
     assert not unfillable.of(change)
+
+
+def look() -> list[tuple[str, str]]:
+    """As the periodic jobs of a scheduler that has just started."""
+    periodic_jobs.GovernanceJobs().run_due()
+    return told()
+
+
+def test_a_change_in_review_whose_last_decider_leaves_is_told_to_who_can_help(house: make.House):
+    change = make.in_review(house.author)
+    assert look() == []
+    house.architect.groups.clear()
+    (first, *others) = look()
+    assert "Nobody can decide as" in first[1]
+    assert {who for who, _ in (first, *others)} == {house.author.username}
+    assert look() == [first, *others], "the same is not told twice"
+    assert ChangeRequest.objects.get(pk=change.pk).state == "in_review"
+
+
+def test_who_came_and_left_again_is_told_again_and_a_change_that_is_over_is_not(house: make.House):
+    change = make.in_review(house.author)
+    group = house.architect.groups.get()
+    for times in (1, 2):
+        house.architect.groups.clear()
+        assert len(look()) == times
+        house.architect.groups.add(group)
+        assert len(look()) == times
+    changes.withdraw(change, actor=house.author, reason="Not now.")
+    house.architect.groups.clear()
+    assert len(look()) == 2
+
+
+def test_an_account_that_is_closed_leaves_a_change_that_nobody_can_finish(house: make.House):
+    make.in_review(house.author)
+    User.objects.filter(pk=house.owner.pk).update(is_active=False)
+    assert len(look()) == 1
 
 
 def test_two_slots_that_only_one_person_could_fill_are_one_too_few(house: make.House):
