@@ -212,7 +212,7 @@ join pg_class c on c.oid = i.inhrelid
 where i.inhparent = 'runtime_message'::regclass
     and c.relname <> 'runtime_message_default'
     and to_regclass(quote_ident(c.relname || '_keys')) is null"""
-_DROPPED = "select min(day), max(day) from runtime_dropped where data_class = 'heads'"
+_DROPPED = "select min(day), max(day) from runtime_dropped where data_class = 'heads' and number > 0"
 
 
 def index_keys(conn: Connection, *, at: datetime | None = None, wait: Callable[[float], object] = time.sleep) -> str:

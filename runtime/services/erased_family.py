@@ -24,7 +24,7 @@ _LANES = "any(array(select l.lane from runtime_lane l where l.stream_id = %(stre
 FORGOTTEN = """(
        select (max(d.day) + 1)::timestamp at time zone 'utc'
          from runtime_dropped d
-        where d.data_class = 'heads' and d.stream_id = %(stream)s)"""
+        where d.data_class = 'heads' and d.stream_id = %(stream)s and d.number > 0)"""
 ROOT = f"regexp_replace(split_part(m.key, '{STATE_MARK}', 1), '#[0-9]{{1,2}}$', '')"
 ROOT_OF_K = ROOT.replace("m.key", "k")
 # Caused by a case, or the same as what a case let in: then somebody else had stored it under that key before.
