@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 from celery import Celery
 from celery.signals import celeryd_init, setup_logging
@@ -23,6 +25,16 @@ def ask_the_guard(**_: object) -> None:
     end_if_refused()
 
 
+def _refuse_wrong_settings() -> None:
+    """Where Celery's own command is this process, no entry point of ours has looked at them."""
+    program = Path(sys.argv[0])
+    if "celery" in (program.name, program.parent.name):
+        from portal.started_with import refuse_wrong_settings
+
+        refuse_wrong_settings()
+
+
+_refuse_wrong_settings()
 app = Celery("tillgate")
 app.config_from_object("portal.settings:CELERY")
 app.autodiscover_tasks(["catalog", "governance", "runtime", "portal"])

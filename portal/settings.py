@@ -19,6 +19,7 @@ from kernel import acting
 from kernel.networks import Reach
 from kernel.postgresql.sessions import KEEP_ALIVE, process_role
 from kernel.secret_references import SecretPlaces
+from portal import broker
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -218,6 +219,8 @@ DATABASE_SERVING_ROLE = env("DATABASE_SERVING_ROLE", "")
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLER == "transaction"
 REDIS_URL = env("REDIS_URL", "redis://127.0.0.1:6379/0")
 BROKER_URL = env("BROKER_URL", REDIS_URL)
+if BROKER_URL and (_said := broker.wrong(BROKER_URL)):
+    raise ImproperlyConfigured(f"BROKER_URL {_said}.")
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 AUTH_USER_MODEL = "kernel.User"
@@ -337,7 +340,8 @@ SPECTACULAR_SETTINGS = {
 
 # Celery carries wake-ups only: every fact and every piece of work is a row. See docs/decisions on the ledger.
 CELERY = {
-    "broker_url": BROKER_URL,
+    "broker_url": broker.url(BROKER_URL),
+    **broker.options(BROKER_URL),
     "task_ignore_result": True,
     "task_acks_late": True,
     "task_reject_on_worker_lost": False,
@@ -350,15 +354,6 @@ CELERY = {
     "broker_connection_retry_on_startup": True,
     "broker_connection_max_retries": None,
     "broker_channel_error_retry": True,
-    "broker_transport_options": {
-        "socket_timeout": 5,
-        "socket_connect_timeout": 5,
-        "socket_keepalive": True,
-        "health_check_interval": 25,
-        "visibility_timeout": 3600,
-        "retry_on_timeout": True,
-        "max_retries": 0,  # of who sends a wake-up: nobody waits for a broker that is away; workers try for ever
-    },
     "worker_soft_shutdown_timeout": 10,
     "task_publish_retry": False,
     "worker_hijack_root_logger": False,

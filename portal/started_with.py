@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict
 from governance.domain.id_tokens import ALGORITHMS
 from kernel import clock
 from kernel.postgresql import sessions
+from portal import broker
 from portal.front.connections import per_address_of
 from portal.front.places import threads_of
 from portal.front.proxies import proxies_of
@@ -156,7 +157,7 @@ RULES: Mapping[str, Rule] = {
     "WITNESS_SYSLOG": _address("udp", "tcp", "unix"),
     "WITNESS_S3_URL": _address("https", "http"),
     "REDIS_URL": _address("redis", "rediss", "unix"),
-    "BROKER_URL": _address(),
+    "BROKER_URL": broker.wrong,
     "OTEL_EXPORTER_OTLP_ENDPOINT": _address("http", "https"),
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": _address("http", "https"),
 }

@@ -83,3 +83,23 @@ def test_a_wake_up_reaches_the_configured_broker(sender, process):
         broker.listening.close()
     assert done.returncode == 0, done.stderr
     assert broker.came, done.stderr
+
+
+def test_a_wake_up_reaches_a_broker_at_a_socket_of_this_machine(tmp_path):
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(str(tmp_path / "redis"))
+    listening.listen()
+    came = []
+    threading.Thread(target=lambda: came.append(listening.accept()[0].close()), daemon=True).start()
+    code = f"import django; django.setup()\n{SENDERS['runtime.services.wakeups']}"
+    environment = {**os.environ, "SECRET_KEY": "x" * 50, "REDIS_URL": f"unix://{tmp_path / 'redis'}"}
+    environment["DJANGO_SETTINGS_MODULE"] = "portal.settings"
+    environment.pop("BROKER_URL", None)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60
+        )
+    finally:
+        listening.close()
+    assert done.returncode == 0, done.stderr
+    assert came
