@@ -9,7 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -38,6 +38,22 @@ def free_port() -> int:
         return int(made.getsockname()[1])
 
 
+def await_line(process: subprocess.Popen[str], text: str, seconds: float) -> None:
+    """Read what it writes up to a line with the text. One that does not come in time ends the process, and fails."""
+    assert process.stdout is not None
+    said: list[str] = []
+    late = threading.Timer(seconds, process.kill)
+    late.start()
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if text in line:
+                return
+    finally:
+        late.cancel()
+    raise AssertionError(f"{text!r} did not come: {''.join(said)[-3000:]}")
+
+
 class RabbitMQ:
     """Can be started again at the same place after it was ended. `stop(hard=True)` is SIGKILL."""
 
@@ -64,7 +80,7 @@ class RabbitMQ:
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
         }
         self._epmd = subprocess.Popen(["epmd", "-port", str(self._epmd_port)], env=self._environment)
-        self._server: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[str] | None = None
         self._holding: kombu.Connection | None = None
 
     @property
@@ -72,23 +88,15 @@ class RabbitMQ:
         return f"amqp://tillgate:{quote(self.password)}@127.0.0.1:{self.port}//"
 
     def start(self) -> None:
-        with (self.folder / "out").open("ab") as out:
-            self._server = subprocess.Popen(
-                [str(SERVER)], env=self._environment, stdout=out, stderr=out, start_new_session=True
-            )
-        end = time.monotonic() + START
-        while not self._answers():
-            if self._server.poll() is not None or time.monotonic() > end:
-                raise RuntimeError(f"RabbitMQ did not start: {(self.folder / 'out').read_text()[-2000:]}")
-            time.sleep(0.1)
-
-    def _answers(self) -> bool:
-        """A listener that speaks: it answers the header of another version with its own and closes."""
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as line:
-            line.settimeout(2)
-            line.sendall(b"AMQP\x00\x00\x00\x01")
-            return line.recv(4) == b"AMQP"
-        return False
+        self._server = subprocess.Popen(
+            [str(SERVER)],
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            text=True,
+        )
+        await_line(self._server, "completed with", START)
 
     def stop(self, *, hard: bool = False) -> None:
         if self._server is not None:
@@ -98,6 +106,8 @@ class RabbitMQ:
                 self._server.wait(20)
             except subprocess.TimeoutExpired:
                 os.killpg(self._server.pid, signal.SIGKILL)
+            assert self._server.stdout is not None
+            self._server.stdout.close()
             self._server = None
 
     def end(self) -> None:

@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,11 +19,12 @@ from portal import broker
 from tests.architecture.tree import ROOT
 from tests.faults.certificates import Certificates
 from tests.portal import rabbitmq
-from tests.portal.rabbitmq import RabbitMQ
+from tests.portal.rabbitmq import RabbitMQ, await_line
 from tests.portal.test_broker_everywhere import PROCESSES, SENDERS
 
 EVERYDAY = 0  # a server is started and ended
 pytestmark = pytest.mark.skipif(not rabbitmq.here(), reason="RabbitMQ is not installed (Debian: rabbitmq-server)")
+WORKER = 60.0  # seconds until a worker has said what is waited for
 AT_ONCE = 5.0  # seconds; a broker that is away is known after less
 WAKES = 30_000  # more than the buffers of a connection hold
 
@@ -77,38 +77,32 @@ def test_a_wake_up_of_every_place_reaches_its_queue(server: RabbitMQ, process: s
 
 
 @pytest.fixture
-def worker(server: RabbitMQ, tmp_path: Path, transactional_db: None) -> Iterator[Path]:
-    """The Celery worker of the product; answers what it writes."""
+def worker(server: RabbitMQ, transactional_db: None) -> Iterator[subprocess.Popen[str]]:
+    """The Celery worker of the product, which tells what it does."""
     server.purge()
-    said = tmp_path / "worker"
     command = [sys.executable, "-m", "celery", "-A", "portal.celery", "worker", "-P", "solo"]
     command += ["--without-gossip", "--without-mingle", "-Q", "tier0,tier1,tier2,tier3", "-n", "tried@%h"]
-    with said.open("wb") as out:
-        one = subprocess.Popen(command, env=environment(server.url, LOG_LEVEL="INFO"), cwd=ROOT, stdout=out, stderr=out)
+    told = environment(server.url, LOG_LEVEL="INFO", PYTHONUNBUFFERED="1")
+    made = subprocess.Popen(command, env=told, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
-        wait_for(said, " ready.")
-        yield said
+        await_line(made, " ready.", WORKER)
+        yield made
     finally:
-        one.kill()
-        one.wait()
+        made.kill()
+        made.communicate()
 
 
-def wait_for(said: Path, text: str, times: int = 1) -> None:
-    end = time.monotonic() + 60
-    while said.read_text().count(text) < times:
-        assert time.monotonic() < end, said.read_text()[-3000:]
-        time.sleep(0.05)
-
-
-def test_a_worker_takes_wake_ups_and_goes_on_when_a_lost_broker_is_back(server: RabbitMQ, worker: Path) -> None:
+def test_a_worker_takes_wake_ups_and_goes_on_when_a_lost_broker_is_back(
+    server: RabbitMQ, worker: subprocess.Popen[str]
+) -> None:
     assert seconds(server.url)[1] is False
-    wait_for(worker, "succeeded")
+    await_line(worker, " succeeded in", WORKER)
     server.stop(hard=True)
     took, quiet = seconds(server.url)
     assert (took < AT_ONCE, quiet) == (True, True)
     server.start()
     assert seconds(server.url)[1] is False
-    wait_for(worker, "succeeded", 2)
+    await_line(worker, " succeeded in", WORKER)
 
 
 def test_what_a_worker_had_when_it_was_killed_comes_again_and_is_no_second_piece_of_work(server: RabbitMQ) -> None:
