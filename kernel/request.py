@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 _request_id: ContextVar[str] = ContextVar("tillgate_request_id", default="")
 
-CALLS = ("/api/", "/scim/")
+CALLS = ("/api/", "/scim/", "/hooks/")
 """Where programs ask, which want no page and come with no session of a browser."""
 
 

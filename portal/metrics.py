@@ -28,12 +28,13 @@ from runtime.ledger import measures as ledger_measures
 from runtime.ledger import pool
 from runtime.selectors import metric_sight
 from runtime.selectors.metric_sight import MetricSight
+from runtime.services import hook_intake
 
 SCOPE = "metrics:read"
 RECORD = "0024-metrics.md"  # in docs/decisions
 DECLARING = (
     *(application, card_measures, ledger_measures, observing, outbox, periodic_jobs, pool, process_measures),
-    *(pipeline_intake, pipeline_reviews, senders, verdicts, webhooks),
+    *(hook_intake, pipeline_intake, pipeline_reviews, senders, verdicts, webhooks),
 )
 """Where processes count: what workers count must be known to the process that is scraped. Readings come with groups."""
 TOKEN_ENDS = reading("scrape_token_expiry_timestamp_seconds", "When the token of this scrape ends.")

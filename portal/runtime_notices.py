@@ -79,6 +79,14 @@ def on_source_read_again(event: Event) -> None:
     notices.close("source_late", _integration(key, payload["environment"]), f": {key}, {payload['source']}")
 
 
+def on_hook_fault(event: Event) -> None:
+    """`runtime.hook_fault` → the owner team: what a vendor sends by webhook is not taken, or some of it is missing."""
+    key, payload = str(event["key"]), event["payload"]
+    text = f"Webhooks of {key}, {payload['source']}: {payload['said']}"
+    address = f"{reverse('runtime:integration-view', args=[key, 'intake'])}?environment={payload['environment']}"
+    notices.write(event, _owners(key), "hook_fault", text, address)
+
+
 def _integration(key: str, environment: str) -> str:
     address = reverse("runtime:integration", args=[key])
     return address if environment == "production" else f"{address}?environment={environment}"

@@ -121,6 +121,8 @@ CSRF_TRUSTED_ORIGINS = [o for o in env("CSRF_TRUSTED_ORIGINS", "").split(",") if
 STATEMENT_KEYS = env("STATEMENT_KEYS", "")
 # The folder of secrets that pipeline connections name as file:<name>; empty: none (docs/how-to/connect-a-pipeline.md).
 PIPELINE_SECRETS = env("PIPELINE_SECRETS", "")
+# The folder of secrets with which vendors sign their webhooks (docs/how-to/receive-webhooks.md); empty: none.
+WEBHOOK_SECRETS = env("WEBHOOK_SECRETS", "")
 
 INSTALLED_APPS = [
     "django.contrib.admin",

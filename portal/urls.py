@@ -30,6 +30,7 @@ urlpatterns = [
     path("api/v1/", include("runtime.api.urls")),
     path("api/v1/", include("governance.api.urls")),
     path("api/v1/", include("catalog.api.urls")),
+    path("", include("runtime.api.hook_urls")),
     path("scim/v2/", include("governance.api.scim.urls")),
     path("", home.home, name="home"),
     path("sign-in/", accounts.SignIn.as_view(), name="sign-in"),

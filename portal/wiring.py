@@ -40,6 +40,7 @@ REACTIONS: tuple[tuple[str, str], ...] = (
     ("runtime.run_failed", "portal.runtime_notices:on_run_failed"),
     ("runtime.source_late", "portal.runtime_notices:on_source_late"),
     ("runtime.source_read_again", "portal.runtime_notices:on_source_read_again"),
+    ("runtime.hook_fault", "portal.runtime_notices:on_hook_fault"),
     ("runtime.connection_fault", "portal.runtime_notices:on_connection_fault"),
     ("runtime.connection_restored", "portal.runtime_notices:on_connection_restored"),
     ("runtime.question_fault", "portal.runtime_notices:on_question_fault"),

@@ -23,7 +23,7 @@ from portal.front.bodies import Receive
 from portal.front.body_room import IN_MEMORY, BodyRoom, KeptBody, total
 from portal.front.callers import CALLER, Callers
 from portal.front.connections import ConnectionLooks, Connections, peer_of
-from portal.front.guesses import TokenGuesses
+from portal.front.guesses import KnownAddresses, TokenGuesses
 from portal.front.life import give_signs
 from portal.front.places import OF_ONE, ClientGone, ThreadPlaces, threads_of
 from portal.front.refused_calls import NO_REASON
@@ -50,7 +50,9 @@ MOST_BYTES = 8 * 1024 * 1024  # of one caller's bodies at work in intake at a ti
 MOST_HELD_BACK = 256  # requests of one process; their bodies are kept meanwhile
 SEND_SECONDS = 60.0  # for a part of an answer that its reader does not take
 SWITCH_SECONDS = 0.001  # how long a thread may keep the interpreter while the loop waits for it
-_OPERATION = (("/api/v1/intake/", "intake"), ("/api/v1/gate", "gate"), ("/api/v1/stores", "gate"))
+HOOKS = "/hooks/"
+MOST_HOOK_BYTES = 1024 * 1024  # of one webhook; who sends it is known by its body alone
+_OPERATION = (("/api/v1/intake/", "intake"), (HOOKS, "intake"), ("/api/v1/gate", "gate"), ("/api/v1/stores", "gate"))
 
 
 @dataclass(slots=True)
@@ -68,6 +70,7 @@ class Front:
     room: BodyRoom = field(default_factory=lambda: BodyRoom(total()))
     connections: Connections = field(default_factory=Connections)
     guesses: TokenGuesses = field(default_factory=TokenGuesses)
+    hooks: KnownAddresses = field(default_factory=KnownAddresses)
     places: dict[str, ThreadPlaces] = field(init=False)
     held_back: int = 0
 
@@ -121,6 +124,8 @@ class Front:
             answer = await self._answered(scope, headers, body, length, receive)
             if answer.status == 401 and address:
                 self.guesses.failed(address, asyncio.get_running_loop().time())
+            elif answer.status == 200 and path.startswith(HOOKS):
+                self.hooks.learn(path)
             return answer
         except ClientGone:
             body.close()
@@ -137,8 +142,11 @@ class Front:
 
     def _judge_token(self, scope: Scope, headers: Mapping[bytes, bytes]) -> str:
         """The address that counts where the token turns out to be nobody's; empty without a token that is not known.
-        Raises TooManyTokens."""
-        if b"authorization" not in headers or self.callers.credential(headers) in self.callers.known:
+        Of webhooks it counts as long as the place that they are sent to has taken none. Raises TooManyTokens."""
+        if scope["path"].startswith(HOOKS):
+            if scope["path"] in self.hooks:
+                return ""
+        elif b"authorization" not in headers or self.callers.credential(headers) in self.callers.known:
             return ""
         address = self.callers.address(headers, (scope.get("client") or ("",))[0])
         self.guesses.judge(address, asyncio.get_running_loop().time())
@@ -158,7 +166,9 @@ class Front:
         credential = self.callers.credential(headers)
         host = (scope.get("client") or ("",))[0]
         known = credential in self.callers.known
-        if not known and self.identify is not None and (announced is None or IN_MEMORY < announced <= limit):
+        if scope["path"].startswith(HOOKS):
+            limit = min(limit, MOST_HOOK_BYTES)
+        elif not known and self.identify is not None and (announced is None or IN_MEMORY < announced <= limit):
             known = bool(credential) and await self._identified(scope, headers, credential, host)
             if not known and announced is not None:
                 raise Unauthenticated(

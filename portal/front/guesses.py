@@ -22,6 +22,22 @@ class TooManyTokens(DomainError):
 
 
 @dataclass(slots=True)
+class KnownAddresses:
+    """Addresses of webhooks that have taken one in this process, the last ones. Used by one event loop."""
+
+    paths: OrderedDict[str, None] = field(default_factory=OrderedDict)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self.paths
+
+    def learn(self, path: str) -> None:
+        self.paths[path] = None
+        self.paths.move_to_end(path)
+        if len(self.paths) > MOST:
+            self.paths.popitem(last=False)
+
+
+@dataclass(slots=True)
 class TokenGuesses:
     """Used by one event loop. Tokens that were good before in this process are never counted or held up."""
 

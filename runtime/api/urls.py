@@ -9,6 +9,7 @@ from runtime.api import (
     confirmations,
     connectors,
     dead_letters,
+    hooks,
     intake,
     intake_grants,
     integrations,
@@ -30,6 +31,8 @@ _PLACE = "dead-letters/parked/<int:subscription>/<int:lane>/<int:position>"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("intake/<slug:key>/", intake.Intake.as_view(), name="intake"),
     path("intake/<slug:key>", intake.IntakeWithoutSlash.as_view()),
+    path("integrations/<slug:key>/hooks", hooks.HookList.as_view(), name="hooks"),
+    path("integrations/<slug:key>/hooks/<int:hook_id>", hooks.HookDetail.as_view(), name="hook-detail"),
     path("integrations/<slug:key>/intake-grants", intake_grants.IntakeGrantList.as_view(), name="intake-grants"),
     path(
         "integrations/<slug:key>/intake-grants/<int:grant_id>",

@@ -41,6 +41,15 @@ class HandedPosLog(msgspec.Struct, frozen=True):
     settings: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+class HandedWebhook(msgspec.Struct, frozen=True):
+    """How the vendor's webhooks that come in at the source's address are signed and read, by a profile and settings on
+    top of it. `means`: they are `messages`, or tell of `changes` that are then read by the source's connection."""
+
+    profile: str | None = None
+    means: str = "messages"
+    settings: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
 class DeclaredWrite(msgspec.Struct, frozen=True):
     """What a target changes: `replica` copies away from the system of record, `command` asks the record's own API."""
 
@@ -117,10 +126,11 @@ class RejectedLimit(msgspec.Struct, frozen=True):
 
 
 class ManifestSource(msgspec.Struct, frozen=True):
-    """Where messages come from. Without a connection the source is fed by intake alone. `schema` points into the
-    contract at one message. With several sources, message keys are prefixed by the source's name and a colon.
-    `expect_every`: how often a source that is fed by intake gives a sign of life; without it nobody can tell silence
-    from nothing new, so the age of its data is unknown. `expect_within`: the opening hours in which it does."""
+    """Where messages come from. Without a connection the source is fed by intake alone, and with a `webhook` by its
+    vendor; with both the vendor tells that there is something to read. `schema` points into the contract at one
+    message. With several sources, message keys are prefixed by the source's name and a colon. `expect_every`: how often
+    a source that is fed by intake gives a sign of life; without it nobody can tell silence from nothing new, so the age
+    of its data is unknown. `expect_within`: the opening hours in which it does."""
 
     name: str
     system: str
@@ -129,10 +139,16 @@ class ManifestSource(msgspec.Struct, frozen=True):
     schema: str | None = None
     connection: Connection | None = None
     poslog: HandedPosLog | None = None
+    webhook: HandedWebhook | None = None
     rejected_limit: RejectedLimit = RejectedLimit()
     expect_every: str | None = None
     expect_within: OpenHours | None = None
     valid: Valid | None = None
+
+    @property
+    def notifies(self) -> bool:
+        """Whether its webhooks tell only that something has changed."""
+        return self.webhook is not None and self.webhook.means == "changes"
 
 
 class EventContract(msgspec.Struct, frozen=True):
@@ -291,6 +307,14 @@ def _rules(manifest: Manifest) -> Iterator[dict[str, Any]]:
                 "only a source that is fed by intake says here how POSLog is read; this one says it in its connection"
             )
             yield finding(f"/sources/{index}/poslog", said)
+        if source.poslog is not None and source.webhook is not None:
+            yield finding(f"/sources/{index}/webhook", "POSLog is handed in by tills; a source has one of the two")
+        if source.notifies and source.connection is None:
+            said = "changes that webhooks tell of are read by the source's connection; it has none"
+            yield finding(f"/sources/{index}/webhook/means", said)
+        if source.webhook is not None and not source.notifies and source.connection is not None:
+            said = "a source that is read by a connection is told of `changes`; messages come from one without"
+            yield finding(f"/sources/{index}/webhook/means", said)
         if source.expect_every is not None and source.connection is not None:
             said = "only a source that is fed by intake promises signs of life; this one is looked at on a schedule"
             yield finding(f"/sources/{index}/expect_every", said)
@@ -388,6 +412,7 @@ __all__ = [
     "DeclaredWrite",
     "EventContract",
     "HandedPosLog",
+    "HandedWebhook",
     "Manifest",
     "ManifestSource",
     "ManifestTarget",

@@ -35,6 +35,7 @@ _SOURCE = _object(
     schema={"type": "string", "pattern": "^(/.*)?$"},
     connection=_CONNECTION,
     poslog=_object([], profile=_KEY, settings={"type": "object"}),
+    webhook=_object([], profile=_KEY, means={"enum": ["messages", "changes"]}, settings={"type": "object"}),
     rejected_limit=_object(
         [], share={"type": "number", "exclusiveMinimum": 0, "maximum": 1}, count={"type": "integer", "minimum": 0}
     ),

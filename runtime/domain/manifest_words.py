@@ -70,6 +70,12 @@ WORDS: Mapping[str, MemberWords] = {
         {"profile": "poslog-drop"},
         "sources.md#poslog-what-is-voided",
     ),
+    "ManifestSource.webhook": W(
+        "How its vendor's webhooks are signed and read. Without a connection they bring messages; with one they tell "
+        "of changes.",
+        {"profile": "shopify"},
+        "webhooks.md",
+    ),
     "ManifestSource.rejected_limit": W("What one run may reject.", {"share": 0.1}, "sources.md#rejected-records"),
     "ManifestSource.valid": W(
         "Where its states say from when until when they are in force.",
@@ -92,6 +98,14 @@ WORDS: Mapping[str, MemberWords] = {
     "Connection.settings": W(_SETTINGS, {"path": "/products"}, "rest-settings.md"),
     "HandedPosLog.profile": W("A profile of the protocol `poslog`.", "poslog-drop"),
     "HandedPosLog.settings": W("Settings of `poslog`, without its folders.", {}),
+    "HandedWebhook.profile": W(
+        "A vendor's profile that says something of webhooks.", "shopify", "webhooks.md#profiles"
+    ),
+    "HandedWebhook.means": W(
+        "`messages`: a webhook holds the message. `changes`: it tells that something is to be read by the connection.",
+        "changes",
+    ),
+    "HandedWebhook.settings": W("On top of the profile's.", {"only": {"type": ["order.paid"]}}, "webhooks.md"),
     "EventContract.name": W("What happened or changed, in the past tense.", "product.changed"),
     "EventContract.meaning": W(
         "`state`: absolute values, the newest of a key counts. `fact`: something that happened and never changes.",
@@ -209,6 +223,7 @@ TITLES: Mapping[str, str] = {
     "TargetLimits": "Limits of a target",
     "TableTarget": "A table",
     "HandedPosLog": "POSLog that is handed in",
+    "HandedWebhook": "Webhooks of the vendor",
     "Valid": "Dates of states",
     "DatedVersion": "The version of dated states",
     "OpenHours": "Opening hours",

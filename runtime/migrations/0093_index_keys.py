@@ -2,10 +2,8 @@
 
 from django.db import migrations
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
     dependencies = [("runtime", "0092_rejected_by_key")]
 
-    operations = [ApplySql("runtime")]
+    operations = []

@@ -5,6 +5,7 @@ from runtime.models.alerts import Alert, AlertEntry, AlertRule, AlertSignal, Ale
 from runtime.models.day_sums import DaySpan, DaySum, DaySumCursor, TillNumbers
 from runtime.models.exceptions import Attempt, ConflictCase, QuarantinedMessage, RejectedMessage, UnkeptCount
 from runtime.models.grants import IntakeGrant
+from runtime.models.hooks import Hook, HookEvent, HookNotice, HookSequence
 from runtime.models.integrations import ApprovedDestination, Deployment, EntityWrite, Integration, Pin, Release
 from runtime.models.log import Head, Lane, LaneChange, LaneSleep, Message, Stream, StreamSource
 from runtime.models.operation import Firing, RefusedCalls, Run, RunSpan, Schedule, SourceAlarm, Worker
@@ -46,6 +47,10 @@ __all__ = [
     "Erasure",
     "Firing",
     "Head",
+    "Hook",
+    "HookEvent",
+    "HookNotice",
+    "HookSequence",
     "IndicatorDay",
     "IndicatorPeriod",
     "IntakeGrant",

@@ -36,7 +36,8 @@ class Run(models.Model):
         max_length=8, choices=[("collect", "Collect"), ("intake", "Intake"), ("replay", "Replay")], default="collect"
     )
     trigger = models.CharField(
-        max_length=10, choices=[("schedule", "Schedule"), ("manual", "Manual"), ("intake", "Intake")]
+        max_length=10,
+        choices=[("schedule", "Schedule"), ("manual", "Manual"), ("intake", "Intake"), ("webhook", "Webhook")],
     )
     state = models.CharField(max_length=9, choices=State.choices, default=State.RUNNING)
     started_at = models.DateTimeField(db_default=Now())

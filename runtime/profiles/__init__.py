@@ -31,14 +31,15 @@ _REQUIRED = {
     "evidence": str,
     "settings": dict,
 }
-_OPTIONAL = {"limits": dict, "notes": dict, "evidence_by_fact": dict, "token_hosts": list}
+_OPTIONAL = {"limits": dict, "notes": dict, "evidence_by_fact": dict, "token_hosts": list, "webhook": dict}
 _BLANK = re.compile("<[^<>]*>")  # what the retailer fills in
 
 
 @dataclass(frozen=True, slots=True)
 class VendorProfile:
     """`base_url` shows the shape, with what the retailer fills in between `<` and `>`. `settings` go to the
-    connector. `token_hosts`: the vendor's own, which give tokens; they may have something to fill in as well."""
+    connector. `token_hosts`: the vendor's own, which give tokens; they may have something to fill in as well.
+    `webhook`: how the vendor's webhooks are signed and read, empty where it sends none."""
 
     name: str
     title: str
@@ -52,6 +53,7 @@ class VendorProfile:
     notes: Mapping[str, str] = field(default_factory=dict)
     evidence_by_fact: Mapping[str, str] = field(default_factory=dict)
     token_hosts: Sequence[str] = ()
+    webhook: Mapping[str, Any] = field(default_factory=dict)
 
     def gives_tokens(self, token_url: str) -> bool:
         """Whether this address is one of the vendor's for tokens: https, at the port of https."""
@@ -71,6 +73,10 @@ class VendorProfile:
         """Settings for the connector: the profile's, with the manifest's on top. Objects are merged, everything else is
         replaced."""
         return _merged(self.settings, overrides)
+
+    def hook(self, overrides: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings of webhooks, in the same way."""
+        return _merged(self.webhook, overrides)
 
 
 def profiles() -> dict[str, VendorProfile]:

@@ -43,6 +43,7 @@ _RULES = (
         "a source without a connection; then the event needs `key`, and only such a source has `expect_every`, "
         "`expect_within` and `poslog`",
     ),
+    ("`webhook`", "without a connection it `means` `messages`, with one `changes`; not together with `poslog`"),
     ("`schedule`", "needs a source with a connection"),
     ("`connection` or `table`", "a target has one of them; with a connection it names its `api` and `contract`"),
     (

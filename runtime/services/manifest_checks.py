@@ -24,6 +24,7 @@ from runtime.services import (
     base_paths,
     egress_checks,
     handed_poslog,
+    hook_settings,
     paging_checks,
     query_checks,
     state_questions,
@@ -276,6 +277,8 @@ def links(manifest: Manifest) -> Findings:
     for number, source in enumerate(manifest.sources):
         if source.poslog is not None:
             found += _of_settings(f"/sources/{number}/poslog", partial(handed_poslog.rules_of, source))
+        if source.webhook is not None:
+            found += _of_settings(f"/sources/{number}/webhook", partial(hook_settings.of_source, source))
     return [*found, *paging_checks.refused(manifest), *addresses(manifest)]
 
 
@@ -293,6 +296,7 @@ def _of_settings(pointer: str, check: Callable[[], object]) -> Findings:
 def warnings(manifest: Manifest) -> Findings:
     """What may be meant, and is said to those who register or approve: no refusal."""
     found = [*paging_checks.told(manifest), *state_questions.told(manifest), *base_paths.told(manifest)]
+    found += _silent_hooks(manifest)
     if not manifest.by_arrival:
         return found
     said = (
@@ -300,6 +304,24 @@ def warnings(manifest: Manifest) -> Findings:
         "event.version points to what orders them"
     )
     return [finding("/event/version", said, code="event.by_arrival"), *found]
+
+
+def _silent_hooks(manifest: Manifest) -> Findings:
+    """A vendor that sends no more, because it was refused too often or somebody removed the subscription, is seen by
+    the time alone."""
+    said = (
+        "nobody sees it when this vendor sends no more; say how often something comes (expect_every), or read the "
+        "source on a schedule and let its webhooks mean changes"
+    )
+    return [
+        finding(f"/sources/{number}/expect_every", said, code="webhook.silence")
+        for number, source in enumerate(manifest.sources)
+        if source.webhook is not None and source.connection is None and source.expect_every is None
+    ] + [
+        finding("/schedule", "webhooks that never come are not noticed without a schedule", code="webhook.silence")
+        for source in manifest.sources
+        if source.notifies and manifest.schedule is None
+    ]
 
 
 def safety(manifest: Manifest) -> Findings:

@@ -28,6 +28,7 @@ from runtime.services import (
     alerting,
     closed_targets,
     dating,
+    hook_fetches,
     lane_changes,
     log_partitions,
     recovery,
@@ -110,10 +111,12 @@ class Scheduler:
         done = self._do("schedules", schedules.fire_due) + self._do("dated_states", dating.fire_due)
         done += self._do("outbox", lambda: outbox.dispatch(alive=self._goes_on))
         done += self._do("lanes", lane_changes.attend)
+        done += self._do("hook_fetches", hook_fetches.attend)
         now = time.monotonic()
         if now - self._hourly > HOURLY or not self._hourly:
             self._hourly = now
             self._do("dated_states_passed", dating.forget_passed)
+            self._do("hooks_kept", hook_fetches.forget)
         if now >= self._partitions:
             made = self._do("partitions", log_partitions.make_ahead)
             self._partitions = time.monotonic() + (MINUTE if made.ran else AGAIN)
@@ -125,6 +128,7 @@ class Scheduler:
             self._do("replays", replays.close_finished)
             self._do("closed_targets", closed_targets.attend)
             self._do("source_alarms", source_alarms.check)
+            self._do("hook_gaps", hook_fetches.tell_gaps)
             self._do("retention", retention.run_due)
             self._do("recovery", recovery.attend)
             self._do("silent_workers", self._report_silent_workers)

@@ -132,6 +132,14 @@ BY_HAND: dict[str, tuple[str, str, str]] = {
         "runtime.intake_grant_made",
         "stan",
     ),
+    "where webhooks come in": (
+        """insert into runtime_hook (integration_id, environment, source, key, secret_ref, old_secret_ref, public_url,
+             unsigned_why, fault)
+           select i.id, 'production', 'shop', 'x', 'env:TILLGATE_WEBHOOK_MINE', '', '', '', ''
+             from runtime_integration i""",
+        "runtime.hook_made",
+        "TILLGATE_WEBHOOK_MINE",
+    ),
     "how long messages are kept": (
         """insert into runtime_retention (data_class, days, since, reason, set_at)
            values ('messages', 1, now() - interval '1 year', '', now())""",

@@ -84,6 +84,7 @@ REASONS: dict[str, str] = {
             *("runtime_daysum", "runtime_daysumcursor", "runtime_dayspan", "runtime_dropped", "runtime_entitywrite"),
             *("runtime_indicator", "runtime_indicatorday", "runtime_indicatorperiod", "runtime_objective"),
             "runtime_sharedtoken",
+            *("runtime_hookevent", "runtime_hooknotice", "runtime_hooksequence"),
             *("runtime_pin", "runtime_refusedcalls", "runtime_release", "runtime_rewind", "runtime_run"),
             *("runtime_runspan", "runtime_sourcealarm", "runtime_tillnumbers", "runtime_unkept", "runtime_worker"),
         ),

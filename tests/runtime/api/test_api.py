@@ -53,7 +53,15 @@ def reads(day: scene.Day) -> list[str]:
         ),
         *(
             reverse(f"runtime-api:{name}", args=["sales"])
-            for name in ("integration", "releases", "deployments", "gate", "intake-grants", "reconciliation-flow")
+            for name in (
+                "integration",
+                "releases",
+                "deployments",
+                "gate",
+                "hooks",
+                "intake-grants",
+                "reconciliation-flow",
+            )
         ),
         reverse("runtime-api:release", args=["sales", day.sales.release.digest]),
         reverse("runtime-api:run", args=[day.run.pk]),
@@ -131,6 +139,9 @@ def writes(day: scene.Day) -> list[tuple[str, str, dict]]:
         ("post", reverse("runtime-api:conflict", args=[day.conflict.pk]), {"keep": True, "reason": "x"}),
         ("put", reverse("runtime-api:schedule", args=[day.sales.integration.schedules.get().pk]), {"enabled": False}),
         ("post", reverse("runtime-api:intake", args=["sales"]), {"items": []}),
+        ("post", reverse("runtime-api:hooks", args=["sales"]), {"source": "till", "secret_ref": "env:X"}),
+        ("delete", reverse("runtime-api:hook-detail", args=["sales", 1]), {}),
+        ("patch", reverse("runtime-api:hook-detail", args=["sales", 1]), {"secret_ref": "env:X"}),
         ("post", reverse("runtime-api:intake-grants", args=["sales"]), {"account": "zoe"}),
         ("delete", reverse("runtime-api:intake-grant", args=["sales", 1]), {}),
         (

@@ -54,6 +54,21 @@ def shopify(rows: list[tuple[str, str]], end: str | None) -> Any:
     return {}, {"data": {"products": {"edges": edges, "pageInfo": info}}, "extensions": cost}
 
 
+BIGCOMMERCE = {
+    "data": [
+        {"id": 77, "name": "Hat", "date_modified": "2026-03-01T10:00:00+00:00"},
+        {"id": 12, "name": "Shirt", "date_modified": "2026-03-01T10:00:07+00:00"},
+    ],
+    "meta": {"pagination": {"total": 2, "count": 2, "current_page": 1, "total_pages": 1}},
+}
+VOUCHERIFY = {
+    "object": "list",
+    "total": 2,
+    "vouchers": [
+        {"id": "v_1", "code": "SPRING", "updated_at": "2026-03-01T10:00:00.000Z"},
+        {"id": "v_2", "code": "SUMMER", "updated_at": "2026-03-01T10:00:09.500Z"},
+    ],
+}
 REPLAYS = {
     "commercetools": Replay(
         pages=[
@@ -312,6 +327,43 @@ REPLAYS = {
             (0, "begin_time", None),
         ],
         again=("2026-03-01T10:02:00.000Z", "begin_time", "2026-03-01T10:00:00.000Z"),
+    ),
+    "stripe": Replay(
+        pages=[
+            ({}, {"object": "list", "has_more": True, "data": [{"id": "evt_2", "created": 1772359208}]}),
+            ({}, {"object": "list", "has_more": False, "data": [{"id": "evt_1", "created": 1772359200}]}),
+        ],
+        keys=["evt_2", "evt_1"],
+        since="1772359208",
+        asked=[(0, "limit", "100"), (0, "created[gte]", None), (1, "starting_after", "evt_2")],
+        again=("1772359208", "created[gte]", "1772359088"),
+        error=(
+            400,
+            {"error": {"type": "invalid_request_error", "message": "No such event: evt_9", "param": "starting_after"}},
+            Refused,
+            "No such event",
+        ),
+    ),
+    "bigcommerce": Replay(
+        pages=[({}, BIGCOMMERCE), ({}, BIGCOMMERCE | {"data": []}), ({}, BIGCOMMERCE)],
+        keys=["77", "12"],
+        since="2026-03-01T10:00:07+00:00",
+        asked=[(0, "sort", "date_modified"), (0, "limit", "250"), (0, "page", "1")],
+        again=("2026-03-01T10:02:00+00:00", "date_modified:min", "2026-03-01T10:00:00+00:00"),
+        error=(422, {"status": 422, "title": "date_modified is invalid", "type": "/api-docs"}, Refused, "is invalid"),
+    ),
+    "voucherify": Replay(
+        pages=[({}, VOUCHERIFY), ({}, VOUCHERIFY | {"vouchers": []}), ({}, VOUCHERIFY)],
+        keys=["v_1", "v_2"],
+        since="2026-03-01T10:00:09.500Z",
+        asked=[(0, "order", "updated_at"), (0, "limit", "100")],
+        again=("2026-03-01T10:02:00.000Z", "updated_at[after]", "2026-03-01T10:00:00.000Z"),
+        error=(
+            400,
+            {"code": 400, "key": "invalid_payload", "message": "Invalid", "details": "no such order"},
+            Refused,
+            "no such order",
+        ),
     ),
 }
 
