@@ -261,18 +261,19 @@ def touching(scope: FreezeScope, start: datetime, end: datetime) -> list[Occurre
     ]
 
 
-def first_that_begins(environment: str, start: datetime, end: datetime) -> Occurrence | None:
-    """The first occurrence that begins within `(start, end)`, may concern this environment and refuses changes."""
+def first_within(environment: str, start: datetime, end: datetime, *, begun: bool = True) -> Occurrence | None:
+    """The first occurrence within `[start, end)` that may concern this environment and refuses changes; without `begun`
+    the first one that begins after `start`."""
     found = (
         FreezeInterval.objects.select_related("freeze", *_OF_WINDOW)
         .filter(Q(freeze__environment=None) | Q(freeze__environment=environment), freeze__ended_at=None)
-        .filter(period__startswith__gt=start, period__startswith__lt=end)
-        .filter(period__overlap=TimestamptzRange(start, end, "[)"))  # for the index
+        .filter(period__overlap=TimestamptzRange(start, end, "[)"))
         .exclude(freeze__strictness=FreezeWindow.Strictness.NOTICE)
-        .order_by("period", "freeze_id")
-        .first()
     )
-    return _occurrence(found) if found else None
+    if not begun:
+        found = found.filter(period__startswith__gt=start)
+    first = found.order_by("period", "freeze_id").first()
+    return _occurrence(first) if first else None
 
 
 def calendar(start: datetime, end: datetime, *, ended: bool = False) -> list[Occurrence]:

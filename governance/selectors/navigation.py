@@ -22,5 +22,5 @@ def lines(viewer: Viewer) -> list[str]:
     for occurrence in freezes.active(everything, now):
         if occurrence.strictness != FreezeWindow.Strictness.NOTICE:
             return [f"{occurrence.name} until {occurrence.ends:%a %d %b, %H:%M} UTC."]
-    coming = freezes.first_that_begins("production", now, now + timedelta(days=14))
+    coming = freezes.first_within("production", now, now + timedelta(days=14), begun=False)
     return [f"{coming.name} starts {coming.starts:%a %d %b, %H:%M} UTC."] if coming else []

@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.views.decorators.http import require_POST, require_safe
 
 from governance.domain import inbox_items, kinds
-from governance.domain.freeze import FreezeScope
 from governance.models import BreakGlass, ChangeRequest, Notice
 from governance.selectors import changes, emergencies, freezes, sight
 from governance.services import notices
@@ -114,10 +113,9 @@ def _debts(viewer: Viewer, now: datetime) -> list[dict[str, Any]]:
 
 
 def _next_freeze(viewer: Viewer, now: datetime) -> dict[str, Any] | None:
-    coming = freezes.touching(FreezeScope("production", None, None), now, now + timedelta(days=14))
-    if not coming:
+    first = freezes.first_within("production", now, now + timedelta(days=14))
+    if first is None:
         return None
-    first = coming[0]
     rows = sight.of_changes(viewer).filter(
         state__in=[ChangeRequest.State.IN_REVIEW, ChangeRequest.State.APPROVED], environment="production"
     )

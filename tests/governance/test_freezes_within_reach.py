@@ -112,6 +112,34 @@ def test_the_line_of_the_navigation_reads_no_more_occurrences_than_it_names():
     assert lines == [f"Later 3 starts {begins:%a %d %b, %H:%M} UTC."]
 
 
+@pytest.mark.parametrize("begun", [True, False])
+def test_the_first_freeze_of_production_is_that_of_all_which_cover_it(begun: bool):
+    dice = random.Random(11)
+    for number in range(30):
+        day = clock.now() + timedelta(days=dice.randint(0, 9))
+        calendar = {
+            "kind": "weekly",
+            "zone": "UTC",
+            "days": [DAYS[day.weekday()]],
+            "from": f"{dice.randint(0, 23):02}:00",
+        }
+        freezes.plan(
+            actor=None,
+            name=f"One {number}",
+            calendar=calendar | {"hours": dice.randint(1, 30)},
+            strictness=dice.choice(("notice", "changes", "work")),
+            **dice.choice(
+                ({}, {"environment": "test"}, {"environment": "production"}, {"domain": "price"}, {"tier": 1})
+            ),
+        )
+    now, scope = clock.now(), FreezeScope("production", None, None)
+    for hours in range(0, 240, 7):
+        start = now + timedelta(hours=hours)
+        every = [o for o in windows.touching(scope, start, start + timedelta(days=3)) if begun or o.starts > start]
+        first = windows.first_within("production", start, start + timedelta(days=3), begun=begun)
+        assert (first.starts, first.ends) == (every[0].starts, every[0].ends) if every and first else first is None
+
+
 # -- no fewer ----------------------------------------------------------------------------------------------------------
 def some_windows(dice: random.Random, count: int) -> None:
     """Of any scope; some name what the catalog lost, some have a calendar that nobody can read."""
