@@ -43,7 +43,7 @@ lint: $(READY) ## Style, formatting and the import contracts of the house
 types: $(READY) ## Static types
 	SECRET_KEY=types $(BIN)/mypy contracts/tillgate_contracts cli/tillgate kernel catalog governance runtime portal
 
-wheels: $(READY) ## Build the two wheels into dist/ and use each in an empty environment
+wheels: $(READY) ## Build the three wheels into dist/ and use each in an empty environment
 	$(BIN)/python -m tests.wheels
 
 fuzz-api: $(READY) ## Try the API against its own schema, 25 cases per operation: make fuzz-api EXAMPLES=100

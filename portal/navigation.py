@@ -60,6 +60,7 @@ LINKS: tuple[tuple[str, tuple[tuple[str, str, str, str, str], ...]], ...] = (
         (
             ("APIs", "catalog", "catalog:apis", "", ""),
             ("Register an API", "plus", "catalog:register", "", ""),
+            ("Systems", "system", "catalog:systems", "", ""),
             ("Systems of record", "matrix", "catalog:systems-of-record", "", ""),
             ("Deprecations", "wait", "catalog:deprecations", "", ""),
         ),

@@ -27,6 +27,7 @@ from portal.front.connections import per_address_of
 from portal.front.places import threads_of
 from portal.front.proxies import proxies_of
 from portal.guard import acceptance
+from runtime import profiles
 from runtime.connectors import drop_modes
 from runtime.domain import expected_workers
 
@@ -120,6 +121,11 @@ def _folder(text: str) -> str | None:
     return None if Path(text).is_dir() else "is a folder that this process can read"
 
 
+def _folders(text: str) -> str | None:
+    wrong = [one for one in text.split(os.pathsep) if one and not Path(one).is_dir()]
+    return f"names folders that this process can read, and {wrong[0][:100]} is none" if wrong else None
+
+
 def _scopes(text: str) -> str | None:
     return None if "openid" in text.split() else "names scopes with blanks between them, openid among them"
 
@@ -149,6 +155,7 @@ RULES: Mapping[str, Rule] = {
     drop_modes.SETTING: drop_modes.wrong,
     acceptance.SETTING: _accepts,
     "PIPELINE_SECRETS": _folder,
+    profiles.SETTING: _folders,
     "TILLGATE_ROLE": _one_of(*sessions.LIMITS),
     "TILLGATE_LEASE_SECONDS": _positive,
     "TILLGATE_RECOVERY_HOURS": _hours,

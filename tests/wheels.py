@@ -1,10 +1,10 @@
-"""Builds the wheels of `cli/` and `contracts/` into dist/, installs them in empty environments and uses them there.
+"""Builds the wheels of `cli/`, `contracts/` and `conformance/` into dist/, and uses them in empty environments.
 
     python -m tests.wheels
 
-Two environments: one with the wheel of the command line alone, one with both. Everything runs outside the repository,
-so that nothing of it can be imported by accident. The build copies each folder first, because setuptools would
-otherwise pack files that an earlier build left in it.
+Three environments: one with the wheel of the command line alone, one with that of the engine as well, one with the
+suite of connectors. Everything runs outside the repository, so that nothing of it can be imported by accident. The
+build copies each folder first, because setuptools would otherwise pack files that an earlier build left in it.
 """
 
 from __future__ import annotations
@@ -34,10 +34,11 @@ DEAD_GATE = "http://127.0.0.1:9"
 def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        cli, engine = (build(name, work) for name in ("cli", "contracts"))
+        cli, engine, suite = (build(name, work) for name in ("cli", "contracts", "conformance"))
         command_line_alone(Environment(work / "alone", [str(cli)]))
         both(Environment(work / "both", [f"{cli}[contracts]", str(engine)]), work)
-    print(f"wheels: {cli.name}, {engine.name} in dist/; each works in an empty environment")
+        suite_alone(Environment(work / "suite", [str(suite)]))
+    print(f"wheels: {cli.name}, {engine.name}, {suite.name} in dist/; each works in an empty environment")
     return 0
 
 
@@ -53,7 +54,7 @@ def build(name: str, work: Path) -> Path:
 
 def with_bill(wheel: Path, target: Path) -> Path:
     """The wheel with a bill of its materials, where PEP 770 says: `*.dist-info/sboms/`, and in RECORD. It names the
-    versions of requirements.lock, by which the wheel is tested."""
+    versions of the lock by which the wheel is tested."""
     name, version, *_ = wheel.name.split("-")
     info = f"{name}-{version}.dist-info"
     with zipfile.ZipFile(wheel) as old:
@@ -62,7 +63,7 @@ def with_bill(wheel: Path, target: Path) -> Path:
             line.partition(": ")[2] for line in lines if line.startswith("Requires-Dist: ") and "extra" not in line
         ]
         chosen = [re.split(r"[^A-Za-z0-9._-]", one, maxsplit=1)[0] for one in asked]
-        lock = (ROOT / "requirements.lock").read_text()
+        lock = (ROOT / ("requirements-dev.lock" if "pytest" in chosen else "requirements.lock")).read_text()
         licences = bill_of_materials.installed_licences()
         made = bill_of_materials.bill(lock, name=name, version=version, chosen=chosen, licences=licences)
         bill = json.dumps(made, indent=1).encode()
@@ -134,6 +135,12 @@ def both(environment: Environment, work: Path) -> None:
     environment.run("python", "-m", "tillgate_contracts", "lint", str(old), "--fail-on", "never")
     environment.run("python", "-c", "import tillgate_contracts; from tillgate_contracts.compare import compare")
     environment.lacks("django", "celery", "psycopg", "kernel", "portal")
+
+
+def suite_alone(environment: Environment) -> None:
+    """It says what it needs: the shapes of connectors are the product's."""
+    assert {one["name"] for one in environment.bill("tillgate_conformance")["components"]} >= {"pytest"}
+    assert "PYTHONPATH=/path/to/tillgate" in environment.run("python", "-c", "import tillgate_conformance", code=1)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,28 @@ class ConnectorSerializer(serializers.Serializer[Any]):
     protocol = serializers.CharField(help_text="`connection.protocol` of a manifest")
     roles = serializers.ListField(child=serializers.CharField(), help_text="source, sink, decision")
     profiles = serializers.ListField(child=serializers.CharField(), help_text="`connection.profile` of a manifest")
+    package = serializers.CharField(help_text="the installed package that it comes from; empty: the product itself")
+    version = serializers.CharField()
+
+
+class PlugInSerializer(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=["connector", "profiles"])
+    name = serializers.CharField()
+    package = serializers.CharField(help_text="empty for a folder of PROFILES_FOLDER")
+    version = serializers.CharField()
+    place = serializers.CharField(help_text="module, folder or file")
+    fault = serializers.CharField(help_text="why it is not used; empty where it is")
+
+
+class PlugIns(RuntimeView):
+    @extend_schema(
+        operation_id="plug_ins_list",
+        tags=["runtime"],
+        summary="Connectors and profiles that are installed beside the product, as this process sees them",
+        responses=PlugInSerializer(many=True),
+    )
+    def get(self, request: Request) -> Response:
+        return Response(PlugInSerializer(connectors.plugged_in(), many=True).data)
 
 
 class ConnectorList(RuntimeView):

@@ -99,6 +99,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("replays/<int:replay_id>/dry-run", replays.ReplayTrial.as_view(), name="replay-trial"),
     path("replays/<int:replay_id>/start", replays.ReplayStart.as_view(), name="replay-start"),
     path("replays/<int:replay_id>/cancel", replays.ReplayCancel.as_view(), name="replay-cancel"),
+    path("plug-ins", connectors.PlugIns.as_view(), name="plug-ins"),
     path("manifest-schema", connectors.ManifestSchema.as_view(), name="manifest-schema"),
     path("connectors", connectors.ConnectorList.as_view(), name="connectors"),
     path(

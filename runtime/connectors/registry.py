@@ -1,8 +1,10 @@
-"""Protocol name → connector. A new protocol is a new folder with `connector.py`; nothing here changes."""
+"""Protocol name → connector. A new protocol is a new folder with `connector.py`, or a package that is installed beside
+the product (`plug_ins`); nothing here changes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from importlib import import_module
 from pkgutil import iter_modules
@@ -13,17 +15,52 @@ import msgspec
 import runtime.connectors as package
 from kernel.errors import Invalid
 from runtime.connectors.protocols import DecisionConnector, SinkConnector, SourceConnector
+from runtime.domain import plug_ins
+from runtime.domain.plug_ins import ROLES, PlugIn
 
 
-def names() -> list[str]:
-    """Protocols that this installation speaks: the folders beside this file."""
+@dataclass(frozen=True, slots=True)
+class ConnectorTraits:
+    """What a connector's module says about itself, in capitals, where it says it.
+
+    read_only    READ_ONLY: reading on has no effect on the source, so several pages are stored together. Otherwise
+                 a `read` with a cursor may tell the source that what came before is stored
+    reads_files  READS_FILES: what was read is moved away, and cannot be read again from a point of time
+    """
+
+    read_only: bool = False
+    reads_files: bool = False
+
+
+def built_in() -> list[str]:
+    """The connectors of the product: the folders beside this file."""
     return sorted(module.name for module in iter_modules(package.__path__) if module.ispkg)
 
 
+def names() -> list[str]:
+    """Protocols that this installation speaks."""
+    own = built_in()
+    return sorted([*own, *plug_ins.modules(own)])
+
+
+def plugged_in() -> tuple[PlugIn, ...]:
+    """Connectors of installed packages, also those that are not used, with what is wrong with them."""
+    return plug_ins.connectors(built_in())
+
+
+def traits(protocol: str) -> ConnectorTraits:
+    """Raises Invalid for an unknown protocol."""
+    module = _module(protocol)
+    return ConnectorTraits(
+        read_only=bool(getattr(module, "READ_ONLY", False)), reads_files=bool(getattr(module, "READS_FILES", False))
+    )
+
+
 def load() -> None:
-    """Import every connector now: a worker does so before it claims, so that no lane is held while modules load."""
+    """Import every connector now: a worker does so before it claims, so that no lane is held while modules load. One of
+    somebody else's that cannot be imported is in the log, and costs itself."""
     for name in names():
-        import_module(f"{package.__name__}.{name}.connector")
+        _module(name)
 
 
 def open_source(protocol: str, settings: Mapping[str, Any]) -> SourceConnector:
@@ -42,9 +79,6 @@ def open_decision(protocol: str, settings: Mapping[str, Any]) -> DecisionConnect
     return made
 
 
-ROLES = ("source", "sink", "decision")
-
-
 def roles(protocol: str) -> list[str]:
     """What a connector can be: a source, a sink, a decision. Raises Invalid for an unknown protocol."""
     module = _module(protocol)
@@ -55,11 +89,7 @@ def settings_type(protocol: str, role: str) -> type[msgspec.Struct]:
     """The struct that reads the settings of a role: the one whose name ends in `Settings` in the connector's module.
     Raises Invalid for an unknown protocol or a role that it does not have."""
     _maker(protocol, role, {"source": "read from", "sink": "write to"}.get(role, "ask"))
-    found = [
-        one
-        for name, one in vars(_module(protocol)).items()
-        if name.endswith("Settings") and isinstance(one, type) and issubclass(one, msgspec.Struct)
-    ]
+    found = plug_ins.settings_of(_module(protocol))
     if len(found) != 1:
         raise Invalid("connection.protocol", f"The connector {protocol!r} tells nothing of its settings.")
     return found[0]
@@ -87,9 +117,35 @@ def _maker(protocol: str, role: str, words: str) -> Any:
 
 
 def _module(protocol: str) -> Any:
-    known = names()
-    if protocol not in known:
-        close = get_close_matches(protocol, known, n=2)
-        hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(known)}."
-        raise Invalid("connection.protocol", f"There is no connector {protocol!r}. {hint}")
-    return import_module(f"{package.__name__}.{protocol}.connector")
+    own = built_in()
+    if protocol in own:
+        return import_module(f"{package.__name__}.{protocol}.connector")
+    others = plug_ins.modules(own)
+    if protocol in others:
+        return others[protocol]
+    for one in plugged_in():
+        if one.name == protocol:
+            said = f"The connector {protocol!r} of {one.origin} is not used: {one.fault}."
+            raise Invalid("connection.protocol", said)
+    known = [*own, *others]
+    close = get_close_matches(protocol, known, n=2)
+    hint = f"Did you mean {' or '.join(close)}?" if close else f"There are {', '.join(sorted(known))}."
+    raise Invalid("connection.protocol", f"There is no connector {protocol!r}. {hint}")
+
+
+__all__ = [
+    "ROLES",
+    "ConnectorTraits",
+    "built_in",
+    "load",
+    "members",
+    "names",
+    "needs_address",
+    "open_decision",
+    "open_sink",
+    "open_source",
+    "plugged_in",
+    "roles",
+    "settings_type",
+    "traits",
+]

@@ -1,4 +1,5 @@
-"""Vendor profiles: one TOML file per system. Adding a vendor is adding a file; no code changes.
+"""Vendor profiles: one TOML file per system. Adding a vendor is adding a file; no code changes. Beside those of the
+product there are those of installed packages (`runtime.domain.plug_ins`) and of the folders `PROFILES_FOLDER`.
 
 A profile gives a connector's protocol and settings, with what a person needs to know about the vendor: how its limits
 show, where it sets traps, when each fact was checked and on what evidence.
@@ -6,10 +7,12 @@ show, where it sets traps, when each fact was checked and on what evidence.
 
 from __future__ import annotations
 
+import logging
+import os
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from difflib import get_close_matches
 from functools import cache
@@ -17,9 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from kernel import authorities
+from kernel.digest import digest_bytes
 from kernel.errors import Invalid, finding
+from runtime.domain import plug_ins
+from runtime.domain.plug_ins import PlugIn
 
 FOLDER = Path(__file__).parent
+SETTING = "PROFILES_FOLDER"  # folders, with the separator of PATH between them
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,79}\Z")
+log = logging.getLogger(__name__)
 # Read in a specification file; on a vendor's documentation page; on a third party's page; from memory, to be checked.
 EVIDENCE = {"S": "specification", "D": "vendor documentation", "T": "third party", "M": "memory, to be checked"}
 _REQUIRED = {
@@ -39,7 +48,8 @@ _BLANK = re.compile("<[^<>]*>")  # what the retailer fills in
 class VendorProfile:
     """`base_url` shows the shape, with what the retailer fills in between `<` and `>`. `settings` go to the
     connector. `token_hosts`: the vendor's own, which give tokens; they may have something to fill in as well.
-    `webhook`: how the vendor's webhooks are signed and read, empty where it sends none."""
+    `webhook`: how the vendor's webhooks are signed and read, empty where it sends none. `origin`: the package with its
+    version, or the folder, that it comes from, and `digest` that of its file; empty for one of the product."""
 
     name: str
     title: str
@@ -54,6 +64,8 @@ class VendorProfile:
     evidence_by_fact: Mapping[str, str] = field(default_factory=dict)
     token_hosts: Sequence[str] = ()
     webhook: Mapping[str, Any] = field(default_factory=dict)
+    origin: str = ""
+    digest: str = ""
 
     def gives_tokens(self, token_url: str) -> bool:
         """Whether this address is one of the vendor's for tokens: https, at the port of https."""
@@ -84,9 +96,64 @@ def profiles() -> dict[str, VendorProfile]:
     return dict(_profiles())
 
 
+def plugged_in() -> tuple[PlugIn, ...]:
+    """Packages and folders of profiles beside those of the product, and each of their files that is not used, with
+    what is wrong with it."""
+    return tuple(_others()[1])
+
+
+def forget() -> None:
+    """Read the files again."""
+    _profiles.cache_clear()
+    _others.cache_clear()
+
+
 @cache
 def _profiles() -> dict[str, VendorProfile]:
+    return _own() | _others()[0]
+
+
+def _own() -> dict[str, VendorProfile]:
     return {path.stem: read(path) for path in sorted(FOLDER.glob("*.toml"))}
+
+
+@cache
+def _others() -> tuple[dict[str, VendorProfile], list[PlugIn]]:
+    """Somebody else's file that is broken, or that takes a name, costs itself."""
+    found: dict[str, VendorProfile] = {}
+    listed: list[PlugIn] = []
+    own = {path.stem for path in FOLDER.glob("*.toml")}
+    for source, folder in (*plug_ins.profile_folders(), *_folders()):
+        listed.append(source)
+        for path in sorted(folder.glob("*.toml")) if folder is not None else ():
+            fault = _refusal(path, own, found)
+            if not fault:
+                try:
+                    one = read(path)
+                    found[path.stem] = replace(one, origin=source.origin, digest=digest_bytes(path.read_bytes()))
+                except (Invalid, OSError) as error:
+                    fault = f"it cannot be used: {error}"
+            if fault:
+                log.warning("the profile %s of %s is not used: %s", path.name, source.origin, fault)
+                listed.append(replace(source, name=path.stem, place=str(path), fault=fault))
+    return found, listed
+
+
+def _refusal(path: Path, own: set[str], found: Mapping[str, VendorProfile]) -> str:
+    if not _NAME.match(path.stem):
+        return "its name has other characters than small letters, digits and hyphens"
+    if path.stem in own:
+        return "the product has a profile of this name; give yours another name"
+    return f"{found[path.stem].origin} has a profile of this name, which is used" if path.stem in found else ""
+
+
+def _folders() -> list[tuple[PlugIn, Path | None]]:
+    made: list[tuple[PlugIn, Path | None]] = []
+    for text in filter(None, os.environ.get(SETTING, "").split(os.pathsep)):
+        there = Path(text).is_dir()
+        fault = "" if there else f"{SETTING} names {text}, which is no folder that this process can read"
+        made.append((PlugIn("profiles", Path(text).name, "", "", text, fault), Path(text) if there else None))
+    return made
 
 
 def profile(name: str) -> VendorProfile:

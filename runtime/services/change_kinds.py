@@ -467,6 +467,7 @@ DEPLOY_CHECKS: tuple[Check, ...] = (
         "Connection profiles and settings",
         lambda manifest, at: manifest_checks.links(manifest),
         fix="Correct the connection and register the manifest again.",
+        warn=manifest_checks.of_others,
     ),
     _check(
         "integration.safety",

@@ -20,6 +20,7 @@ from kernel.errors import DomainError, Invalid, finding
 from runtime.domain.manifest import Manifest, ManifestSource, ManifestTarget
 from runtime.domain.odata_schemas import as_read, made_by_server
 from runtime.mapping import check_against, parse
+from runtime.selectors import connectors
 from runtime.services import (
     base_paths,
     egress_checks,
@@ -280,6 +281,18 @@ def links(manifest: Manifest) -> Findings:
         if source.webhook is not None:
             found += _of_settings(f"/sources/{number}/webhook", partial(hook_settings.of_source, source))
     return [*found, *paging_checks.refused(manifest), *addresses(manifest)]
+
+
+def of_others(manifest: Manifest) -> Findings:
+    """What of its connections is no part of the product: packages with their versions, profiles with their digests."""
+    sides = [(f"/sources/{n}/connection", one.connection) for n, one in enumerate(manifest.sources)]
+    sides += [(f"/targets/{n}/connection", one.connection) for n, one in enumerate(manifest.targets)]
+    return [
+        finding(at, said, code="connection.of_others")
+        for at, connection in sides
+        if connection is not None
+        for said in connectors.of_others(connection)
+    ]
 
 
 def _of_settings(pointer: str, check: Callable[[], object]) -> Findings:

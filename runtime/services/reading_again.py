@@ -19,15 +19,15 @@ from kernel.digest import digest_of
 from kernel.errors import Conflict, Invalid, NotFound, finding
 from kernel.models import User
 from runtime import permissions
+from runtime.connectors import registry
 from runtime.connectors.protocols import StartsAtDate
 from runtime.domain import manifest as manifests
-from runtime.domain.manifest import Manifest, ManifestSource
+from runtime.domain.manifest import Connection, Manifest, ManifestSource
 from runtime.models import Deployment, ReadAgain, Run, Stream, StreamSource
 from runtime.services import runs, system_connections
 
 APPROVAL_ABOVE = 10_000  # messages that are known already and come again
 APPROVAL_AGE = timedelta(days=90)
-FILES = frozenset({"file_drop", "poslog"})
 
 _KNOWN = "select count(*) from (select 1 from runtime_head where stream_id = %s limit %s) t"
 _ARRIVED = "select count(*) from (select 1 from runtime_message where stream_id = %s and received_at >= %s limit %s) t"
@@ -151,7 +151,15 @@ def cancel(reading_id: int, *, actor: User | None, reason: str) -> ReadAgain:
 # -- steps -------------------------------------------------------------------------------------------------------------
 def sources_of(manifest: Manifest) -> list[ManifestSource]:
     """Sources that can be read again."""
-    return [one for one in manifest.sources if one.connection is not None and one.connection.protocol not in FILES]
+    return [one for one in manifest.sources if one.connection is not None and not _gives_files(one.connection)]
+
+
+def _gives_files(connection: Connection) -> bool:
+    """False also for a connector that is not there any more: it reads nothing either way, and says so itself."""
+    try:
+        return registry.traits(connection.protocol).reads_files
+    except Invalid:
+        return False
 
 
 def _chosen(manifest: Manifest, source: str) -> list[ManifestSource]:
@@ -167,7 +175,7 @@ def _problems(manifest: Manifest, source: str, since: datetime | None, reason: s
     for one in named:
         if one.connection is None:
             yield finding("/source", f"{one.name} is handed in and not read; its sender has to send again")
-        elif one.connection.protocol in FILES:
+        elif _gives_files(one.connection):
             yield finding("/source", f"{one.name} gives files: move them from its archive to its incoming folder again")
     if since is None:
         return

@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 from runtime.web import (
     alerts,
+    connectors,
     dead_letters,
     erasure,
     intake_grants,
@@ -89,6 +90,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runtime/trace/", traces.traces, name="traces"),
     path("runtime/trace/erase/", erasure.erase, name="erase"),
     path("runtime/stores/", stores.stores, name="stores"),
+    path("runtime/connectors/", connectors.connectors, name="connectors"),
     path("runtime/vendors/", vendors.vendors, name="vendors"),
     path("runtime/vendors/<int:vendor_id>/", vendors.vendor, name="vendor"),
     path("runtime/schedules/", schedules.schedules, name="schedules"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from runtime.connectors import registry
 from runtime.connectors.page_cards import without_cards
 from runtime.connectors.protocols import (
     CallContext,
@@ -40,7 +41,6 @@ from runtime.worker.unhurried import Unhurried
 CALL_SECONDS = 30.0  # for one page; the lease is renewed to cover it
 MARGIN_SECONDS = 5.0
 GROUP = 4  # pages per commit at most, where reading on has no effect on the source
-READ_ONLY = frozenset({"rest", "odata_v2", "odata_v4"})  # for others, passing a cursor acknowledges: commit it first
 GROUP_RECORDS = 5_000
 STOP_REJECTED = 10_000  # above the limit of rejected records, a run reads on to find out, but no further than this
 WARNINGS = 50  # kept with a run; the others are counted
@@ -150,7 +150,9 @@ class SourceReader:
         self.lease, self.conn, self.stream = lease, lease.conn, stream
         self.source, self.connector, self.state, self.checks = source, connector, state, checks
         self.dated, self.finer = dated, finer_versions.of_source(connector)
-        self.group = GROUP if source.connection is not None and source.connection.protocol in READ_ONLY else 1
+        of = source.connection
+        # where it is not read only, passing a cursor acknowledges what came before: that is stored first
+        self.group = GROUP if of is not None and registry.traits(of.protocol).read_only else 1
         self.at: Any = state.cursor
         begins = state.cursor == state.start
         self.read, self.rejected = (0, 0) if begins else (state.read, state.rejected)

@@ -52,6 +52,7 @@ PAGES: list[tuple[str, ...]] = [
     ("teams", "/teams/"),
     ("systems", "/catalog/systems/"),
     ("system", "/catalog/systems/s4/"),
+    ("connectors", "/runtime/connectors/"),
     ("add-system", "/catalog/systems/add/"),
     ("edit-system", "/catalog/systems/s4/edit/"),
     ("entities", "/catalog/entities/"),

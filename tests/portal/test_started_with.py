@@ -28,6 +28,7 @@ WRONG = {
     "WEB_THREADS": ("intake:16", "tills=4", "intake=0"),
     "TILLGATE_ROLE": ("webb",),
     "PIPELINE_SECRETS": ("/no/such/folder",),
+    "PROFILES_FOLDER": ("/no/such/folder", "/tmp:/no/such/folder"),
     "TILLGATE_LEASE_SECONDS": ("abc", "0", "nan"),
     "TILLGATE_RECOVERY_HOURS": ("abc", "-1"),
     "REDIS_URL": ("127.0.0.1:6379", "http://127.0.0.1"),

@@ -29,6 +29,8 @@ from runtime.connectors.settings import read_settings
 from runtime.connectors.stamps import said_of_wrong
 from runtime.domain import record_keys
 
+READS_FILES = True
+
 
 class FileDropSource:
     """Claims, reads and archives as `drop_reader.DropReader` says; the cursor is its cursor."""

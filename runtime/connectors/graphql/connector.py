@@ -10,6 +10,8 @@ from runtime.connectors.graphql.sink import GraphQLSink
 from runtime.connectors.graphql.source import GraphQLSource
 from runtime.connectors.settings import read_settings
 
+READ_ONLY = True
+
 
 def source(settings: Mapping[str, Any]) -> GraphQLSource:
     return GraphQLSource(read_settings(GraphQLSettings, settings))

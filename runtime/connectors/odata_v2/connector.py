@@ -12,6 +12,8 @@ from runtime.connectors.odata_v2.dialect import V2Dialect
 from runtime.connectors.odata_v2.settings import ODataV2Settings
 from runtime.connectors.settings import read_settings
 
+READ_ONLY = True
+
 
 def source(settings: Mapping[str, Any]) -> ODataSource:
     return ODataSource(read_settings(ODataV2Settings, settings).checked(), V2Dialect())

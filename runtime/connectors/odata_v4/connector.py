@@ -13,6 +13,8 @@ from runtime.connectors.odata_v4.dialect import V4Dialect
 from runtime.connectors.odata_v4.settings import ODataV4Settings
 from runtime.connectors.settings import read_settings
 
+READ_ONLY = True
+
 
 def source(settings: Mapping[str, Any]) -> ODataSource:
     given = read_settings(ODataV4Settings, settings)

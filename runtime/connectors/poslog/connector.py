@@ -38,6 +38,9 @@ _DECODER = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODER = msgspec.json.Encoder(decimal_format="number")
 
 
+READS_FILES = True
+
+
 class PosLogSettings(PosLogRules, frozen=True, kw_only=True):
     """Folder settings as in `drop.DropFolder`, and the rules by which receipts are read. Files may be gzip; `max_size`
     bounds them unpacked too.

@@ -10,6 +10,8 @@ from runtime.connectors.rest.sink import RestDecision, RestSink
 from runtime.connectors.rest.source import RestSource
 from runtime.connectors.settings import read_settings
 
+READ_ONLY = True
+
 
 def source(settings: Mapping[str, Any]) -> RestSource:
     return RestSource(read_settings(RestSettings, settings))

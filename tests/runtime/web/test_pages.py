@@ -19,6 +19,7 @@ LISTS = (
     "traces",
     "stores",
     "vendors",
+    "connectors",
     "schedules",
     "register",
     "replays",
