@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from sandbox.server import Refusal
@@ -44,9 +45,7 @@ def selected(query: str, tables: dict[str, list[Row]]) -> list[Row]:
     rows = [row for row in table if fits(row)]
     for part in reversed([one.strip() for one in (found["order"] or "").split(",") if one.strip()]):
         name, _, way = part.partition(" ")
-        rows.sort(
-            key=lambda row, name=name: (_of(row, name) is not None, _of(row, name)), reverse=way.upper() == "DESC"
-        )  # type: ignore[misc]
+        rows.sort(key=partial(_rank, name), reverse=way.upper() == "DESC")
     if found["limit"]:
         rows = rows[: int(found["limit"])]
     columns = []
@@ -62,6 +61,13 @@ def _of(row: Row, name: str) -> Any:
         if known.lower() == name.lower():
             return value
     raise Refusal(400, "INVALID_FIELD", f"No such column {name!r}")
+
+
+def _rank(name: str, row: Row) -> tuple[bool, float, str]:
+    """Numbers by their value, though they are texts."""
+    value = _of(row, name)
+    text = "" if value is None else str(value)
+    return (value is not None, float(text) if text.isdecimal() else 0.0, text)
 
 
 def _parsed(text: str) -> Test:

@@ -54,6 +54,14 @@ def shopify(rows: list[tuple[str, str]], end: str | None) -> Any:
     return {}, {"data": {"products": {"edges": edges, "pageInfo": info}}, "extensions": cost}
 
 
+def sobjects(rows: list[tuple[str, str, bool]]) -> Any:
+    records = [
+        {"attributes": {"type": "Account"}, "Id": key, "Name": "A", "IsDeleted": gone, "SystemModstamp": stamp}
+        for key, stamp, gone in rows
+    ]
+    return {}, {"totalSize": len(rows), "done": True, "records": records}
+
+
 BIGCOMMERCE = {
     "data": [
         {"id": 77, "name": "Hat", "date_modified": "2026-03-01T10:00:00+00:00"},
@@ -191,6 +199,48 @@ REPLAYS = {
             },
             Refused,
             "Invalid query parameter",
+        ),
+    ),
+    "netsuite-query": Replay(
+        pages=[
+            suite([{"links": [], "id": "7", "itemid": "A", "changed": "2026-03-01T10:00:00"}], True),
+            suite([{"links": [], "id": "9", "itemid": "B", "changed": "2026-03-01T10:00:00"}], False),
+        ],
+        keys=["7", "9"],
+        since="2026-03-01T10:00:00",
+        asked=[
+            (0, "limit", "1000"),
+            (0, "q~", "FROM item ORDER BY lastmodifieddate, id"),
+            (1, "q~", "> TO_DATE('2026-03-01T10:00:00', 'YYYY-MM-DD\"T\"HH24:MI:SS') OR"),
+            (1, "q~", "AND id > 7)) ORDER BY lastmodifieddate, id"),
+        ],
+        again=("2026-03-01T12:00:00", "q~", "WHERE (lastmodifieddate >= TO_DATE('2026-03-01T11:58:00',"),
+    ),
+    "salesforce-query": Replay(
+        pages=[
+            sobjects(
+                [("0011x1", "2026-03-01T10:00:00.000+0000", False), ("0011x2", "2026-03-01T10:00:00.000+0000", True)]
+            ),
+            sobjects([]),
+        ],
+        keys=["0011x1", "0011x2"],
+        since="2026-03-01T10:00:00.000+0000",
+        asked=[
+            (0, "q", "SELECT Id, Name, IsDeleted, SystemModstamp FROM Account ORDER BY SystemModstamp, Id LIMIT 2000"),
+            (
+                1,
+                "q",
+                "SELECT Id, Name, IsDeleted, SystemModstamp FROM Account WHERE (SystemModstamp > "
+                "2026-03-01T10:00:00.000+0000 OR (SystemModstamp = 2026-03-01T10:00:00.000+0000 AND Id > '0011x2')) "
+                "ORDER BY SystemModstamp, Id LIMIT 2000",
+            ),
+        ],
+        again=None,
+        error=(
+            400,
+            [{"message": "No such column 'x' on entity 'Account'", "errorCode": "INVALID_FIELD"}],
+            Refused,
+            "No such column",
         ),
     ),
     "netsuite-suiteql": Replay(
@@ -450,8 +500,12 @@ def test_an_error_of_the_vendor_is_told_in_its_words_and_a_429_waits(name: str) 
                 assert told.value.after == 7
 
 
+def _reads(one: Any) -> bool:
+    return one.protocol == "query" or bool(one.settings.get("key_fields"))
+
+
 def test_every_rest_profile_that_reads_stands_here() -> None:
-    paged = ("rest", "graphql")
-    reading = {name for name, one in profiles().items() if one.protocol in paged and one.settings.get("key_fields")}
+    paged = ("rest", "graphql", "query")
+    reading = {name for name, one in profiles().items() if one.protocol in paged and _reads(one)}
     assert reading == set(REPLAYS)
     assert Secrets(SECRETS)

@@ -1,0 +1,1 @@
+"""Query languages of vendors, SuiteQL and SOQL: one table, read by key."""
