@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import httpx
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-OTHER_PORTS = {"sftp": 22, "postgresql": 5432, "mariadb": 3306, "mysql": 3306, "oracle": 1521}
+OTHER_PORTS = {"sftp": 22, "postgresql": 5432, "mariadb": 3306, "mysql": 3306}
 """Addresses of systems that no HTTP is spoken to."""
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import functools
 import ipaddress
+import os
 import queue
 import socket
 import ssl
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import httpcore
@@ -170,6 +172,12 @@ def connected(host: str, port: int, seconds: float, reach: Reach) -> socket.sock
     stream = Within(reach).connect_tcp(host, port, seconds)
     found: socket.socket = stream.get_extra_info("socket")
     return found
+
+
+def cut(fileno: int) -> None:
+    """Ends a connection whose driver waits for it, from another thread."""
+    with suppress(OSError), socket.socket(fileno=os.dup(fileno)) as held:
+        held.shutdown(socket.SHUT_RDWR)
 
 
 class EgressTransport(OneAnswerTransport):
