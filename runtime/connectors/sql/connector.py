@@ -1,4 +1,4 @@
-"""Rows of a database, read only: PostgreSQL, MariaDB and MySQL, Oracle."""
+"""Rows of a database, read only: PostgreSQL, MariaDB and MySQL."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from runtime.connectors.settings import read_settings
 from runtime.connectors.sql.opening import session_of
 from runtime.connectors.sql.settings import SqlSettings
 from runtime.connectors.sql.source import SqlSource
+
+READ_ONLY = True
 
 
 def source(settings: Mapping[str, Any]) -> SqlSource:

@@ -16,7 +16,7 @@ Count = Annotated[int, msgspec.Meta(ge=1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=86_400)]
 
 
-class Condition(msgspec.Struct, frozen=True):
+class RowCondition(msgspec.Struct, frozen=True):
     """column, is, value: what a row has to be. `in` takes a list; `null` and `not null` take nothing."""
 
     column: str
@@ -34,9 +34,9 @@ class SqlSettings(msgspec.Struct, frozen=True):
     query              a SELECT in the place of table, columns and where; `:name` is a value of `values`
     values             the values of a query by name
     key_fields         columns that identify a row; together they are unique in the database
-    change             the column that says when a row changed: a time, or a number that grows with each change. Without it
-                       each run reads everything
-    outbox             the column of whole numbers that the database gives to new rows in turn; rows do not change
+    change             the column that says when a row changed: a time, or a number that grows by each change. Without
+                       it each run reads everything
+    outbox             the column of whole numbers that new rows get in turn from the database; no row changes
     settle             seconds after which a transaction of the writers has ended: nothing newer is read, and no number
                        that is missing is passed before
     overlap            seconds by which each run begins before the last one ended
@@ -55,7 +55,7 @@ class SqlSettings(msgspec.Struct, frozen=True):
     trusted: str = ""
     table: str = ""
     columns: list[str] = msgspec.field(default_factory=list)
-    where: list[Condition] = msgspec.field(default_factory=list)
+    where: list[RowCondition] = msgspec.field(default_factory=list)
     query: str = ""
     values: dict[str, Value] = msgspec.field(default_factory=dict)
     change: str | None = None
@@ -104,7 +104,7 @@ class SqlSettings(msgspec.Struct, frozen=True):
             raise wrong_setting("/overlap", f"{said}.")
 
 
-def _wrong(one: Condition) -> str:
+def _wrong(one: RowCondition) -> str:
     if one.is_ in _VALUED and (one.value is None or isinstance(one.value, list)):
         return f"'{one.is_}' takes one value."
     if one.is_ == "in" and (not isinstance(one.value, list) or not one.value):
@@ -114,4 +114,4 @@ def _wrong(one: Condition) -> str:
     return ""
 
 
-__all__ = ["Condition", "SqlSettings"]
+__all__ = ["RowCondition", "SqlSettings"]

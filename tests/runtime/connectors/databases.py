@@ -87,10 +87,8 @@ class Maria(Database):
 def postgres(encoding: str = "UTF8") -> Iterator[Postgres]:
     given = django_settings.DATABASES["default"]
     name, where = f"pos_{uuid.uuid4().hex[:12]}", f"{given['HOST']}:{given['PORT']}"
-    admin = psycopg.connect(
-        host=given["HOST"], port=given["PORT"], user=given["USER"], password=given.get("PASSWORD") or None,
-        dbname="postgres", autocommit=True,
-    )  # fmt: skip
+    login = {"host": given["HOST"], "port": given["PORT"], "user": given["USER"]}
+    admin = psycopg.connect(**login, password=given.get("PASSWORD") or None, dbname="postgres", autocommit=True)
     role = f"role_{name}"
     admin.execute(f"create role {role} login password '{PASSWORD}'")
     form = f"encoding '{encoding}' template template0 locale 'C'"

@@ -14,7 +14,7 @@ import pytest
 
 from tests.runtime.connectors.conformance import SourceConformance
 from tests.runtime.connectors.databases import Maria
-from tests.runtime.connectors.sql_rows import database, maria, maria_server, pg, pg_server, rows_of, run, sales
+from tests.runtime.connectors.sql_rows import database, maria, maria_server, pg, pg_server, run, sales
 
 pytestmark = pytest.mark.django_db
 __all__ = ["database", "maria", "maria_server", "pg", "pg_server"]  # fixtures

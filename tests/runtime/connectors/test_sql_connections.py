@@ -12,7 +12,7 @@ from runtime.connectors.protocols import ConnectionFault, Retriable
 from runtime.connectors.registry import open_source
 from tests.runtime.connectors.conformance import call
 from tests.runtime.connectors.databases import Postgres
-from tests.runtime.connectors.sql_rows import database, maria, maria_server, pg, pg_server, rows_of, run, sales
+from tests.runtime.connectors.sql_rows import database, maria, maria_server, pg, pg_server, run, sales
 
 pytestmark = pytest.mark.django_db
 __all__ = ["database", "maria", "maria_server", "pg", "pg_server"]  # fixtures

@@ -1,4 +1,4 @@
-"""Values and statements of a source of rows: nothing is lost in a value, and what cannot be read costs its row alone."""
+"""Values and statements of a source of rows: nothing is lost in a value, and what cannot be read costs its row."""
 
 from __future__ import annotations
 
