@@ -61,7 +61,8 @@ class _OnThisMachine:
     """A server of the tests may be on this machine, which no installation calls by itself."""
 
     @pytest.fixture(autouse=True, scope="class")
-    def this_machine_is_reached(self):
+    @classmethod
+    def this_machine_is_reached(cls):
         before = egress.systems()
         egress.configure(Reach(private=True, loopback=True), egress.receivers())
         yield
