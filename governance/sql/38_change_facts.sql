@@ -177,6 +177,7 @@ create or replace function governance_facts_of_application(of_key text) returns 
 $$;
 
 -- The boundaries in force for a place such as price/base?banner=main, and the team of the system that it would move to.
+-- Where no system is right about it yet, the owner of the entity's domain is asked as the owner of record.
 create or replace function governance_facts_of_boundary(place text, parameters jsonb) returns jsonb
 language sql stable as $$
   with asked as (
@@ -204,7 +205,12 @@ language sql stable as $$
            'tier', 1,
            'data_class', 'internal',
            'entities', jsonb_build_array(concat_ws('/', k.entity, k.part)),
-           'owner_of_record', governance_teams_of(array(select team from owning)),
+           'owner_of_record', governance_teams_of(
+             case when exists (select from owning) then array(select team from owning)
+                  else array(select d.owner_team_id
+                               from catalog_businessentity e
+                               join catalog_domain d on d.id = e.domain_id
+                              where e.key = k.entity) end),
            'owners', governance_teams_of(array(select team from owning)
                                          || array(select y.owner_team_id from catalog_system y
                                                    where y.key = parameters ->> 'system')))

@@ -7,8 +7,6 @@ import django.db.models.functions.datetime
 from django.conf import settings
 from django.db import migrations, models
 
-from kernel.sql_files import ApplySql
-
 
 class Migration(migrations.Migration):
 
@@ -128,5 +126,4 @@ class Migration(migrations.Migration):
             name='trigger',
             field=models.CharField(choices=[('schedule', 'Schedule'), ('manual', 'Manual'), ('intake', 'Intake'), ('webhook', 'Webhook')], max_length=10),
         ),
-        ApplySql("runtime"),
     ]

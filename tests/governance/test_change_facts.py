@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 
-from catalog.models import Api, ApiVersion
+from catalog.models import Api, ApiVersion, Team
 from governance.domain import kinds
 from governance.domain.subject import Subject
 from governance.models import Approval, ChangeRequest
@@ -58,6 +58,26 @@ def _boundary() -> ChangeRequest:
     start = (clock.now() + timedelta(days=3)).isoformat()
     subject = Subject("boundary", place, subject_facts.boundary_digest(place))
     return asked("boundary.move", subject, system="loyalty-engine", valid_from=start)
+
+
+def _first_record() -> ChangeRequest:
+    catalog.build({"blueprint": 1, "entities": [{"key": "gift-card", "name": "Gift card", "domain": "loyalty"}]})
+    start = (clock.now() + timedelta(days=3)).isoformat()
+    subject = Subject("boundary", "gift-card", subject_facts.boundary_digest("gift-card"))
+    return asked("boundary.move", subject, system="pos", valid_from=start)
+
+
+def test_where_no_system_is_right_yet_the_owner_of_the_domain_is_the_owner_of_record() -> None:
+    change = _first_record()
+    change.refresh_from_db()
+    owner = Team.objects.get(key="loyalty").pk
+    assert change.facts["teams"]["owner_of_record"] == [owner]
+    assert derived(change)["owner_of_record"] == [owner]
+    assert less(change) is None
+    with as_serving():
+        lower = json.dumps(LOWER["owner_of_record"])
+        run("update governance_changerequest set facts = facts || %s::jsonb where id = %s", lower, change.pk)
+    assert "owner_of_record" in (less(change) or "")
 
 
 def _freeze() -> ChangeRequest:

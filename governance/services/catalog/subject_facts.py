@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from catalog.domain.facts import ConsumerFacts, VersionFacts
-from catalog.selectors import boundaries, consumers, contracts, versions
+from catalog.selectors import boundaries, consumers, contracts, domains, versions
 from governance.domain.checks import CheckContext, CheckOutcome, not_run
 from governance.domain.subject import AffectedConsumer, Subject, SubjectFacts
 from governance.selectors import loosened
@@ -186,21 +186,25 @@ def _boundary_document(identifier: str) -> dict[str, Any]:
 
 
 def boundary_facts(subject: Subject) -> SubjectFacts | None:
-    """The boundary as it is now; the owner of each system of record of a part of it is an owner of record."""
+    """The boundary as it is now. The owner of each system of record of a part of it is an owner of record; the owner of
+    the entity's domain where there is none yet."""
     entity, group, scope = boundary_place(subject.id)
     document = _boundary_document(subject.id)
     found = boundaries.matching(entity, group, scope, clock.now())
     owners = tuple(dict.fromkeys(b.system.owner_team_id for b in found if b.system.owner_team_id is not None))
+    domain = boundaries.domain_of(entity) or None
+    of_domain = domains.by_key(domain) if domain and not found else None
+    first = (of_domain.owner_team_id,) if of_domain is not None and of_domain.owner_team_id is not None else ()
     return SubjectFacts(
         title=f"System of record of {subject.id}",
         digest=digest_of(document),
         tier=1,
         data_class="internal",
         owner_team_ids=owners,
-        record_owner_team_ids=owners,
+        record_owner_team_ids=owners or first,
         entities=(entity if group is None else f"{entity}/{group}",),
         consumers_affected=(),
-        domain_key=boundaries.domain_of(entity) or None,
+        domain_key=domain,
         system_keys=tuple(dict.fromkeys(b.system.key for b in found)),
         url="/systems-of-record/",
         old=document,
