@@ -15,6 +15,7 @@ from catalog.models import BusinessEntity, System
 from catalog.services import boundary_proposals, landscape
 from kernel.access import decider
 from kernel.errors import NotFound
+from kernel.moments import MomentField
 
 
 class SystemDetailSerializer(serializers.Serializer[Any]):
@@ -70,7 +71,7 @@ class RecordProposalSerializer(serializers.Serializer[Any]):
         child=PlainText(max_length=60), required=False, help_text="banner, region, channel; left out: everywhere"
     )
     system = PlainText(max_length=60)
-    valid_from = serializers.DateTimeField(required=False, help_text="Left out: now")
+    valid_from = MomentField(required=False, help_text="Left out: now")
     justification = PlainText(max_length=4000)
     environment = PlainText(max_length=30, required=False, default="production")
 

@@ -8,7 +8,7 @@ from django import forms
 
 from catalog.models import Domain, System, Team
 from catalog.web.forms import EMPTY, SAID, PlainForm
-from kernel.ui.fields import LinesField
+from kernel.ui.fields import LinesField, UtcMomentField
 from kernel.viewer import Viewer
 
 KEY_HINT = "Small letters, digits and hyphens. It never changes."
@@ -85,12 +85,7 @@ class RecordForm(PlainForm):
 
     entity = forms.ChoiceField(label="Entity")
     system = forms.ChoiceField(label="System of record")
-    valid_from = forms.DateTimeField(
-        label="From (UTC)",
-        required=False,
-        help_text="Empty: as soon as it is approved.",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-    )
+    valid_from = UtcMomentField(label="From", required=False, help_text="Empty: as soon as it is approved.")
     justification = forms.CharField(label="Why", max_length=4000, widget=forms.Textarea(attrs={"rows": 2}))
 
     def __init__(self, *args: Any, entities: list[tuple[str, str]], **kwargs: Any) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from django import forms
 from django.db import transaction
 from django.test import Client
-from django.urls import get_resolver
 from django.utils import timezone
-from rest_framework import serializers
 
 from catalog.services.blueprint.writer import as_time
 from catalog.services.findings import Findings
@@ -84,35 +80,14 @@ def test_each_time_of_the_api_document_is_refused_without_a_zone(client: Client)
         said = answer.json()
         found = said.get("findings", ()) if isinstance(said, dict) else ()
         here = [one_of["message"] for one_of in found if one_of["pointer"] == one.pointer]
-        if answer.status_code == 404:  # what the address names is looked up first; the field is tried below
+        if (
+            answer.status_code == 404
+        ):  # what the address names is looked up first; each field is tried in tests/architecture
             missing += 1
         elif answer.status_code != 422 or not any("zone" in message for message in here):
             wrong.append((one.method, one.address, one.pointer, answer.status_code, answer.content[:200]))
     assert not wrong, "\n".join(map(str, wrong))
     assert missing < 4
-
-
-def test_each_field_of_the_api_document_for_a_time_refuses_one_without_a_zone():
-    document = yaml.load(DOCUMENT.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    known = {shape.__name__.removesuffix("Serializer"): shape for shape in descendants(serializers.BaseSerializer)}
-    looked_at = set()
-    for _, _, operation in operations():
-        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
-        for name in re.findall(r"'#/components/schemas/(\w+?)(?:Request)?'", repr(content.get("schema"))):
-            wanted = document["components"]["schemas"].get(f"{name}Request") or document["components"]["schemas"][name]
-            for field, shape in wanted.get("properties", {}).items():
-                if resolved(shape, document).get("format") == "date-time":
-                    looked_at.add((name, field))
-                    made = known.get(name.removeprefix("Patched")) or known[name]
-                    with pytest.raises(serializers.ValidationError, match="zone"):
-                        made().fields[field].run_validation(NO_ZONE)
-    assert len(looked_at) > 12
-
-
-def descendants(of: type) -> Iterator[type]:
-    for one in of.__subclasses__():
-        yield one
-        yield from descendants(one)
 
 
 # -- documents ---------------------------------------------------------------------------------------------------------
@@ -129,20 +104,6 @@ def test_a_blueprint_says_the_zone_of_a_time_and_a_day_is_midnight_utc():
 
 
 # -- pages -------------------------------------------------------------------------------------------------------------
-def test_each_time_of_a_form_says_that_it_is_of_utc():
-    assert get_resolver().url_patterns  # every page is there
-    seen = 0
-    for form in descendants(forms.BaseForm):
-        if form.__module__.startswith(("django.", "tests.")) or ".admin" in form.__module__:
-            continue
-        for name, field in getattr(form, "base_fields", {}).items():
-            if isinstance(field, forms.DateTimeField):
-                assert isinstance(field, UtcMomentField), (form, name)
-                assert str(field.label).endswith("(UTC)")
-                seen += 1
-    assert seen > 8
-
-
 @pytest.mark.parametrize("zone", ["", "Europe/Berlin", "Pacific/Auckland"])
 def test_a_time_on_a_page_is_what_its_label_says_wherever_the_person_sees_times(zone: str):
     make.estate()
