@@ -93,6 +93,21 @@ class SftpFiles:
         with self._asked(source) as sftp:
             sftp.rename(source, target)
 
+    def put(self, source: str, target: str) -> None:
+        """Rename to a name that is free; nothing is taken away for it. Where the answer is a no, what is there now says
+        whether it was done."""
+        for posix in [True, False] if self.posix else [False]:
+            try:
+                with self._asked(source) as sftp:
+                    (sftp.posix_rename if posix else sftp.rename)(source, target)
+                return
+            except OSError as error:
+                if self.state(source) is None and self.state(target) is not None:
+                    return
+                if not posix or isinstance(error, FileNotFoundError | PermissionError):
+                    raise
+                self.posix = False
+
     def remove(self, path: str) -> None:
         """Doing it twice is harmless."""
         try:

@@ -240,11 +240,11 @@ class SftpSession:
                 transport.auth_password(user, secrets["password"])
         except paramiko.BadAuthenticationType as error:
             allowed = ", ".join(error.allowed_types)
-            raise fault("credentials", f"{self.host} lets {user!r} in by {allowed} alone") from None
+            raise fault("credentials", f"{self.host} lets the account in by {allowed} alone") from None
         except paramiko.AuthenticationException:
-            raise fault("credentials", f"{self.host} does not let {user!r} in") from None
+            raise fault("credentials", f"{self.host} does not let the account in") from None
         if not transport.is_authenticated():
-            raise fault("credentials", f"{self.host} wants more than the key and the password of {user!r}")
+            raise fault("credentials", f"{self.host} wants more than the key and the password of the account")
 
 
 def _key(text: str, passphrase: str | None) -> paramiko.PKey:

@@ -27,13 +27,15 @@ _LET_IN = {one.get_fingerprint() for one in CLIENT_KEYS.values()}
 class Faults:
     """What the server does wrong. `lies`: bytes that it adds to the size of a name. `cut_after`: bytes of content that
     go out before the connection is cut, once. `late`: a rename is answered with a failure although it was done.
-    `before` is called with the name of each request. `posix`: it knows posix-rename."""
+    `before` is called with the name of each request. `posix`: it knows posix-rename. `ordered`: faults of the next
+    write."""
 
     def __init__(self) -> None:
         self.lies: dict[str, int] = {}
         self.cut_after: int | None = None
         self.late = self.stalls = False
         self.posix = True
+        self.ordered: list[str] = []
         self.requests: list[str] = []
         self.opened = 0
         self.before: Callable[[str, bytes], object] = lambda request, path: None
@@ -144,6 +146,17 @@ class _Files(asyncssh.SFTPServer):
         self.outer.faults.requests.append(request)
         self.outer.faults.before(request, path)
 
+    async def _hit(self, when: str) -> None:
+        """The fault that a test has ordered for the next write: the connection ends, or nothing is answered."""
+        faults = self.outer.faults
+        if when not in faults.ordered:
+            return
+        faults.ordered.remove(when)
+        if when == "hang":
+            await asyncio.Event().wait()
+        self.channel.get_connection().abort()
+        raise asyncssh.SFTPConnectionLost("cut")
+
     def _lied(self, path: bytes, found: Any) -> Any:
         more = self.outer.faults.lies.get(os.path.basename(path).decode("utf-8", "replace"))
         if more is None:
@@ -162,8 +175,10 @@ class _Files(asyncssh.SFTPServer):
             name.attrs = self._lied(name.filename, name.attrs)
             yield name
 
-    def open(self, path: bytes, pflags: int, attrs: Any) -> Any:
+    async def open(self, path: bytes, pflags: int, attrs: Any) -> Any:
         self._heard("open", path)
+        if pflags & asyncssh.FXF_WRITE:
+            await self._hit("cut_before")
         file: Any = super().open(path, pflags, attrs)
         self.outer.files.append(file)
         return file
@@ -185,11 +200,13 @@ class _Files(asyncssh.SFTPServer):
         self._heard("rename", oldpath)
         return super().rename(oldpath, newpath)
 
-    def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
+    async def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
         self._heard("posix_rename", oldpath)
+        await self._hit("hang")
         if not self.outer.faults.posix:
             raise asyncssh.SFTPOpUnsupported("no such extension")
         super().posix_rename(oldpath, newpath)
+        await self._hit("cut_after")
         if self.outer.faults.late:
             raise asyncssh.SFTPFailure("later")
 

@@ -171,7 +171,7 @@ def test_who_is_not_let_in_is_told_so_without_the_secret(folder, secrets, kind):
     }
     fault = fault_of(folder, given)
     assert fault.kind == kind
-    assert not any(value in str(fault) for name, value in given.items() if name != "user")
+    assert not any(value in str(fault) for value in given.values())
     source = folder.open()
     health = source.check(call=call(given))
     source.close()
