@@ -15,8 +15,18 @@ from dataclasses import dataclass
 import httpx
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-OTHER_PORTS = {"sftp": 22, "postgresql": 5432, "mariadb": 3306, "mysql": 3306}
+OTHER_PORTS = {
+    "sftp": 22,
+    "postgresql": 5432,
+    "mariadb": 3306,
+    "mysql": 3306,
+    "amqp": 5672,
+    "amqps": 5671,
+    "kafka": 9092,
+    "kafkas": 9093,
+}
 """Addresses of systems that no HTTP is spoken to."""
+PLAIN = frozenset({"http", "amqp", "kafka"})  # nothing is encrypted
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")  # as the last part of a name: an address, written somehow
@@ -69,10 +79,11 @@ def _of(url: str, ports: Mapping[str, int]) -> Authority:
 
 
 def of_further_host(text: str) -> Authority:
-    """`host`, `host:port` (both https) or `https://host:port`, as a registration names a host. Raises NoAuthority."""
+    """`host`, `host:port` (both https) or `https://host:port`, as a registration names a host; also with another
+    protocol's scheme. Raises NoAuthority."""
     given = text.strip()
     parts = given if "://" in given else f"https://{given}"
-    found = of_url(parts)
+    found = of_address(parts)
     if httpx.URL(parts).path not in ("", "/") or "?" in parts or "#" in parts:
         raise NoAuthority("it has a path, and a host alone is named here")
     return found

@@ -9,8 +9,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
-import ssl
-import tempfile
 import time
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +16,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -31,7 +28,7 @@ from kernel.tracing import TraceSpan
 from runtime.connectors.answers import Answer
 from runtime.connectors.outcomes import error_for, fault, meaning
 from runtime.connectors.protocols import CallContext, Refused, Retriable, Unknown
-from runtime.connectors.sockets import Transport, Wire, tls_context, wire
+from runtime.connectors.sockets import Transport, Wire, show_certificate, tls_context, wire
 from runtime.connectors.unpacking import CODINGS, OverLimit, Unpacker
 from runtime.domain.request_headers import NAME, VALUE, is_of_the_client
 
@@ -100,20 +97,11 @@ class HttpClient:
         self.transport.close()
 
     def show(self, certificate: str, key: str) -> None:
-        """Every connection from now on shows this certificate (PEM, with its key); a second time does nothing. OpenSSL
-        reads files alone, so both lie in one for a moment, in a folder that nobody else can open. Raises
+        """Every connection from now on shows this certificate (PEM, with its key); a second time does nothing. Raises
         ConnectionFault."""
         if self._shown or self.context is None:
             return
-        with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder, "client.pem")
-            file.touch(mode=0o600)
-            file.write_text(f"{certificate.strip()}\n{key.strip()}\n")
-            try:
-                self.context.load_cert_chain(file, password=lambda: b"")
-            except (ssl.SSLError, ValueError, OSError) as error:
-                said = f"The client certificate cannot be used with its key ({type(error).__name__})"
-                raise fault("secret", said) from None
+        show_certificate(self.context, certificate, key)
         self._shown = True
 
     def url(self, target: str, params: Mapping[str, Any] | None = None, *, for_token: bool = False) -> httpx.URL:

@@ -5,11 +5,13 @@ wrong with a name or a certificate is said as a fault of the connection.
 from __future__ import annotations
 
 import ssl
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpcore
@@ -39,6 +41,20 @@ def tls_context(authorities: str = "") -> ssl.SSLContext:
         return ssl.create_default_context(cadata=authorities or None)
     except (ssl.SSLError, ValueError) as error:
         raise fault("certificate", f"The certificates that the connection believes cannot be read ({error})") from None
+
+
+def show_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    """Connections show this certificate (PEM, with its key). OpenSSL reads files alone, so both lie in one for a
+    moment, in a folder that nobody else can open. Raises ConnectionFault."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "client.pem")
+        file.touch(mode=0o600)
+        file.write_text(f"{certificate.strip()}\n{key.strip()}\n")
+        try:
+            context.load_cert_chain(file, password=lambda: b"")
+        except (ssl.SSLError, ValueError, OSError) as error:
+            said = f"The client certificate cannot be used with its key ({type(error).__name__})"
+            raise fault("secret", said) from None
 
 
 @dataclass(slots=True)
@@ -101,7 +117,7 @@ class _Stream(httpcore.NetworkStream):
         except httpcore.ReadError as error:
             # With TLS 1.3 the server refuses our certificate after the handshake, before it reads anything.
             if "CERTIFICATE" in str(getattr(error.__cause__, "reason", None) or ""):
-                raise _tls_fault(self.host, error) from None
+                raise tls_fault(self.host, error.__cause__) from None
             raise
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
@@ -121,7 +137,7 @@ class _Stream(httpcore.NetworkStream):
             return _Stream(self.inner.start_tls(ssl_context, server_hostname, left), self.host)
         except httpcore.ConnectError as error:
             if isinstance(error.__cause__, ssl.SSLError) and not isinstance(error.__cause__, ssl.SSLEOFError):
-                raise _tls_fault(self.host, error) from None
+                raise tls_fault(self.host, error.__cause__) from None
             raise
 
     def get_extra_info(self, info: str) -> Any:
@@ -130,8 +146,8 @@ class _Stream(httpcore.NetworkStream):
         return self.inner.get_extra_info(info)
 
 
-def _tls_fault(host: str, error: Exception) -> ConnectionFault:
-    cause = error.__cause__
+def tls_fault(host: str, cause: BaseException | None) -> ConnectionFault:
+    """What an error of OpenSSL says about a connection."""
     if isinstance(cause, ssl.SSLCertVerificationError):
         wrong = _CERTIFICATE.get(cause.verify_code, f"is not accepted ({cause.verify_message})")
         return fault("certificate", f"The TLS certificate of {host} {wrong}")

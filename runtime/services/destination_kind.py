@@ -18,6 +18,7 @@ from governance.domain.checks import Check, CheckContext, CheckOutcome, failed, 
 from governance.domain.kinds import ApprovedSubject, ChangeKind
 from governance.domain.subject import Subject, SubjectFacts
 from governance.services import changes
+from kernel import authorities
 from kernel.digest import digest_of
 from kernel.models import User
 from runtime.domain import manifest as manifests
@@ -134,7 +135,7 @@ def _sound(context: CheckContext) -> CheckOutcome:
         found.append(finding("destination.sound", "/parameters", "Nothing of the destination would change."))
     if found:
         return failed(found[0]["message"], found, ["Correct it, or open a new change."])
-    if str(facts.new["base_url"]).startswith("http:"):
+    if authorities.of_address(str(facts.new["base_url"])).scheme in authorities.PLAIN:
         plain = "It is called without encryption: others on the way can read the credentials."
         return passed(plain, [finding("destination.plain", "/parameters/base_url", plain, level="warning")])
     return passed()

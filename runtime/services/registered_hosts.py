@@ -12,7 +12,7 @@ from runtime import profiles
 
 
 def of_endpoint(endpoint: EndpointFacts) -> set[Authority]:
-    """Empty where the address is none of HTTP."""
+    """Empty where the address is none that is called."""
     return of_all([endpoint.base_url, *endpoint.further_hosts])
 
 
@@ -20,7 +20,7 @@ def of_all(addresses: Iterable[str]) -> set[Authority]:
     found = set()
     for address in addresses:
         try:
-            found.add(authorities.of_url(address))
+            found.add(authorities.of_address(address))
         except authorities.NoAuthority:
             continue
     return found
