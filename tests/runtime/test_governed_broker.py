@@ -56,8 +56,10 @@ def proxy(broker: rabbitmq.RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield made
 
 
-def catalog(url: str, folder: Path) -> None:
+def catalog(url: str, folder: Path, further_hosts: list[str] | None = None) -> None:
     endpoint = {"base_url": url, "auth_kind": "basic", "secret_ref": "env:SANDBOX_BROKER"}
+    if further_hosts:
+        endpoint = {"base_url": url, "further_hosts": further_hosts}
     api = {
         "slug": "bus-orders",
         "name": "Orders on the bus",
