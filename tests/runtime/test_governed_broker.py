@@ -21,13 +21,14 @@ from runtime.models import QuarantinedMessage, RejectedMessage
 from runtime.services import deployments, intake, integrations, runs
 from runtime.worker.loop import WorkerLoop
 from tests.faults.proxy import FaultProxy
+from tests.portal import rabbitmq
 from tests.runtime import make
-from tests.runtime.connectors import rabbitmq
+from tests.runtime.connectors.test_amqp import channel_of
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.thorough,
-    pytest.mark.skipif(bool(rabbitmq.why_not()), reason=rabbitmq.why_not()),
+    pytest.mark.skipif(not rabbitmq.here(), reason="no RabbitMQ on this machine: apt-get install rabbitmq-server"),
 ]
 COUNT = 2_000
 ORDER = {
@@ -41,17 +42,13 @@ ORDER = {
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbitmq.RabbitMQ]:
-    made = rabbitmq.RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
-    try:
-        made.start()
+    with rabbitmq.running(tmp_path_factory.mktemp("rabbitmq")) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture
 def proxy(broker: rabbitmq.RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
-    monkeypatch.setenv("SANDBOX_BROKER", f"{rabbitmq.USER}:{rabbitmq.PASSWORD}")
+    monkeypatch.setenv("SANDBOX_BROKER", f"tillgate:{broker.password}")
     with FaultProxy(("127.0.0.1", broker.port), seed=7) as made:
         yield made
 
@@ -164,7 +161,7 @@ def work(seconds: float = 60) -> None:
 def test_a_queue_is_read_to_its_end_whatever_ends_in_the_middle(
     broker: rabbitmq.RabbitMQ, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    channel = broker.channel()
+    channel = channel_of(broker)
     channel.queue_declare("orders", durable=True, auto_delete=False)
     for number in range(COUNT):
         body = json.dumps({"number": f"A-{number}", "total": f"{number}.50"}).encode()
@@ -189,7 +186,7 @@ def test_a_queue_is_read_to_its_end_whatever_ends_in_the_middle(
 def test_every_order_is_published_whatever_ends_in_the_middle(
     broker: rabbitmq.RabbitMQ, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    channel = broker.channel()
+    channel = channel_of(broker)
     channel.queue_declare("shop", durable=True, auto_delete=False)
     catalog(f"amqp://127.0.0.1:{proxy.port}/", tmp_path)
     deploy(to_queue("shop"))

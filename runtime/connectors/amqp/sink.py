@@ -25,6 +25,7 @@ from runtime.connectors.protocols import (
     WriteResult,
     health_of,
 )
+from runtime.connectors.rounds import write_in_rounds
 from runtime.connectors.settings import wrong_setting
 from runtime.domain.templates import NoName, fill, names_in, problem_of
 
@@ -76,10 +77,11 @@ class AmqpSink:
         return Health(True, "signed in, messages can be published")
 
     def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
-        """All are published, then their confirmations are waited for. Raises Retriable or ConnectionFault where nothing
-        was published."""
-        if not batch:
-            return []
+        """All are published, then their confirmations are waited for; a later one of a key after the one before. Raises
+        Retriable or ConnectionFault where nothing was published."""
+        return write_in_rounds(batch, lambda some: self._written(some, call))
+
+    def _written(self, batch: Sequence[OutboundMessage], call: CallContext) -> list[WriteResult]:
         results: dict[int, WriteResult] = {}
         ready = list[tuple[int, OutboundMessage, str]]()
         for place, item in enumerate(batch):

@@ -24,6 +24,7 @@ from runtime.connectors.protocols import (
     WriteResult,
     health_of,
 )
+from runtime.connectors.rounds import write_in_rounds
 from runtime.connectors.settings import wrong_setting
 from runtime.domain.templates import NoName, fill, names_in, problem_of
 
@@ -60,12 +61,13 @@ class KafkaSink:
         return Health(True, f"signed in; {self.settings.topic} has {len(found)} partitions")
 
     def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
-        """All are handed over, then their confirmations are waited for. Raises Retriable or ConnectionFault where
-        nothing was handed over."""
-        if not batch:
-            return []
+        """All are handed over, then their confirmations are waited for; a later one of a key after the one before.
+        Raises Retriable or ConnectionFault where nothing was handed over."""
         ends = time.monotonic() + call.deadline
         ends = ends if call.until is None else min(ends, call.until)
+        return write_in_rounds(batch, lambda some: self._written(some, call, ends))
+
+    def _written(self, batch: Sequence[OutboundMessage], call: CallContext, ends: float) -> list[WriteResult]:
         try:
             with self.session.told(call):
                 self._partitions(call, ends)
@@ -96,7 +98,9 @@ class KafkaSink:
                 **options,
                 allow_auto_create_topics=False,
                 acks="all",
-                enable_idempotence=True,
+                enable_idempotence=False,  # nothing is repeated here: what is not confirmed is the ledger's matter
+                retries=0,
+                max_in_flight_requests_per_connection=1,
                 max_block_ms=milliseconds,
                 delivery_timeout_ms=milliseconds,
                 max_request_size=self.settings.max_size,

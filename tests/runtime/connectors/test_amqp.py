@@ -18,22 +18,20 @@ from runtime.connectors.amqp.connector import sink as open_sink
 from runtime.connectors.amqp.connector import source as open_source
 from runtime.connectors.protocols import CallContext, ConnectionFault, OutboundMessage, Refused, Retriable, Secrets
 from tests.faults.proxy import FaultProxy
-from tests.runtime.connectors import rabbitmq
+from tests.portal import rabbitmq
 from tests.runtime.connectors.conformance import SinkConformance, SourceConformance, call, read_all
 
-pytestmark = [pytest.mark.thorough, pytest.mark.skipif(bool(rabbitmq.why_not()), reason=rabbitmq.why_not())]
-SECRETS = {"user": rabbitmq.USER, "password": rabbitmq.PASSWORD}
+pytestmark = [
+    pytest.mark.thorough,
+    pytest.mark.skipif(not rabbitmq.here(), reason="no RabbitMQ on this machine: apt-get install rabbitmq-server"),
+]
 NUMBERS = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[rabbitmq.RabbitMQ]:
-    made = rabbitmq.RabbitMQ(tmp_path_factory.mktemp("rabbitmq"))
-    try:
-        made.start()
+    with rabbitmq.running(tmp_path_factory.mktemp("rabbitmq")) as made:
         yield made
-    finally:
-        made.stop()
 
 
 @pytest.fixture
@@ -44,7 +42,7 @@ def proxy(broker: rabbitmq.RabbitMQ) -> Iterator[FaultProxy]:
 
 @pytest.fixture
 def channel(broker: rabbitmq.RabbitMQ) -> Iterator[Any]:
-    made = broker.channel()
+    made = channel_of(broker)
     yield made
     made.connection.close()
 
@@ -57,8 +55,27 @@ def queue(channel: Any) -> str:
 
 
 @pytest.fixture
-def circumstances() -> CallContext:
-    return call(SECRETS)
+def secrets(broker: rabbitmq.RabbitMQ) -> dict[str, str]:
+    return {"user": "tillgate", "password": broker.password}
+
+
+@pytest.fixture
+def circumstances(secrets: dict[str, str]) -> CallContext:
+    return call(secrets)
+
+
+def channel_of(broker: rabbitmq.RabbitMQ) -> Any:
+    """A client of the library itself: the other side's witness."""
+    made = amqp.Connection(
+        f"127.0.0.1:{broker.port}",
+        "tillgate",
+        broker.password,
+        login_method="PLAIN",
+        connect_timeout=5,
+        read_timeout=10,
+    )
+    made.connect()
+    return made.channel()
 
 
 def publish(channel: Any, queue: str, bodies: list[Any], **more: Any) -> None:
@@ -226,38 +243,38 @@ def test_another_reader_of_the_queue_is_told(
 
 
 def test_a_queue_that_is_not_there_a_wrong_password_and_no_broker_are_told_apart(
-    proxy: FaultProxy, queue: str, circumstances: CallContext
+    proxy: FaultProxy, queue: str, circumstances: CallContext, secrets: dict[str, str]
 ) -> None:
-    for given, secrets, kind in (
-        (settings(proxy.port, queue="nowhere"), SECRETS, "address"),
-        (settings(proxy.port, queue=queue), SECRETS | {"password": "wrong-one"}, "credentials"),
+    for given, shown, kind in (
+        (settings(proxy.port, queue="nowhere"), secrets, "address"),
+        (settings(proxy.port, queue=queue), secrets | {"password": "wrong-one"}, "credentials"),
         (
             settings(proxy.port, queue=queue) | {"base_url": f"amqp://127.0.0.1:{proxy.port}/no-host"},
-            SECRETS,
+            secrets,
             "address",
         ),
-        (settings(proxy.port, queue=queue) | {"base_url": f"http://127.0.0.1:{proxy.port}/"}, SECRETS, "address"),
-        (settings(proxy.port, queue=queue) | {"base_url": "amqp://no-such-host.invalid/"}, SECRETS, "name"),
+        (settings(proxy.port, queue=queue) | {"base_url": f"http://127.0.0.1:{proxy.port}/"}, secrets, "address"),
+        (settings(proxy.port, queue=queue) | {"base_url": "amqp://no-such-host.invalid/"}, secrets, "name"),
         (settings(proxy.port, queue=queue), {}, "secret"),
     ):
         source = open_source(given)
         with pytest.raises(ConnectionFault) as found:
-            source.read(None, call=call(secrets))
+            source.read(None, call=call(shown))
         assert found.value.kind == kind, found.value.message
         assert "wrong-one" not in found.value.message
-        health = source.check(call=call(secrets))
+        health = source.check(call=call(shown))
         assert (health.ok, health.fault) == (False, kind)
     closed = open_source(settings(rabbitmq.free_port(), queue=queue))
     with pytest.raises(Retriable, match="cannot be reached"):
         closed.read(None, call=circumstances)
 
 
-def test_a_broker_that_hangs_ends_at_the_deadline(proxy: FaultProxy, queue: str) -> None:
+def test_a_broker_that_hangs_ends_at_the_deadline(proxy: FaultProxy, queue: str, secrets: dict[str, str]) -> None:
     proxy.set(blackhole=True)
     source = open_source(settings(proxy.port, queue=queue))
     began = time.monotonic()
     with pytest.raises(Retriable):
-        source.read(None, call=CallContext(Secrets(SECRETS), deadline=0.3))
+        source.read(None, call=CallContext(Secrets(secrets), deadline=0.3))
     assert time.monotonic() - began < 2
 
 
@@ -282,8 +299,8 @@ class TestSink(SinkConformance):
         return lambda: open_sink(settings(proxy.port, routing_key=queue, idempotency="K"))
 
     @pytest.fixture
-    def wrong(self) -> CallContext:
-        return call(SECRETS | {"password": "wrong-one"})
+    def wrong(self, secrets: dict[str, str]) -> CallContext:
+        return call(secrets | {"password": "wrong-one"})
 
     @pytest.fixture
     def item(self) -> Any:
@@ -342,15 +359,15 @@ class TestSink(SinkConformance):
         pytest.skip("a broker has no such answer; below")
 
     def test_the_deadline_makes_a_hanging_write_unknown(
-        self, sink: Any, circumstances: CallContext, item: Any, fault: Any
+        self, sink: Any, circumstances: CallContext, item: Any, fault: Any, secrets: dict[str, str]
     ) -> None:
         sink.write([item()], call=circumstances)  # the connection stands
         fault("hang")
         began = time.monotonic()
-        (result,) = sink.write([item()], call=CallContext(Secrets(SECRETS), deadline=0.4))
+        (result,) = sink.write([item()], call=CallContext(Secrets(secrets), deadline=0.4))
         assert (result.status, time.monotonic() - began < 3) == ("unknown", True)
         with pytest.raises(Retriable):  # no connection: nothing was published
-            sink.write([item()], call=CallContext(Secrets(SECRETS), deadline=0.4))
+            sink.write([item()], call=CallContext(Secrets(secrets), deadline=0.4))
 
 
 def outbound(number: int, **more: Any) -> OutboundMessage:
@@ -420,6 +437,28 @@ def test_a_queue_that_is_full_and_refuses_is_no_success(
     unsafe = open_sink(settings(proxy.port, routing_key=queue))
     assert unsafe.write([outbound(9)], call=circumstances)[0].status == "unknown"
     unsafe.close()
+
+
+def test_a_later_state_of_a_key_is_never_published_before_the_one_in_front(
+    proxy: FaultProxy, channel: Any, queue: str, circumstances: CallContext
+) -> None:
+    sink = open_sink(settings(proxy.port, routing_key="{queue}"))
+    states = [
+        OutboundMessage("k-1", "tg-1", b'{"n": 1}', address={"queue": "nowhere"}),
+        OutboundMessage("k-2", "tg-2", b'{"n": 1}', address={"queue": queue}),
+        OutboundMessage("k-1", "tg-3", b'{"n": 2}', address={"queue": queue}),
+        OutboundMessage("k-2", "tg-4", b'{"n": 2}', address={"queue": queue}),
+    ]
+    results = sink.write(states, call=circumstances)
+    assert [(r.status, r.code) for r in results] == [
+        ("refused", "unroutable"),
+        ("confirmed", ""),
+        ("refused", "not_sent"),
+        ("confirmed", ""),
+    ]
+    assert results[2].retriable
+    assert [channel.basic_get(queue, no_ack=True).properties["message_id"] for _ in range(2)] == ["tg-2", "tg-4"]
+    sink.close()
 
 
 def test_a_connection_that_ended_while_nothing_was_sent_costs_no_message(

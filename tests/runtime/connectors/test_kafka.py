@@ -309,6 +309,27 @@ def test_records_of_one_key_keep_their_order(
     assert (refused.status, refused.code) == ("refused", "address")
 
 
+def test_a_later_state_of_a_key_is_never_written_before_the_one_in_front(
+    brokers: Brokers, topic: str, circumstances: CallContext, opened: Any
+) -> None:
+    sink = opened(open_sink, brokers.settings(topic, max_size=4096))
+    states = [
+        OutboundMessage("k-1", "tg-1", b"x" * 100_000),
+        OutboundMessage("k-2", "tg-2", b"{}"),
+        OutboundMessage("k-1", "tg-3", b"{}"),
+        OutboundMessage("k-2", "tg-4", b"{}"),
+    ]
+    results = sink.write(states, call=circumstances)
+    assert [(r.status, r.code) for r in results] == [
+        ("refused", "kafka.record"),
+        ("confirmed", ""),
+        ("refused", "not_sent"),
+        ("confirmed", ""),
+    ]
+    names = [dict(one.headers())["idempotency-key"] for one in brokers.held(topic)]
+    assert names == [b"tg-2", b"tg-4"]
+
+
 def test_only_a_topic_that_is_looked_through_can_be_asked(brokers: Brokers, topic: str, opened: Any) -> None:
     for idempotency in ("K", "U"):
         sink = opened(open_sink, brokers.settings(topic, idempotency=idempotency))
