@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -183,9 +184,10 @@ class _Transport(TCPTransport):  # type: ignore[misc]
     def __init__(self, authority: Authority, context: ssl.SSLContext | None, ends: float) -> None:
         super().__init__("broker:0")
         self.authority, self.context, self.ends = authority, context, ends
+        self.opened: socket.socket
 
     def _connect(self, host: str, port: int, timeout: float | None) -> None:
-        self.sock = connected(self.authority, self.ends, self.context)
+        self.sock = self.opened = connected(self.authority, self.ends, self.context)
 
     def _setup_transport(self) -> None:
         self._read_buffer = b""
@@ -195,25 +197,24 @@ class _Transport(TCPTransport):  # type: ignore[misc]
     def _read(self, n: int, initial: bool = False, *more: Any) -> bytes:
         if n > MOST_A_FRAME:
             raise UnexpectedFrame(f"a frame of {n} bytes")
-        made: bytes = super()._read(n, initial, *more)
+        made: bytes = super()._read(n, initial, *more)  # type: ignore[misc]  # of the library's class, not of its stub
         return made
 
     def _receive(self, most: int) -> bytes:
         self._wait_no_longer()
-        made: bytes = self.sock.recv(most)
-        return made
+        return self.opened.recv(most)
 
     def _send_all(self, data: bytes) -> None:
         self._wait_no_longer()
-        self.sock.sendall(data)
+        self.opened.sendall(data)
 
     def _wait_no_longer(self) -> None:
         left = self.ends - time.monotonic()
         if left <= 0:
             raise TimeoutError("the deadline has passed")
-        now = self.sock.gettimeout()
+        now = self.opened.gettimeout()
         if now is None or now > left:
-            self.sock.settimeout(left)
+            self.opened.settimeout(left)
 
 
 __all__ = ["Session"]

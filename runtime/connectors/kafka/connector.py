@@ -10,6 +10,8 @@ from runtime.connectors.kafka.sink import KafkaSink
 from runtime.connectors.kafka.source import KafkaSource
 from runtime.connectors.settings import read_settings
 
+READ_ONLY = True  # the brokers keep no place for us
+
 
 def source(settings: Mapping[str, Any]) -> KafkaSource:
     return KafkaSource(read_settings(KafkaSettings, settings))
