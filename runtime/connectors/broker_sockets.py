@@ -21,22 +21,14 @@ def connected(authority: Authority, ends: float, context: ssl.SSLContext | None 
     ConnectionFault for the name, the address or the certificate."""
     host = authority.host
     try:
-        found = egress.addresses(host, authority.port, _left(ends), egress.systems())
+        opened = egress.connected(host, authority.port, _left(ends), egress.systems())
     except NoSuchHost as error:
         raise fault("name", str(error)) from None
     except NotReached as error:
         raise fault("address", str(error)) from None
     except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-        raise Retriable(f"{host}: {error}") from None
-    trouble: OSError | None = None
-    for number, address in enumerate(found):
-        try:
-            opened = socket.create_connection((address, authority.port), _left(ends) / (len(found) - number))
-        except OSError as error:
-            trouble = error
-            continue
-        return _encrypted(opened, host, ends, context) if context else opened
-    raise Retriable(f"{authority} cannot be reached ({trouble.strerror or trouble if trouble else 'no address'})")
+        raise Retriable(f"{authority} cannot be reached ({error})") from None
+    return _encrypted(opened, host, ends, context) if context else opened
 
 
 def _encrypted(opened: socket.socket, host: str, ends: float, context: ssl.SSLContext) -> ssl.SSLSocket:

@@ -37,7 +37,7 @@ MOST_A_FRAME = 1024 * 1024  # bytes; brokers send 128 KiB at most unless they we
 _LOST = (OSError, AMQPError, UnexpectedFrame)
 
 
-class Session:
+class AmqpSession:
     """`number` tells one connection from the next: what was given over another one is given again."""
 
     def __init__(self, settings: AmqpSettings) -> None:
@@ -217,4 +217,4 @@ class _Transport(TCPTransport):  # type: ignore[misc]
             self.opened.settimeout(left)
 
 
-__all__ = ["Session"]
+__all__ = ["AmqpSession"]

@@ -28,7 +28,7 @@ class AmqpSettings(msgspec.Struct, frozen=True):
     routing_key    with fields of the document that is sent: `orders.{country}`
     idempotency    K where the readers of these messages ignore a message id that they know; U where they do not: a
                    person decides after an answer that was lost
-    max_batch      messages that are published before the first confirmation is waited for
+    max_batch      messages that are published before their confirmations are awaited
     """
 
     OF_ROLE: ClassVar[dict[str, frozenset[str]]] = {

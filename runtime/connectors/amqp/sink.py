@@ -9,7 +9,7 @@ from typing import Any
 import amqp
 from amqp.exceptions import AccessRefused, AMQPError
 
-from runtime.connectors.amqp.session import Session
+from runtime.connectors.amqp.session import AmqpSession
 from runtime.connectors.amqp.settings import LONGEST_NAME, AmqpSettings
 from runtime.connectors.protocols import (
     AskBy,
@@ -56,7 +56,7 @@ class AmqpSink:
         if problem := problem_of(settings.routing_key):
             raise wrong_setting("/routing_key", problem)
         self.settings = settings
-        self.session = Session(settings)
+        self.session = AmqpSession(settings)
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch
         self.write_address = frozenset(names_in(settings.routing_key))
@@ -77,7 +77,7 @@ class AmqpSink:
         return Health(True, "signed in, messages can be published")
 
     def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
-        """All are published, then their confirmations are waited for; a later one of a key after the one before. Raises
+        """All are published, then their confirmations are awaited; a later one of a key after the one before. Raises
         Retriable or ConnectionFault where nothing was published."""
         return write_in_rounds(batch, lambda some: self._written(some, call))
 

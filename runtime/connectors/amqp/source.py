@@ -7,7 +7,7 @@ from collections import deque
 from datetime import UTC, datetime
 from typing import Any
 
-from runtime.connectors.amqp.session import Session
+from runtime.connectors.amqp.session import AmqpSession
 from runtime.connectors.amqp.settings import AmqpSettings
 from runtime.connectors.protocols import (
     CallContext,
@@ -35,7 +35,7 @@ class AmqpSource:
     def __init__(self, settings: AmqpSettings) -> None:
         settings.verify_source()
         self.settings = settings
-        self.session = Session(settings)
+        self.session = AmqpSession(settings)
         self.keys = KeyReader(settings.key_fields, settings.version_field or None)
         self.name, self.opened = uuid.uuid4().hex, 0
         self.waiting = deque[Any]()

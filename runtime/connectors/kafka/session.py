@@ -39,10 +39,10 @@ _CREDENTIALS = (
     errors.IllegalSaslStateError,
 )
 _OF_MESSAGE = (errors.MessageSizeTooLargeError, errors.RecordListTooLargeError, errors.InvalidRecordError)
-_open: WeakValueDictionary[str, Session] = WeakValueDictionary()
+_open: WeakValueDictionary[str, KafkaSession] = WeakValueDictionary()
 
 
-class Session:
+class KafkaSession:
     """`options(call)` are those of a consumer or producer of the library."""
 
     def __init__(self, settings: KafkaSettings) -> None:
@@ -180,7 +180,7 @@ class _JudgedSocket(KafkaNetSocket):  # type: ignore[misc]
 
 def bounded(work: Callable[[], T], ends: float) -> T:
     """What `work` answers; Retriable where it has not by `ends` (monotonic seconds), for some calls of the library wait
-    without an end. Whoever asks closes then, which lets go of what waits."""
+    without an end. The caller closes then, which lets go of what waits."""
     answer: queue.SimpleQueue[tuple[T | None, BaseException | None]] = queue.SimpleQueue()
 
     def run() -> None:
@@ -213,4 +213,4 @@ def milliseconds_left(ends: float) -> int:
     return left
 
 
-__all__ = ["Session", "bounded", "closed", "milliseconds_left"]
+__all__ = ["KafkaSession", "bounded", "closed", "milliseconds_left"]

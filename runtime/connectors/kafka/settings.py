@@ -35,7 +35,7 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     look_back      seconds of the topic that are looked through
     most_looked_at  records of a partition that are looked through at most; where that is less than `look_back`, a
                    record that is not found may still be there
-    max_batch      records that are produced before the first confirmation is waited for
+    max_batch      records that are produced before their confirmations are awaited
     """
 
     OF_ROLE: ClassVar[dict[str, frozenset[str]]] = {

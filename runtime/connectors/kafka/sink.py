@@ -10,7 +10,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition, errors
 
 from kernel import clock
-from runtime.connectors.kafka.session import Session, bounded, closed, milliseconds_left
+from runtime.connectors.kafka.session import KafkaSession, bounded, closed, milliseconds_left
 from runtime.connectors.kafka.settings import KafkaSettings
 from runtime.connectors.protocols import (
     AskBy,
@@ -37,7 +37,7 @@ class KafkaSink:
         if problem := problem_of(settings.key):
             raise wrong_setting("/key", problem)
         self.settings = settings
-        self.session = Session(settings)
+        self.session = KafkaSession(settings)
         self.idempotency = Idempotency(settings.idempotency)
         self.max_batch = settings.max_batch
         self.write_address = frozenset(names_in(settings.key))
@@ -61,7 +61,7 @@ class KafkaSink:
         return Health(True, f"signed in; {self.settings.topic} has {len(found)} partitions")
 
     def write(self, batch: Sequence[OutboundMessage], *, call: CallContext) -> list[WriteResult]:
-        """All are handed over, then their confirmations are waited for; a later one of a key after the one before.
+        """All are handed over, then their confirmations are awaited; a later one of a key after the one before.
         Raises Retriable or ConnectionFault where nothing was handed over."""
         ends = time.monotonic() + call.deadline
         ends = ends if call.until is None else min(ends, call.until)

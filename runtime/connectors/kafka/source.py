@@ -10,7 +10,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import UnknownTopicOrPartitionError
 
-from runtime.connectors.kafka.session import Session, bounded, closed, milliseconds_left
+from runtime.connectors.kafka.session import KafkaSession, bounded, closed, milliseconds_left
 from runtime.connectors.kafka.settings import KafkaSettings
 from runtime.connectors.protocols import (
     CallContext,
@@ -38,7 +38,7 @@ class KafkaSource:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self.settings = settings
-        self.session = Session(settings)
+        self.session = KafkaSession(settings)
         self.keys = KeyReader(settings.key_fields, settings.version_field or None)
         self.consumer: Any = None
         self.ends: dict[TopicPartition, int] = {}  # as far as a run reads
