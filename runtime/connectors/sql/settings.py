@@ -43,6 +43,7 @@ class SqlSettings(msgspec.Struct, frozen=True):
     zone               the time zone of a change column without one
     version_field      the column that orders states of a row; without it the change column
     binary             bytes are refused, or given as base64
+    json               columns of text that hold JSON, which stands in the record as such
     page_size          rows a page
     statement_timeout  seconds after which the server ends a statement
     tls                certificates are checked, with those that the endpoint names where it does; `none` is for servers
@@ -65,6 +66,7 @@ class SqlSettings(msgspec.Struct, frozen=True):
     zone: str = "UTC"
     version_field: str | None = None
     binary: Literal["refuse", "base64"] = "refuse"
+    json: list[str] = msgspec.field(default_factory=list)
     page_size: Count = 1_000
     statement_timeout: Annotated[float, msgspec.Meta(ge=1, le=600)] = 25.0
     tls: Literal["verified", "none"] = "verified"
@@ -88,7 +90,7 @@ class SqlSettings(msgspec.Struct, frozen=True):
             raise wrong_setting("/key_fields", "Name the columns that identify a row.")
         if self.change and self.outbox:
             raise wrong_setting("/outbox", "Name 'change' for rows that change, or 'outbox' for rows that only come.")
-        needed = [*self.key_fields, *(one for one in (self.change, self.outbox, self.version_field) if one)]
+        needed = [*self.key_fields, *self.json, *(one for one in (self.change, self.outbox, self.version_field) if one)]
         if self.columns and (missing := [one for one in needed if one not in self.columns]):
             raise wrong_setting("/columns", f"{missing[0]!r} is needed and not among 'columns'.")
         for name in (*self.table.split("."), *self.columns, *needed, *(one.column for one in self.where)):

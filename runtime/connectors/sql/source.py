@@ -44,7 +44,7 @@ from runtime.connectors.rawjson import KeyReader, unreadable
 from runtime.connectors.sql.sessions import Horizon, Session
 from runtime.connectors.sql.settings import SqlSettings
 from runtime.connectors.sql.statements import Statements
-from runtime.connectors.sql.values import Column, Rows, UnreadableValue, token
+from runtime.connectors.sql.values import Column, Kind, Rows, UnreadableValue, token
 from runtime.connectors.stamps import said_of_wrong
 
 MOST_LOOKS = 20
@@ -180,8 +180,7 @@ class SqlSource:
             if value is None or not _WHOLE.match(value):
                 raise Refused("sql.outbox", f"{self.settings.outbox!r} of {self.where} is no whole number")
             here = int(value)
-            is_next = here == 1 if before is None else here == before + 1
-            if not is_next and (settled is None or here > settled + 1):
+            if (settled is None or here > settled + 1) and not self._follows(before, here, call):
                 break
             before, passed = here, passed + 1
         records, rejected = self._made(Rows(found.columns, found.rows[:passed]))
@@ -194,6 +193,16 @@ class SqlSource:
             warnings.append(f"{missing} may be missing before {int(found.rows[passed][place] or 0)}: {said}")
         done = waits or len(found.rows) < self.settings.page_size
         return Page(records, {"number": before, "looks": looks}, done, rejected, warnings=warnings)
+
+    def _follows(self, before: int | None, here: int, call: CallContext) -> bool:
+        """Whether nothing can come between two numbers: they are neighbours, or what lies between is there and is none
+        of this source."""
+        behind = 0 if before is None else before
+        if here == behind + 1:
+            return True
+        if before is None or (statement := self.statements.left_out(behind, here)) is None:
+            return False
+        return int(self.session.rows(statement, call).rows[0][0] or 0) == here - behind - 1
 
     def _looked(self, looks: list[Any], horizon: Horizon, call: CallContext) -> list[Any]:
         """With the highest number of now, where it is a new one."""
@@ -230,7 +239,7 @@ class SqlSource:
         members, reason = list[bytes](), ""
         for column, name, value in zip(columns, names, row, strict=True):
             try:
-                members.append(name + b":" + token(column.kind, value))
+                members.append(name + b":" + token(self._kind(column), value))
             except UnreadableValue as error:
                 reason = reason or f"{column.name!r} {error}"
                 members.append(name + b":null")
@@ -245,6 +254,9 @@ class SqlSource:
         if key is None:
             return RejectedRecord(origin, f"a key field is missing ({', '.join(self.settings.key_fields)})", payload)
         return Record(key, payload, now, version, origin=origin)
+
+    def _kind(self, column: Column) -> Kind:
+        return "json" if column.kind == "text" and column.name in self.settings.json else column.kind
 
     def judged_again(self, payload: bytes) -> Record | RejectedRecord:
         """A stored row as a record, as if it had just been read."""
@@ -277,7 +289,11 @@ class SqlSource:
         settings = self.settings
         if twice := [one for one in names if names.count(one) > 1]:
             raise Refused("sql.columns", f"Two columns of {self.where} are called {twice[0]!r}; give one another name.")
-        needed = [*settings.key_fields, *filter(None, (settings.change, settings.outbox, settings.version_field))]
+        needed = [
+            *settings.key_fields,
+            *settings.json,
+            *filter(None, (settings.change, settings.outbox, settings.version_field)),
+        ]
         if missing := [one for one in needed if one not in names]:
             raise Refused("sql.columns", f"{self.where} has no column {missing[0]!r}; it has {', '.join(names[:20])}.")
         if settings.binary == "refuse" and (odd := [one.name for one in columns if one.kind == "binary"]):

@@ -84,8 +84,7 @@ class Statements:
 
     def numbers(self, after: Any) -> Statement:
         """The next rows of an outbox."""
-        conditions, values = self._keyed(), list[Any]()
-        conditions.append(f"{self.order} is not null")
+        conditions, values = [f"{self.order} is not null"], list[Any]()
         if after is not None:
             conditions.append(f"{self.order} > %s")
             values.append(after)
@@ -94,6 +93,14 @@ class Statements:
     def highest(self) -> Statement:
         """The highest number of an outbox."""
         return self._from(f"max({self.order})", [], [])
+
+    def left_out(self, behind: int, before: int) -> Statement | None:
+        """How many rows between two numbers the conditions leave out; None where there are no conditions."""
+        if not self.fixed:
+            return None
+        text = f"select count(*) from {self.source} where {self.order} > %s and {self.order} < %s"  # noqa: S608
+        no_row = f"({' and '.join(self.fixed)}) is not true"
+        return Statement(f"{text} and {no_row}", [behind, before, *self.fixed_values])
 
     def later(self, moment: Any) -> Statement:
         """How many rows have changed behind a moment."""

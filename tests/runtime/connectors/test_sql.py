@@ -158,6 +158,30 @@ def test_a_number_that_never_comes_is_passed_once_its_time_is_over(database):
     assert found == ["4"]
 
 
+def test_numbers_that_the_conditions_leave_out_are_no_gap_and_those_that_come_late_are(database):
+    database.run(f"create table sales (id {database.serial}, kind varchar(9))")
+    database.run("insert into sales (kind) values ('sale'), ('other'), (null), ('sale')")
+    settings = {"table": "sales", "outbox": "id", "where": [{"column": "kind", "value": "sale"}], "settle": 3600.0}
+    records, _, _, cursor = run(database, **settings)
+    assert [record.key for record in records] == ["1", "4"]
+    late = database.connect()
+    database.run(database.begin, conn=late)
+    database.run("insert into sales (kind) values ('sale')", conn=late)
+    database.run("insert into sales (kind) values ('other'), ('sale')")
+    records, _, warnings, cursor = run(database, cursor, **settings)
+    assert (records, len(warnings)) == ([], 1)
+    database.run("commit", conn=late)
+    late.close()
+    assert [record.key for record in run(database, cursor, **settings)[0]] == ["5", "7"]
+
+
+def test_a_row_of_an_outbox_without_a_key_is_a_reject_and_no_gap(database):
+    database.run(f"create table sales (id {database.serial}, receipt varchar(9))")
+    database.run("insert into sales (receipt) values ('a'), (null), ('b')")
+    records, rejected, _, _ = run(database, table="sales", outbox="id", key_fields=["receipt"], settle=3600.0)
+    assert ([record.key for record in records], len(rejected)) == (["a", "b"], 1)
+
+
 def test_a_lower_number_of_a_change_that_is_committed_late_is_read(database):
     database.run("create table stock (id int primary key, version bigint)")
     database.run("insert into stock values (1, 10), (2, 20)")
