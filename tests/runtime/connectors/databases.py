@@ -3,19 +3,26 @@ MariaDB that is started where the machine has one."""
 
 from __future__ import annotations
 
+import ipaddress
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pymysql
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from django.conf import settings as django_settings
 
 from runtime.connectors.protocols import CallContext
@@ -101,6 +108,85 @@ def postgres(encoding: str = "UTF8") -> Iterator[Postgres]:
         admin.execute(f"drop database {name} with (force)")
         admin.execute(f"drop role {role}")
         admin.close()
+
+
+class Authority:
+    """An authority of its own, and a certificate by it for a server at 127.0.0.1."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        own, key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Authority of a test")])
+        basic = x509.BasicConstraints(ca=True, path_length=None)
+        root = self._begun(name, name, own).add_extension(basic, critical=True).sign(own, hashes.SHA256())
+        server = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "till server")])
+        places = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+        issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(own.public_key())
+        made = self._begun(server, name, key).add_extension(places, critical=False)
+        leaf = made.add_extension(issuer, critical=False).sign(own, hashes.SHA256())
+        pem = serialization.Encoding.PEM
+        plain = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        for file, content in (("ca", root.public_bytes(pem)), ("cert", leaf.public_bytes(pem)), ("key", plain)):
+            (folder / f"{file}.pem").write_bytes(content)
+        (folder / "key.pem").chmod(0o600)
+        self.certificate = root.public_bytes(pem).decode()
+
+    def _begun(self, subject: x509.Name, issuer: x509.Name, key: Any) -> x509.CertificateBuilder:
+        now = datetime.now(UTC)
+        made = x509.CertificateBuilder().subject_name(subject).issuer_name(issuer).public_key(key.public_key())
+        made = made.serial_number(x509.random_serial_number()).not_valid_before(now - timedelta(days=1))
+        made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        return made.not_valid_after(now + timedelta(days=1))
+
+
+class TlsDoor:
+    """TLS before the PostgreSQL of the tests, which is built without it: what a client asks for first is granted here
+    (SSLRequest, PostgreSQL's protocol 3.0), and the rest goes on to the server."""
+
+    def __init__(self, folder: Path, host: str) -> None:
+        given = django_settings.DATABASES["default"]
+        self.behind = given["HOST"], int(given["PORT"])
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+        self.listening = socket.create_server((host, 0))
+        self.port = self.listening.getsockname()[1]
+        self.threads = [threading.Thread(target=self._serve, daemon=True)]
+        self.threads[0].start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self.listening.accept()
+                self.threads.append(threading.Thread(target=self._one, args=(client,), daemon=True))
+                self.threads[-1].start()
+
+    def _one(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            client.settimeout(20)
+            assert client.recv(8)[4:] == b"\x04\xd2\x16\x2f"
+            client.sendall(b"S")
+            with (
+                self.context.wrap_socket(client, server_side=True) as door,
+                socket.create_connection(self.behind) as on,
+            ):
+                back = threading.Thread(target=self._pump, args=(on, door), daemon=True)
+                back.start()
+                self._pump(door, on)
+                back.join(20)
+
+    def _pump(self, source: socket.socket, target: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65_536):
+                target.sendall(data)
+        with suppress(OSError):
+            target.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self.listening.shutdown(socket.SHUT_RDWR)
+        self.listening.close()
+        for one in self.threads:
+            one.join(20)
 
 
 class MariaServer:

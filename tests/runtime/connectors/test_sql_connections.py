@@ -11,7 +11,7 @@ from kernel.networks import Reach
 from runtime.connectors.protocols import ConnectionFault, Retriable
 from runtime.connectors.registry import open_source
 from tests.runtime.connectors.conformance import call
-from tests.runtime.connectors.databases import Postgres
+from tests.runtime.connectors.databases import Authority, MariaServer, Postgres, TlsDoor
 from tests.runtime.connectors.sql_rows import database, maria, maria_server, pg, pg_server, run, sales
 
 pytestmark = pytest.mark.django_db
@@ -115,3 +115,64 @@ def test_a_row_that_was_rejected_is_judged_again(database):
     assert source.judged_again(b'{"id": 7, "amount": 1.50}').key == "7"
     assert source.judged_again(b'{"amount": 1.50}').reason
     source.close()
+
+
+# -- TLS ---------------------------------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def tls_maria(tmp_path_factory, authority):
+    server = MariaServer(tmp_path_factory.mktemp("maria-tls"), authority.folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def door(authority):
+    made = TlsDoor(authority.folder, "127.0.0.1")
+    yield made
+    made.close()
+
+
+def through(database, door, host="127.0.0.1"):
+    """The address of a database behind a door."""
+    return f"postgresql://{host}:{door.port}/{database.address.rpartition('/')[2]}"
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def with_tls(request):
+    if request.param == "postgresql":
+        made = request.getfixturevalue("pg")
+        plain, made.address = made.address, through(made, request.getfixturevalue("door"))
+        yield made
+        made.address = plain
+    else:
+        with request.getfixturevalue("tls_maria").database() as made:
+            yield made
+
+
+def test_rows_come_over_tls_from_a_server_whose_authority_the_endpoint_names(with_tls, authority):
+    sales(with_tls, 2)
+    assert len(run(with_tls, table="sales", tls="verified", trusted=authority.certificate)[0]) == 2
+
+
+@pytest.mark.parametrize("trusted", ["another", "the machine's"])
+def test_a_certificate_of_another_authority_is_a_fault(with_tls, tmp_path, trusted):
+    given = Authority(tmp_path).certificate if trusted == "another" else ""
+    with pytest.raises(ConnectionFault) as met:
+        run(with_tls, table="sales", tls="verified", trusted=given)
+    assert met.value.kind == "certificate"
+
+
+def test_a_certificate_for_another_host_is_a_fault(pg, authority):
+    door = TlsDoor(authority.folder, "127.0.0.2")
+    settings = pg.settings(table="sales", tls="verified", trusted=authority.certificate)
+    source = open_source("sql", settings | {"base_url": through(pg, door, "127.0.0.2")})
+    with pytest.raises(ConnectionFault) as met:
+        source.read(None, call=pg.call())
+    source.close()
+    door.close()
+    assert met.value.kind == "certificate"
