@@ -29,6 +29,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--shop-port", type=int, help="a shop by GraphQL; only where it is asked for")
     parser.add_argument("--crm-port", type=int, help="a CRM with queries and bulk jobs; only where it is asked for")
     parser.add_argument("--suite-port", type=int, help="an ERP with asynchronous calls; only where it is asked for")
+    parser.add_argument("--finance-port", type=int, help="journal entries by SOAP; only where it is asked for")
     parser.add_argument("--state", type=Path, required=True, help="directory of the journals; kept over restarts")
     parser.add_argument("--data", type=Path, help="dataset.json or real retail files; without it a generated retailer")
     parser.add_argument("--seed", type=int, default=1, help="of generated data, faults and sales")
@@ -48,7 +49,14 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
 
     data = load(given.data, seed=given.seed, stores=given.stores, products=given.products)
     ports = {"erp": given.erp_port, "stores": given.store_port, "loyalty": given.loyalty_port}
-    others = (given.forge_port, given.dynamics_port, given.shop_port, given.crm_port, given.suite_port)
+    others = (
+        given.forge_port,
+        given.dynamics_port,
+        given.shop_port,
+        given.crm_port,
+        given.suite_port,
+        given.finance_port,
+    )
     if all(port is None for port in (*ports.values(), *others)):
         ports = dict.fromkeys(ports, 0)
     env = os.environ.get
@@ -88,6 +96,11 @@ def build(given: argparse.Namespace) -> dict[str, tuple[Emulator, int]]:
 
         suite = Suite(given.state, seed=given.seed, token=env("SANDBOX_SUITE_TOKEN", "sandbox"))
         made["suite"] = (suite, given.suite_port)
+    if given.finance_port is not None:
+        from sandbox.finance import Finance
+
+        user, password = env("SANDBOX_FINANCE_USER", "TILLGATE"), env("SANDBOX_FINANCE_PASSWORD", "sandbox")
+        made["finance"] = (Finance(given.state, seed=given.seed, user=user, password=password), given.finance_port)
     return made
 
 

@@ -92,7 +92,7 @@ class Sandbox:
     def command(self) -> list[str]:
         flags = {"erp": "--erp-port", "stores": "--store-port", "loyalty": "--loyalty-port"}
         flags |= {"forge": "--forge-port", "dynamics": "--dynamics-port", "shop": "--shop-port"}
-        flags |= {"crm": "--crm-port", "suite": "--suite-port"}
+        flags |= {"crm": "--crm-port", "suite": "--suite-port", "finance": "--finance-port"}
         made = [sys.executable, "-m", "sandbox", "--state", str(self.state), "--seed", str(self.seed), "--with-parent"]
         for name, port in self.ports.items():
             made += [flags[name], str(port)]
@@ -154,6 +154,10 @@ class Sandbox:
     @property
     def suite(self) -> Control:
         return Control(self.ports["suite"])
+
+    @property
+    def finance(self) -> Control:
+        return Control(self.ports["finance"])
 
     @property
     def log(self) -> Path:
