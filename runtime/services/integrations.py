@@ -67,7 +67,8 @@ def pinned(manifest: Any, *, actor: User | None = None) -> Any:
         if not isinstance(given, dict) or given.get("contract") != "current":
             return given
         version = sight.version(str(given.get("api", "")))
-        return {**given, "contract": version.contract_digest} if version and version.contract_digest else given
+        digest = version.contract_digest if version else None
+        return {**given, "contract": digest, **_with_wsdl(given, digest)} if digest else given
 
     lists = {
         name: [side(one) for one in manifest[name]]
@@ -75,6 +76,15 @@ def pinned(manifest: Any, *, actor: User | None = None) -> Any:
         if isinstance(manifest.get(name), list)
     }
     return {**manifest, **lists}
+
+
+def _with_wsdl(side: dict[str, Any], digest: str) -> dict[str, Any]:
+    """The connection of a side whose WSDL is `current` too: that of its contract."""
+    connection: Any = side.get("connection")
+    settings: Any = connection.get("settings") if isinstance(connection, dict) else None
+    if not isinstance(settings, dict) or settings.get("wsdl") != "current":
+        return {}
+    return {"connection": {**connection, "settings": {**settings, "wsdl": digest}}}
 
 
 def _integration(manifest: Manifest, team_id: int) -> Integration:

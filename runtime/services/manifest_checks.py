@@ -52,6 +52,7 @@ def everything(manifest: Manifest, at: datetime, sight: CatalogSight | None = No
         *dates(manifest, seen.schema_of),
         *links(manifest),
         *query_checks.unfit(manifest, seen),
+        *query_checks.other_wsdls(manifest),
         *egress_checks.found(manifest),
         *safety(manifest),
     ]

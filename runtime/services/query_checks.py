@@ -1,4 +1,5 @@
-"""Queries and mutations of GraphQL connections against the pinned schema of the service, before anything is sent."""
+"""What connections say of the pinned contract of their service: queries and mutations of GraphQL against its schema,
+and which WSDL SOAP goes by."""
 
 from __future__ import annotations
 
@@ -32,6 +33,20 @@ def unfit(manifest: Manifest, sight: CatalogSight) -> list[dict[str, Any]]:
             continue
         if sight.sees_contract(side.contract):
             found += _of_side(f"{pointer}/connection/settings", side, side.contract)
+    return found
+
+
+def other_wsdls(manifest: Manifest) -> list[dict[str, Any]]:
+    """SOAP connections whose WSDL is not that of the pinned contract of their side."""
+    found: list[dict[str, Any]] = []
+    for number, target in enumerate(manifest.targets):
+        connection = target.connection
+        if connection is None or connection.protocol != "soap":
+            continue
+        if not target.contract or connection.settings.get("wsdl") != target.contract:
+            said = "The WSDL is the pinned contract of this target: say `current` in both, or the digest of 'contract'."
+            pointer = f"/targets/{number}/connection/settings/wsdl"
+            found.append(finding(pointer, said, code="soap.other_wsdl"))
     return found
 
 
@@ -72,4 +87,4 @@ def _schema(digest: str) -> GraphQLSchema | None:
         return None
 
 
-__all__ = ["unfit"]
+__all__ = ["other_wsdls", "unfit"]

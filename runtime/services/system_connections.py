@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from catalog.domain.facts import EndpointFacts
-from catalog.selectors import systems
+from catalog.selectors import contracts, systems
 from kernel import secret_references
 from kernel.errors import DomainError, Invalid, Unavailable
 from runtime import profiles
-from runtime.connectors import registry
+from runtime.connectors import registry, xml_text
 from runtime.connectors.protocols import ConnectionFault, FaultKind, Refused, Secrets, SinkConnector, SourceConnector
 from runtime.domain.connection_faults import FaultyConnection
 from runtime.domain.manifest import Connection
@@ -87,9 +87,18 @@ def _nowhere(connection: Connection) -> dict[str, Any]:
     for name in connection_places.FOLDERS:
         if name in settings:
             settings[name] = "/nowhere"
-    return {
+    made = {
         name: _PLACE.sub("/nowhere", value) if isinstance(value, str) else value for name, value in settings.items()
     }
+    return _with_wsdl(made, connection.protocol)
+
+
+def _with_wsdl(settings: dict[str, Any], protocol: str) -> dict[str, Any]:
+    """The WSDL that a manifest names by its digest, in its place. Raises NotFound `contract.unknown`."""
+    digest = settings.get("wsdl")
+    if protocol == "soap" and isinstance(digest, str) and digest.startswith("sha256:"):
+        return {**settings, "wsdl": xml_text.of_bytes(contracts.original(digest)[0])}
+    return settings
 
 
 def _of_connector(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,6 +192,7 @@ def _resolved(connection: Connection, system: str, environment: str, release: in
         known = registry.members(connection.protocol)
         reached = _reached(connection, given, endpoint)
         settings |= {name: value for name, value in reached.items() if name in known}
+    settings = _with_wsdl(settings, connection.protocol)
     kind = (
         str(settings.get("auth", {}).get("kind", endpoint.auth_kind or "none"))
         if isinstance(settings.get("auth", {}), Mapping)

@@ -120,7 +120,7 @@ def test_the_command_prints_the_schema_and_without_a_name_what_there_is() -> Non
     assert "rest         source, sink, decision" in out.getvalue()
 
 
-@pytest.mark.parametrize("protocol", ["rest", "graphql", "job", "query", "amqp", "kafka"])
+@pytest.mark.parametrize("protocol", ["rest", "graphql", "job", "query", "amqp", "kafka", "soap"])
 def test_the_page_of_the_reference_is_what_the_command_prints_now(protocol: str) -> None:
     out = io.StringIO()
     call_command("connector_schema", protocol, markdown=True, stdout=out)

@@ -27,8 +27,13 @@ TEXT = WSDL.read_text()
 LOOKUP = {
     "operation": "JournalEntryStatus",
     "request": {"Reference": "{key}"},
-    "found": "JournalEntryStatusResponse.Entry", "match": "Reference", "reference": "AccountingDocument",
-    "status": "Status", "pending": ["Pending"], "refused": ["Error"], "message": "Note",
+    "found": "JournalEntryStatusResponse.Entry",
+    "match": "Reference",
+    "reference": "AccountingDocument",
+    "status": "Status",
+    "pending": ["Pending"],
+    "refused": ["Error"],
+    "message": "Note",
 }
 
 
@@ -58,13 +63,25 @@ def wrong() -> Any:
 def connection(url: str, **more: Any) -> dict[str, Any]:
     answered = "JournalEntryCreateConfirmation"
     log = {
-        "items": f"{answered}.Log.Item", "severity": "SeverityCode", "code": "TypeID", "message": "Note",
-        "refused": ["3", "4"], "warning": ["2"],
+        "items": f"{answered}.Log.Item",
+        "severity": "SeverityCode",
+        "code": "TypeID",
+        "message": "Note",
+        "refused": ["3", "4"],
+        "warning": ["2"],
     }
     return {
-        "base_url": url, "path": "/sap/journal", "wsdl": TEXT, "operation": "JournalEntryCreate",
-        "auth": {"kind": "basic"}, "message_id": "MessageHeader.UUID", "addressing": True,
-        "reference": f"{answered}.AccountingDocument", "log": log, "idempotency": "L", "lookup": LOOKUP,
+        "base_url": url,
+        "path": "/sap/journal",
+        "wsdl": TEXT,
+        "operation": "JournalEntryCreate",
+        "auth": {"kind": "basic"},
+        "message_id": "MessageHeader.UUID",
+        "addressing": True,
+        "reference": f"{answered}.AccountingDocument",
+        "log": log,
+        "idempotency": "L",
+        "lookup": LOOKUP,
         **more,
     }
 
