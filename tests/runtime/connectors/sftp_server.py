@@ -46,7 +46,7 @@ class SftpServer:
         self.root, self.faults = root, Faults()
         self.with_password = password
         self.key = asyncssh.generate_private_key(host_key)
-        self.port = _free_port()
+        self.port = free_port()
         self.loop = asyncio.new_event_loop()
         self.server: Any = None
         self.held: list[Any] = []
@@ -215,7 +215,7 @@ class _Files(asyncssh.SFTPServer):
         return super().remove(path)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         return int(found.getsockname()[1])
