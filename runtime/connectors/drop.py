@@ -32,6 +32,7 @@ from runtime.connectors.file_ages import state_of
 from runtime.connectors.file_beats import beating
 from runtime.connectors.file_moves import checksum, free, is_file, move, of_all_files, put_back
 from runtime.connectors.file_names import shown, why
+from runtime.connectors.file_proofs import contradiction
 from runtime.connectors.incoming_files import IncomingFiles, IncomingRules, few
 from runtime.connectors.protocols import CallContext, Health, Record, RejectedRecord, Retriable
 from runtime.connectors.unpacking import Packing, open_unpacked, packing_of
@@ -318,6 +319,10 @@ class DropFolder:
         if not os.access(path.parent, os.W_OK | os.X_OK):
             raise OSError(errno.EACCES, f"files in {shown(path.parent)} cannot be renamed; give the runtime that right")
         digest = self._checksum(path, found)
+        if self.rules.proven and found.st_size <= self.rules.max_size:
+            stated = path.with_name(f"{path.name}{self.rules.done}").read_bytes()
+            if said := contradiction(path, stated):
+                raise OSError(errno.EBADMSG, said)
         if state_of(os.lstat(path)) != state_of(found):
             return None
         target = move(path, self.work / self._stored(path.relative_to(self.incoming).parts, digest), copies=False)

@@ -42,6 +42,7 @@ class IncomingRules:
     patience: float = 900.0
     unpacks: bool = True
     archive: Archive = "kept"
+    proven: bool = False  # the mark `done` holds the checksum of its file
 
 
 @dataclass(slots=True)

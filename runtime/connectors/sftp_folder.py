@@ -23,6 +23,7 @@ from runtime.connectors import file_names
 from runtime.connectors.drop import ClaimedFile, Unreadable, stamp_of
 from runtime.connectors.file_moves import of_all_files
 from runtime.connectors.file_names import shown, why
+from runtime.connectors.file_proofs import LARGEST, contradiction
 from runtime.connectors.incoming_files import IncomingRules, few
 from runtime.connectors.protocols import CallContext, CallError, Health, Retriable, health_of
 from runtime.connectors.sftp_files import RemoteState, SftpFiles
@@ -169,6 +170,11 @@ class SftpFolder:
         now = self.remote.state(path)
         if now is None or now.content != found.content:
             return None
+        if self.rules.proven and not refusal:
+            stated = self.remote.read(path + (self.rules.done or ""), LARGEST)
+            if said := contradiction(copy, stated):
+                copy.unlink()
+                raise OSError(errno.EBADMSG, said, path)
         if self._is_cut_off(path, found, copy, refusal):
             return None
         target = self._free(posixpath.join(self.work, self._stored(self._parts(path), digest)), found)

@@ -44,6 +44,14 @@ class SftpPlace(msgspec.Struct, frozen=True):
         return root, posixpath.normpath(posixpath.join(root, self.incoming))
 
 
+def one_mark(done: str | None, checksum: str | None) -> None:
+    """Raises Invalid for two marks of one file, and for a mark that is no end of a name."""
+    if done and checksum:
+        raise Invalid("connection.settings", "A checksum file says that its file is complete: leave 'done' out.")
+    if checksum is not None and (not checksum.startswith(".") or "/" in checksum or len(checksum) < 2):
+        raise Invalid("connection.settings", "'checksum' is the end of a name, such as .sha256.")
+
+
 def one_place(root: str, incoming: str | None, place: SftpPlace | None) -> None:
     """Raises Invalid where files are to lie in no place, or in two."""
     if place is not None:
@@ -55,4 +63,4 @@ def one_place(root: str, incoming: str | None, place: SftpPlace | None) -> None:
         raise Invalid("connection.settings", f"{said}.")
 
 
-__all__ = ["SftpPlace", "one_place"]
+__all__ = ["SftpPlace", "one_mark", "one_place"]

@@ -41,11 +41,12 @@ class FileDropSource:
         rules = IncomingRules(
             tuple(settings.patterns),
             settings.quiet,
-            settings.done,
+            settings.done or settings.checksum,
             settings.max_size,
             settings.patience,
             settings.format != "whole",
             settings.archive,
+            settings.checksum is not None,
         )
         self.folder = place_of(
             settings.root, settings.incoming, settings.sftp, rules, address=settings.base_url, trusted=settings.trusted

@@ -15,7 +15,7 @@ from runtime.connectors.file_drop.line_layout import LineLayout
 from runtime.connectors.file_drop.xlsx_rows import SheetLayout
 from runtime.connectors.file_drop.xml_records import XmlLayout
 from runtime.connectors.incoming_files import Archive
-from runtime.connectors.sftp_settings import SftpPlace, one_place
+from runtime.connectors.sftp_settings import SftpPlace, one_mark, one_place
 from runtime.connectors.stamps import StampRules
 
 LAYOUTS = {
@@ -31,6 +31,8 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     """root (and incoming, when it lies elsewhere), patterns, quiet and done as in `drop.DropFolder`.
 
     sftp          where the files lie on an SFTP server, in the place of `root`
+    checksum      the end of the name of a file beside each, such as .sha256, which holds its checksum (MD5, SHA-1 or
+                  SHA-2 in hex): it is complete then, and read where the two agree
     format        as the how-to "read files" tells them. All but `whole` may be gzip; `max_size` bounds
                   them unpacked too, and `patience` and `archive` are as in `drop.DropFolder`
     text          of a whole file: `content` is its text, by the encoding of the dialect, and not base64
@@ -52,6 +54,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
     members: list[str] = msgspec.field(default_factory=lambda: ["*"])
     quiet: float = 2.0
     done: str | None = None
+    checksum: str | None = None
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
     archive: Archive = "kept"
@@ -73,6 +76,7 @@ class FileDropSettings(msgspec.Struct, frozen=True):
 
     def verify(self) -> None:
         """Raises Invalid for settings that cannot work together."""
+        one_mark(self.done, self.checksum)
         one_place(self.root, self.incoming, self.sftp)
         self.dialect.verify()
         if self.page_size < 1:

@@ -30,7 +30,7 @@ from runtime.connectors.poslog.stated import BadTransaction
 from runtime.connectors.poslog.stream import refuse_doctype, transactions
 from runtime.connectors.protocols import CallContext, Cursor, Health, Page, Record, RejectedRecord, Resource
 from runtime.connectors.settings import read_settings
-from runtime.connectors.sftp_settings import SftpPlace, one_place
+from runtime.connectors.sftp_settings import SftpPlace, one_mark, one_place
 from runtime.connectors.xml_sizes import SHOWN, beginning
 from runtime.domain import masking
 
@@ -56,6 +56,7 @@ class PosLogSettings(PosLogRules, frozen=True, kw_only=True):
     patterns: list[str] = msgspec.field(default_factory=lambda: ["*.xml", "*.XML", "*.xml.gz"])
     quiet: float = 2.0
     done: str | None = None
+    checksum: str | None = None
     max_size: int = 512 * 1024 * 1024
     patience: float = 900.0
     archive: Archive = "kept"
@@ -136,15 +137,17 @@ class PosLogSource:
     """Reads as `drop_reader.DropReader` says. A till's gaps are reported as warnings of the page that shows them."""
 
     def __init__(self, settings: PosLogSettings) -> None:
+        one_mark(settings.done, settings.checksum)
         one_place(settings.root, settings.incoming, settings.sftp)
         self.settings = settings
         rules = IncomingRules(
             tuple(settings.patterns),
             settings.quiet,
-            settings.done,
+            settings.done or settings.checksum,
             settings.max_size,
             settings.patience,
             archive=settings.archive,
+            proven=settings.checksum is not None,
         )
         self.folder = place_of(
             settings.root, settings.incoming, settings.sftp, rules, address=settings.base_url, trusted=settings.trusted
