@@ -24,9 +24,10 @@ connector too: `manage.py manifest_schema > manifest.schema.json`, or `GET /api/
 first line is `# yaml-language-server: $schema=manifest.schema.json`; in JSON the member is `"$schema":
 "manifest.schema.json"`, which is no part of the manifest and leaves its digest as it is.
 
-Whole ones stand in `deploy/demo/integrations/`. In the tables a *key* is `^[a-z0-9][a-z0-9-]{0,79}$`, a *version*
-`slug@label`, a *digest* `sha256:` and 64 hex digits, a *pointer* a JSON Pointer (RFC 6901), a *duration* a number
-with `s`, `m` or `h`."""
+A small one stands in [your first integration](../how-to/first-integration.md), larger ones in
+`deploy/demo/integrations/`. In the tables a *key* is `^[a-z0-9][a-z0-9-]{0,79}$`, a *version* `slug@label`, a
+*digest* `sha256:` and 64 hex digits, a *pointer* a JSON Pointer (RFC 6901), a *duration* a number with `s`, `m` or
+`h`."""
 _FORMS = {
     "^[a-z0-9][a-z0-9-]{0,79}$": "key",
     "^[a-z0-9][a-z0-9-]*@[A-Za-z0-9][A-Za-z0-9._-]*$": "version",
