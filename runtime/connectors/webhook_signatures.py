@@ -70,7 +70,7 @@ _Parts = tuple[bytes, list[bytes], datetime | None]
 def _hmac(signature: SignatureSettings, call: SentCall) -> _Parts:
     given = call.headers.get(signature.header, "").strip()
     at = None if signature.time is None else _moment(call.headers.get(signature.time, ""))
-    if not given.startswith(signature.prefix):
+    if not given or not given.startswith(signature.prefix):
         return b"", [], at
     content = b"".join(_part(part, call) for part in signature.over)
     return content, _read([given.removeprefix(signature.prefix)], signature.encoding), at

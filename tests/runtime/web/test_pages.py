@@ -81,9 +81,11 @@ def actions(day: scene.Day) -> list[str]:
     return [
         *(
             reverse(f"runtime:{name}", args=["sales"])
-            for name in ("deploy", "pause", "resume", "start", "intake-grant")
+            for name in ("deploy", "pause", "resume", "start", "intake-grant", "hook-make")
         ),
         reverse("runtime:intake-revoke", args=["sales", 1]),
+        reverse("runtime:hook-secret", args=["sales", 1]),
+        reverse("runtime:hook-end", args=["sales", 1]),
         reverse("runtime:run-cancel", args=[day.run.pk]),
         reverse("runtime:replay-act", args=[day.replay.pk]),
         reverse("runtime:read-again", args=["sales"]),
