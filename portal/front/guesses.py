@@ -49,7 +49,10 @@ class TokenGuesses:
         if over <= 0:
             return
         wait = ceil(over / PER_SECOND)
-        said = f"Too many unknown tokens from this address ({address}). Wait {wait} s, and look where they come from."
+        said = (
+            f"Too many unknown tokens, or webhooks to unknown places, from this address ({address}). Wait {wait} s, "
+            "and look where they come from."
+        )
         raise TooManyTokens("request.too_many_tokens", said, {"retry_after": wait})
 
     def failed(self, address: str, now: float) -> None:
