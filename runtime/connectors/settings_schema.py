@@ -8,7 +8,7 @@ What reads settings takes members of another way, too, for a manifest goes on to
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ import msgspec
 from kernel.errors import Invalid
 from runtime.connectors import registry
 from runtime.connectors.auth_settings import AuthSettings
+from runtime.connectors.webhook_settings import WebhookSettings
 
 _TYPED: Mapping[str, type[msgspec.Struct]] = {"auth": AuthSettings}  # members that are read apart from the others
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -29,7 +30,16 @@ def settings_schema(protocol: str, role: str, *, given: Mapping[str, Any] | None
     """The JSON Schema of `settings` in a manifest. `given`: what a profile says already, and a manifest need not.
 
     Raises Invalid for an unknown protocol, or one that has no such role."""
-    kind = registry.settings_type(protocol, role)
+    title = f"Settings of a {role} over {protocol}"
+    return _schema_of(registry.settings_type(protocol, role), role, title, given or ())
+
+
+def webhook_schema() -> dict[str, Any]:
+    """The same of `webhook` at a source."""
+    return _schema_of(WebhookSettings, "source", "Settings of webhooks", ())
+
+
+def _schema_of(kind: type[msgspec.Struct], role: str, title: str, given: Iterable[str]) -> dict[str, Any]:
     typed = {name: one for name, one in _TYPED.items() if name in kind.__struct_fields__}
     parts: dict[str, Any] = {}
     for one in (kind, *typed.values()):
@@ -43,12 +53,12 @@ def settings_schema(protocol: str, role: str, *, given: Mapping[str, Any] | None
     _told_by_role(top, kind, role)
     for name in REGISTERED:
         top["properties"].pop(name, None)
-    known = set(given or ()) | set(REGISTERED)
+    known = set(given) | set(REGISTERED)
     top["required"] = [name for name in top.get("required", []) if name not in known]
     for name, part in list(parts.items()):
         if variants := getattr(types.get(name), "VARIANTS", None):
             parts[name] = _union(part, *variants)
-    schema = {"$schema": DIALECT, "title": f"Settings of a {role} over {protocol}", **_without_title(top)}
+    schema = {"$schema": DIALECT, "title": title, **_without_title(top)}
     schema["additionalProperties"] = False
     used = _used(schema, parts)
     plain: dict[str, Any] = _portable(

@@ -11,7 +11,7 @@ import msgspec
 
 from runtime import profiles
 from runtime.connectors import registry
-from runtime.connectors.settings_schema import settings_schema
+from runtime.connectors.settings_schema import settings_schema, webhook_schema
 from runtime.domain.manifest import SCHEMA, Manifest
 from runtime.domain.manifest_words import WORDS
 
@@ -42,7 +42,16 @@ def for_editors() -> Part:
         side = made["properties"][name]["items"]["properties"]
         side["contract"]["anyOf"] = [{"pattern": side["contract"].pop("pattern")}, {"const": "current"}]
         side["connection"] |= _by_protocol(role, made["$defs"])
+    _of_webhooks(made["properties"]["sources"]["items"]["properties"]["webhook"]["properties"], made["$defs"])
     return made
+
+
+def _of_webhooks(webhook: Part, definitions: Part) -> None:
+    """What a profile says already need not be said."""
+    definitions["webhook"] = _moved(webhook_schema(), "#/$defs/webhook")
+    definitions["webhook"].pop("required", None)
+    webhook["settings"]["$ref"] = "#/$defs/webhook"
+    webhook["profile"]["enum"] = [name for name, one in profiles.profiles().items() if one.webhook]
 
 
 def parts(schema: Part) -> Iterator[tuple[str, type[msgspec.Struct], Part]]:

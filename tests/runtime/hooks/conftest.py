@@ -61,8 +61,7 @@ def vendor(client: Any, transactional_db: None, monkeypatch: Any) -> Callable[..
         name: str = "shopify", *, settings: Any = None, meaning: str = "fact", key: str = "/id", **more: Any
     ) -> Vendor:
         people = scene.estate()
-        profiled = name in ("shopify", "square", "adyen", "klaviyo", "commercetools", "stripe", "bigcommerce")
-        webhook = {**({"profile": name} if profiled else {}), "settings": settings or {}}
+        webhook = {"profile": name, "settings": settings or {}}
         webhook |= {"means": more.pop("means")} if "means" in more else {}
         event = {"name": "sale", "meaning": meaning, "key": key, "schema": {"type": "object"}}
         event |= {"version": more.pop("version")} if "version" in more else {}
