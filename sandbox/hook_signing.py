@@ -90,7 +90,7 @@ def bigcommerce(event: Event, secret: str, url: str, now: float) -> Signed:
     digest = hashlib.sha1(event.id.encode(), usedforsecurity=False).hexdigest()
     data = {"type": event.topic.split("/")[1], "id": event.payload["id"]}
     body = _json({"scope": event.topic, "store_id": "1001", "data": data, "hash": digest, "created_at": int(event.at)})
-    return body, {"X-Hook-Secret": secret}
+    return body, {"X-Tillgate-Hook": secret}
 
 
 def commercetools(event: Event, secret: str, url: str, now: float) -> Signed:
