@@ -20,9 +20,8 @@ from kernel import egress
 from kernel.networks import Reach
 from runtime.connectors.registry import open_source
 from runtime.connectors.sftp_session import SftpClient
-from tests.runtime.connectors.conformance import call
-from tests.runtime.connectors.killed_reader import CUT, KILLED, LONG, lines, whereabouts
-from tests.runtime.connectors.remote_folders import SECRETS
+from tests.runtime.connectors.killed_reader import CUT, KILLED, LONG, call, lines, whereabouts
+from tests.runtime.connectors.sftp_server import PASSWORD, USER
 
 FILES = {
     "incoming/a.jsonl": lines("a1", "a2", "a3"),
@@ -47,7 +46,7 @@ def run(root: Path, settings: dict[str, Any]) -> None:
     source = open_source("file_drop", settings)
     at, done = known["cursor"], False
     while not done:
-        page = source.read(at, call=call(SECRETS))
+        page = source.read(at, call=call({"user": USER, "password": PASSWORD}))
         at, done, over = page.cursor, page.done, str(page.cursor.get("finished", "")).startswith("f.")
         known["ids"] += [record.key for record in page.records]
         known["cursor"] = known["start"] if over else at
