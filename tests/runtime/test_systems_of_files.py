@@ -1,4 +1,4 @@
-"""A system whose address is a server of files: registered, approved and read like any other."""
+"""A system whose address is a server of files, or a database: registered, approved and read like any other."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ import pytest
 from catalog.domain import endpoints
 from catalog.models import Environment, System, SystemEndpoint
 from kernel.errors import Invalid
-from runtime.connectors.protocols import CallContext, ConnectionFault
+from runtime.connectors.protocols import CallContext, ConnectionFault, OutboundMessage
 from runtime.domain.manifest import Connection
 from runtime.services import system_connections
+from tests.runtime.connectors.databases import postgres
 from tests.runtime.connectors.sftp_server import PASSWORD, USER, SftpServer, running
 
 pytestmark = pytest.mark.django_db
@@ -70,3 +71,43 @@ def test_settings_for_a_server_are_checked_without_calling_it(protocol: str) -> 
     system_connections.check(Connection(protocol, None, {"sftp": {"folder": "stores"}}), role="source")
     with pytest.raises(Invalid, match="host_keys"):
         system_connections.check(Connection(protocol, None, {"sftp": {"host_keys": ["x"]}}), role="source")
+
+
+def test_rows_of_a_database_are_read_with_what_its_endpoint_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(system_connections.destinations, "require_approved", lambda *_, **__: None)
+    with postgres() as pos:
+        pos.run("create table outbox (id bigserial primary key, body text)")
+        pos.run("insert into outbox (body) values ('a'), ('b')")
+        monkeypatch.setenv("TILLGATE_SECRET_POS", f"{pos.secrets['user']}:{pos.secrets['password']}")
+        SystemEndpoint.objects.create(
+            system=System.objects.create(key="pos-7", name="Store server", kind="pos"),
+            environment=Environment.objects.create(key="test", name="Test", position=0),
+            base_url=f"{pos.address}?tls=none",
+            auth_kind="basic",
+            secret_ref="env:TILLGATE_SECRET_POS",
+        )
+        connection = Connection("sql", None, {"table": "outbox", "outbox": "id", "key_fields": ["id"]})
+        source, secrets = system_connections.open_source_or_fault(
+            connection, system="pos-7", environment="test", release=0
+        )
+        page = source.read(None, call=CallContext(secrets, 5))
+        source.close()
+    assert [record.key for record in page.records] == ["1", "2"]
+
+
+def test_settings_for_a_database_are_checked_without_calling_it() -> None:
+    given = {"table": "outbox", "outbox": "id", "key_fields": ["id"]}
+    system_connections.check(Connection("sql", None, given), role="source")
+    system_connections.check(Connection("sql", "store-server-outbox", {}), role="source")
+    with pytest.raises(Invalid, match="identify a row"):
+        system_connections.check(Connection("sql", None, {**given, "key_fields": []}), role="source")
+
+
+def test_files_are_delivered_with_what_the_endpoint_says(server: SftpServer) -> None:
+    opened_sink, secrets = system_connections.open_sink(
+        Connection("file_delivery", None, {"sftp": {}}), system="files", environment="test", release=0
+    )
+    sent = OutboundMessage("order-1", "order-1", b"{}")
+    assert opened_sink.write([sent], call=CallContext(secrets, 5))[0].status == "confirmed"
+    opened_sink.close()
+    assert (server.root / "outbound" / "incoming" / "order-1.json").read_bytes() == b"{}"

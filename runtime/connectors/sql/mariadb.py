@@ -62,8 +62,8 @@ select table_schema, table_name, column_name, column_type, column_key = 'PRI'
 class MariaSession:
     dialect = Dialect(quote="`", offsets=False)
 
-    def __init__(self, target: Target, trusted: str, tls: str, statement_timeout: float) -> None:
-        self.target, self.trusted, self.tls = target, trusted, tls
+    def __init__(self, target: Target, trusted: str, statement_timeout: float) -> None:
+        self.target, self.trusted = target, trusted
         self.timeout = statement_timeout
         self._conn: Any = None
 
@@ -115,7 +115,7 @@ class MariaSession:
 
     def _opened(self, call: CallContext) -> Any:
         seconds, target = left(call), self.target
-        context: ssl.SSLContext | None = tls_context(self.trusted) if self.tls == "verified" else None
+        context: ssl.SSLContext | None = tls_context(self.trusted) if self.target.tls else None
         conn: Any = pymysql.connections.Connection(
             host=target.host,
             port=target.port,
@@ -161,7 +161,8 @@ class MariaSession:
                 raise fault("certificate", f"the TLS certificate of {target.host} is not accepted ({said})") from None
             if "SSL" in said and "support" in said:
                 raise fault(
-                    "certificate", f"{target.host} offers no TLS: set it up there, or say 'tls: none'"
+                    "certificate",
+                    f"{target.host} offers no TLS: set it up there, or end the system's address with ?tls=none",
                 ) from None
             if number in _CREDENTIALS:
                 raise fault("credentials", f"{target} does not let the account in or read ({said})") from None

@@ -34,7 +34,7 @@ def session_of(settings: SqlSettings) -> Session:
         return _NoDatabase(str(target))
     module, name = _SESSIONS[target.scheme]
     made: Any = getattr(import_module(f"runtime.connectors.sql.{module}"), name)
-    session: Session = made(target, settings.trusted, settings.tls, settings.statement_timeout)
+    session: Session = made(target, settings.trusted, settings.statement_timeout)
     return session
 
 

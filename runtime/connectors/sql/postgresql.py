@@ -55,8 +55,8 @@ _CREDENTIALS = ("authentication failed", "no pg_hba.conf entry", 'role "', "perm
 class PostgresSession:
     dialect = Dialect()
 
-    def __init__(self, target: Target, trusted: str, tls: str, statement_timeout: float) -> None:
-        self.target, self.trusted, self.tls = target, trusted, tls
+    def __init__(self, target: Target, trusted: str, statement_timeout: float) -> None:
+        self.target, self.trusted = target, trusted
         self.timeout = statement_timeout
         self._conn: psycopg.Connection[Any] | None = None
 
@@ -111,7 +111,7 @@ class PostgresSession:
         address = address_of(self.target, seconds)
         file = authorities_file(self.trusted)
         tls: dict[str, Any] = {"sslmode": "disable"}
-        if self.tls == "verified":
+        if self.target.tls:
             tls = {"sslmode": "verify-full", "sslrootcert": file.name if file else machine_authorities()}
         try:
             self._conn = psycopg.connect(
@@ -170,7 +170,10 @@ class _Told:
         if fresh and "certificate" in said.lower():
             raise fault("certificate", f"the TLS certificate of {target.host} is not accepted ({said})") from None
         if fresh and "does not support SSL" in said:
-            raise fault("certificate", f"{target.host} offers no TLS: set it up there, or say 'tls: none'") from None
+            raise fault(
+                "certificate",
+                f"{target.host} offers no TLS: set it up there, or end the system's address with ?tls=none",
+            ) from None
         if fresh and any(one in said for one in _CREDENTIALS) and "does not exist" not in said:
             raise fault("credentials", f"{target} does not let the account in ({said})") from None
         if fresh and 'database "' in said and "does not exist" in said:

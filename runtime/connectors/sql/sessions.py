@@ -26,18 +26,23 @@ from runtime.connectors.sql.values import Rows
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a database is, as the address of its system says."""
+    """Where a database is, as the address of its system says. `tls`: certificates are checked; without it others on
+    the way can read the password (`?tls=none` in the address, which a person has approved)."""
 
     scheme: str
     host: str
     port: int
     database: str
+    tls: bool = True
 
     @classmethod
     def of(cls, address: str) -> Target:
-        authority = authorities.of_address(address)
-        database = unquote(urlsplit(address).path.strip("/"))
-        return cls(authority.scheme, authority.host, authority.port, database)
+        """Raises NoAuthority."""
+        authority, parts = authorities.of_address(address), urlsplit(address)
+        if parts.query not in ("", "tls=none") or parts.fragment:
+            raise authorities.NoAuthority("behind its path stands something else than '?tls=none'")
+        database = unquote(parts.path.strip("/"))
+        return cls(authority.scheme, authority.host, authority.port, database, not parts.query)
 
     def __str__(self) -> str:
         return f"{self.scheme}://{self.host}:{self.port}/{self.database}"

@@ -46,8 +46,6 @@ class SqlSettings(msgspec.Struct, frozen=True):
     json               columns of text that hold JSON, which stands in the record as such
     page_size          rows a page
     statement_timeout  seconds after which the server ends a statement
-    tls                certificates are checked, with those that the endpoint names where it does; `none` is for servers
-                       without TLS in a network of your own
     stamps             what `version_field` means, and how far ahead of now it may lie
     """
 
@@ -69,7 +67,6 @@ class SqlSettings(msgspec.Struct, frozen=True):
     json: list[str] = msgspec.field(default_factory=list)
     page_size: Count = 1_000
     statement_timeout: Annotated[float, msgspec.Meta(ge=1, le=600)] = 25.0
-    tls: Literal["verified", "none"] = "verified"
     stamps: StampRules = StampRules()
 
     def verify(self) -> None:

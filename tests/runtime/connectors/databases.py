@@ -52,7 +52,8 @@ class Database:
             return list(cursor.fetchall()) if cursor.description else []
 
     def settings(self, **more: Any) -> dict[str, Any]:
-        return {"base_url": self.address, "tls": "none", "key_fields": ["id"], "settle": 0.0, **more}
+        plain = "" if more.pop("tls", "none") == "verified" else "?tls=none"
+        return {"base_url": f"{self.address}{plain}", "key_fields": ["id"], "settle": 0.0, **more}
 
     def open(self, **more: Any) -> Any:
         return open_source("sql", self.settings(**more))

@@ -68,7 +68,7 @@ def test_a_role_that_is_not_there_is_a_fault(pg):
 
 def test_a_database_that_is_not_there_is_a_fault_of_the_address(database):
     settings = database.settings(table="sales")
-    settings["base_url"] = settings["base_url"].rpartition("/")[0] + "/nothing_here"
+    settings["base_url"] = settings["base_url"].rpartition("/")[0] + "/nothing_here?tls=none"
     source = open_source("sql", settings)
     with pytest.raises(ConnectionFault) as met:
         source.read(None, call=database.call())

@@ -166,6 +166,8 @@ def test_conditions_are_bound_and_names_are_quoted(database):
         ({"table": "a", "where": [{"column": "c", "is": "in", "value": 1}]}, "list"),
         ({"table": "a", "where": [{"column": "c", "is": "like", "value": 1}]}, "Invalid enum"),
         ({"table": "a", "base_url": "nothing"}, "no database"),
+        ({"table": "a", "base_url": "postgresql://a.example.com/b?sslmode=disable"}, "no database"),
+        ({"table": "a", "tls": "none"}, "'tls' is not a setting"),
     ],
 )
 def test_settings_that_read_nothing_are_refused(settings, said):
