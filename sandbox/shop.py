@@ -30,7 +30,7 @@ PATH = "/admin/graphql.json"
 SDL = """
 type Query {
   bulkOperation(id: ID!): BulkOperation
-  products(first: Int, after: String, query: String): ProductConnection!
+  products(first: Int, after: String, query: String, sort: String): ProductConnection!
   orders(first: Int!, query: String): OrderConnection!
 }
 type PageInfo { hasNextPage: Boolean! endCursor: String }
@@ -203,9 +203,11 @@ class Shop(Emulator):
 
     # reading
 
-    def _products(self, info: Any, first: int = 50, after: str | None = None, query: str | None = None) -> Row:
+    def _products(
+        self, info: Any, first: int = 50, after: str | None = None, query: str | None = None, sort: str = ""
+    ) -> Row:
         rows = [row | {"number": number} for number, row in self.products.items() if _fits(row, number, query)]
-        rows.sort(key=lambda row: (row["updatedAt"], row["number"]))
+        rows.sort(key=lambda row: row["number"] if sort == "ID" else (row["updatedAt"], row["number"]))
         start = 0
         if after is not None:
             stamp, _, number = after.partition("|")

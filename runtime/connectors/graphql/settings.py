@@ -6,9 +6,11 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from kernel.errors import Invalid
 from runtime.connectors.answer_rules import AnswerRule
 from runtime.connectors.graphql.documents import GraphQLText
-from runtime.connectors.rest.page_settings import ChangeFeed, Paging, RestRead, Select
+from runtime.connectors.rest.keyset import check
+from runtime.connectors.rest.page_settings import ChangeFeed, Keyset, Paging, RestRead, Select
 from runtime.connectors.rest.settings import RestSettings
 from runtime.connectors.settings import wrong_setting
 from runtime.connectors.stamps import StampRules
@@ -33,6 +35,23 @@ class GraphQLChanges(msgspec.Struct, frozen=True):
     initial: str | None = None
     operator: Literal["ge", "gt"] = "ge"
     overlap: float = 120.0
+
+
+class GraphQLKeyset(msgspec.Struct, frozen=True):
+    """Paging by a filter, for services whose connections give no cursor, or end after so many nodes: each page is what
+    lies behind the last node of the one before.
+
+    variable  the variable that takes the condition, a dotted path where it is inside of one. Where `changes` has the
+              same one, this stands in its place
+    fields    of a node, by which the query sorts; the last one is unique
+    value     the condition, with the fields in braces: `id > {id}`
+    quote     how a text is written in it: `single`, `double`, or bare where only letters, digits and `-_.:+` may stand
+    """
+
+    variable: str
+    fields: list[JsonPath]
+    value: str
+    quote: Literal["", "single", "double"] = ""
 
 
 class GraphQLLookup(msgspec.Struct, frozen=True):
@@ -86,8 +105,9 @@ class GraphQLSettings(msgspec.Struct, frozen=True):
     query        a query with one connection, whose size and cursor are variables
     variables    of every call
     connection   where that connection stands: `products`, `shop.products`
-    rows         how the connection gives its nodes: `edges` (`edges { node }`) or `nodes`
+    rows         how the connection gives its nodes: `edges` (`edges { node }`), `nodes` or `results`
     first, after  the variables of its size and of its cursor
+    keyset       paging by a filter, in the place of the cursor
     size         how many nodes a page is to have
     key_fields   what identifies a node
     mutation     a mutation with one field
@@ -103,7 +123,7 @@ class GraphQLSettings(msgspec.Struct, frozen=True):
     OF_ROLE: ClassVar[dict[str, frozenset[str]]] = {
         "source": frozenset(
             [
-                *("query", "connection", "rows", "first", "after", "size", "key_fields", "version_field"),
+                *("query", "connection", "rows", "first", "after", "size", "keyset", "key_fields", "version_field"),
                 *("changes", "stamps"),
             ]
         ),
@@ -121,10 +141,11 @@ class GraphQLSettings(msgspec.Struct, frozen=True):
     variables: dict[str, Any] = msgspec.field(default_factory=dict)
     query: str = ""
     connection: JsonPath = ""
-    rows: Literal["edges", "nodes"] = "edges"
+    rows: Literal["edges", "nodes", "results"] = "edges"
     first: str = "first"
     after: str = "after"
     size: int = 100
+    keyset: GraphQLKeyset | None = None
     key_fields: list[JsonPath] = msgspec.field(default_factory=list)
     version_field: JsonPath | None = None
     changes: GraphQLChanges | None = None
@@ -153,10 +174,14 @@ class GraphQLSettings(msgspec.Struct, frozen=True):
         text = GraphQLText(self.query, "/query", "query")
         if not self.connection:
             raise wrong_setting("/connection", "Reading needs 'connection': where the query has what is paged through.")
-        for name in (self.first, self.after):
-            text.needs_variable(name, "/query")
-        for name in ("pageInfo.hasNextPage", "pageInfo.endCursor", "edges.node" if self.rows == "edges" else "nodes"):
-            text.needs_field(f"{self.connection}.{name}", "/query")  # without it, reading would end after one page
+        text.needs_variable(self.first, "/query")
+        text.needs_field(f"{self.connection}.{'edges.node' if self.rows == 'edges' else self.rows}", "/query")
+        if self.keyset is None:
+            text.needs_variable(self.after, "/query")
+            for name in ("pageInfo.hasNextPage", "pageInfo.endCursor"):  # without it, reading would end after one page
+                text.needs_field(f"{self.connection}.{name}", "/query")
+        else:
+            text.needs_variable(self.keyset.variable.partition(".")[0], "/keyset/variable")
         at, changes = f"data.{self.connection}", None
         if self.changes is not None:
             given = self.changes
@@ -169,24 +194,35 @@ class GraphQLSettings(msgspec.Struct, frozen=True):
                 operator=given.operator,
                 overlap=given.overlap,
             )
-        rows = f"{at}.edges[].node" if self.rows == "edges" else f"{at}.nodes[]"
+        rows = f"{at}.edges[].node" if self.rows == "edges" else f"{at}.{self.rows}[]"
         # What stays of the list behind its nodes are those that were kept back.
-        null = f"{at}.edges[?contains(keys(@), 'node')]" if self.rows == "edges" else f"length({at}.nodes)"
+        null = f"{at}.edges[?contains(keys(@), 'node')]" if self.rows == "edges" else f"length({at}.{self.rows})"
         return self._common(
             request=RestRead("POST", {"query": self.query, "variables": self.variables}),
             select=Select(rows=rows, error=null),
             key_fields=self.key_fields,
             version_field=self.version_field,
-            paging=Paging(
-                "cursor",
-                next=f"{at}.pageInfo.endCursor",
-                more=f"{at}.pageInfo.hasNextPage",
-                cursor_param=f"variables.{self.after}",
-                size=self.size,
-                size_param=f"variables.{self.first}",
-            ),
+            paging=self._paging(at),
             changes=changes,
             stamps=self.stamps,
+        )
+
+    def _paging(self, at: str) -> Paging:
+        sized: dict[str, Any] = {"size": self.size, "size_param": f"variables.{self.first}"}
+        if (given := self.keyset) is not None:
+            keyset = Keyset(given.fields, f"variables.{given.variable}", given.value, given.quote, joined="")
+            try:
+                check(keyset)
+            except Invalid as error:
+                pointer = str(error.findings[0]["pointer"]).removeprefix("/paging")
+                raise wrong_setting(pointer, error.message) from None
+            return Paging("keyset", keyset=keyset, whole=True, **sized)
+        return Paging(
+            "cursor",
+            next=f"{at}.pageInfo.endCursor",
+            more=f"{at}.pageInfo.hasNextPage",
+            cursor_param=f"variables.{self.after}",
+            **sized,
         )
 
     def of_writing(self) -> RestSettings:
@@ -218,4 +254,4 @@ class GraphQLSettings(msgspec.Struct, frozen=True):
         return RestSettings(**{name: getattr(self, name) for name in (*names, "charset")}, **more)
 
 
-__all__ = ["GraphQLChanges", "GraphQLCodes", "GraphQLLookup", "GraphQLSettings"]
+__all__ = ["GraphQLChanges", "GraphQLCodes", "GraphQLKeyset", "GraphQLLookup", "GraphQLSettings"]

@@ -38,6 +38,12 @@ FIND = {
 }
 
 
+BY_ID = """query Products($first: Int!, $filter: String) {
+  products(first: $first, query: $filter, sort: "ID") { nodes { id title updatedAt } }
+}"""
+KEYSET = {"variable": "filter", "fields": ["id"], "value": "id:>{id}", "quote": "single"}
+
+
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
     with Sandbox(state=tmp_path_factory.mktemp("shop"), ports={"shop": 0}, seed=7) as sandbox:
@@ -300,6 +306,8 @@ WRONG = [
     ("source", {"query": QUERY.replace("hasNextPage ", "")}, "/query"),
     ("source", {"query": QUERY.replace("endCursor ", "")}, "/query"),
     ("source", {"rows": "nodes"}, "/query"),
+    ("source", {"keyset": {**KEYSET, "variable": "where.id"}}, "/keyset/variable"),
+    ("source", {"keyset": {**KEYSET, "value": "id > 7"}}, "/keyset/fields"),
     ("sink", {"reference": "order.number"}, "/reference"),
     ("sink", {"lookup": {**FIND, "found": "orders.edges"}}, "/lookup/found"),
     ("source", {"changes": {"variable": "since", "field": "updatedAt"}}, "/changes/variable"),
@@ -312,6 +320,29 @@ WRONG = [
     ("sink", {"lookup": {**FIND, "value": "reference:*"}}, "/lookup/value"),
     ("sink", {"idempotency": "K"}, "/idempotency"),
 ]
+
+
+def test_a_connection_without_a_cursor_is_read_by_a_filter_behind_the_last_node(shop: Any, circumstances: Any) -> None:
+    given = {"query": BY_ID, "rows": "nodes", "keyset": KEYSET, "changes": None}
+    with closing(open_source("graphql", reading(shop.url, **given))) as source:
+        pages = [source.read(None, call=circumstances)]
+        shop.control(change={"id": 2})
+        pages += read_all(source, pages[0].cursor, circumstances=circumstances)
+    keys = [one.key for page in pages for one in page.records]
+    assert keys == [f"gid://shop/Product/{number}" for number in range(1, 41)]
+    assert [len(page.records) for page in pages] == [9, 9, 9, 9, 4, 0]
+
+
+def test_a_filter_of_pages_stands_in_the_place_of_that_of_changes() -> None:
+    rows = [[{"id": "b'7", "updatedAt": "2026-03-01T10:00:00Z"}], []]
+    given = {"query": BY_ID.replace("nodes", "results"), "rows": "results", "keyset": KEYSET}
+    given["changes"] = {"variable": "filter", "field": "updatedAt", "value": "at>{since}", "initial": "2026-01-01"}
+    with Server(lambda seen: (200, {}, {"data": {"products": {"results": rows.pop(0)}}})) as server:
+        source = open_source("graphql", reading(server.url, **given))
+        end = read_all(source, circumstances=call(KEY))[-1].cursor
+        source.close()
+    assert [seen.json()["variables"]["filter"] for seen in server.seen] == ["at>2026-01-01", "id:>'b''7'"]
+    assert end == {"since": "2026-03-01T10:00:00Z"}
 
 
 def test_what_a_fragment_asks_for_counts() -> None:
