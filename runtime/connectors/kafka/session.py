@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import httpcore
 from kafka import errors
@@ -53,6 +53,7 @@ class KafkaSession:
             raise wrong_setting("/auth/kind", "Brokers are signed in to by 'basic', or 'none' with a certificate.")
         self.name = uuid.uuid4().hex
         self.trouble: tuple[FaultKind, str] | None = None  # why a broker was not connected to
+        self.sockets: WeakSet[socket.socket] = WeakSet()
         _open[self.name] = self
 
     def options(self, call: CallContext) -> dict[str, Any]:
@@ -88,6 +89,14 @@ class KafkaSession:
                 "sasl_plain_password": call.secrets[names.get("password", "password")],
             }
         return made
+
+    def close(self, close: Callable[[], object]) -> None:
+        """Closes a consumer or producer, and waits for that no longer than a moment; then every socket of it that the
+        library has left open, so that nothing is sent any more."""
+        with suppress(errors.KafkaError, OSError, Retriable):
+            bounded(close, time.monotonic() + 1.0)
+        for one in list(self.sockets):
+            one.close()
 
     @contextmanager
     def told(self, call: CallContext) -> Iterator[None]:
@@ -174,6 +183,11 @@ class _JudgedSocket(KafkaNetSocket):  # type: ignore[misc]
     def __init__(self, proxy_url: str) -> None:
         self.session = _open[urlsplit(proxy_url).netloc]
 
+    def socket(self, family: int, kind: int, proto: int) -> socket.socket:
+        made: socket.socket = super().socket(family, kind, proto)
+        self.session.sockets.add(made)
+        return made
+
     def dns_lookup(self, host: str, port: int, raise_error: bool = False) -> list[tuple[Any, ...]]:
         return self.session.judged(host, port)
 
@@ -199,12 +213,6 @@ def bounded(work: Callable[[], T], ends: float) -> T:
     return cast(T, made)
 
 
-def closed(client: Any, **how: Any) -> None:
-    """Closes a consumer or producer, and waits for that no longer than a moment."""
-    with suppress(Exception):
-        bounded(lambda: client.close(**how), time.monotonic() + 1.0)
-
-
 def milliseconds_left(ends: float) -> int:
     """Until `ends` (monotonic seconds). Raises Retriable where nothing is left."""
     left = int((ends - time.monotonic()) * 1000)
@@ -213,4 +221,4 @@ def milliseconds_left(ends: float) -> int:
     return left
 
 
-__all__ = ["KafkaSession", "bounded", "closed", "milliseconds_left"]
+__all__ = ["KafkaSession", "bounded", "milliseconds_left"]

@@ -10,7 +10,7 @@ from typing import Any
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition, errors
 
 from kernel import clock
-from runtime.connectors.kafka.session import KafkaSession, bounded, closed, milliseconds_left
+from runtime.connectors.kafka.session import KafkaSession, bounded, milliseconds_left
 from runtime.connectors.kafka.settings import KafkaSettings
 from runtime.connectors.protocols import (
     AskBy,
@@ -49,7 +49,7 @@ class KafkaSink:
         """Without waiting: what is not confirmed yet has been answered as unknown."""
         producer, self.producer = self.producer, None
         if producer is not None:
-            closed(producer, timeout_ms=0)
+            self.session.close(producer.abort)
 
     def check(self, *, call: CallContext) -> Health:
         try:
@@ -94,7 +94,7 @@ class KafkaSink:
             options = self.session.options(call)
             options.pop("allow_auto_create_topics")
             milliseconds = options["request_timeout_ms"]
-            self.producer = KafkaProducer(
+            self.producer = _Producer(
                 **options,
                 allow_auto_create_topics=False,
                 acks="all",
@@ -152,10 +152,11 @@ class KafkaSink:
         if self.idempotency is not Idempotency.LOOKUP or by != "key":
             raise Refused("sink.cannot_ask", "Only the topic's own records can be asked: say idempotency 'L'.")
         ends = time.monotonic() + call.deadline
-        options = self.session.options(call)
+        session = KafkaSession(self.settings)  # apart from that of the producer
+        options = session.options(call)
         consumer = None
         try:
-            with self.session.told(call):
+            with session.told(call):
                 consumer = KafkaConsumer(
                     **options,
                     group_id=None,
@@ -167,7 +168,7 @@ class KafkaSink:
                 return bounded(lambda: self._looked_for(consumer, set(keys), ends), ends)
         finally:
             if consumer is not None:
-                closed(consumer, autocommit=False, timeout_ms=500)
+                session.close(lambda: consumer.close(autocommit=False, timeout_ms=500))
 
     def _looked_for(self, consumer: Any, keys: set[str], ends: float) -> dict[str, Asked]:
         consumer.bootstrap(timeout_ms=milliseconds_left(ends))
@@ -202,6 +203,23 @@ class KafkaSink:
         if not accepted:
             return {}
         raise Refused("sink.cannot_ask", "A broker takes nothing with a promise for later.")
+
+
+class _Producer(KafkaProducer):  # type: ignore[misc]
+    """The library's closing waits until everything is sent. What was not confirmed in time has been answered as
+    unknown, and must not go out later."""
+
+    aborted = False
+
+    def flush(self, timeout: float | None = None) -> None:
+        if not self.aborted:
+            super().flush(timeout)
+
+    def abort(self) -> None:
+        self.aborted = True
+        self._sender.force_close()
+        self._sender.join(1.0)
+        self.close(timeout=0)
 
 
 __all__ = ["HEADER", "KafkaSink"]

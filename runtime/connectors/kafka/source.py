@@ -10,7 +10,7 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 from kafka.errors import UnknownTopicOrPartitionError
 
-from runtime.connectors.kafka.session import KafkaSession, bounded, closed, milliseconds_left
+from runtime.connectors.kafka.session import KafkaSession, bounded, milliseconds_left
 from runtime.connectors.kafka.settings import KafkaSettings
 from runtime.connectors.protocols import (
     CallContext,
@@ -48,7 +48,7 @@ class KafkaSource:
         consumer, self.consumer = self.consumer, None
         self.ends, self.at = {}, {}
         if consumer is not None:
-            closed(consumer, autocommit=False, timeout_ms=500)
+            self.session.close(lambda: consumer.close(autocommit=False, timeout_ms=500))
 
     def check(self, *, call: CallContext) -> Health:
         try:

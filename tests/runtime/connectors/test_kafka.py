@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -64,6 +65,19 @@ class TestSource(SourceConformance):
     def make(self, brokers: Brokers, topic: str, expected: list[str]) -> Any:
         brokers.produce(topic, bodies(len(expected)))
         return lambda: open_source(brokers.settings(topic, page_size=25))
+
+    def test_reading_a_page_again_gives_the_same_page(self, make: Any, circumstances: CallContext) -> None:
+        """Which partitions a page has records of is the brokers' choice; of each it has what follows the cursor."""
+        one, other = make(), make()
+        first = one.read(None, call=circumstances)
+        pages = [one.read(first.cursor, call=circumstances), other.read(first.cursor, call=circumstances)]
+        one.close()
+        other.close()
+        for page in pages:
+            for partition, behind in page.cursor["offsets"].items():
+                places = [r.origin for r in page.records if f"[{partition}]@" in r.origin]
+                begins = first.cursor["offsets"][partition]
+                assert [int(place.rpartition("@")[2]) for place in places] == list(range(begins, behind))
 
 
 def test_a_run_ends_where_the_topic_ended_when_it_began_and_the_next_one_goes_on_there(
@@ -276,6 +290,19 @@ class TestSink(SinkConformance):
         began = time.monotonic()
         assert [one.status for one in sink.write([item()], call=CallContext(deadline=0.4))] == ["unknown"]
         assert time.monotonic() - began < 3
+
+
+def test_what_was_answered_as_unknown_is_not_sent_later(brokers: Brokers, topic: str, opened: Any) -> None:
+    sink = opened(open_sink, brokers.settings(topic))
+    items = [OutboundMessage(f"k-{n}", f"tg-{n}", b"{}") for n in range(40)]
+    assert sink.write(items[:1], call=call())[0].status == "confirmed"
+    brokers.freeze()
+    try:
+        results = sink.write(items[1:], call=CallContext(deadline=0.4))
+        assert "unknown" in {one.status for one in results}
+        assert not [one.name for one in threading.enumerate() if "producer" in one.name]
+    finally:
+        brokers.go_on()
 
 
 def test_a_key_is_absent_only_where_the_topic_was_looked_through_far_enough(
