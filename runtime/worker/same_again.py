@@ -17,7 +17,12 @@ from runtime.services import system_connections
 from runtime.services.message_names import MessageNames
 
 ONLY_JUDGE_OR_ASK = frozenset(
-    ("answers", "check_path", "errors", "job", "lookup", "nothing_done", "page_errors", "reference", "success")
+    [
+        *("answers", "check_path", "errors", "job", "lookup", "nothing_done", "page_errors", "reference", "success"),
+        *("codes", "user_errors"),  # of GraphQL
+        *("phases", "poll", "reads", "results"),  # of jobs
+        *("log", "required"),  # of SOAP
+    ]
 )
 """Settings of a connection that say nothing of what is sent, or where."""
 

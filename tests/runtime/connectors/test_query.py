@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -197,6 +198,30 @@ def test_a_query_asks_for_what_lies_behind_the_last_row_within_its_own_condition
     asked = [seen.json()["q"] if seen.method == "POST" else seen.query["q"] for seen in server.seen]
     assert asked[0] == first
     assert behind in asked[1]
+
+
+LATER = [
+    (suiteql, "2026-03-01T10:02:00", "lastmodifieddate >= TO_DATE('2026-03-01T10:00:00', 'YYYY-MM-DD\"T\"HH24:MI:SS')"),
+    (soql, "2026-03-01T10:02:00.000+0000", "SystemModstamp >= 2026-03-01T10:00:00.000+00:00"),
+    (soql, "2026-03-01T10:02:00.000Z", "SystemModstamp >= 2026-03-01T10:00:00.000Z"),
+]
+
+
+@pytest.mark.parametrize(("make", "since", "asked"), LATER)
+def test_a_later_run_goes_back_by_the_overlap_in_the_form_of_the_vendor(make: Any, since: str, asked: str) -> None:
+    empty = {"items": [], "records": [], "hasMore": False, "done": True}
+    with Server(lambda seen: (200, {}, empty)) as server:
+        source = open_source("query", make(server.url, overlap=120))
+        source.read({"since": since}, call=call(TOKEN))
+        source.close()
+    (seen,) = server.seen
+    assert f"({asked})" in (seen.json()["q"] if seen.method == "POST" else seen.query["q"])
+
+
+def test_a_run_from_a_date_asks_in_the_form_of_the_vendor_and_early_enough_for_any_zone() -> None:
+    moment = datetime(2026, 3, 2, 10, tzinfo=UTC)
+    found = [open_source("query", make("http://127.0.0.1:1")).cursor_at(moment) for make in (suiteql, soql)]
+    assert found == [{"since": "2026-03-01T10:00:00"}, {"since": "2026-03-02T10:00:00Z"}]
 
 
 @pytest.mark.parametrize("value", ["7' OR '1'='1", "7 OR 1=1", "x; y", "7'"])
