@@ -27,6 +27,7 @@ OTHER_PORTS = {
 }
 """Addresses of systems that no HTTP is spoken to."""
 PLAIN = frozenset({"http", "amqp", "kafka"})  # nothing is encrypted
+WITHOUT_TLS = "tls=none"  # behind the `?` of the address of a database
 _LABEL = "[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _NUMBER = re.compile(r"(?:0x[0-9a-f]*|[0-9]+)\Z")  # as the last part of a name: an address, written somehow
@@ -57,6 +58,11 @@ def of_url(url: str) -> Authority:
 def of_address(url: str) -> Authority:
     """The authority of any address that a system may have. Raises NoAuthority."""
     return _of(url, DEFAULT_PORTS | OTHER_PORTS)
+
+
+def is_plain(url: str) -> bool:
+    """Whether nothing is encrypted on the way to a system. Raises NoAuthority."""
+    return of_address(url).scheme in PLAIN or url.partition("?")[2] == WITHOUT_TLS
 
 
 def _of(url: str, ports: Mapping[str, int]) -> Authority:

@@ -135,7 +135,7 @@ def _sound(context: CheckContext) -> CheckOutcome:
         found.append(finding("destination.sound", "/parameters", "Nothing of the destination would change."))
     if found:
         return failed(found[0]["message"], found, ["Correct it, or open a new change."])
-    if authorities.of_address(str(facts.new["base_url"])).scheme in authorities.PLAIN:
+    if authorities.is_plain(str(facts.new["base_url"])):
         plain = "It is called without encryption: others on the way can read the credentials."
         return passed(plain, [finding("destination.plain", "/parameters/base_url", plain, level="warning")])
     return passed()

@@ -147,6 +147,24 @@ def test_rights_to_edit_an_endpoint_propose_only_where_something_approved_runs_o
         endpoints.state("shop", "production", {"base_url": "http://me:secret@h"}, actor=person("ada"))
 
 
+@pytest.mark.parametrize(
+    ("address", "is_plain"),
+    [
+        ("postgresql://till.example.com/pos", False),
+        ("postgresql://till.example.com/pos?tls=none", True),
+        ("sftp://files.example.com/outbound", False),
+        ("http://till.example.com", True),
+    ],
+)
+def test_who_approves_an_address_hears_that_it_is_called_without_encryption(
+    release: Release, address: str, is_plain: bool
+) -> None:
+    change = proposed(base_url=address)
+    row = change.check_results.get(check_id="destination.sound", revision=change.revision)
+    assert row.status == "passed"
+    assert any("without encryption" in one["message"] for one in row.findings) == is_plain
+
+
 def test_a_move_that_changes_nothing_or_is_about_another_environment_fails_its_check(release: Release):
     change = proposed(base_url=shop().base_url)
     row = change.check_results.get(check_id="destination.sound", revision=change.revision)

@@ -12,8 +12,10 @@ from catalog.domain import endpoints
 from catalog.models import Environment, System, SystemEndpoint
 from kernel.errors import Invalid
 from runtime.connectors.protocols import CallContext, ConnectionFault, OutboundMessage
+from runtime.domain import manifest as manifests
 from runtime.domain.manifest import Connection
-from runtime.services import system_connections
+from runtime.services import manifest_checks, system_connections
+from tests.runtime import scene
 from tests.runtime.connectors.databases import postgres
 from tests.runtime.connectors.sftp_server import PASSWORD, USER, SftpServer, running
 
@@ -111,3 +113,13 @@ def test_files_are_delivered_with_what_the_endpoint_says(server: SftpServer) -> 
     assert opened_sink.write([sent], call=CallContext(secrets, 5))[0].status == "confirmed"
     opened_sink.close()
     assert (server.root / "outbound" / "incoming" / "order-1.json").read_bytes() == b"{}"
+
+
+def test_a_manifest_may_deliver_files_and_read_rows() -> None:
+    scene.estate()
+    delivered = {"protocol": "file_delivery", "settings": {"sftp": {"incoming": "orders"}, "done": ".ok"}}
+    target = {**scene.SALES["targets"][0], "connection": delivered, "idempotency": "N"}
+    rows = {"protocol": "sql", "profile": "store-server-outbox", "settings": {}}
+    source = {**scene.SALES["sources"][0], "connection": rows}
+    manifest = manifests.parse({**scene.SALES, "sources": [source], "targets": [target]}).manifest
+    assert [one for one in manifest_checks.links(manifest) if "connection" in one["pointer"]] == []

@@ -39,7 +39,7 @@ class Target:
     def of(cls, address: str) -> Target:
         """Raises NoAuthority."""
         authority, parts = authorities.of_address(address), urlsplit(address)
-        if parts.query not in ("", "tls=none") or parts.fragment:
+        if parts.query not in ("", authorities.WITHOUT_TLS) or parts.fragment:
             raise authorities.NoAuthority("behind its path stands something else than '?tls=none'")
         database = unquote(parts.path.strip("/"))
         return cls(authority.scheme, authority.host, authority.port, database, not parts.query)
