@@ -293,6 +293,13 @@ def test_what_a_select_does_not_have_is_registered_in_place_and_chosen(
     assert posted("piet", f"{path}?select=id_other", form, **{"HX-Request": "true"}).status_code == 422, "taken"
 
 
+def test_the_forms_of_an_api_lead_to_what_their_lists_lack() -> None:
+    page = make.client("piet").get("/catalog/apis/price-api/edit/").content.decode()
+    assert 'hx-get="/catalog/systems/add/?select=id_system"' in page
+    assert 'href="/catalog/systems/add/"' in page, "also without a script"
+    assert page.index('id="in-place"') < page.index('id="id_system"')
+
+
 def test_the_list_of_systems_asks_the_same_number_of_times_however_many_there_are() -> None:
     client = make.client("stan")
     with CaptureQueriesContext(connection) as few:
