@@ -159,6 +159,25 @@ def test_an_event_that_is_not_wanted_is_a_sign_of_life_and_no_message(vendor):
     assert StreamSource.objects.get().read_at is not None
 
 
+def test_an_older_event_is_a_sign_of_life_as_well(vendor):
+    shop, now = vendor(**STATE, expect_every="15m"), time.time()
+    new, old = event(1, at=now), event(1, at=now - 60)
+    old.id = "evt-old"
+    shop.send(new)
+    before = clock.now()
+    StreamSource.objects.update(read_at=None)
+    shop.send(old)
+    assert HookEvent.objects.get(name="evt-old").outcome == "older"
+    assert StreamSource.objects.get().read_at >= before - timedelta(seconds=1)
+
+
+def test_what_the_signed_body_says_itself_counts_more_than_a_header_of_the_same_name(vendor):
+    shop = vendor(**STATE)
+    assert shop.send(event(1, triggeredAt="2026-11-23T12:00:00Z")).status_code == 200
+    held = Message.objects.get().payload
+    assert (held["triggeredAt"], held["topic"]) == ("2026-11-23T12:00:00Z", "orders/create")
+
+
 def test_adyen_hears_its_own_word_and_each_item_is_a_message(vendor):
     shop = vendor("adyen", key="/event")
     payment = event(1, reference="r-1", value=1130)

@@ -154,6 +154,14 @@ def test_one_item_without_a_signature_is_no_reason_to_believe_the_others():
             judge(SETTINGS["adyen"], [secret_of("adyen", "a")], json.dumps(other).encode(), {})
 
 
+def test_a_second_item_that_was_changed_is_no_reason_to_believe_the_first():
+    document, other = json.loads(sent("adyen")[0]), json.loads(sent("adyen")[0])
+    other["notificationItems"][0]["NotificationRequestItem"]["amount"]["value"] = 999
+    document["notificationItems"] += other["notificationItems"]
+    with pytest.raises(NotSigned, match="other content"):
+        judge(SETTINGS["adyen"], [secret_of("adyen", "a")], json.dumps(document).encode(), {})
+
+
 def test_a_name_twice_in_an_item_is_not_believed_for_it_is_not_clear_what_was_signed():
     body, _ = sent("adyen")
     twice = body.replace(b'"success": "true"', b'"success": "true", "pspReference": "evt-1"')
