@@ -65,6 +65,7 @@ class SftpFolder:
         self.again: list[str] | None = None  # what waited when this reader began, and was not read again yet
         self.ready = deque[tuple[str, RemoteState]]()
         self.copies: dict[str, Path] = {}  # by the name in `work`
+        self.day = ""  # the folder of the archive that is there
         self.aside: list[str] = []
         self.notes: list[str] = []
 
@@ -116,11 +117,13 @@ class SftpFolder:
             self.remote.make_folder(folder)
 
     def claim(self, *, known: bool = False) -> ClaimedFile | None:
-        """The oldest file: one left in `work` first, then new ones, at last those that wait."""
-        self.prepare(known=known)
+        """The oldest file: one left in `work` first, then new ones, at last those that wait. Every question is a way to
+        the server and back, so folders are looked at when the reader begins, and `work` with each listing."""
         if self.again is None:
+            self.prepare(known=known)
             self.again = self._held()
-        return self._left() or self._new() or self._waited()
+        left = None if self.ready else self._left()
+        return left or self._new() or self._waited()
 
     def _left(self) -> ClaimedFile | None:
         for path, state in sorted(self.remote.entries(self.work)):
@@ -323,8 +326,10 @@ class SftpFolder:
             self.remote.remove(path)
         elif (found := self.remote.state(path)) is not None:
             day = posixpath.join(self.archive, datetime.now(UTC).strftime("%Y-%m-%d"))
-            self.remote.make_folder(self.archive)
-            self.remote.make_folder(day)
+            if day != self.day:
+                self.remote.make_folder(self.archive)
+                self.remote.make_folder(day)
+                self.day = day
             self.remote.rename(path, self._free(posixpath.join(day, posixpath.basename(name)), found))
 
     def _held(self) -> list[str]:

@@ -351,7 +351,7 @@ def test_a_name_that_is_too_long_stands_in_the_list_of_names(folder, server):
     assert "n" * 240 in (server.root / "names.txt").read_text()
 
 
-def test_thousands_of_files_are_all_read_once(folder):
+def test_thousands_of_files_are_all_read_once(folder, server):
     for number in range(2_000):
         folder.put(f"store {number % 7}/{number}.jsonl" if number < 120 else f"other/{number}.dat", str(number))
     folder.settings["patterns"] = ["*.jsonl"]
@@ -359,6 +359,7 @@ def test_thousands_of_files_are_all_read_once(folder):
     pages = read_all(source, circumstances=folder.circumstances())
     source.close()
     assert sorted(int(r.key) for page in pages for r in page.records) == list(range(120))
+    assert len(server.faults.requests) < 120 * 18, "each file costs more ways to the server and back"
 
 
 def test_packed_files_are_read_unpacked_and_one_that_is_cut_off_is_left(folder, server):
