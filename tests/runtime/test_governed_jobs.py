@@ -117,11 +117,12 @@ def work() -> None:
     WorkerLoop(poll=0.05).run(until_idle=True, seconds=60)
 
 
-def test_a_worker_waits_for_a_bulk_query_and_makes_one_job(tmp_path: Path, crm: Any) -> None:
+@pytest.mark.parametrize("poll", [1, 60], ids=["within the lease", "longer than a lease"])
+def test_a_worker_waits_for_a_bulk_query_and_makes_one_job(tmp_path: Path, crm: Any, poll: int) -> None:
     crm.control(set={"work": 2})
     source: dict[str, Any] = {"name": "account", "system": "crm", "api": "crm@v1", "contract": "current"}
     source["schema"] = "/components/schemas/Account"
-    source["connection"] = {"protocol": "job", "settings": settings(queried("", poll=1))}
+    source["connection"] = {"protocol": "job", "settings": settings(queried("", poll=poll))}
     fields = [{"to": "account", "from": "Id", "type": "string", "required": True}]
     target = {
         "name": "read-model",
@@ -137,6 +138,11 @@ def test_a_worker_waits_for_a_bulk_query_and_makes_one_job(tmp_path: Path, crm: 
         deploy(manifest("accounts", source, target, {"name": "account.changed", "meaning": "state"}))
         run = runs.start("accounts", "production", trigger="manual")
         work()
+        for _ in range(2 if poll > 1 else 0):  # the run rests with its job in the cursor, and nothing holds the source
+            run.refresh_from_db()
+            assert (run.state, run.read) == ("running", 0)
+            conn.execute("update runtime_source set not_before = 'epoch'")
+            work()
         run.refresh_from_db()
         reasons = list(RejectedMessage.objects.values_list("reason", flat=True)[:3])
         assert (run.state, run.error, run.read, run.rejected_count) == ("succeeded", "", 36, 0), reasons
