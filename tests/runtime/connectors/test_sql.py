@@ -7,13 +7,14 @@ import random
 import threading
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.runtime.connectors.conformance import SourceConformance
-from tests.runtime.connectors.databases import Maria
+from tests.runtime.connectors.databases import Maria, Postgres
 from tests.runtime.connectors.sql_rows import database, maria, maria_server, pg, pg_server, run, sales
 
 pytestmark = pytest.mark.django_db
@@ -120,6 +121,30 @@ def test_numbers_of_changes_beyond_what_a_float_holds_are_exact(database):
     _, _, _, cursor = run(database, cursor, table="stock", change="version")
     database.run("update stock set version = %s where id = 0", [first + 6])
     assert "0" in [record.key for record in run(database, cursor, table="stock", change="version")[0]]
+
+
+def test_a_run_with_an_overlap_begins_before_the_last_one_ended(database):
+    sales(database, 2)
+    settings = {"table": "sales", "change": "changed", "overlap": 600.0}
+    _, _, _, cursor = run(database, **settings)
+    earlier, long_ago = (datetime.now(UTC) - timedelta(seconds=one) for one in (300, 3_000))
+    for moment in (earlier, long_ago):  # a writer whose clock is behind
+        stamp = moment.strftime("%Y-%m-%d %H:%M:%S") + ("+00" if isinstance(database, Postgres) else "")
+        database.run("insert into sales (amount, changed) values (1, %s)", [stamp])
+    keys = [record.key for record in run(database, cursor, **settings)[0]]
+    assert keys == ["3", "1", "2"]
+
+
+def test_times_without_a_zone_are_held_to_the_clock_of_their_zone(database):
+    kind = "timestamp" if isinstance(database, Postgres) else "datetime"
+    database.run(f"create table sales (id int primary key, changed {kind})")
+    zone = ZoneInfo("Asia/Tokyo")
+    there = datetime.now(zone).replace(tzinfo=None)
+    for number, seconds in enumerate((-7_200, -3, 600)):
+        database.run("insert into sales values (%s, %s)", [number, there + timedelta(seconds=seconds)])
+    settings = {"table": "sales", "change": "changed", "settle": 1.0}
+    assert [r.key for r in run(database, **settings, zone="Asia/Tokyo", overlap=3_660.0)[0]] == ["0", "1"]
+    assert run(database, **settings)[0] == []  # at UTC it is hours earlier
 
 
 # -- numbers that commit late ------------------------------------------------------------------------------------------
