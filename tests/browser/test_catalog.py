@@ -107,6 +107,11 @@ def test_maps_and_lists_are_to_the_satisfaction_of_axe(page: Any, sign_in: Any, 
         "/catalog/applications/",
         "/catalog/applications/till/",
         "/catalog/applications/add/",
+        "/catalog/systems/",
+        "/catalog/systems/add/",
+        "/catalog/entities/",
+        "/catalog/entities/add/",
+        "/systems-of-record/propose/",
         "/catalog/dependencies/?q=price",
         "/catalog/dependencies/?column=record",
         "/catalog/apis/price-api/definition/",
@@ -115,6 +120,24 @@ def test_maps_and_lists_are_to_the_satisfaction_of_axe(page: Any, sign_in: Any, 
     ):
         page.goto(url)
         axe()
+
+
+def test_a_system_that_a_list_lacks_is_registered_in_place_and_chosen(page: Any, sign_in: Any, axe: Any) -> None:
+    sign_in(make.person("piet"))
+    page.goto("/catalog/apis/price-api/edit/")
+    page.locator("#id_purpose").fill("It stays.")
+    page.get_by_role("link", name="Register a system").click()
+    place = page.locator("#in-place")
+    place.get_by_label("Short name").fill("price box")
+    place.get_by_role("button", name="Register").click()
+    expect(place.get_by_text("is no key").first).to_be_visible()
+    axe()
+    place.get_by_label("Short name").fill("price-box")
+    place.get_by_label("Owner team").select_option("pricing")
+    place.get_by_role("button", name="Register").click()
+    expect(place.get_by_text("and chosen below")).to_be_visible()
+    expect(page.locator("#id_system")).to_have_value("price-box")
+    expect(page.locator("#id_purpose")).to_have_value("It stays.")
 
 
 def test_an_import_shows_its_progress_and_then_its_report_without_a_reload(page: Any, sign_in: Any, axe: Any) -> None:
