@@ -5,10 +5,11 @@ A notice is done when a reading has succeeded that began after it. What a vendor
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 
 from kernel import clock
 from kernel.errors import DomainError, NotFound
@@ -22,7 +23,7 @@ GAP_WAITS = timedelta(minutes=15)  # for numbers that overtook one another
 IDS_KEPT = timedelta(days=30)  # where the manifest does not say
 NOTICES_KEPT = timedelta(days=30)
 NUMBERS_KEPT = timedelta(days=400)
-MOST_AT_ONCE = 10_000
+MOST_AT_ONCE, MOST_PARTS = 5_000, 100
 
 
 def attend() -> int:
@@ -105,13 +106,19 @@ def forget() -> int:
     """Drop ids that are no longer remembered, notices that were read, and numbers of resources that have ended."""
     now, gone = clock.now(), 0
     for hook in Hook.objects.select_related("integration"):
-        gone += _drop_events(hook, now - _ids_kept(hook))
-    for rows in (
-        HookNotice.objects.filter(read_at__lt=now - NOTICES_KEPT),
-        HookSequence.objects.filter(at__lt=now - NUMBERS_KEPT),
-    ):
-        numbers = list(rows.order_by("id").values_list("id", flat=True)[:MOST_AT_ONCE])
+        gone += _drop(HookEvent.objects.filter(hook=hook, at__lt=now - _ids_kept(hook)).order_by("at"))
+    gone += _drop(HookNotice.objects.filter(read_at__lt=now - NOTICES_KEPT).order_by("read_at"))
+    return gone + _drop(HookSequence.objects.filter(at__lt=now - NUMBERS_KEPT).order_by("at"))
+
+
+def _drop(rows: QuerySet[Any]) -> int:
+    """In parts, so that no statement takes long; what is left after so many waits for the next hour."""
+    gone = 0
+    for _ in range(MOST_PARTS):
+        numbers = list(rows.values_list("pk", flat=True)[:MOST_AT_ONCE])
         gone += rows.model.objects.filter(pk__in=numbers).delete()[0] if numbers else 0
+        if len(numbers) < MOST_AT_ONCE:
+            break
     return gone
 
 
@@ -120,9 +127,3 @@ def _ids_kept(hook: Hook) -> timedelta:
         return timedelta(days=hook_settings.of_source(_source(hook)).ids_kept)
     except DomainError:
         return IDS_KEPT
-
-
-def _drop_events(hook: Hook, before: datetime) -> int:
-    rows = HookEvent.objects.filter(hook=hook, at__lt=before).order_by("at")
-    numbers = list(rows.values_list("id", flat=True)[:MOST_AT_ONCE])
-    return HookEvent.objects.filter(pk__in=numbers).delete()[0] if numbers else 0

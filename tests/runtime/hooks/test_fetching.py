@@ -103,6 +103,18 @@ def test_ids_are_remembered_for_as_long_as_the_manifest_says(vendor):
     assert list(HookEvent.objects.values_list("name", flat=True)) == ["evt-2"]
 
 
+def test_more_than_one_part_is_forgotten_in_one_go_and_what_is_left_waits(shop, monkeypatch):
+    monkeypatch.setattr(hook_fetches, "MOST_AT_ONCE", 2)
+    monkeypatch.setattr(hook_fetches, "MOST_PARTS", 2)
+    for number in range(5):
+        shop.send(event(number))
+    HookEvent.objects.update(at=clock.now() - timedelta(days=31))
+    HookNotice.objects.filter(key="o-1").update(read_at=clock.now() - timedelta(days=31))
+    assert hook_fetches.forget() == 4 + 1
+    assert hook_fetches.forget() == 1
+    assert HookNotice.objects.filter(read_at=None).count() == 4, "what waits to be read stays"
+
+
 @pytest.mark.parametrize(
     ("source", "pointer"),
     [
