@@ -1,8 +1,11 @@
 """The one way in for YAML that is no contract: bounded before anything is built of it.
 
 The text is walked once as events, which build nothing: its size, depth and number of values, and what aliases multiply,
-are counted at their full size. Only what is within the bounds is built, by the safe loader. Contracts have a reader of
-their own, in the contract engine.
+are counted at their full size. Only what is within the bounds is built, by a safe loader that refuses a key which
+stands twice in one object. Contracts have a reader of their own, in the contract engine.
+
+Documents of our own (blueprints, policies) know the words of YAML 1.1 (`yes`, `off`, dates). Files of others are read
+by the core schema of YAML 1.2.2, as those who write them read them: `no` is a text.
 """
 
 from __future__ import annotations
@@ -32,6 +35,59 @@ _BUILDING: Final = (
     TypeError,
     RecursionError,
 )
+
+
+class _Loader(yaml.CSafeLoader):
+    """The safe loader, for which a key that stands twice in one object is a fault: readers disagree on which counts."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        lines: dict[tuple[type, Any], int] = {}
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if key_node.tag == "tag:yaml.org,2002:merge" or not isinstance(key_node, yaml.ScalarNode):
+                continue
+            key, line = self.construct_object(key_node, deep=True), key_node.start_mark.line + 1
+            first = lines.get((type(key), key))
+            lines[type(key), key] = line
+            if first is not None:
+                raise yaml.constructor.ConstructorError(
+                    None,
+                    None,
+                    f"the key {str(key)[:60]!r} stands twice in one object, first in line {first}; readers disagree on "
+                    "which one counts, so keep one",
+                    key_node.start_mark,
+                )
+        made: dict[Any, Any] = super().construct_mapping(node, deep)
+        return made
+
+
+class _LoaderOfOthers(_Loader):
+    """By the core schema of YAML 1.2.2, section 10.3.2. A number that would be written otherwise (`012`, `1.10`, `1e3`)
+    stays the text that it is, for nothing here counts with it, and names and versions are made of it."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {}
+
+    def construct_number(self, node: yaml.ScalarNode) -> int | float | str:
+        for kind in (int, float):
+            try:
+                value = kind(node.value)
+            except ValueError:
+                continue
+            if str(value) == node.value:
+                return value
+        return str(node.value)
+
+
+_LoaderOfOthers.add_implicit_resolver(
+    "tag:yaml.org,2002:null", re.compile(r"(?:~|null|Null|NULL|)\Z"), ["~", "n", "N", ""]
+)
+_LoaderOfOthers.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"), list("tTfF")
+)
+_LoaderOfOthers.add_implicit_resolver(
+    "!number", re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?\Z"), list("-0123456789")
+)
+_LoaderOfOthers.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile(r"<<\Z"), ["<"])
+_LoaderOfOthers.add_constructor("!number", _LoaderOfOthers.construct_number)
 
 
 @dataclass(slots=True)
@@ -89,8 +145,9 @@ class _Counted:
         self._value(event, size)
 
 
-def each(given: str | bytes, *, what: str = "The file") -> Iterator[Any]:
-    """The documents of a YAML text; in the place of one that cannot be built, the Invalid that says why.
+def each(given: str | bytes, *, what: str = "The file", of_others: bool = False) -> Iterator[Any]:
+    """The documents of a YAML text; in the place of one that cannot be built, the Invalid that says why. `of_others`:
+    by YAML 1.2.
 
     Raises Invalid `yaml.syntax` where the text is no YAML at all, or `yaml.bounds` before anything is built.
     """
@@ -104,7 +161,7 @@ def each(given: str | bytes, *, what: str = "The file") -> Iterator[Any]:
         raise Invalid("yaml.bounds", f"{what} {refused}.", {"findings": [finding("", f"{refused}.")]}) from None
     except _BUILDING as error:
         raise _unreadable(what, error) from None
-    loader = yaml.CSafeLoader(given)
+    loader = (_LoaderOfOthers if of_others else _Loader)(given)
     try:
         while loader.check_data():
             try:

@@ -7,7 +7,7 @@ import time
 import pytest
 from django.db import OperationalError
 
-from catalog.models import Application, ImportRun
+from catalog.models import Application, ImportedThing, ImportRun
 from catalog.services import importing
 from catalog.services.importing import backstage
 from catalog.services.importing.sources import ImportSource
@@ -150,3 +150,44 @@ def test_odd_files_of_every_kind_stand_beside_each_other_and_each_has_its_row():
 def test_a_name_of_more_digits_than_a_number_may_have_is_a_row_as_well():
     record = importing.run([ImportSource("7" * 5000 + ".raml", b"#%RAML 1.0")], actor=None, source="odd", dry_run=True)
     assert (record.state, record.rows.get().code) == ("done", "import.format_unread")
+
+
+NORWAY = """# backstage.io/
+kind: API
+metadata: {name: pay, namespace: no}
+spec: {type: openapi, lifecycle: production, owner: pricing}
+---
+kind: Component
+metadata: {name: shop, namespace: no}
+spec: {type: service, lifecycle: production, owner: no, consumesApis: [pay, "api:no/pay"]}
+---
+kind: Group
+metadata: {name: no}
+spec: {type: team}
+---
+kind: API
+metadata: {name: 12:30}
+spec: {type: openapi, lifecycle: production, owner: pricing}
+"""
+
+
+def test_a_namespace_that_is_called_no_is_a_name():
+    run = importing.run([ImportSource("catalog-info.yaml", NORWAY.encode())], actor=None, source="t", source_key="n")
+    said = " ".join(run.rows.values_list("message", flat=True))
+    assert sorted(ImportedThing.objects.values_list("ref", flat=True)) == [
+        "api:default/12:30",
+        "api:no/pay",
+        "component:no/shop",
+        "group:default/no",
+    ], said
+    assert "false" not in said
+    assert "'pay' is not known" not in said
+
+
+@pytest.mark.parametrize("name", ["catalog-info.yaml", "catalog-info.json"])
+def test_an_entity_in_which_a_key_stands_twice_is_refused_alone(name):
+    text = """{"apiVersion": "backstage.io/v1alpha1", "kind": "API", "metadata": {"name": "bk", "name": "bl"},
+        "spec": {"type": "openapi", "owner": "pricing", "owner": "loyalty"}}"""
+    run = importing.run([ImportSource(name, text.encode())], actor=None, source="t", source_key="n")
+    assert [(row.outcome, "stands twice" in row.message) for row in run.rows.all()] == [("refused", True)]
+    assert not ImportedThing.objects.exists()

@@ -387,7 +387,7 @@ def _csv_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[Import
 
 def _backstage_items(file: ImportSource, by_name: dict[str, bytes]) -> Iterator[ImportItem]:
     try:
-        documents = list(bounded_yaml.each(contract_engine.decode(file.data)))
+        documents = list(bounded_yaml.each(contract_engine.decode(file.data), of_others=True))
     except Invalid as error:
         yield ImportItem(file.name, "blocked", 9, place(file.name), error, file)
         return
