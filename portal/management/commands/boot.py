@@ -36,6 +36,7 @@ class Migrate(migrate.Command):
             say(f"Database: {self.total} migrations to apply")
 
     def migration_progress_callback(self, action: str, migration: Migration | None = None, fake: bool = False) -> None:
+        super().migration_progress_callback(action, migration, fake)
         if action == "apply_start":
             self.begun += 1
             self.current = str(migration)
