@@ -54,6 +54,7 @@ class KafkaSession:
         self.name = uuid.uuid4().hex
         self.trouble: tuple[FaultKind, str] | None = None  # why a broker was not connected to
         self.sockets: WeakSet[socket.socket] = WeakSet()
+        self.ended = False
         _open[self.name] = self
 
     def options(self, call: CallContext) -> dict[str, Any]:
@@ -91,11 +92,15 @@ class KafkaSession:
         return made
 
     def close(self, close: Callable[[], object]) -> None:
-        """Closes a consumer or producer, and waits for that no longer than a moment; then every socket of it that the
-        library has left open, so that nothing is sent any more."""
+        """Closes a consumer or producer, and waits for that no longer than a moment. Whatever a thread of the library
+        still does then, nothing is sent any more: its sockets are closed, and it gets no other. A session ends with its
+        client."""
+        self.ended = True
         with suppress(errors.KafkaError, OSError, Retriable):
             bounded(close, time.monotonic() + 1.0)
         for one in list(self.sockets):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
             one.close()
 
     @contextmanager
@@ -127,6 +132,8 @@ class KafkaSession:
 
     def judged(self, host: str, port: int) -> list[tuple[Any, ...]]:
         """The addresses of a broker, as `getaddrinfo` gives them; none where it may not be connected to."""
+        if self.ended:
+            return []
         known = {(one.host, one.port) for one in self._known()}
         if (authorities.canonical_host(host), port) not in known:
             said = f"The cluster names a broker {host}:{port}, which is not registered for this system"
@@ -184,6 +191,8 @@ class _JudgedSocket(KafkaNetSocket):  # type: ignore[misc]
         self.session = _open[urlsplit(proxy_url).netloc]
 
     def socket(self, family: int, kind: int, proto: int) -> socket.socket:
+        if self.session.ended:
+            raise OSError("the session has ended")
         made: socket.socket = super().socket(family, kind, proto)
         self.session.sockets.add(made)
         return made

@@ -50,6 +50,7 @@ class KafkaSink:
         producer, self.producer = self.producer, None
         if producer is not None:
             self.session.close(producer.abort)
+            self.session = KafkaSession(self.settings)
 
     def check(self, *, call: CallContext) -> Health:
         try:

@@ -49,6 +49,7 @@ class KafkaSource:
         self.ends, self.at = {}, {}
         if consumer is not None:
             self.session.close(lambda: consumer.close(autocommit=False, timeout_ms=500))
+            self.session = KafkaSession(self.settings)
 
     def check(self, *, call: CallContext) -> Health:
         try:
