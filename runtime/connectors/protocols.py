@@ -407,6 +407,7 @@ class SinkConnector(Protocol):
     write_address, ask_address  the names that a write and a question need from an address
     match_field         the field of the document that holds the ETag for a conditional write; empty: none
     not_sent            fields of the document that serve address or match, and are no part of what is sent
+    asks_by             where there is one: what `ask_by` of the manifest has to be, for the sink looks for nothing else
     """
 
     idempotency: Idempotency

@@ -38,6 +38,9 @@ def _of_target(target: ManifestTarget, sink: SinkConnector, mapping: Mapping, at
     for name in sorted((sink.write_address | sink.ask_address) - set(target.address)):
         said = f"the path of the connection needs {{{name}}}, and 'address' does not say where it comes from"
         yield finding(f"{at}/address", said, code="address.missing")
+    if (known_by := getattr(sink, "asks_by", "")) and target.ask_by != known_by:
+        said = f"the connection knows a message again by its {known_by} alone; write ask_by: {known_by}"
+        yield finding(f"{at}/ask_by", said, code="address.asked_by")
     templates = [(f"{at}/address/{name}", template) for name, template in target.address.items()]
     if target.ask_by not in _FIXED:
         if not set(names_in(target.ask_by)) - {INSTANCE}:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kernel.errors import Invalid
 from runtime.models import Message, QuarantinedMessage, RejectedMessage
 from runtime.services import runs
 from tests.runtime import test_governed_broker as governed
@@ -45,11 +46,15 @@ def test_a_topic_is_read_to_its_end_and_written_to_another_whatever_stands_still
         "contract": "current",
         "connection": connection("placed", idempotency="L"),
         "idempotency": "L",
+        "ask_by": "idempotency_key",
         "batch": 100,
         "deadline": 1,
         "settle": 6,  # longer than the brokers stand still: what they were sent they still take then
         "writes": [{"entity": "order", "kind": "command"}],
     }
+    with pytest.raises(Invalid) as told:  # by another name it would never be found, and always be sent again
+        governed.deploy(governed.manifest("orders-on", source, {**target, "ask_by": "key"}))
+    assert [one["pointer"] for one in told.value.findings] == ["/targets/0/ask_by"]
     governed.deploy(governed.manifest("orders-on", source, target))
     orders = [(f"A-{n}", json.dumps({"number": f"A-{n}", "total": f"{n}.50"}).encode()) for n in range(COUNT)]
     brokers.produce("placed", [("first", b"{}")])  # the topic is there

@@ -43,6 +43,7 @@ class KafkaSink:
         self.write_address = frozenset(names_in(settings.key))
         self.business_reference, self.match_field = "", ""
         self.ask_address, self.not_sent = frozenset[str](), frozenset[str]()
+        self.asks_by = "idempotency_key" if settings.idempotency == "L" else ""  # what the header holds
         self.producer: Any = None
 
     def close(self) -> None:
