@@ -8,8 +8,9 @@ class GovernanceConfig(AppConfig):
 
     def ready(self) -> None:
         from catalog.services import blueprint
+        from governance.selectors import provisioned
         from governance.services import blueprint_groups, change_kinds
-        from kernel import acting
+        from kernel import acting, persons
 
         acting.watch(
             "governance_groupmapping",
@@ -18,4 +19,6 @@ class GovernanceConfig(AppConfig):
             "governance_checkresult",
         )
         change_kinds.register_all()
+        if provisioned.named not in persons.NAMED_BY_PROVIDER:
+            persons.NAMED_BY_PROVIDER.append(provisioned.named)
         blueprint.register("groups", blueprint_groups.write)

@@ -31,6 +31,15 @@ def close(account: User, *, actor: User | None) -> list[User]:
     return stay
 
 
+KEPT_CLOSED = "kernel.account_kept_closed"
+
+
+def keep_closed(account: User, *, actor: User | None) -> None:
+    """Somebody here says of an account which a provider has closed that it is closed: the provider opens it no more.
+    In a transaction."""
+    audit.record(KEPT_CLOSED, "user", account.pk, actor=actor, after={"account": account.username})
+
+
 def closed_by_provisioning(accounts: Iterable[int]) -> set[int]:
     """Of these closed accounts, those whose newest closing was written by provisioning, or by a service account that is
     no administrator: what a provider closed it may open, and what anybody else closed it may not. Of an account that
@@ -40,7 +49,7 @@ def closed_by_provisioning(accounts: Iterable[int]) -> set[int]:
         AuditEntry.objects.filter(
             subject_kind="user",
             subject_id__in=list(wanted),
-            verb__in=("kernel.account_closed", "kernel.account_created"),
+            verb__in=("kernel.account_closed", "kernel.account_created", KEPT_CLOSED),
         )
         .order_by("subject_id", "-id")
         .distinct("subject_id")

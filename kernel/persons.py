@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from django.db import IntegrityError, connection
 from django.db.models import CharField, F, Func, Q, Value
@@ -101,9 +101,15 @@ select given, case when starts_with(given, %s) then given else {user_names.key_s
 """  # noqa: S608 - constants, never input
 
 
+NAMED_BY_PROVIDER: list[Callable[[Collection[str]], Iterable[tuple[str, int]]]] = []
+"""What rooms above know of names: each gets keys of names, and gives the key and the account of those that a provider
+calls so, whatever the account is called here."""
+
+
 class Finder:
-    """The accounts of people whom somebody names by user name and address of mail: the account of that name, or one
-    that has proved the address. Read once for all of them, and locked until the transaction ends."""
+    """The accounts of people whom somebody names by user name and address of mail: the account of that name, here or
+    at the identity provider, or one that has proved the address. Read once for all of them, and locked until the
+    transaction ends."""
 
     def __init__(self, named: Sequence[tuple[str, str]]) -> None:
         with connection.cursor() as cursor:
@@ -117,13 +123,19 @@ class Finder:
         self._proved: dict[str, list[int]] = {}
         for digest, person in proofs.values_list("digest", "user_id"):
             self._proved.setdefault(digest, []).append(person)
+        provided = [(key, person) for known in NAMED_BY_PROVIDER for key, person in known(keys)]
         wanted = {row.pk for row in rows} | {person for several in self._proved.values() for person in several}
+        wanted |= {person for _, person in provided}
         self._rows = {row.pk: row for row in User.objects.select_for_update(no_key=True).filter(pk__in=wanted)}
         self._exact = {row.username: row for row in self._rows.values()}
         called = dict(rows.values_list("pk", "key"))
         self._called: dict[str, list[User]] = {}
         for row in self._rows.values():
             self._called.setdefault(row.name_key or called.get(row.pk, ""), []).append(row)
+        self._provided: dict[str, list[User]] = {}
+        for key, person in provided:
+            if person in self._rows and self._rows[person] not in self._called.get(key, []):
+                self._provided.setdefault(key, []).append(self._rows[person])
 
     def ids(self) -> list[int]:
         return sorted(self._rows)
@@ -132,12 +144,23 @@ class Finder:
         """What all spellings of a name have in common, of the names that were given."""
         return self._keys[name]
 
+    def is_of_provider(self, name: str) -> bool:
+        """Whether a provider alone calls an account so, of the names that were given."""
+        return self._keys[name] in self._provided
+
     def of(self, name: str, mail: str) -> tuple[User | None, str]:
         """The account, or None for somebody new; or why it cannot be said. Of several that have proved the address,
         which are one person, the open one of the identity provider, then the oldest."""
+        key = self._keys[name]
+        called, provided = self._called.get(key, []), self._provided.get(key, [])
+        if called and provided:
+            return None, (
+                f"{name[:60]!r} is the account {called[0].username!r} here, and {provided[0].username!r} is called so "
+                "by the identity provider. An administrator renames one of them."
+            )
         if (exact := self._exact.get(name)) is not None:
             return exact, ""
-        if len(called := self._called.get(self._keys[name], [])) > 1:
+        if len(called := called or provided) > 1:
             return None, f"{len(called)} accounts are called {name[:60]!r} but for capitals. Write the name exactly."
         if called:
             return called[0], ""

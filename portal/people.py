@@ -29,6 +29,7 @@ WORDS = {
     "kernel.account_created": "Account made",
     "kernel.account_changed": "Account changed",
     "kernel.account_closed": "Account closed",
+    "kernel.account_kept_closed": "Closed account kept closed",
     "kernel.account_reopened": "Account opened again",
     "kernel.account_deleted": "Account deleted",
     "kernel.password_reset": "Password set",

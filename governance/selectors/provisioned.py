@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from governance.domain.scim.schema import GROUPS, PEOPLE, ResourceType
 from governance.models import ProvisionedGroup, ProvisionedPerson
+from kernel import persons
 
 Members = ProvisionedGroup.members.through
 
@@ -110,3 +111,9 @@ def _with_meta(
         "version": version(row),
     }
     return said | {"meta": meta}
+
+
+def named(keys: Collection[str]) -> list[tuple[str, int]]:
+    """The key and the account of those whom a provider calls by one of these names, in whatever spelling."""
+    rows = ProvisionedPerson.objects.annotate(key=persons.key_of(F("user_name"))).filter(key__in=keys)
+    return list(rows.values_list("key", "account_id"))

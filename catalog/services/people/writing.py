@@ -51,6 +51,8 @@ class _PlannedLine:
     account: User
     key: str
     made: bool = False
+    of_provider: bool = False  # found by what the identity provider calls the person
+    closes_here: bool = False  # it is closed, by a provider, which may not open it any more
     stays_closed: bool = False
     changed: dict[str, str] = field(default_factory=dict)
     joins: list[Team] = field(default_factory=list)
@@ -134,6 +136,7 @@ def _judged(
             continue
         new = account or User(username=line.username, kind=User.Kind.PERSON)
         one = _PlannedLine(line, new, accounts.key(line.username), made=account is None)
+        one.of_provider = accounts.is_of_provider(line.username)
         for word in line.teams:
             if word not in teams:
                 found.add(f"{line.pointer}/teams", f"There is no team {word[:60]!r}.", line=line.number)
@@ -146,6 +149,11 @@ def _judged(
         its_own = leaving.closed_by_provisioning(one.account.pk for one in opened)
         for one in opened:
             one.stays_closed = one.account.pk not in its_own
+    else:
+        shut = [one for one in planned if one.line.active is False and not one.made and not one.account.is_active]
+        its_own = leaving.closed_by_provisioning(one.account.pk for one in shut)
+        for one in shut:
+            one.closes_here = one.account.pk in its_own
     return planned
 
 
@@ -201,7 +209,8 @@ def _write_one(one: _PlannedLine, actor: User | None) -> tuple[str, str]:
         return "created", joins
     note = "; ".join(filter(None, [", ".join(one.changed), joins]))
     if one.line.username != account.username:
-        note = "; ".join(filter(None, [f"known by the address of mail of {one.line.username}", note]))
+        how = "called so by the identity provider:" if one.of_provider else "known by the address of mail of"
+        note = "; ".join(filter(None, [f"{how} {one.line.username}", note]))
     for name, value in one.changed.items():
         setattr(account, name, value)
     fields = list(one.changed)
@@ -213,6 +222,9 @@ def _write_one(one: _PlannedLine, actor: User | None) -> tuple[str, str]:
         fields.append("is_active")
     if fields:
         account.save(update_fields=fields)
+    if one.closes_here:
+        leaving.keep_closed(account, actor=actor)
+        return "changed", "; ".join(filter(None, [note, "stays closed, also where the identity provider opens it"]))
     if active is False and account.is_active:
         stay = leaving.close(account, actor=actor)
         still = f"still open: {', '.join(other.username for other in stay)}, of an administrator" if stay else ""

@@ -21,7 +21,16 @@ from typing import Any
 
 from governance.domain.scim import filters
 from governance.domain.scim.errors import ScimError, invalid_value
-from governance.domain.scim.schema import Attribute, ResourceType, bare, only_one_primary, single, unwrapped, value_of
+from governance.domain.scim.schema import (
+    Attribute,
+    ResourceType,
+    bare,
+    only_one_primary,
+    require_once,
+    single,
+    unwrapped,
+    value_of,
+)
 
 MESSAGE = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 MOST_OPERATIONS = 1_000
@@ -54,6 +63,7 @@ def apply(kind: ResourceType, document: dict[str, Any], body: Any) -> dict[str, 
 def _operations(body: Any) -> list[Any]:
     if not isinstance(body, dict):
         raise ScimError(400, "Send one JSON object with `Operations`.", "invalidSyntax")
+    require_once(body)
     said = {str(name).lower(): value for name, value in body.items()}
     schemas = said.get("schemas")
     if schemas is not None and MESSAGE.lower() not in [str(one).lower() for one in _listed(schemas)]:
@@ -73,6 +83,7 @@ def _listed(value: Any) -> list[Any]:
 def _carry_out(kind: ResourceType, document: dict[str, Any], operation: Any) -> None:
     if not isinstance(operation, dict):
         raise ScimError(400, "an object with `op`, `path` and `value`.", "invalidSyntax")
+    require_once(operation)
     said = {str(name).lower(): value for name, value in operation.items()}
     word, path, value = str(said.get("op", "")).lower(), said.get("path"), said.get("value", _MISSING)
     if word not in (ADD, REPLACE, REMOVE):

@@ -6,7 +6,7 @@ taken without a word and dropped: a provider sends what it has.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -223,16 +223,30 @@ def bare(name: str) -> str:
     return name
 
 
-def unwrapped(kind: ResourceType, said: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def require_once(names: Iterable[Any]) -> None:
+    """Raises ScimError `invalidSyntax` where two of them are one: names of attributes have no case (RFC 7643 §2.1), and
+    readers disagree on which one counts."""
+    seen: dict[str, str] = {}
+    for name in map(str, names):
+        if (first := seen.setdefault(bare(name).lower(), name)) is not name:
+            raise ScimError(400, f"{name[:100]!r} stands twice, first as {first[:100]!r}. Keep one.", "invalidSyntax")
+
+
+def unwrapped(kind: ResourceType, said: dict[str, Any]) -> list[tuple[str, Any]]:
     """Names and values of attributes; those that stand in an object below the kind's own URN are the resource's, as
-    those of an extension stand below its URN (RFC 7643 §3.3). Raises ScimError `invalidValue` for no such object."""
+    those of an extension stand below its URN (RFC 7643 §3.3). Raises ScimError `invalidValue` for no such object, and
+    `invalidSyntax` for a name that stands twice."""
+    made: list[tuple[str, Any]] = []
+    require_once(said)
     for name, value in said.items():
         if str(name).lower() != kind.urn.lower():
-            yield str(name), value
+            made.append((str(name), value))
         elif not isinstance(value, dict) or any(str(inner).lower() == kind.urn.lower() for inner in value):
             raise invalid_value(f"{kind.urn}: an object of attributes.")
         else:
-            yield from ((str(inner), one) for inner, one in value.items())
+            made += [(str(inner), one) for inner, one in value.items()]
+    require_once(name for name, _ in made)
+    return made
 
 
 def read(kind: ResourceType, body: Any) -> dict[str, Any]:
@@ -241,6 +255,7 @@ def read(kind: ResourceType, body: Any) -> dict[str, Any]:
     dropped."""
     if not isinstance(body, dict):
         raise ScimError(400, "Send one JSON object.", "invalidSyntax")
+    require_once(body)
     schemas = next((value for name, value in body.items() if name.lower() == "schemas"), None)
     if schemas is not None:
         named = schemas if isinstance(schemas, list) else [schemas]
@@ -291,6 +306,7 @@ def single(attribute: Attribute, value: Any, where: str) -> Any:
 
 
 def _parts(attribute: Attribute, value: dict[str, Any], where: str) -> Iterator[tuple[str, Any]]:
+    require_once(value)
     for name, one in value.items():
         part = attribute.part(str(name))
         if part is None and str(name).lower() not in _DROPPED_PARTS:

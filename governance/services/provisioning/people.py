@@ -15,7 +15,7 @@ from governance.domain.scim.schema import PEOPLE, read, required, uuid_of
 from governance.models import ProviderIdentity, ProvisionedPerson
 from governance.selectors import provisioned
 from governance.services import group_mappings
-from kernel import acting, audit, clock, leaving, persons
+from kernel import acting, audit, clock, leaving, persons, user_names
 from kernel.models import User
 
 WAY = acting.PROVISIONING
@@ -64,7 +64,7 @@ def patch(key: Any, body: Any, *, actor: User, if_match: str = "") -> Provisione
 
 def take_out(key: Any, *, actor: User, if_match: str = "") -> None:
     """DELETE: the account is closed, and the provider's word on it forgotten. Accounts are never deleted, since the
-    ledger refers to them; the same name given again opens it."""
+    ledger refers to them; the name that it has now, given again, opens it."""
     with acting.by(actor, way=WAY), transaction.atomic():
         row = _locked(key, if_match)
         _require_no_administrator(row.account)
@@ -78,14 +78,17 @@ def take_out(key: Any, *, actor: User, if_match: str = "") -> None:
 
 
 def _change(key: Any, how: Any, *, actor: User, if_match: str) -> ProvisionedPerson:
+    wanted = "this"
     try:
         with acting.by(actor, way=WAY), transaction.atomic():
             row = _locked(key, if_match)
             old = provisioned.said_of(row)
             new = how(old)
             required(PEOPLE, new)
+            wanted = new["userName"]
             if new != old:
                 _require_no_administrator(row.account)
+                _require_own_name(row, wanted)
                 active = new.pop("active")
                 _require_sense(new)
                 row.changed_at = clock.now()
@@ -94,7 +97,7 @@ def _change(key: Any, how: Any, *, actor: User, if_match: str) -> ProvisionedPer
                 after = {"user_name": row.user_name, "changed": changed, "active": active}
                 audit.record("governance.person_reprovisioned", "user", row.account_id, actor=actor, after=after)
     except IntegrityError:
-        raise _taken("this") from None
+        raise _taken(wanted) from None
     return row
 
 
@@ -127,6 +130,16 @@ def _require_no_administrator(account: User) -> None:
 
 def _taken(name: str) -> ScimError:
     return ScimError(409, f"The userName {name!r} belongs to another person here.", "uniqueness")
+
+
+def _require_own_name(row: ProvisionedPerson, name: str) -> None:
+    """Raises ScimError 409 where a person is renamed to what another one is called, here or by the provider: a file
+    that names the one would reach the other."""
+    if user_names.folded(name) == user_names.folded(row.user_name):
+        return
+    others = User.objects.filter(persons.called(name)).exclude(pk__in=persons.accounts_of(row.account_id))
+    if others.exists() or ProvisionedPerson.objects.filter(persons.has_name("user_name", name)).exclude(pk=row.pk):
+        raise _taken(name)
 
 
 def _require_sense(said: dict[str, Any]) -> None:
@@ -195,9 +208,11 @@ def _names(said: dict[str, Any]) -> tuple[str, str]:
 
 
 def _save(row: ProvisionedPerson, said: dict[str, Any], active: bool, *, actor: User) -> None:
-    """Raises IntegrityError where another person has the user name. An account that was closed here, while the provider
-    called it active, or by anybody but a provider, is opened here alone."""
-    account = row.account
+    """Raises IntegrityError where another person has the user name. An account that is called as the provider called
+    the person takes the new name as well, so that who gets the old one later is somebody else (decision 100). One that
+    was closed here, while the provider called it active, or by anybody but a provider, is opened here alone."""
+    account, name = row.account, said["userName"]
+    follows = user_names.folded(account.username) == user_names.folded(row.user_name) and account.username != name
     closed_here = not account.is_active and (
         row.said.get("active", False) or not leaving.closed_by_provisioning([account.pk])
     )
@@ -206,6 +221,8 @@ def _save(row: ProvisionedPerson, said: dict[str, Any], active: bool, *, actor: 
     first, last = _names(said)
     new = {"first_name": first, "last_name": last, "email": _address(said)}
     changed: dict[str, Any] = {name: value for name, value in new.items() if getattr(account, name) != value}
+    if follows and not user_names.is_of_provider(name):
+        changed["username"] = name
     if active and not account.is_active and not closed_here:
         changed["is_active"] = True
     for name, value in changed.items():

@@ -83,7 +83,7 @@ def test_put_empties_what_it_does_not_say_and_leaves_whether_the_account_is_open
     assert {k for k in now if k not in ("schemas", "id", "meta")} == {"userName", "active"}
     assert (now["userName"], now["active"]) == ("olga2", False)
     user = ProvisionedPerson.objects.get(pk=olga["id"]).account
-    assert (user.username, user.email, user.first_name) == ("olga", "", "")
+    assert (user.username, user.email, user.first_name) == ("olga2", "", "")
 
 
 def test_the_account_has_name_and_address_of_the_person(directory: Directory):
