@@ -142,3 +142,22 @@ def test_what_of_a_long_list_is_not_kept_is_told():
     assert "links: 150, of which the first 100 are kept" in message
     assert "dependsOn" not in message
     assert len(ImportedThing.objects.get(table="application", key="app").facts["dependsOn"]) == 400
+
+
+@pytest.mark.parametrize("name", ["", "!"])
+def test_a_user_without_a_name_is_refused_as_every_other_kind(name: str):
+    run = take(*ESTATE, user(name, email="zoe@shop.example"))
+    assert [row.code for row in run.rows.filter(outcome="refused")] == ["import.backstage_name"]
+    assert not User.objects.filter(email="zoe@shop.example").exists()
+
+
+def test_two_users_of_one_person_are_told_so():
+    run = take(user("u1", email="u@shop.example"), user("u3", email="U@shop.example"))
+    assert [row.message for row in run.rows.order_by("source")][1].startswith("user:default/u1 is the same person")
+
+
+@pytest.mark.parametrize("email", [["a@shop.example"], {"work": "a@shop.example"}])
+def test_an_address_that_is_no_text_is_refused_and_no_account_is_made(email: Any):
+    run = take(user("u1", email=email))
+    assert [(row.outcome, row.code) for row in run.rows.all()] == [("refused", "import.person")]
+    assert not User.objects.filter(username="u1").exists()

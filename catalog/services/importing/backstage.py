@@ -109,7 +109,10 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One entity. Kinds that the catalog has no place for are no fault; the report says where they belong."""
     value: dict[str, Any] = item.value
     kind = plain(value.get("kind"), 60)
-    if kind.lower() == "user" and target.people and (who := identity.ref_of(value)) is not None:
+    if kind.lower() == "user" and target.people:
+        who = identity.ref_of(value)
+        if who is None or not any(c.isalnum() for c in who.name):
+            raise Invalid("import.backstage_name", "This User has no metadata.name.")
         return backstage_people.take(who, value, target)
     if reason := ELSEWHERE.get(kind.lower()):
         return ImportOutcome("unchanged", "", "import.not_here", f"Nothing to do here for a {kind}: {reason}.")

@@ -37,6 +37,8 @@ def take(ref: Ref, value: dict[str, Any], target: ImportTarget) -> ImportOutcome
             validate_email(email)
         except ValidationError:
             raise Invalid("import.person", f"{email[:80]!r} is no address of mail.") from None
+    if isinstance(nested(spec, "profile", "email"), dict | list):
+        raise Invalid("import.person", "profile.email is a list or an object. Write one address as a text.")
     account, why_not = persons.Finder([(username, email)]).of(username, email)
     if why_not:
         raise Invalid("import.person", why_not)
@@ -46,6 +48,9 @@ def take(ref: Ref, value: dict[str, Any], target: ImportTarget) -> ImportOutcome
     if account is not None and account.kind != User.Kind.PERSON:
         raise Invalid("import.person", f"{account.username} is no account of a person.")
     new = account is None
+    first = target.kept.setdefault("people", {}).setdefault(account.username if account is not None else username, ref)
+    if first != ref:
+        notes.append(f"{first} is the same person: the address of mail, or the name, is one")
     said = PersonLine(
         pointer="",
         number=1,

@@ -6,7 +6,7 @@ import posixpath
 
 from catalog.services import contracts
 from catalog.services.importing import identity
-from catalog.services.importing.listings import Listed
+from catalog.services.importing.listings import MOST, Listed
 from catalog.services.importing.sources import ImportItem
 from catalog.services.importing.target import ImportOutcome, ImportTarget
 from catalog.services.importing.values import bounded
@@ -22,7 +22,11 @@ def take(item: ImportItem, target: ImportTarget) -> ImportOutcome:
     """One listed API. Raises Invalid `import.listed_name` for an entry without a name."""
     listed: Listed | None = item.value
     if listed is None:
-        raise Invalid("import.listed_name", "This entry names no API: a name, an id or an address is missing.")
+        raise Invalid(
+            "import.listed_name",
+            "This entry names no API: a name, an id or a complete address "
+            f"(https://…) is missing, or it is of another kind. At most {MOST:,} entries of one list are read.",
+        )
     notes = list(listed.notes)
     thing = identity.claim(listed.ref, "api", names=[listed.slug], title=listed.name, source=target.source, adopt=True)
     again = bool(item.again) and thing.pk is not None

@@ -22,6 +22,7 @@ _MARKS: Final = re.compile(
 _VERSION: Final = re.compile(r"v?\d+(?:[._-]\d+)*\Z|\d{4}-\d{2}-\d{2}\Z|versions?\Z", re.I)
 _CONTRACTS: Final = ("openapi", "swagger", "asyncapi", "json schema", "jsonschema", "wsdl", "graphql")
 _STYLES: Final = {"rest": "rest", "soap": "soap", "graphql": "graphql", "webhook": "event", "odata": "odata"}
+_OF_LISTS: Final = {"item", "api-catalog", "linkset", "collection", "self", "profile", "describedby", "next", "prev"}
 MOST: Final = 5000
 
 
@@ -47,14 +48,14 @@ def may_be_one(data: bytes) -> bool:
 def listed_in(value: Any) -> list[Listed | None] | None:
     """What a file lists, None in the place of an entry that names nothing; None for a file that is no list of APIs."""
     if isinstance(value, list):
-        return _center(value) if value and all(_is_center(one) for one in value) else None
+        return _center(value) if any(_is_center(one) for one in value) else None
     if not isinstance(value, dict):
         return None
     if isinstance(value.get("linkset"), list):
         return list(_linkset(value["linkset"]))
     if isinstance(value.get("apis"), list) and ("specificationVersion" in value or "aid" in value or "name" in value):
-        return [_of_apis_json(one) for one in value["apis"][:MOST]]
-    if isinstance(value.get("value"), list) and value["value"] and all(_is_center(one) for one in value["value"]):
+        return [_of_apis_json(one) for one in value["apis"][:MOST]] + _beyond(value["apis"])
+    if isinstance(value.get("value"), list) and any(_is_center(one) for one in value["value"]):
         return _center(value["value"])
     if _is_center(value):
         return _center([value])
@@ -130,7 +131,9 @@ def _of_apis_json(entry: Any) -> Listed | None:
 
 
 def _linkset(contexts: list[Any]) -> Iterator[Listed | None]:
-    """Each context that describes a service, and items that no context describes (RFC 9727, section 4)."""
+    """Each context that describes a service or names one by its anchor alone, and items that no context describes
+    (RFC 9727, section 4). None for a context and an item that name nothing: without an address, or with one that is
+    relative, for nobody knows here to what. Contexts that list others, and say nothing else, are no services."""
     described = set()
     items: list[str] = []
     for context in contexts[:MOST]:
@@ -138,8 +141,19 @@ def _linkset(contexts: list[Any]) -> Iterator[Listed | None]:
             yield None
             continue
         anchor = _web(context.get("anchor"))
-        items += [_web(link.get("href")) for link in _rows(context.get("item"))]
-        if not any(key.startswith("service-") for key in context if isinstance(key, str)):
+        listed = context.get("item")
+        if isinstance(listed, list):
+            items += [_web(one.get("href")) if isinstance(one, dict) else "" for one in listed[:MOST]]
+            items += [""] if len(listed) > MOST else []
+        says = {key for key in context if isinstance(key, str) and key != "anchor"}
+        if not any(key.startswith("service-") or key == "status" for key in says):
+            if says & _OF_LISTS:
+                continue
+            if says or not anchor:
+                yield None
+                continue
+        if not anchor:
+            yield None
             continue
         described.add(anchor)
         links = {key: _rows(context.get(key)) for key in ("service-desc", "service-doc", "service-meta", "status")}
@@ -153,8 +167,11 @@ def _linkset(contexts: list[Any]) -> Iterator[Listed | None]:
             first["service-desc"],
         )
     for address in dict.fromkeys(items):
-        if address and address not in described:
+        if not address:
+            yield None
+        elif address not in described:
             yield _anchored(address, "", {}, [], "")
+    yield from _beyond(contexts)
 
 
 def _anchored(
@@ -186,13 +203,20 @@ def _is_center(value: Any) -> bool:
     )
 
 
+def _beyond(entries: list[Any]) -> list[Listed | None]:
+    """One entry that cannot be read in the place of those beyond the bound, so that somebody is told."""
+    return [None] if len(entries) > MOST else []
+
+
 def _center(entries: list[Any]) -> list[Listed | None]:
-    return [_of_center(one) for one in entries[:MOST]]
+    return [_of_center(one) for one in entries[:MOST]] + _beyond(entries)
 
 
-def _of_center(entry: dict[str, Any]) -> Listed | None:
+def _of_center(entry: Any) -> Listed | None:
     """An API as the service's REST API or its command line exports it: with its properties in a part of their own, or
-    beside its name."""
+    beside its name. Among others an entry may leave out its type."""
+    if not isinstance(entry, dict) or not (_is_center(entry) or "type" not in entry):
+        return None
     said = {**entry, **mapping(entry, "properties")}
     key = plain(entry.get("name"), 200)
     slug = naming.slug_of(key, fallback="")
