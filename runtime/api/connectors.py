@@ -13,12 +13,22 @@ from runtime.api.base import RuntimeView
 from runtime.selectors import connectors, manifest_schema
 
 
+class DatedFactSerializer(serializers.Serializer[Any]):
+    profile = serializers.CharField()
+    on = serializers.DateField(help_text="the day from which it counts")
+    kind = serializers.ChoiceField(choices=["end", "change"])
+    says = serializers.CharField()
+    evidence = serializers.CharField(help_text="S specification, D vendor documentation, T third party, M memory")
+    days_left = serializers.IntegerField(help_text="of UTC: 0 on the day itself, negative behind it")
+
+
 class ConnectorSerializer(serializers.Serializer[Any]):
     protocol = serializers.CharField(help_text="`connection.protocol` of a manifest")
     roles = serializers.ListField(child=serializers.CharField(), help_text="source, sink, decision")
     profiles = serializers.ListField(child=serializers.CharField(), help_text="`connection.profile` of a manifest")
     package = serializers.CharField(help_text="the installed package that it comes from; empty: the product itself")
     version = serializers.CharField()
+    dated_facts = DatedFactSerializer(many=True, help_text="what vendors of its profiles end or change, by day")
 
 
 class PlugInSerializer(serializers.Serializer[Any]):

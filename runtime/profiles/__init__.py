@@ -40,15 +40,40 @@ _REQUIRED = {
     "evidence": str,
     "settings": dict,
 }
-_OPTIONAL = {"limits": dict, "notes": dict, "evidence_by_fact": dict, "token_hosts": list, "webhook": dict}
+_OPTIONAL = {
+    "limits": dict,
+    "notes": dict,
+    "evidence_by_fact": dict,
+    "token_hosts": list,
+    "webhook": dict,
+    "dated_facts": list,
+}
+# What happens on the day of a dated fact: something is no longer there, or behaves otherwise without another schema.
+FACT_KINDS = ("end", "change")
+_FACT = ("on", "kind", "says", "evidence")
 _BLANK = re.compile("<[^<>]*>")  # what the retailer fills in
+
+
+@dataclass(frozen=True, slots=True)
+class DatedFact:
+    """What a vendor ends or changes on a day. `kind` is end or change, `evidence` a letter of EVIDENCE."""
+
+    on: date
+    kind: str
+    says: str
+    evidence: str
+
+    def days_left(self, today: date) -> int:
+        """Days until it counts: 0 on the day itself, negative behind it."""
+        return (self.on - today).days
 
 
 @dataclass(frozen=True, slots=True)
 class VendorProfile:
     """`base_url` shows the shape, with what the retailer fills in between `<` and `>`. `settings` go to the
     connector. `token_hosts`: the vendor's own, which give tokens; they may have something to fill in as well.
-    `webhook`: how the vendor's webhooks are signed and read, empty where it sends none. `origin`: the package with its
+    `webhook`: how the vendor's webhooks are signed and read, empty where it sends none. `dated_facts`: what it ends or
+    changes, in the order of days. `origin`: the package with its
     version, or the folder, that it comes from, and `digest` that of its file; empty for one of the product."""
 
     name: str
@@ -64,6 +89,7 @@ class VendorProfile:
     evidence_by_fact: Mapping[str, str] = field(default_factory=dict)
     token_hosts: Sequence[str] = ()
     webhook: Mapping[str, Any] = field(default_factory=dict)
+    dated_facts: Sequence[DatedFact] = ()
     origin: str = ""
     digest: str = ""
 
@@ -175,7 +201,8 @@ def read(path: Path) -> VendorProfile:
     findings = list(_findings(data))
     if findings:
         raise Invalid("vendor.profile", f"{path.name}: {findings[0]['message']}", {"findings": findings})
-    return VendorProfile(path.stem, **data)
+    facts = sorted((DatedFact(**one) for one in data.pop("dated_facts", ())), key=lambda fact: fact.on)
+    return VendorProfile(path.stem, **data, dated_facts=tuple(facts))
 
 
 def _findings(data: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -203,9 +230,31 @@ def _findings(data: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
     if any("." not in str(host).rpartition(">")[2].strip(".") for host in data.get("token_hosts") or []):
         found.append(finding("/token_hosts", "a host ends with a domain of the vendor's, behind everything to fill in"))
+    facts = data.get("dated_facts")
+    for place, fact in enumerate(facts if isinstance(facts, list) else ()):
+        found += _of_fact(f"/dated_facts/{place}", fact)
     settings = data.get("settings")
     if isinstance(settings, dict) and str(settings.get("idempotency", "U")) not in "KNLU":
         found.append(finding("/settings/idempotency", "the idempotency class is K, N, L or U"))
+    return found
+
+
+def _of_fact(at: str, fact: Any) -> list[dict[str, Any]]:
+    if not isinstance(fact, dict):
+        return [finding(at, f"a dated fact is a table with {', '.join(_FACT)}")]
+    found = [
+        finding(f"{at}/{key}", f"{key!r} is not a key of a dated fact: it has {', '.join(_FACT)}")
+        for key in fact
+        if key not in _FACT
+    ]
+    if type(fact.get("on")) is not date:  # a time is a date as well
+        found.append(finding(f"{at}/on", "'on' is a day without quotes and without a time, as 2027-03-01"))
+    if fact.get("kind") not in FACT_KINDS:
+        found.append(finding(f"{at}/kind", f"'kind' is {' or '.join(FACT_KINDS)}"))
+    if not isinstance(fact.get("says"), str) or not fact["says"].strip():
+        found.append(finding(f"{at}/says", "'says' tells what happens, and what to do"))
+    if fact.get("evidence") not in tuple(EVIDENCE):
+        found.append(finding(f"{at}/evidence", f"evidence is one of {', '.join(EVIDENCE)}"))
     return found
 
 

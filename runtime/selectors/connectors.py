@@ -3,14 +3,29 @@ of the product, and no secret of anybody."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, date
 from typing import Any
 
+from kernel import clock
 from kernel.errors import Invalid
 from runtime import profiles
 from runtime.connectors import registry, settings_schema
 from runtime.domain.manifest import Connection
 from runtime.domain.plug_ins import PlugIn
+
+
+@dataclass(frozen=True, slots=True)
+class DatedFactRow:
+    """What the vendor of a profile ends or changes. `days_left` of UTC: 0 on the day itself, negative behind it."""
+
+    profile: str
+    on: date
+    kind: str
+    says: str
+    evidence: str
+    days_left: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +37,7 @@ class ConnectorRow:
     profiles: list[str]
     package: str = ""
     version: str = ""
+    dated_facts: Sequence[DatedFactRow] = ()
 
 
 def plugged_in() -> list[PlugIn]:
@@ -53,10 +69,21 @@ def listed() -> list[ConnectorRow]:
             name,
             registry.roles(name),
             by_protocol.get(name, []),
-            *((others[name].package, others[name].version) if name in others else ()),
+            *((others[name].package, others[name].version) if name in others else ("", "")),
+            dated_facts=_dated(by_protocol.get(name, [])),
         )
         for name in registry.names()
     ]
+
+
+def _dated(names: Sequence[str]) -> list[DatedFactRow]:
+    today = clock.now().astimezone(UTC).date()
+    rows = [
+        DatedFactRow(name, one.on, one.kind, one.says, one.evidence, one.days_left(today))
+        for name in names
+        for one in profiles.profile(name).dated_facts
+    ]
+    return sorted(rows, key=lambda row: (row.on, row.profile))
 
 
 def schema(protocol: str, role: str, *, profile: str = "") -> dict[str, Any]:
@@ -72,4 +99,4 @@ def schema(protocol: str, role: str, *, profile: str = "") -> dict[str, Any]:
     return settings_schema.settings_schema(protocol, role, given=given)
 
 
-__all__ = ["ConnectorRow", "listed", "of_others", "plugged_in", "schema"]
+__all__ = ["ConnectorRow", "DatedFactRow", "listed", "of_others", "plugged_in", "schema"]
