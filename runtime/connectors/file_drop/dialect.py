@@ -15,6 +15,7 @@ from runtime.connectors.charsets import by_mark, errors_of, is_charset, misread,
 from runtime.connectors.drop import ClaimedFile, Unreadable
 from runtime.connectors.file_drop.csv_rows import BOM, SHOWN, CsvForm, Fields, UnreadableRow, csv_rows
 from runtime.connectors.file_drop.numbers import NumberForm
+from runtime.connectors.file_drop.quoted_records import Quoted
 
 CHUNK = 256 * 1024
 MAX_RECORD = 4 * 1024 * 1024
@@ -25,7 +26,8 @@ class FileDialect(msgspec.Struct, frozen=True):
     """encoding     any that Python knows: utf-8, utf-8-sig, utf-16, cp1252, cp037 (EBCDIC)
     delimiter    between fields, one or more characters
     terminator   between records; `auto` takes \\n, \\r\\n and \\r
-    quote        quoting character for one-character delimiters, empty for none
+    quote        around fields, one character; empty for none. Left out it is `"` where the delimiter is one character,
+                 else none
     header       the first record holds the names; else `columns` gives them
     decimal      before the fraction of a number: `.`, or `,` in most of Europe. Rows stay as they are written; sums of
                  trailers are read by it
@@ -37,7 +39,7 @@ class FileDialect(msgspec.Struct, frozen=True):
     encoding: str = "utf-8"
     delimiter: str = ","
     terminator: str = "auto"
-    quote: str = '"'
+    quote: str | None = None
     header: bool = True
     columns: list[str] = msgspec.field(default_factory=list)
     empty_is_missing: bool = True
@@ -48,11 +50,21 @@ class FileDialect(msgspec.Struct, frozen=True):
     def numbers(self) -> NumberForm:
         return NumberForm(self.decimal, self.grouping)
 
+    @property
+    def quoting(self) -> str:
+        """What stands around fields; empty for nothing."""
+        return self.quote if self.quote is not None else '"' if len(self.delimiter) == 1 else ""
+
     def verify(self) -> None:
         if not is_charset(self.encoding):
             raise Invalid("connection.settings", f"There is no encoding {self.encoding!r}.")
         if not self.delimiter or not self.terminator:
             raise Invalid("connection.settings", "'delimiter' and 'terminator' must not be empty.")
+        if len(self.quoting) > 1 or (self.quoting and self.quoting in self.delimiter + self.terminator):
+            raise Invalid(
+                "connection.settings",
+                "'quote' is one character that 'delimiter' and 'terminator' do not hold, or empty.",
+            )
         if not self.header and not self.columns:
             raise Invalid("connection.settings", "Without a header, 'columns' must name the fields.")
         if wrong := self.numbers.wrong():
@@ -114,13 +126,14 @@ def _fields(
     delimiter = named or dialect.delimiter
     if dialect.terminator == "auto" and len(delimiter) == 1:
         width = 0 if dialect.header else len(dialect.columns)
-        form = CsvForm(codec, delimiter, dialect.quote, width, trailer, whole, MAX_RECORD)
+        form = CsvForm(codec, delimiter, dialect.quoting, width, trailer, whole, MAX_RECORD)
         with io.TextIOWrapper(file, encoding=codec, errors=errors_of(codec), newline="") as text:
             if named:
                 text.readline()
             yield from csv_rows(text, form)
         return
-    for number, record in enumerate(_records(file, codec, dialect, whole)):
+    quoted = Quoted(delimiter, dialect.quoting, MAX_RECORD) if dialect.quoting else None
+    for number, record in enumerate(_records(file, codec, dialect, whole, quoted)):
         if named and not number:
             continue
         if isinstance(record, UnreadableRow):
@@ -128,10 +141,18 @@ def _fields(
             continue
         record = record.lstrip(BOM)
         reason = misread(record, codec)
-        yield UnreadableRow(reason, raw_bytes(record, codec)) if reason else record.split(delimiter)
+        yield UnreadableRow(reason, raw_bytes(record, codec)) if reason else _split(record, quoted, delimiter, codec)
 
 
-def _records(file: io.BufferedReader, codec: str, dialect: FileDialect, whole: bool) -> Iterator[str | UnreadableRow]:
+def _split(record: str, quoted: Quoted | None, delimiter: str, codec: str) -> Fields:
+    """The fields of a record."""
+    found = quoted.fields(record) if quoted else record.split(delimiter)
+    return UnreadableRow(found, raw_bytes(record, codec)) if isinstance(found, str) else found
+
+
+def _records(
+    file: io.BufferedReader, codec: str, dialect: FileDialect, whole: bool, quoted: Quoted | None = None
+) -> Iterator[str | UnreadableRow]:
     decoder = codecs.getincrementaldecoder(codec)(errors_of(codec))
     terminator = "\n" if dialect.terminator == "auto" else dialect.terminator
     rest, number, endless = "", 0, ""
@@ -143,6 +164,8 @@ def _records(file: io.BufferedReader, codec: str, dialect: FileDialect, whole: b
             text = newline.decode(text, final=not chunk)
         *found, rest = (rest + text).split(terminator)
         for record in found:
+            if quoted and not endless and (record := quoted.whole(record, terminator)) is None:
+                continue
             number += 1
             if endless:
                 said = f"record {number} has more than {MAX_RECORD} characters; is the terminator {terminator!r}?"
@@ -156,6 +179,15 @@ def _records(file: io.BufferedReader, codec: str, dialect: FileDialect, whole: b
             if endless and whole:
                 said = f"record {number + 1} has no end within {MAX_RECORD} characters; is the terminator"
                 raise Unreadable(f"{said} {terminator!r}?")
+            if quoted and quoted.held is not None:
+                if not whole:
+                    return
+                if (last := quoted.whole(rest.rstrip("\x1a"), terminator)) is None:
+                    raise Unreadable(
+                        f"behind record {number}, a quotation mark opens a field and none closes it, so nobody knows "
+                        "where that record ends. Say `quote: ''` where the mark is part of the text"
+                    )
+                rest = last
             if rest.strip("\r\n\x1a") and whole:
                 yield rest.strip("\r\n")
             return

@@ -174,3 +174,42 @@ def test_different_key_fields_are_different_keys(pairs: list[tuple[str, str]]) -
     text = "x|y\n" + "".join(f"{a}|{b}\n" for a, b in pairs)
     records, rejected, _ = read_files({"a.txt": text}, key_fields=["x", "y"], dialect={"delimiter": "|", "quote": ""})
     assert (len({one.key for one in records}), rejected) == (len(pairs), [])
+
+
+@pytest.mark.parametrize("delimiter", [";", "||"])
+@pytest.mark.parametrize("terminator", ["auto", "\n", "\r\n", "\r", "&|\n"])
+def test_quotes_are_read_whatever_stands_between_fields_and_between_records(delimiter: str, terminator: str) -> None:
+    end = "\r\n" if terminator == "auto" else terminator
+    rows = [["k", "n"], ['"2"', f'"x{delimiter}y"'], ["3", f'"a{end}{end}b ""c"""'], ["4", 'd "e" f'], ['""', '"5"']]
+    text = "".join(delimiter.join(row) + end for row in rows)
+    dialect = {"delimiter": delimiter, "terminator": terminator, "quote": '"'}
+    found, said = read_file(text, dialect=dialect)
+    assert said == []
+    broken = f"a{end}{end}b" if terminator != "auto" or delimiter == ";" else "a\n\nb"
+    assert [one["n"] for one in found] == [f"x{delimiter}y", f'{broken} "c"', 'd "e" f', "5"]
+
+
+def test_what_stands_behind_a_closing_quote_costs_its_record() -> None:
+    found, said = read_file('k;n\n"a"b;1\nc;2\n', dialect={"delimiter": ";", "terminator": "\n"})
+    assert [one["k"] for one in found] == ["c"]
+    assert "is expected behind the" in said[0]
+
+
+def test_a_quote_that_none_closes_is_no_record_that_swallows_the_file() -> None:
+    text = 'k;n\na;1\n"b;2\nc;3\n'
+    found, said = read_file(text, dialect={"delimiter": ";", "terminator": "\n"})
+    assert [one["k"] for one in found] == ["a"]
+    assert any("a quotation mark opens a field and none closes it" in one for one in said)
+    found, said = read_file(text, dialect={"delimiter": ";", "terminator": "\n", "quote": ""})
+    assert ([one["k"] for one in found], said) == (["a", '"b', "c"], [])
+
+
+def test_longer_delimiters_have_no_quotes_where_none_are_declared() -> None:
+    found, _ = read_file('k||n\n"a"||5" pipe\n', dialect={"delimiter": "||"})
+    assert found == [{"k": '"a"', "n": '5" pipe'}]
+
+
+@pytest.mark.parametrize("quote", ['""', ";", "\n"])
+def test_a_quote_that_cannot_be_told_from_what_separates_is_refused(quote: str) -> None:
+    with pytest.raises(Invalid):
+        read_file("k;n\n", dialect={"delimiter": ";", "terminator": "\n", "quote": quote})
