@@ -31,9 +31,17 @@ _CHAIN = f"""
 with recursive chain as (
        select m.stream_id, m.lane, m.position, m.previous, m.key, 1 as depth
          from unnest(%(family)s::text[]) k(key)
-         join runtime_head h
-           on h.stream_id = %(stream)s
-          and (h.key = k.key or (h.key >= k.key || '{STATE_MARK}' and h.key < k.key || '{BEHIND_MARK}'))
+        cross join lateral (
+              select h.*
+                from runtime_head h
+               where h.stream_id = %(stream)s
+                 and h.key = k.key
+              union all
+              select h.*
+                from runtime_head h
+               where h.stream_id = %(stream)s
+                 and h.key >= k.key || '{STATE_MARK}'
+                 and h.key < k.key || '{BEHIND_MARK}') h
         cross join lateral (
               select *
                 from runtime_message m

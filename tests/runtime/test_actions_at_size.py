@@ -104,3 +104,20 @@ def test_an_action_on_one_message_does_not_read_the_others(history: History, act
     assert many.total() <= few.total() + A_LITTLE, (
         f"{few.total()} rows beside {FEW:,} of each kind, {many.total()} beside {MANY:,}: {(many - few).most_common(9)}"
     )
+
+
+def test_an_erasure_looks_for_known_keys_by_their_index_however_many_there_are(log: Connection) -> None:
+    """A planner that expects a ninth of all known keys reads all of them once there are millions."""
+    flow = Flow(log, lanes=1, immutable=True)
+    log.execute(
+        "insert into runtime_head (stream_id, key, hash, version, position)"
+        " select %s, 'k-' || n, n, n, n from generate_series(1, 20000) n",
+        [flow.stream],
+    )
+    vacuumed(log)
+    with connection.cursor() as cursor:
+        cursor.execute("explain " + erasure._CHAIN, {"family": ["k-7"], "stream": flow.stream, "most": 10})
+        plan = [row[0] for row in cursor.fetchall()]
+    expected = [int(line.partition("rows=")[2].split()[0]) for line in plan if " on runtime_head" in line]
+    assert expected
+    assert max(expected) <= 200, plan
