@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 import pgtrigger
@@ -15,29 +16,47 @@ TAKEN = (ONCE, "kernel_user_username_key")
 """What the database says of a name that another account has, in another spelling or in the same."""
 
 HIDDEN = (
-    r"[\u00AD\u0600-\u0605\u061C\u06DD\u070F\u0890\u0891\u08E2\u180E\u200B-\u200F\u202A-\u202E\u2060-\u2064"
-    r"\u2066-\u206F\uFEFF\uFFF9-\uFFFB\U000110BD\U000110CD\U00013430-\U0001343F\U0001BCA0-\U0001BCA3"
-    r"\U0001D173-\U0001D17A\U000E0001\U000E0020-\U000E007F]"
+    r"[\u00AD\u034F\u0600-\u0605\u061C\u06DD\u070F\u0890\u0891\u08E2\u115F\u1160\u17B4\u17B5\u180B-\u180F"
+    r"\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFFB\U000110BD\U000110CD"
+    r"\U00013430-\U0001343F\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF]"
 )
-"""Signs that nobody sees (Unicode category Cf), as a class of PostgreSQL's regular expressions."""
+"""Signs that nobody sees (Unicode category Cf, and Default_Ignorable_Code_Point: fillers, variation selectors), as a
+class of regular expressions, of PostgreSQL's and of Python's."""
+_HIDDEN = re.compile(HIDDEN)
+FORMS = {
+    "\u03c2": "\u03c3",
+    "\u1c80": "\u0432",
+    "\u1c81": "\u0434",
+    "\u1c82": "\u043e",
+    "\u1c83": "\u0441",
+    "\u1c84": "\u0442",
+    "\u1c85": "\u0442",
+    "\u1c86": "\u044a",
+    "\u1c87": "\u0463",
+    "\u1c88": "\ua64b",
+}
+"""Small letters that share their capital with another one, and which: the final sigma, Cyrillic letters of old print.
+Names that are written in capitals do not tell them apart."""
+_FORMS = str.maketrans(FORMS)
 
 
 def prepared(name: str) -> str:
     """Form KC (full-width letters are plain ones, letters and their accents one sign), without signs that nobody sees
-    (Unicode category Cf: zero-width spaces and joiners, marks of direction), without blanks around it. Idempotent.
-    Upper and lower case stay: names are compared without them."""
-    seen = "".join(sign for sign in unicodedata.normalize("NFKC", name) if unicodedata.category(sign) != "Cf")
+    (zero-width spaces and joiners, marks of direction, fillers, variation selectors), without blanks around it.
+    Idempotent. Upper and lower case stay: names are compared without them."""
+    seen = _HIDDEN.sub("", unicodedata.normalize("NFKC", name))
     return unicodedata.normalize("NFKC", seen).strip()
 
 
 def folded(name: str) -> str:
     """What two spellings of one name have in common."""
-    return prepared(name).lower()
+    return prepared(name).lower().translate(_FORMS)
 
 
 def key_sql(name: str) -> str:
     """SQL of what all spellings of a name have in common; `name` is an expression, and stands in it once."""
-    return rf"lower(btrim(normalize(regexp_replace(normalize({name}, NFKC), '{HIDDEN}', '', 'g'), NFKC), E' \t\r\n'))"
+    seen = rf"normalize(regexp_replace(normalize({name}, NFKC), '{HIDDEN}', '', 'g'), NFKC)"
+    return rf"translate(lower(btrim({seen}, E' \t\r\n')), '{''.join(FORMS)}', '{''.join(FORMS.values())}')"
 
 
 def is_of_provider(name: str) -> bool:

@@ -87,7 +87,7 @@ class ProvisionedPerson(models.Model):
         ordering = ["made_at", "id"]
         constraints = [models.UniqueConstraint(Lower("user_name"), name="provisioned_person_once")]
         indexes = [
-            models.Index(persons.key_of(models.F("user_name")), name="provisioned_person_by_name"),
+            models.Index(persons.key_of(models.F("user_name")), name="provisioned_person_by_key"),
             models.Index(fields=["made_at", "id"], name="provisioned_person_in_order"),
             GinIndex(
                 OpClass(words_in_small_letters(F("said")), name="jsonb_path_ops"),

@@ -3,10 +3,12 @@ blueprint, a command, SQL."""
 
 from __future__ import annotations
 
+import importlib
 import threading
 import unicodedata
 from collections.abc import Callable
 from io import StringIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -227,3 +229,47 @@ def test_a_command_makes_an_account_of_a_free_name(monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "a long word of an administrator")
     call_command("createsuperuser", username="Root", email="root@shop.example", interactive=False, verbosity=0)
     assert User.objects.get(username="Root").is_superuser
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [("νίκος", "ΝΊΚΟΣ"), ("Παύλος@shop.example", "παύλοσ@SHOP.example"), ("\u1c82лег", "ОЛЕГ")]
+    + [("invoice", f"in{sign}voice") for sign in "\u034f\ufe0f\U000e0100\u180b\u115f\u1160\u3164\uffa0\u17b4\u2065"],
+)
+def test_letters_that_share_a_capital_and_signs_that_nobody_sees_make_no_second_person(ways, one: str, other: str):
+    found = Findings()
+    people.write(people.from_objects([{"username": one}], found), found, actor=None)
+    again = people.write(people.from_objects([{"username": other}], found), found, actor=None)
+    assert [line[2] for line in again.lines] == ["unchanged"]
+    with pytest.raises(IntegrityError), transaction.atomic():
+        User.objects.create(username=other)
+    assert user_names.folded(one) == user_names.folded(other)
+
+
+@pytest.mark.django_db
+def test_every_small_letter_that_shares_its_capital_is_known():
+    """Of all of Unicode, by its folding of single letters; ypogegrammeni is a mark, and has no capital of its own."""
+    found = {}
+    for sign in map(chr, range(0x110000)):
+        plain, fold = user_names.prepared(sign), sign.casefold()
+        if plain == sign and len(fold) == 1 and sign.islower() and fold != sign and not fold.isupper():
+            found[sign] = fold
+    assert found.keys() <= {*user_names.FORMS, "\u0345"}
+    keys = persons.Finder([(f"x{sign}y", "") for sign in user_names.FORMS])
+    assert all(keys.key(f"x{sign}y") == f"x{fold}y" for sign, fold in user_names.FORMS.items())
+
+
+@pytest.mark.django_db
+def test_accounts_of_before_get_their_key_anew_and_the_younger_of_two_stays_without(capsys):
+    one, two, three, same = (User.objects.create(username=name) for name in ("νίκος", "x", "Παύλος", "ann"))
+    with connection.cursor() as cursor:
+        cursor.execute("set local session_replication_role = replica")
+        cursor.execute("update kernel_user set name_key = 'νίκος' where id = %s", [one.pk])
+        cursor.execute("update kernel_user set username = 'ΝΊΚΟΣ', name_key = 'νίκοσ' where id = %s", [two.pk])
+        cursor.execute("update kernel_user set name_key = 'παύλος' where id = %s", [three.pk])
+        cursor.execute("set local session_replication_role = origin")
+    importlib.import_module("kernel.migrations.0025_keys_again").fill(None, SimpleNamespace(connection=connection))
+    keys = dict(User.objects.values_list("pk", "name_key"))
+    assert (keys[one.pk], keys[two.pk], keys[three.pk], keys[same.pk]) == ("νίκοσ", None, "παύλοσ", "ann")
+    assert "ΝΊΚΟΣ (as νίκος)" in capsys.readouterr().out
