@@ -164,8 +164,11 @@ def _records(
             text = newline.decode(text, final=not chunk)
         *found, rest = (rest + text).split(terminator)
         for record in found:
-            if quoted and not endless and (record := quoted.whole(record, terminator)) is None:
-                continue
+            if quoted and not endless:
+                made = quoted.whole(record, terminator)
+                if made is None:
+                    continue
+                record = made
             number += 1
             if endless:
                 said = f"record {number} has more than {MAX_RECORD} characters; is the terminator {terminator!r}?"
