@@ -87,18 +87,27 @@ def balanced(entries: Sequence[Entry], stated: Stated, rules: PosLogRules) -> Ba
     if not good:
         first = found[0] if found else Balance(False, list(entries), [], [])
         return Balance(False, first.kept, first.voided, first.reasons or unclear)
-    if any(_by_article(one) != _by_article(good[0]) for one in good[1:]):
+    plain = _by_article(good[0].kept, off=good[0].off)
+    if any(_by_article(one.kept, off=one.off) != plain for one in good[1:]):
         said = "void: the voided lines can be read in two ways that both add up; say which in `voids`"
         return Balance(False, good[0].kept, good[0].voided, [said])
     return good[0]
 
 
-def _by_article(made: Balance) -> dict[str, Decimal]:
+def _by_article(kept: Sequence[Entry], *, off: bool) -> dict[str, Decimal]:
     sums: dict[str, Decimal] = defaultdict(Decimal)
-    for entry in made.kept:
+    for entry in kept:
         if entry.family == "lines":
-            sums[entry.name] += (_after(entry) if made.off else entry.effect) or ZERO
+            sums[entry.name] += (_after(entry) if off else entry.effect) or ZERO
     return {name: amount for name, amount in sums.items() if amount}
+
+
+def _otherwise(best: _Try, tries: Sequence[_Try], kept: Sequence[Entry]) -> bool:
+    """Whether the receipt adds up as well where discounts of lines are read the other way, with other amounts by
+    article."""
+    if not any(one.holds and one.off != best.off for one in tries):
+        return False
+    return _by_article(kept, off=best.off) != _by_article(kept, off=not best.off)
 
 
 def _after(entry: Entry) -> Decimal | None:
@@ -127,6 +136,10 @@ def _summed(kept: list[Entry], voided: list[Entry], stated: Stated, rules: PosLo
         said = f"(a difference of {abs(stated.tax - sums.taxes)})"
         reasons.append(f"taxes of {sums.taxes} are not the stated tax {stated.tax} {said}")
     reasons += roundings(kept, rules)
+    if best is not None and _otherwise(best, tries, kept):
+        reasons.append(
+            "the discounts of lines can be read in two ways that both add up; say which in `line_discounts` (in, off)"
+        )
     if best is not None and (not sums.tax_entries or best.basis == "taxes included"):
         reasons += taxes_of_lines(kept)
     if best is None or reasons:

@@ -73,6 +73,11 @@ def _sign(segment: Element) -> str:
     return text(segment, "VORZEICHEN") or ""
 
 
+def _unsigned(sign: str) -> str:
+    """What stands in the place of an amount, which is no number and makes the receipt wait."""
+    return f"VORZEICHEN {sign[:20]!r}" if sign else "VORZEICHEN missing"
+
+
 def _number(segment: Element, name: str) -> str | None:
     """SAP writes a minus sign behind a number, too."""
     written = text(segment, name)
@@ -89,6 +94,8 @@ def _article(line: Element, segment: Element, rules: PosLogRules) -> None:
         add(add(made, "POSIdentity", POSIDType="EAN"), "POSItemID", item)
     say(made, "SerialNumber", text(segment, "SERIENNR"))
     amount = _price(segment, rules)
+    if (sign := _sign(segment)) not in ("+", "-"):
+        amount = _unsigned(sign)  # nobody knows whether it was sold or returned
     say(made, "ExtendedAmount", building.below_zero(amount) if back else amount)
     size = quantity.removeprefix("-") if quantity else None
     say(made, "Quantity", building.below_zero(size) if back else size)
@@ -125,6 +132,8 @@ def _payment(line: Element, segment: Element) -> str | None:
     made = add(line, "Tender", TenderType=text(segment, "ZAHLART"))
     amount = _number(segment, "SUMME")
     amount = building.below_zero(amount) if _sign(segment) == "-" else amount
+    if (sign := _sign(segment)) not in ("", "+", "-"):  # some tills give payments none, which are paid in
+        amount = _unsigned(sign)
     if amount is not None:
         add(made, "Amount", amount, Currency=text(segment, "WAEHRUNG"))
     building.keep(made, segment, _PAYMENT, NAMESPACE)

@@ -205,3 +205,53 @@ def test_taxes_with_more_digits_than_the_total_are_compared_rounded() -> None:
     made = read(receipt(KEPT, vat, tender(9, "10.00"), total("10.00"), total("1.60", "TransactionTaxAmount")))
     assert made["control"]["ok"]
     assert posted_total(posting(made)) == Decimal("10.00")
+
+
+def discounted(number: int, amount: str, off: str, *, item: str = "A", kind: str = "Sale") -> str:
+    stated = f"<ExtendedDiscountAmount>{off}</ExtendedDiscountAmount>"
+    return goods(number, amount, item=item, kind=kind).replace(f"</{kind}>", f"{stated}</{kind}>")
+
+
+TWO_WAYS = {
+    "an exchange of a discounted article": (
+        (discounted(1, "10.00", "2.00"), discounted(2, "6.00", "2.00", item="B", kind="Return"), tender(9, "4.00")),
+        "4.00",
+        {"A": "8.00", "B": "-4.00"},
+    ),
+    "a discount as high as the tax": (
+        (
+            discounted(1, "10.00", "1.00"),
+            '<LineItem><SequenceNumber>3</SequenceNumber><Tax TaxType="VAT"><Amount>1.00</Amount></Tax></LineItem>',
+            tender(9, "10.00"),
+        ),
+        "10.00",
+        {"A": "9.00"},
+    ),
+    "a discount that sums up the lines, or is a further one": (
+        (discounted(1, "10.00", "2.00"), charge(2, "Discount", "2.00"), tender(9, "8.00")),
+        "8.00",
+        {"A": "8.00"},
+    ),
+}
+
+
+@pytest.mark.parametrize("what", TWO_WAYS)
+def test_discounts_of_lines_that_add_up_in_two_ways_wait_until_the_profile_says_which(what: str) -> None:
+    parts, sum_of_all, off = TWO_WAYS[what]
+    content = receipt(*parts, total(sum_of_all))
+    reason = held(content)
+    assert "two ways" in reason
+    assert "line_discounts" in reason
+    sold: dict[str, Decimal] = defaultdict(Decimal)
+    for line in posting(read(content, line_discounts="off"))["lines"]:
+        sold[line["item"]] += Decimal(line["amount"])
+    assert sold == {item: Decimal(amount) for item, amount in off.items()}
+    assert read(content, line_discounts="in")["control"]["ok"]
+
+
+def test_discounts_of_lines_that_come_to_the_same_by_article_do_not_wait() -> None:
+    back = discounted(2, "10.00", "2.00", kind="Return")
+    content = receipt(
+        discounted(1, "10.00", "2.00"), back, goods(3, "3.00", item="B"), tender(9, "3.00"), total("3.00")
+    )
+    assert read(content)["control"]["ok"]

@@ -229,3 +229,18 @@ def test_lotus_a_rounding_that_is_a_tender_counts_by_its_direction(direction: st
     )
     made = read(poslog(receipt(goods(1, due), tender(7, amount), rounding, total(due))), "poslog-r10")
     assert posted_total(posting(made)) == Decimal(due)
+
+
+@pytest.mark.parametrize("sign", ["", "x", "0"])
+def test_an_article_whose_sign_is_missing_or_odd_is_neither_sold_nor_returned(sign: str) -> None:
+    content = wpubon(article(sign, "100001", "1.000", ("-", "VKP0", "10.00")), payment("", "10.00"))
+    found = judged(content, "sap-pos-inbound")
+    assert isinstance(found, RejectedRecord), found.payload
+    assert "VORZEICHEN" in found.reason
+
+
+def test_a_payment_with_an_odd_sign_is_neither_paid_in_nor_out() -> None:
+    content = wpubon(article("-", "100001", "1.000", ("-", "VKP0", "10.00")), payment("x", "10.00"))
+    found = judged(content, "sap-pos-inbound")
+    assert isinstance(found, RejectedRecord), found.payload
+    assert "VORZEICHEN" in found.reason
