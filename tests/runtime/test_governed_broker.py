@@ -53,6 +53,13 @@ def proxy(broker: rabbitmq.RabbitMQ, monkeypatch: pytest.MonkeyPatch) -> Iterato
         yield made
 
 
+@pytest.fixture
+def channel(broker: rabbitmq.RabbitMQ) -> Iterator[Any]:
+    made = channel_of(broker)
+    yield made
+    made.connection.close()
+
+
 def catalog(url: str, folder: Path, further_hosts: list[str] | None = None) -> None:
     endpoint = {"base_url": url, "auth_kind": "basic", "secret_ref": "env:SANDBOX_BROKER"}
     if further_hosts:
@@ -126,7 +133,7 @@ def from_queue(queue: str) -> dict[str, Any]:
         {"system": "bus", "connection": {"protocol": "amqp", "settings": settings}},
         {
             "system": "read-model",
-            "table": {"name": "order_target", "key": ["number"]},
+            "table": {"name": "broker_target", "key": ["number"]},
             "idempotency": "N",
             "writes": [{"entity": "order", "kind": "replica"}],
         },
@@ -159,34 +166,30 @@ def work(seconds: float = 60) -> None:
 
 
 def test_a_queue_is_read_to_its_end_whatever_ends_in_the_middle(
-    broker: rabbitmq.RabbitMQ, proxy: FaultProxy, tmp_path: Path
+    channel: Any, proxy: FaultProxy, tmp_path: Path
 ) -> None:
-    channel = channel_of(broker)
     channel.queue_declare("orders", durable=True, auto_delete=False)
     for number in range(COUNT):
         body = json.dumps({"number": f"A-{number}", "total": f"{number}.50"}).encode()
         channel.basic_publish(amqp.Message(body, message_id=f"id-{number}", delivery_mode=2), "", "orders")
     with connections.connected() as conn:
-        conn.execute("create table order_target (number text primary key, total text, _position bigint not null)")
+        conn.execute("drop table if exists broker_target")
+        conn.execute("create table broker_target (number text primary key, total text, _position bigint not null)")
         catalog(f"amqp://127.0.0.1:{proxy.port}/", tmp_path)
         deploy(from_queue("orders"))
         for cut in (40_000, 90_000, 0):
             proxy.set(cut_down=cut)  # the connection ends after so many bytes, at every try
             runs.start("orders-in", "production", trigger="manual")
             work()
-        found = conn.execute("select count(*), count(distinct number) from order_target").fetchone()
+        found = conn.execute("select count(*), count(distinct number) from broker_target").fetchone()
         heads = conn.execute("select count(*) from runtime_message").fetchone()
-        conn.execute("drop table order_target")
+        conn.execute("drop table broker_target")
     left = channel.queue_declare("orders", passive=True).message_count
-    channel.connection.close()
     assert not RejectedMessage.objects.exists()
     assert (found, heads, left) == ((COUNT, COUNT), (COUNT,), 0)
 
 
-def test_every_order_is_published_whatever_ends_in_the_middle(
-    broker: rabbitmq.RabbitMQ, proxy: FaultProxy, tmp_path: Path
-) -> None:
-    channel = channel_of(broker)
+def test_every_order_is_published_whatever_ends_in_the_middle(channel: Any, proxy: FaultProxy, tmp_path: Path) -> None:
     channel.queue_declare("shop", durable=True, auto_delete=False)
     catalog(f"amqp://127.0.0.1:{proxy.port}/", tmp_path)
     deploy(to_queue("shop"))
@@ -203,6 +206,5 @@ def test_every_order_is_published_whatever_ends_in_the_middle(
         number = json.loads(message.body)["number"]
         counted[number] += 1
         assert ids.setdefault(message.properties["message_id"], number) == number
-    channel.connection.close()
     assert sorted(counted) == sorted(f"B-{n}" for n in range(400))
     assert len(ids) == 400  # what was sent twice bears the id that its readers know
