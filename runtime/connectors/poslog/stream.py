@@ -29,17 +29,27 @@ class FoundTransaction(NamedTuple):
 
 class _Form(NamedTuple):
     """`units`: the elements that are a transaction each. `context`: elements in front of them whose text they need, of
-    the part of the file that begins with `head`."""
+    the part of the file that begins with `head`. `alike`: ends of names, in small letters, of what looks like a
+    transaction and is none of `units`: it is given with the reason why it is not read."""
 
     units: frozenset[str]
     context: frozenset[str]
     head: str
     translated: Callable[[Element, Mapping[str, str], PosLogRules], Element]
+    alike: tuple[str, ...] = ()
+
+    def is_alike(self, name: str) -> bool:
+        return name not in self.units and name.lower().endswith(self.alike)
+
+    def no_unit(self, name: str) -> Beginning:
+        return Beginning(f"{name} is none of {', '.join(sorted(self.units))}, so nobody knows what it says")
 
 
-_POSLOG = _Form(frozenset(("Transaction",)), frozenset(), "", lambda element, context, rules: element)
+_ENVELOPE = _Form(frozenset(("Transaction",)), frozenset(), "", lambda element, context, rules: element)
+_POSLOG = _ENVELOPE._replace(alike=("transaction", "sale", "return", "lineitem"))
 _FORMS = {
-    "NAXML-POSJournal": _Form(naxml.EVENTS, naxml.CONTEXT, "TransmissionHeader", naxml.transaction_of),
+    "POSLog": _POSLOG,
+    "NAXML-POSJournal": _Form(naxml.EVENTS, naxml.CONTEXT, "TransmissionHeader", naxml.transaction_of, ("event",)),
     "WPUBON01": _Form(idoc.RECEIPTS, idoc.CONTEXT, "IDOC", idoc.transaction_of),
 }
 _SUMS = ("WPUUMS01", "WPUUMS02", "WPUTAB01", "NAXML-MovementReport")
@@ -64,7 +74,7 @@ def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = Fals
         remove_pis=True,
     )
     root: Element | None = None
-    form, context = _POSLOG, dict[str, str]()
+    form, context = _ENVELOPE, dict[str, str]()
     found, depth = False, 0  # whether it is a file of a till; how many transactions the place is in
     cuts, size = 0, XmlSize()
     try:
@@ -79,9 +89,7 @@ def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = Fals
                 context.clear()
             if depth == 0 and name in _FORMS:
                 form, found = _FORMS[name], True
-            elif name == "POSLog":
-                found = True
-            elif name in form.units:
+            elif name in form.units or form.is_alike(name):
                 if event == "start" and depth == 0:
                     size = XmlSize()
                 depth += 1 if event == "start" else -1
@@ -89,7 +97,9 @@ def transactions(source: LegibleXml, rules: PosLogRules, *, shallow: bool = Fals
                     found = True
                     marks = _cuts(element) if shallow else 0
                     cuts += marks
-                    if size.large:
+                    if name not in form.units:
+                        yield FoundTransaction(element, form.no_unit(name))
+                    elif size.large:
                         yield FoundTransaction(element, size.reason(element))
                     else:
                         yield FoundTransaction(_marked(form.translated(element, context, rules), element, marks))

@@ -3,11 +3,14 @@ vendors."""
 
 from __future__ import annotations
 
+import io
 from decimal import Decimal
 
 import pytest
 
-from tests.runtime.connectors.receipts import entry, goods, held, read, receipt, tender, total
+from runtime.connectors.poslog.connector import documents
+from runtime.connectors.protocols import Record, RejectedRecord
+from tests.runtime.connectors.receipts import entry, goods, held, poslog, read, receipt, tender, total
 
 RUNG = (goods(1, "10.00"), tender(9, "10.00"), total("10.00"))
 
@@ -132,3 +135,40 @@ def test_an_order_of_a_customer_with_goods_and_tenders_is_read_like_a_receipt() 
     assert made["kind"] == "customer_order"
     assert [line["amount"] for line in made["orderedLines"]] == [10]
     assert made["control"]["ok"]
+
+
+@pytest.mark.parametrize("name", ["transaction", "POSTransaction", "TRANSACTION", "Sale", "RetailTransaction"])
+def test_what_looks_like_a_transaction_under_another_name_is_rejected_and_hides_none_of_its_neighbours(
+    name: str,
+) -> None:
+    odd = f"<{name}><SequenceNumber>1</SequenceNumber></{name}>"
+    good = receipt(goods(1, "10.00"), tender(9, "10.00"), total("10.00"))
+    found = list(
+        documents(io.BytesIO(poslog(good, odd, good.replace("<SequenceNumber>1<", "<SequenceNumber>2<", 1))), "f.xml")
+    )
+    assert [type(one) for one in found] == [Record, RejectedRecord, Record]
+    assert isinstance(found[1], RejectedRecord)
+    assert f"{name} is none of Transaction" in found[1].reason
+    (alone,) = documents(io.BytesIO(poslog(odd)), "f.xml")
+    assert isinstance(alone, RejectedRecord)
+
+
+@pytest.mark.parametrize("name", ["StrangeEvent", "saleEvent", "SuspendEvent"])
+def test_an_event_of_a_journal_that_nobody_knows_is_rejected(name: str) -> None:
+    content = f"""<NAXML-POSJournal><TransmissionHeader/><JournalReport>
+      <{name}><TransactionID>7</TransactionID></{name}></JournalReport></NAXML-POSJournal>"""
+    (found,) = documents(io.BytesIO(content.encode()), "f.xml")
+    assert isinstance(found, RejectedRecord)
+    assert f"{name} is none of" in found.reason
+    assert "SaleEvent" in found.reason
+
+
+@pytest.mark.parametrize("content", [poslog(), b"<NAXML-POSJournal><JournalReport/></NAXML-POSJournal>"])
+def test_a_journal_of_a_day_without_sales_has_nothing(content: bytes) -> None:
+    assert list(documents(io.BytesIO(content), "f.xml")) == []
+
+
+def test_an_envelope_may_be_named_like_a_transaction() -> None:
+    good = poslog(receipt(goods(1, "10.00"), tender(9, "10.00"), total("10.00"))).decode()
+    content = f"<SendTransaction><Head/>{good}</SendTransaction>"
+    assert [type(one) for one in documents(io.BytesIO(content.encode()), "f.xml")] == [Record]
