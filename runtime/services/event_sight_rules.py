@@ -18,6 +18,7 @@ _OF_AN_INTEGRATION = (
     "release_registered",
     "run_",
     "source_",
+    "hook_",
 )
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import psycopg
 import pytest
-from django.conf import settings
+
+from tests.embedded_plugin import TEMPLATE
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -89,12 +90,23 @@ def upgraded() -> Iterator[psycopg.Connection]:
         admin.close()
 
 
-@pytest.fixture
-def fresh(db: None) -> Iterator[psycopg.Connection]:
-    """The database of this test run, which today's migrations made from nothing."""
-    name = settings.DATABASES["default"]["NAME"]
-    with psycopg.connect(f"{_server()}/{name}", autocommit=True) as connection:
-        yield connection
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[psycopg.Connection]:
+    """A database that today's migrations made from nothing, and no test has touched: a copy of the one that the test
+    databases are copied from, where there is one."""
+    name = f"fresh_{uuid.uuid4().hex[:8]}"
+    admin = psycopg.connect(f"{_server()}/postgres", autocommit=True)
+    known = admin.execute("select from pg_database where datname = %s", [TEMPLATE]).fetchone()
+    admin.execute(f'create database "{name}"' + (f' template "{TEMPLATE}"' if known is not None else ""))
+    url = f"{_server()}/{name}"
+    try:
+        done = _manage(url, "migrate", "--noinput", "-v0")
+        assert done.returncode == 0, done.stderr[-3000:]
+        with psycopg.connect(url, autocommit=True) as connection:
+            yield connection
+    finally:
+        admin.execute(f'drop database if exists "{name}" with (force)')
+        admin.close()
 
 
 def test_an_old_installation_keeps_every_row_that_counts(upgraded: psycopg.Connection):

@@ -83,6 +83,9 @@ def rows(claimed: ClaimedFile, dialect: FileDialect, trailer: str = "") -> Itera
         yield from enumerate(source, 2 if delimiter else 1)
 
 
+_LINE_END = re.compile("[\\n\\r\x85]")  # the last one is that of EBCDIC
+
+
 def lines(claimed: ClaimedFile, dialect: FileDialect, length: int = 0) -> Iterator[tuple[int, str | UnreadableRow]]:
     """Number and text of each line; with `length` the file has no line ends, and each has so many characters. Raises
     Unreadable as `rows` does."""
@@ -100,14 +103,20 @@ def lines(claimed: ClaimedFile, dialect: FileDialect, length: int = 0) -> Iterat
 
 def _blocks(file: io.BufferedReader, codec: str, length: int) -> Iterator[str | UnreadableRow]:
     decoder = codecs.getincrementaldecoder(codec)(errors_of(codec))
-    rest, last = "", False
+    rest, last, number = "", False, 0
     while not last:
         chunk = file.read(CHUNK)
         last = not chunk
         rest = (rest + decoder.decode(chunk, final=last)).lstrip(BOM)
         at = 0
         while at + length <= len(rest):
-            yield rest[at : at + length]
+            block, number = rest[at : at + length], number + 1
+            if end := _LINE_END.search(block):
+                raise Unreadable(
+                    f"record {number} of {length} characters has a line end at character {end.start() + 1}, so the "
+                    "records do not begin where they should; leave out 'length' where each has a line of its own"
+                )
+            yield block
             at += length
         rest = rest[at:]
     if rest.strip("\r\n\x1a \0"):

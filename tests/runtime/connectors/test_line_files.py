@@ -309,3 +309,14 @@ def test_a_trailer_of_tables_is_no_trailer_of_other_formats(kind: str) -> None:
     settings = {"root": "/tmp", "format": kind, "control": {"marker": "T"}}
     with pytest.raises(Invalid, match="'control' is for tables"):
         open_source("file_drop", settings | ({"lines": TILL} if kind == "fixed" else {}))
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_in_a_file_of_records_without_any_stop_it_before_a_shifted_record_is_read(end: str) -> None:
+    content = "".join(f"{n:04} A{n}      000000125{end}" for n in range(1, 8))
+    records, rejected, aside = read_files({"a.dat": content}, format="fixed", lines={**STOCK, "length": 22})
+    assert aside == ["a.dat"]
+    assert [json.loads(one.payload)["sku"] for one in records] in ([], ["A1"])
+    assert any("record 2 of 22 characters has a line end" in one.reason for one in rejected), rejected
+    found, said = fixed(content[:22] + end, {**STOCK, "length": 22})  # one at the end of the file is none
+    assert (len(found), said) == (1, [])
