@@ -34,6 +34,7 @@ def propose_mapping(page: Any) -> None:
     page.get_by_role("textbox", name="Application").fill("till")
     page.get_by_role("textbox", name="Environment here").fill("production")
     page.get_by_role("button", name="Propose").click()
+    expect(page.get_by_role("row", name=make.REPOSITORY)).to_be_visible()
 
 
 def test_a_connection_is_proposed_confirmed_answers_and_ends(
