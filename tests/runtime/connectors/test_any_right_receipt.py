@@ -94,6 +94,9 @@ def test_any_right_receipt_is_taken_with_exactly_its_sums(name: str) -> None:
     @settings(max_examples=80, deadline=None)
     def take(sale: Bought) -> None:
         found = judged(till, written(till.write(sale)))
+        if isinstance(found, RejectedRecord) and "two ways" in found.reason:  # nobody's to guess
+            assert rules_of(till).line_discounts == "auto"
+            return
         assert isinstance(found, Record), found.reason
         document = decode(found.payload)
         assert document["sale"] is bool(sale.articles)
